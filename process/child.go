@@ -1,0 +1,155 @@
+package process
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Child is a running program, the leader of its own process group. Start makes
+// one. Its three pipes are ours alone: nothing reads or writes them but the
+// caller. Stop must be called, however the child ends.
+type Child struct {
+	process *os.Process
+	group   group
+	stdin   *os.File
+	stdout  *Output
+	stderr  *Output
+	grace   time.Duration
+	onGone  func()
+	log     *slog.Logger
+
+	stop sync.Once
+
+	exited   chan struct{}
+	exit     Exit      // set before exited is closed
+	exitedAt time.Time // set before exited is closed
+}
+
+// Start starts the program of spec with a pipe for each of stdin, stdout and
+// stderr. The error is a *StartError.
+func Start(spec Spec) (*Child, error) {
+	log := spec.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	c := &Child{grace: spec.Grace, onGone: spec.OnGone, log: log, exited: make(chan struct{})}
+	ends, err := c.openPipes()
+	if err != nil {
+		return nil, &StartError{Path: spec.Path, Reason: reason(spec.Path, err), Err: cause(err)}
+	}
+	wait, err := c.start(spec, ends)
+	closeAll(ends)
+	if err != nil {
+		closeAll([]*os.File{c.stdin, c.stdout.file, c.stderr.file})
+		return nil, startError(spec, err)
+	}
+	go c.reap(wait) // ends with the child; Stop sees to that
+	return c, nil
+}
+
+// openPipes sets our ends of the three pipes and returns the child's.
+func (c *Child) openPipes() (ends []*os.File, err error) {
+	var ours [3]*os.File
+	for i := range ours {
+		r, w, err := os.Pipe()
+		if err != nil {
+			closeAll(ends)
+			closeAll(ours[:i])
+			return nil, err
+		}
+		if i == 0 {
+			r, w = w, r
+		}
+		ours[i], ends = r, append(ends, w)
+	}
+	c.stdin = ours[0]
+	c.stdout = &Output{child: c, file: ours[1]}
+	c.stderr = &Output{child: c, file: ours[2]}
+	return ends, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// start forks and executes, and returns what waits for the leader's end.
+func (c *Child) start(spec Spec, ends []*os.File) (wait func() Exit, err error) {
+	if spec.User != nil && !canSwitchUser {
+		return nil, ErrUnsupported
+	}
+	attr := &os.ProcAttr{Dir: spec.Dir, Env: append([]string{}, spec.Env...), Files: ends}
+	argv := append([]string{spec.Path}, spec.Args...)
+	onStarter(func() { c.process, wait, err = startGroup(spec, argv, attr) })
+	if err != nil {
+		return nil, err
+	}
+	c.group, err = groupOf(c.process)
+	if err != nil {
+		c.process.Kill()
+		wait()
+		return nil, err
+	}
+	return wait, nil
+}
+
+func startError(spec Spec, err error) error {
+	e := &StartError{Path: spec.Path, Reason: reason(spec.Path, err), Err: cause(err)}
+	if spec.Dir != "" {
+		if info, statErr := os.Stat(spec.Dir); statErr != nil {
+			e.Reason, e.Err = "no such working directory", statErr
+		} else if !info.IsDir() {
+			e.Reason = "no such working directory"
+		}
+	}
+	switch {
+	case errors.Is(err, ErrUnsupported):
+		e.Reason = "cannot switch user on this platform"
+	case spec.User != nil && errors.Is(err, syscall.EPERM): // a program that may not be run fails with EACCES
+		e.Reason = "not permitted to switch user"
+	}
+	return e
+}
+
+// reap waits for the leader's end and lets the outputs know.
+func (c *Child) reap(wait func() Exit) {
+	c.exit = wait()
+	c.exitedAt = time.Now()
+	close(c.exited)
+	c.stdout.leaderExited()
+	c.stderr.leaderExited()
+	if c.group.gone() {
+		c.Stop()
+	} else { // whoever reads the output calls Stop, but a slow client may hold it up
+		time.AfterFunc(maxAfterExit, c.Stop)
+	}
+}
+
+// Pid is the process ID of the child, and of its group.
+func (c *Child) Pid() int { return c.process.Pid }
+
+// Stdin is the writing end of the child's standard input. Stop closes it at the
+// latest; closing it again does no harm.
+func (c *Child) Stdin() io.WriteCloser { return c.stdin }
+
+// Stdout is the child's standard output. It must be read to its end.
+func (c *Child) Stdout() io.Reader { return c.stdout }
+
+// Stderr is the child's standard error. It must be read to its end.
+func (c *Child) Stderr() io.Reader { return c.stderr }
+
+// Exited is closed once the child itself has ended. Others of its group may
+// still run.
+func (c *Child) Exited() <-chan struct{} { return c.exited }
+
+// Exit waits for the child's end and tells how it came.
+func (c *Child) Exit() (code int, signal string) {
+	<-c.exited
+	return c.exit.Code, c.exit.Signal
+}

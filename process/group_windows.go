@@ -1,0 +1,124 @@
+package process
+
+import (
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+const canSwitchUser = false
+
+// stopSignal is a step of the stop ladder. Windows has one polite request, a
+// Ctrl-Break for the group, and one that is none.
+type stopSignal int
+
+const (
+	interrupt stopSignal = iota
+	terminate
+	kill
+)
+
+// group is a job object: it holds the child and all its descendants, and ends
+// them when our last handle to it is closed, also by our own end. What the
+// child starts in the instant before it joins the job stays outside.
+type group struct {
+	job *job
+	pid uint32
+}
+
+// job keeps others off the handle once it is closed: the system gives its
+// number to the next one, maybe another child's job.
+type job struct {
+	mu     sync.Mutex
+	handle windows.Handle // 0 once closed
+}
+
+// jobAccounting is JOBOBJECT_BASIC_ACCOUNTING_INFORMATION of winnt.h, and
+// jobBasicAccounting its information class.
+type jobAccounting struct {
+	_                        [4]int64
+	_, _, activeProcesses, _ uint32
+}
+
+const jobBasicAccounting = 1
+
+func onStarter(f func()) { f() }
+
+func startGroup(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, func() Exit, error) {
+	attr.Sys = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
+	p, err := os.StartProcess(spec.Path, argv, attr)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, func() Exit {
+		state, _ := p.Wait()
+		return exitOf(state)
+	}, nil
+}
+
+// groupOf puts p into a new job.
+func groupOf(p *os.Process) (group, error) {
+	handle, err := windows.CreateJobObject(nil, nil)
+	if err != nil {
+		return group{}, err
+	}
+	var limits windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
+	limits.BasicLimitInformation.LimitFlags = windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
+	_, err = windows.SetInformationJobObject(handle, windows.JobObjectExtendedLimitInformation,
+		uintptr(unsafe.Pointer(&limits)), uint32(unsafe.Sizeof(limits)))
+	if err == nil {
+		handleErr := p.WithHandle(func(h uintptr) { err = windows.AssignProcessToJobObject(handle, windows.Handle(h)) })
+		if err == nil {
+			err = handleErr
+		}
+	}
+	if err != nil {
+		windows.CloseHandle(handle)
+		return group{}, err
+	}
+	return group{job: &job{handle: handle}, pid: uint32(p.Pid)}, nil
+}
+
+func (g group) signal(sig stopSignal) {
+	if sig == kill {
+		g.kill()
+		return
+	}
+	windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, g.pid)
+}
+
+func (g group) kill() {
+	g.job.mu.Lock()
+	defer g.job.mu.Unlock()
+	if g.job.handle != 0 {
+		windows.TerminateJobObject(g.job.handle, 1)
+	}
+}
+
+// gone reports whether the job has no process left.
+func (g group) gone() bool {
+	g.job.mu.Lock()
+	defer g.job.mu.Unlock()
+	if g.job.handle == 0 {
+		return true
+	}
+	var info jobAccounting
+	err := windows.QueryInformationJobObject(g.job.handle, jobBasicAccounting,
+		uintptr(unsafe.Pointer(&info)), uint32(unsafe.Sizeof(info)), nil)
+	return err != nil || info.activeProcesses == 0
+}
+
+func (g group) close() {
+	g.job.mu.Lock()
+	defer g.job.mu.Unlock()
+	windows.CloseHandle(g.job.handle)
+	g.job.handle = 0
+}
+
+// readNow reads nothing: a pipe here has no deadlines, so nobody asks.
+func readNow(*os.File, []byte) int { return 0 }
+
+func signalName(s syscall.Signal) string { return shortSignal(s.String()) }

@@ -1,0 +1,78 @@
+//go:build unix
+
+package process
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// description is what a child sees of itself.
+type description struct {
+	Args, Env  []string
+	Dir        string
+	LeadsGroup bool
+	Files      map[int]string // what is open: "blocking" or "nonblocking"
+}
+
+// describe prints its description.
+func describe() {
+	d := description{Args: os.Args, Env: os.Environ(), LeadsGroup: syscall.Getpgrp() == os.Getpid(), Files: inheritable()}
+	d.Dir, _ = os.Getwd()
+	json.NewEncoder(os.Stdout).Encode(d)
+}
+
+// inheritable are our open files that a program we execute has, too.
+func inheritable() map[int]string {
+	files := map[int]string{}
+	for fd := range 1024 {
+		closeOnExec, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err != nil || closeOnExec != 0 {
+			continue
+		}
+		files[fd] = "blocking"
+		if flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); flags&unix.O_NONBLOCK != 0 {
+			files[fd] = "nonblocking"
+		}
+	}
+	return files
+}
+
+// echo copies stdin to stdout.
+func echo() { io.Copy(os.Stdout, os.Stdin) }
+
+// record prints a line for each signal that would end it, and EOF for the end
+// of stdin. It exits after the line that is its argument.
+func record() {
+	events := make(chan string)
+	signals := make(chan os.Signal, 10)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	go func() {
+		for s := range signals {
+			events <- signalName(s.(syscall.Signal))
+		}
+	}()
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		events <- "EOF"
+	}()
+	fmt.Println("ready")
+	for e := range events {
+		fmt.Println(e)
+		if e == os.Args[1] {
+			return
+		}
+	}
+}
+
+// setsid becomes a shell that runs its argument in a session of its own.
+func setsid() {
+	must(syscall.Setsid())
+	panic(syscall.Exec("/bin/sh", []string{"sh", "-c", os.Args[1]}, os.Environ()))
+}

@@ -1,0 +1,98 @@
+package process
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+)
+
+// After the leader's exit a descendant may still hold an output open. Reading
+// goes on until nothing has come for quietAfterExit, and no longer than
+// maxAfterExit.
+const (
+	quietAfterExit = 250 * time.Millisecond
+	maxAfterExit   = 2 * time.Second
+)
+
+// Output reads what a child writes to one of its outputs, to the last byte.
+type Output struct {
+	child *Child
+	file  *os.File
+
+	ended bool // nothing more is waited for
+	left  int  // how much of what the pipe still holds may be read then
+}
+
+// maxLeft is as much as a pipe can hold (pipe(7), pipe-max-size): everything
+// that the child wrote before its end is within it, a descendant's endless
+// output is not.
+const maxLeft = 1 << 20
+
+// Read reads into p. It returns io.EOF once every writer has closed its end,
+// or, after the child's exit, once those that still hold it have written
+// nothing for a while: then what is in the pipe has been read, and the pipe is
+// closed.
+func (o *Output) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for !o.ended {
+		if o.child.hasExited() {
+			o.limitWait()
+		}
+		n, err := o.file.Read(p)
+		if n > 0 {
+			return n, nil
+		}
+		if err != nil {
+			o.ended = true
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				o.left = maxLeft
+			}
+		}
+	}
+	return o.readLeft(p)
+}
+
+// limitWait bounds the next read. A failure means that the platform has no
+// deadlines for pipes; leaderExited has taken care of that.
+func (o *Output) limitWait() {
+	deadline := time.Now().Add(quietAfterExit)
+	if last := o.child.exitedAt.Add(maxAfterExit); last.Before(deadline) {
+		deadline = last
+	}
+	o.file.SetReadDeadline(deadline)
+}
+
+// readLeft reads what the pipe held when the waiting was over.
+func (o *Output) readLeft(p []byte) (int, error) {
+	if o.left > 0 {
+		o.file.SetReadDeadline(time.Time{})
+		if n := readNow(o.file, p[:min(len(p), o.left)]); n > 0 {
+			o.left -= n
+			return n, nil
+		}
+	}
+	o.left = 0
+	o.file.Close()
+	return 0, io.EOF
+}
+
+// leaderExited wakes a pending Read, whose wait is bounded from now on.
+func (o *Output) leaderExited() {
+	err := o.file.SetReadDeadline(time.Now().Add(quietAfterExit))
+	if errors.Is(err, os.ErrNoDeadline) {
+		// The end of the whole group is the only other end of the pipe.
+		time.AfterFunc(quietAfterExit, o.child.group.kill)
+	}
+}
+
+func (c *Child) hasExited() bool {
+	select {
+	case <-c.exited:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,219 @@
+//go:build unix
+
+package process
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestLastLineWithoutNewline(t *testing.T) {
+	t.Parallel()
+	c := start(t, sh(`printf 'one\ntwo'; printf 'three\nfour' >&2`))
+	if got := readAll(t, c.Stdout()); got != "one\ntwo" {
+		t.Errorf("stdout %q", got)
+	}
+	if got := readAll(t, c.Stderr()); got != "three\nfour" {
+		t.Errorf("stderr %q", got)
+	}
+}
+
+func TestReadAfterEnd(t *testing.T) {
+	t.Parallel()
+	c := start(t, sh("echo hi"))
+	readAll(t, c.Stdout())
+	for range 3 {
+		if n, err := c.Stdout().Read(make([]byte, 10)); n != 0 || err != io.EOF {
+			t.Errorf("read %d, %v, want EOF", n, err)
+		}
+	}
+}
+
+// io.Reader: a Read of nothing returns at once, and loses nothing.
+func TestReadOfNothing(t *testing.T) {
+	t.Parallel()
+	c := start(t, sh("echo hi"))
+	<-c.Exited()
+	if n, err := c.Stdout().Read(nil); n != 0 || err != nil {
+		t.Errorf("read %d, %v, want 0, nil", n, err)
+	}
+	if got := readAll(t, c.Stdout()); got != "hi\n" {
+		t.Errorf("then %q", got)
+	}
+}
+
+// pipeful is what a pipe holds (pipe(7)); on other systems it may hold more.
+const pipeful = 64 << 10
+
+// The child is long gone when its reader comes.
+func TestFullPipeOutlivesChild(t *testing.T) {
+	t.Parallel()
+	c := start(t, sh("head -c $1 /dev/zero", strconv.Itoa(pipeful)))
+	<-c.Exited()
+	if n := len(readAll(t, c.Stdout())); n != pipeful {
+		t.Errorf("%d bytes, want %d", n, pipeful)
+	}
+}
+
+func TestMuchOutput(t *testing.T) {
+	t.Parallel()
+	const lines = 200_000
+	scan := bufio.NewScanner(start(t, sh("seq $1", strconv.Itoa(lines))).Stdout())
+	n := 0
+	for scan.Scan() {
+		if n++; scan.Text() != strconv.Itoa(n) {
+			t.Fatalf("line %d is %q", n, scan.Text())
+		}
+	}
+	if n != lines {
+		t.Errorf("%d lines, want %d", n, lines)
+	}
+}
+
+// A client that takes its time must not cost it what the child wrote, however
+// long the child is gone: here longer than anybody waits for a descendant.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	c := start(t, sh("sleep 1000 & head -c $1 /dev/zero", strconv.Itoa(pipeful)))
+	<-c.Exited()
+	const reads = 25
+	pause := time.NewTicker((maxAfterExit + time.Second/2) / reads)
+	defer pause.Stop()
+	total := 0
+	for p := make([]byte, pipeful/reads); ; <-pause.C {
+		n, err := c.Stdout().Read(p)
+		total += n
+		if err == io.EOF {
+			break
+		}
+	}
+	if d := time.Since(c.exitedAt); d < maxAfterExit {
+		t.Errorf("took only %v, the test shows nothing", d)
+	}
+	if total != pipeful {
+		t.Errorf("%d bytes, want %d", total, pipeful)
+	}
+}
+
+func TestSilentDescendantHoldsOutputs(t *testing.T) {
+	t.Parallel()
+	c := start(t, sh("sleep 1000 & printf last; printf words >&2"))
+	if got := readAll(t, c.Stdout()); got != "last" {
+		t.Errorf("stdout %q", got)
+	}
+	if got := readAll(t, c.Stderr()); got != "words" {
+		t.Errorf("stderr %q", got)
+	}
+	if d := time.Since(c.exitedAt); d < quietAfterExit {
+		t.Errorf("EOF after %v, want %v", d, quietAfterExit)
+	}
+	if !hasGroup(c.Pid()) {
+		t.Error("EOF came only when the descendant had ended")
+	}
+}
+
+// What a descendant still says is part of the output, and starts the wait anew.
+func TestDescendantSpeaksAfterExit(t *testing.T) {
+	t.Parallel()
+	c := start(t, sh(`exec 3<&0; (while read x; do echo "late $x"; done <&3; exec sleep 1000) & echo first`))
+	<-c.Exited()
+	if got := readLine(t, c.Stdout()); got != "first" {
+		t.Errorf("got %q", got)
+	}
+	pause := time.NewTicker(quietAfterExit * 2 / 5)
+	defer pause.Stop()
+	for i := range 4 {
+		<-pause.C
+		fmt.Fprintln(c.Stdin(), i)
+		if got, want := readLine(t, c.Stdout()), fmt.Sprint("late ", i); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if rest := readAll(t, c.Stdout()); rest != "" {
+		t.Errorf("then %q", rest)
+	}
+}
+
+// The descendant has left the group, so that its end cannot be the end of the
+// output, and writes while the child does and for ever.
+func TestEndlessDescendant(t *testing.T) {
+	t.Parallel()
+	const lines = 2000
+	spec := sh(`"$1" 'echo noise; exec yes noise' & read go; i=0; while [ $i -lt $2 ]; do echo "<own $i>"; i=$((i+1)); done`,
+		self, strconv.Itoa(lines))
+	spec.Env = helperEnv("setsid")
+	c := start(t, spec)
+	readLine(t, c.Stdout())
+	c.Stdin().Close()
+	own := ownLines{}
+	if _, err := io.Copy(&own, c.Stdout()); err != nil {
+		t.Error(err)
+	}
+	if own.n != lines {
+		t.Errorf("%d lines of the child, want %d", own.n, lines)
+	}
+	if d := time.Since(c.exitedAt); d < maxAfterExit {
+		t.Errorf("EOF after %v, want %v", d, maxAfterExit)
+	}
+}
+
+// ownLines counts the lines "<own 0>", "<own 1>" and so on in what is written
+// to it.
+type ownLines struct {
+	n    int
+	tail string
+}
+
+func (o *ownLines) Write(p []byte) (int, error) {
+	rest := o.tail + string(p)
+	for {
+		_, after, found := strings.Cut(rest, fmt.Sprintf("<own %d>", o.n))
+		if !found {
+			break
+		}
+		o.n, rest = o.n+1, after
+	}
+	o.tail = rest[max(0, len(rest)-len("<own 1000000>")):]
+	return len(p), nil
+}
+
+func TestSilentDescendantThatLeftTheGroup(t *testing.T) {
+	t.Parallel()
+	spec := sh(`"$1" 'echo $$; exec sleep 1000' & read x; echo last`, self)
+	spec.Env = helperEnv("setsid")
+	c := start(t, spec)
+	pid, err := strconv.Atoi(readLine(t, c.Stdout()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
+	c.Stdin().Close()
+	if got := readAll(t, c.Stdout()); got != "last\n" {
+		t.Errorf("then %q", got)
+	}
+	readAll(t, c.Stderr())
+	if err := syscall.Kill(pid, 0); err != nil {
+		t.Errorf("the descendant is not there any more: %v", err)
+	}
+}
+
+func TestChildClosesStdout(t *testing.T) {
+	t.Parallel()
+	c := start(t, sh("echo hi; exec >&-; read x; echo still here >&2"))
+	if got := readAll(t, c.Stdout()); got != "hi\n" {
+		t.Errorf("stdout %q", got)
+	}
+	if c.hasExited() {
+		t.Error("exited with its stdout")
+	}
+	c.Stdin().Close()
+	if got := readAll(t, c.Stderr()); got != "still here\n" {
+		t.Errorf("stderr %q", got)
+	}
+}

@@ -1,0 +1,111 @@
+package process
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func init() { helpers["parent"] = parent }
+
+// parent starts a child that sleeps, as the user that is its argument, prints
+// the child's process ID and waits for its end, which it prints.
+func parent() {
+	spec := Spec{Path: "/bin/sleep", Args: []string{"1000"}}
+	if len(os.Args) > 1 {
+		spec.User = must(LookupUser(os.Args[1]))
+	}
+	var c *Child
+	onDyingThread(func() { c = must(Start(spec)) })
+	fmt.Println(c.Pid())
+	fmt.Println(c.Exit())
+}
+
+// onDyingThread runs f on a thread that has ended when it returns.
+func onDyingThread(f func()) {
+	threads := make(chan int)
+	go func() {
+		runtime.LockOSThread()            // without its opposite, the thread ends with the goroutine
+		if unix.Gettid() == os.Getpid() { // the main thread does not: hold it, so that it is another's turn
+			defer runtime.UnlockOSThread()
+			onDyingThread(f)
+			close(threads)
+			return
+		}
+		f()
+		threads <- unix.Gettid()
+	}()
+	if id := <-threads; id != 0 {
+		for unix.Tgkill(os.Getpid(), id, 0) == nil {
+			runtime.Gosched()
+		}
+	}
+}
+
+func TestChildOutlivesThreadThatStartedIt(t *testing.T) {
+	t.Parallel()
+	var c *Child
+	onDyingThread(func() { c = start(t, helper("echo")) })
+	if _, err := io.WriteString(c.Stdin(), "still here\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got := readLine(t, c.Stdout()); got != "still here" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestChildDiesWithParent(t *testing.T) {
+	t.Parallel()
+	for _, user := range []string{"", "nobody"} {
+		if user != "" && os.Getuid() != 0 {
+			continue
+		}
+		t.Run(cmp.Or(user, "ourselves"), func(t *testing.T) {
+			t.Parallel()
+			spec := helper("parent")
+			if user != "" {
+				spec.Args = []string{user}
+			}
+			p := start(t, spec)
+			child, err := strconv.Atoi(readLine(t, p.Stdout()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fd, err := unix.PidfdOpen(child, 0)
+			if err != nil {
+				t.Fatalf("the child is gone too early: %v", err)
+			}
+			defer unix.Close(fd)
+			if ended(t, fd, 0) {
+				t.Fatal("the child has ended before its parent")
+			}
+			syscall.Kill(p.Pid(), syscall.SIGKILL) // no other of its group
+			if !ended(t, fd, 20_000) {
+				t.Error("the child lives on")
+				unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+			}
+		})
+	}
+}
+
+// ended waits for the end of a process for so many milliseconds.
+func ended(t *testing.T, pidfd, timeout int) bool {
+	t.Helper()
+	for {
+		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+		switch n, err := unix.Poll(fds, timeout); err {
+		case nil:
+			return n > 0
+		case unix.EINTR:
+		default:
+			t.Fatal(err)
+		}
+	}
+}

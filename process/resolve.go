@@ -1,0 +1,130 @@
+package process
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+// StartError says that a program could not be started, and why.
+type StartError struct {
+	// Path is the program as it was asked for.
+	Path string
+	// Reason is the cause in a few words that name no file, fit for a client.
+	Reason string
+	// Err is the system's error. It may be nil.
+	Err error
+}
+
+func (e *StartError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("start %q: %s", e.Path, e.Reason)
+	}
+	return fmt.Sprintf("start %q: %s (%v)", e.Path, e.Reason, e.Err)
+}
+
+func (e *StartError) Unwrap() error { return e.Err }
+
+// Resolve finds the file of the program called name the way a shell would: a
+// name with a slash is a path, another is looked up in PATH. It fails with a
+// *StartError if there is nothing to run, also if the program is a script
+// whose interpreter is missing.
+func Resolve(name string) (path string, err error) {
+	path, err = exec.LookPath(name)
+	if err != nil {
+		return "", &StartError{Path: name, Reason: reason(name, err), Err: cause(err)}
+	}
+	if interpreter, ok := missingInterpreter(path); ok {
+		return "", &StartError{Path: name, Reason: badInterpreter, Err: &fs.PathError{Op: "open", Path: interpreter, Err: fs.ErrNotExist}}
+	}
+	return path, nil
+}
+
+const (
+	badInterpreter = "bad interpreter"
+	noSuchFile     = "no such file"
+)
+
+// cause strips what the operation was from a start error: StartError says that.
+func cause(err error) error {
+	if e, ok := errors.AsType[*exec.Error](err); ok {
+		err = e.Err
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// reason tells why starting path failed with err.
+func reason(path string, err error) string {
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return noSuchFile
+	case errors.Is(err, exec.ErrDot):
+		return "found only in the current directory"
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(path); err == nil { // then its interpreter or loader is what is missing, execve(2)
+			return badInterpreter
+		}
+		return noSuchFile
+	case errors.Is(err, fs.ErrPermission):
+		return deniedReason(path)
+	case errors.Is(err, syscall.ENOTDIR):
+		return noSuchFile
+	case errors.Is(err, syscall.EISDIR):
+		return "is a directory"
+	case errors.Is(err, syscall.ENOEXEC):
+		return "neither a program of this machine nor a script that starts with #!"
+	case errors.Is(err, syscall.E2BIG):
+		return "arguments and environment too long"
+	case errors.Is(err, syscall.EAGAIN):
+		return "too many processes"
+	case errors.Is(err, syscall.ENOMEM):
+		return "out of memory"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "too many open files"
+	}
+	return "system error"
+}
+
+func deniedReason(path string) string {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "permission denied"
+	case info.IsDir():
+		return "is a directory"
+	case info.Mode()&0o111 == 0:
+		return "not executable"
+	}
+	return "permission denied"
+}
+
+// missingInterpreter returns the interpreter that the script at path names in
+// its first line, if there is no such file. See execve(2), "Interpreter scripts".
+func missingInterpreter(path string) (interpreter string, missing bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", false
+	}
+	defer f.Close()
+	line, _ := bufio.NewReaderSize(f, 256).ReadSlice('\n') // the kernel reads 256 bytes too
+	rest, ok := strings.CutPrefix(string(line), "#!")
+	if !ok {
+		return "", false
+	}
+	// Only these end the name: a script saved with Windows line ends asks for
+	// "/bin/sh\r".
+	fields := strings.FieldsFunc(rest, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' })
+	if len(fields) == 0 {
+		return "", false
+	}
+	_, err = os.Stat(fields[0])
+	return fields[0], errors.Is(err, fs.ErrNotExist)
+}

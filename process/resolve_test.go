@@ -1,0 +1,114 @@
+//go:build unix
+
+package process
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// program makes an executable script in dir.
+func program(t *testing.T, dir, name, content string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestResolve(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	inPath := program(t, dir, "tool", "#!/bin/sh\n")
+	program(t, other, "tool", "#!/bin/sh\n")
+	program(t, other, "here", "#!/bin/sh\n")
+	program(t, other, "space", "#! \t/bin/sh -e\n")
+	program(t, other, "option", "#!/bin/sh -e\r\n") // runs, as the kernel sees it
+	program(t, other, "binary", "\x7fELF")
+	t.Setenv("PATH", "/no/such/dir:"+dir+":"+other)
+	t.Chdir(other)
+	for name, want := range map[string]string{
+		"tool":                                 inPath,
+		"./here":                               "./here",
+		"../" + filepath.Base(other) + "/here": "../" + filepath.Base(other) + "/here",
+		inPath:                                 inPath,
+		"here":                                 filepath.Join(other, "here"),
+		"./space":                              "./space",
+		"./option":                             "./option",
+		"./binary":                             "./binary",
+		"/bin/sh":                              "/bin/sh",
+	} {
+		if got, err := Resolve(name); err != nil || got != want {
+			t.Errorf("Resolve(%q) = %q, %v, want %q", name, got, err, want)
+		}
+	}
+}
+
+func TestResolveErrors(t *testing.T) {
+	dir := t.TempDir()
+	program(t, dir, "tool", "#!/bin/sh\n")
+	program(t, dir, "gone", "#!/no/such/interpreter -x\n")
+	program(t, dir, "windows", "#!/bin/sh\r\necho hi\r\n")
+	program(t, dir, "unended", "#!/bin/sh\r")
+	if err := os.WriteFile(filepath.Join(dir, "data"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", ".")
+	t.Chdir(dir)
+	for _, tt := range []struct {
+		name, reason string
+		cause        error
+	}{
+		{"none", "no such file", exec.ErrNotFound},
+		{"data", "no such file", exec.ErrNotFound}, // a shell looks on, too
+		{"tool", "found only in the current directory", exec.ErrDot},
+		{"./none", "no such file", fs.ErrNotExist},
+		{"./tool/none", "no such file", syscall.ENOTDIR},
+		{"./data", "not executable", fs.ErrPermission},
+		{".", "no such file", exec.ErrNotFound},
+		{"./", "is a directory", syscall.EISDIR},
+		{dir, "is a directory", syscall.EISDIR},
+		{"./gone", "bad interpreter", fs.ErrNotExist},
+		{"./windows", "bad interpreter", fs.ErrNotExist},
+		{"./unended", "bad interpreter", fs.ErrNotExist},
+		{"", "no such file", exec.ErrNotFound},
+	} {
+		path, err := Resolve(tt.name)
+		e, ok := errors.AsType[*StartError](err)
+		if !ok || path != "" {
+			t.Errorf("Resolve(%q) = %q, %v, want a *StartError", tt.name, path, err)
+			continue
+		}
+		if e.Path != tt.name || e.Reason != tt.reason || !errors.Is(err, tt.cause) {
+			t.Errorf("Resolve(%q): %v, want %s (%v)", tt.name, err, tt.reason, tt.cause)
+		}
+	}
+}
+
+// The name of the interpreter, as the script asks for it, is what a hint needs.
+func TestResolveNamesInterpreter(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for content, want := range map[string]string{
+		"#!/no/such/interpreter -x\n": "/no/such/interpreter",
+		"#!/bin/sh\r\n":               "/bin/sh\r",
+	} {
+		_, err := Resolve(program(t, dir, "script", content))
+		if e, ok := errors.AsType[*fs.PathError](err); !ok || e.Path != want {
+			t.Errorf("%q: %v, want a *fs.PathError of %q", content, err, want)
+		}
+	}
+	_, err := Resolve(filepath.Join(dir, "none"))
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		t.Errorf("%v holds a *fs.PathError, but no interpreter is missing", err)
+	}
+	if n := strings.Count(err.Error(), "no such file"); n != 2 { // as reason and as cause
+		t.Errorf("%v tells the cause %d times", err, n)
+	}
+}

@@ -1,0 +1,86 @@
+package process
+
+import "time"
+
+// ladder is what Stop does to a group that goes on running: the contract of
+// websocketd's users, who tune it with --closems.
+var ladder = []struct {
+	wait   time.Duration
+	signal stopSignal
+}{
+	{100 * time.Millisecond, interrupt},
+	{250 * time.Millisecond, terminate},
+	{500 * time.Millisecond, kill},
+}
+
+// afterKill is how long SIGKILL may take. A process in an uninterruptible wait
+// outlives it, and we do not wait for such a one.
+const afterKill = 2 * time.Second
+
+// zombieCheck is how often WaitForever looks whether only zombies are left.
+const zombieCheck = 2 * time.Second
+
+// Stop ends the whole process group and returns once it is gone. The caller
+// closes Stdin, now or when the child has taken what waits; Stop then waits
+// 100 ms before SIGINT, 250 ms more before SIGTERM and 500 ms more before
+// SIGKILL, Spec.Grace added to each, and closes Stdin with the first signal at
+// the latest. With WaitForever it sends no signal. Several may call it; all
+// wait for the same end.
+func (c *Child) Stop() {
+	c.stop.Do(func() {
+		if c.grace == WaitForever {
+			for !c.awaitGone(zombieCheck) {
+			}
+		} else {
+			c.climb()
+		}
+		c.stdin.Close()
+		c.group.close()
+		if c.onGone != nil {
+			c.onGone()
+		}
+	})
+}
+
+func (c *Child) climb() {
+	for _, step := range ladder {
+		if c.awaitGone(step.wait + c.grace) {
+			return
+		}
+		c.stdin.Close()
+		c.group.signal(step.signal)
+	}
+	if !c.awaitGone(afterKill) {
+		c.log.Error("process group outlives SIGKILL", "pid", c.Pid())
+	}
+}
+
+// awaitGone waits until the leader has exited and no other process of its group
+// runs, for at most d. Nothing tells the end of a group, so it looks, often at
+// first.
+func (c *Child) awaitGone(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-c.exited:
+	case <-timer.C:
+		return false
+	}
+	for pause := time.Millisecond; !c.group.gone(); pause = min(2*pause, 20*time.Millisecond) {
+		select {
+		case <-time.After(pause):
+		case <-timer.C:
+			return c.group.gone() || c.group.onlyZombies()
+		}
+	}
+	return true
+}
+
+// FirstWait returns how long a child has between the closing of its stdin and
+// the first signal, for a Spec with that Grace; negative means for ever.
+func FirstWait(grace time.Duration) time.Duration {
+	if grace == WaitForever {
+		return WaitForever
+	}
+	return ladder[0].wait + grace
+}

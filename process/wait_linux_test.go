@@ -1,0 +1,75 @@
+package process
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestIdleChildrenCostNoThreads(t *testing.T) {
+	checkDescriptors(t)
+	start(t, Spec{Path: "/bin/cat"}) // what threads one child takes are there now
+	before := threads(t)
+	var readers sync.WaitGroup
+	children := make([]*Child, 100)
+	for i := range children {
+		children[i] = start(t, Spec{Path: "/bin/cat"})
+		readers.Go(func() { readAll(t, children[i].Stdout()) })
+		readers.Go(func() { readAll(t, children[i].Stderr()) })
+	}
+	if more := threads(t) - before; more > len(children)/4 {
+		t.Errorf("%d children cost %d threads", len(children), more)
+	}
+	for _, c := range children {
+		c.Stdin().Close()
+	}
+	readers.Wait()
+}
+
+// threads counts our threads.
+func threads(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(status), "\nThreads:")
+	var n int
+	if _, err := fmt.Sscan(after, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// An init, as in a container, gets the orphans of a group as its own children.
+func TestInitReapsOrphans(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Skip(err)
+	}
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	var log bytes.Buffer
+	spec := sh("sleep 0 & sleep 1000 & (trap '' INT TERM; sleep 1000) & exit 3")
+	spec.Log = slog.New(slog.NewTextHandler(&log, nil))
+	c, err := Start(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-c.Exited()
+	c.Stop()
+	if log.Len() > 0 || hasGroup(c.Pid()) {
+		t.Errorf("the group is still there; log: %s", log.String())
+	}
+	wantExit(t, c, 3, "")
+	io.Copy(io.Discard, c.Stdout())
+	io.Copy(io.Discard, c.Stderr())
+	if _, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+		t.Errorf("wait: %v, want ECHILD: a child is left", err)
+	}
+}

@@ -1,0 +1,34 @@
+package process
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+)
+
+// onlyZombies reports whether all that is left of the group are processes that
+// have ended, and that whoever adopted them has not reaped: not every init does
+// so at once, or ever. It reads all of /proc (proc_pid_stat(5)), so it is no
+// way to wait.
+func (g group) onlyZombies() bool {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return false
+	}
+	for _, entry := range entries {
+		if _, err := strconv.Atoi(entry.Name()); err != nil {
+			continue
+		}
+		stat, err := os.ReadFile("/proc/" + entry.Name() + "/stat")
+		if err != nil {
+			continue // it is gone
+		}
+		// The name before it, in parentheses, may hold anything.
+		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+		state, pgrp := string(fields[0]), string(fields[2])
+		if pgrp == strconv.Itoa(g.id) && state != "Z" && state != "X" {
+			return false
+		}
+	}
+	return true
+}

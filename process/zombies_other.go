@@ -1,0 +1,6 @@
+//go:build !linux
+
+package process
+
+// onlyZombies is not known here: a zombie counts as alive.
+func (group) onlyZombies() bool { return false }
