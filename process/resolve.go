@@ -65,7 +65,7 @@ func cause(err error) error {
 func reason(path string, err error) string {
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return noSuchFile
+		return "not found in PATH"
 	case errors.Is(err, exec.ErrDot):
 		return "found only in the current directory"
 	case errors.Is(err, fs.ErrNotExist):

@@ -65,19 +65,19 @@ func TestResolveErrors(t *testing.T) {
 		name, reason string
 		cause        error
 	}{
-		{"none", "no such file", exec.ErrNotFound},
-		{"data", "no such file", exec.ErrNotFound}, // a shell looks on, too
+		{"none", "not found in PATH", exec.ErrNotFound},
+		{"data", "not found in PATH", exec.ErrNotFound}, // a shell looks on, too
 		{"tool", "found only in the current directory", exec.ErrDot},
 		{"./none", "no such file", fs.ErrNotExist},
 		{"./tool/none", "no such file", syscall.ENOTDIR},
 		{"./data", "not executable", fs.ErrPermission},
-		{".", "no such file", exec.ErrNotFound},
+		{".", "not found in PATH", exec.ErrNotFound},
 		{"./", "is a directory", syscall.EISDIR},
 		{dir, "is a directory", syscall.EISDIR},
 		{"./gone", "bad interpreter", fs.ErrNotExist},
 		{"./windows", "bad interpreter", fs.ErrNotExist},
 		{"./unended", "bad interpreter", fs.ErrNotExist},
-		{"", "no such file", exec.ErrNotFound},
+		{"", "not found in PATH", exec.ErrNotFound},
 	} {
 		path, err := Resolve(tt.name)
 		e, ok := errors.AsType[*StartError](err)

@@ -4,8 +4,10 @@ package process
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -13,33 +15,45 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// ends counts the calls of an OnGone, and checks that the group is gone then.
-type ends struct {
-	calls atomic.Int32
-	pid   chan int
-	gone  chan struct{}
+// end is what becomes of a child and its descendants. They hold a FIFO open
+// for writing, whose other end is ours.
+type end struct {
+	fifo  int
+	calls atomic.Int32  // of OnGone
+	gone  chan struct{} // closed by the first call
 }
 
-// startCounted starts a child whose OnGone is counted.
-func startCounted(t *testing.T, spec Spec) (*Child, *ends) {
+// startToEnd starts a child that is watched to the end: OnGone must be called
+// once, and none of the child's family may run then.
+func startToEnd(t *testing.T, spec Spec) (*Child, *end) {
 	t.Helper()
-	e := &ends{pid: make(chan int, 1), gone: make(chan struct{})}
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := &end{gone: make(chan struct{}), fifo: must(unix.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0))}
+	spec.Args = append([]string{"-c", `exec 9>"$0" && exec "$@"`, fifo, spec.Path}, spec.Args...)
+	spec.Path = "/bin/sh"
 	spec.OnGone = func() {
-		if e.calls.Add(1) > 1 {
-			return
+		if e.alive() {
+			t.Error("OnGone called, but something of the child is alive")
 		}
-		if pid := <-e.pid; hasGroup(pid) {
-			t.Errorf("OnGone called, but group %d has members", pid)
+		if e.calls.Add(1) == 1 {
+			close(e.gone)
 		}
-		close(e.gone)
 	}
 	c := start(t, spec)
-	e.pid <- c.Pid()
 	t.Cleanup(func() { // before that of start
+		defer unix.Close(e.fifo)
 		c.Stop()
 		<-e.gone
+		if e.alive() {
+			c.group.kill()
+		}
 		if n := e.calls.Load(); n != 1 {
 			t.Errorf("OnGone called %d times", n)
 		}
@@ -47,12 +61,22 @@ func startCounted(t *testing.T, spec Spec) (*Child, *ends) {
 	return c, e
 }
 
+// alive reports whether the child or a descendant of it still runs.
+func (e *end) alive() bool {
+	for {
+		_, err := unix.Read(e.fifo, make([]byte, 1))
+		if err != unix.EINTR {
+			return err == unix.EAGAIN
+		}
+	}
+}
+
 func TestNoSignalForChildThatEndsAtEOF(t *testing.T) {
 	t.Parallel()
 	marker := filepath.Join(t.TempDir(), "signalled")
 	spec := sh(`trap 'echo >"$1"' HUP INT QUIT TERM; echo ready; while read line; do :; done; echo end`, marker)
 	spec.Grace = time.Minute
-	c, _ := startCounted(t, spec)
+	c, _ := startToEnd(t, spec)
 	readLine(t, c.Stdout())
 	c.Stdin().Close()
 	c.Stop()
@@ -84,7 +108,7 @@ func TestStopLadder(t *testing.T) {
 			t.Parallel()
 			spec := helper("record", tt.until)
 			spec.Grace = tt.grace
-			c, _ := startCounted(t, spec)
+			c, _ := startToEnd(t, spec)
 			readLine(t, c.Stdout())
 			c.Stdin().Close()
 			readLine(t, c.Stdout()) // EOF
@@ -108,7 +132,7 @@ func TestStopLadder(t *testing.T) {
 
 func TestStopClosesStdin(t *testing.T) {
 	t.Parallel()
-	c, _ := startCounted(t, helper("record", "EOF"))
+	c, _ := startToEnd(t, helper("record", "EOF"))
 	readLine(t, c.Stdout())
 	c.Stop()
 	if got := readAll(t, c.Stdout()); !strings.Contains(got, "EOF\n") {
@@ -122,7 +146,7 @@ func TestWaitForever(t *testing.T) {
 	t.Parallel()
 	spec := sh(`trap 'echo signal' HUP INT QUIT TERM; while read x; do :; done; sleep 1.2; echo end`)
 	spec.Grace = WaitForever
-	c, _ := startCounted(t, spec)
+	c, _ := startToEnd(t, spec)
 	c.Stdin().Close()
 	c.Stop()
 	if got := readAll(t, c.Stdout()); got != "end\n" {
@@ -149,33 +173,50 @@ func TestStopEndsWholeGroup(t *testing.T) {
 	for name, script := range map[string]string{
 		"leader waits":       "trap '' INT TERM; sleep 1000 & sleep 1000 & (sleep 1000; sleep 1000) & echo ready; wait",
 		"leader heeds TERM":  "(trap '' INT TERM; echo ready; sleep 1000) & trap 'exit 0' TERM; wait",
-		"leader is gone":     "(trap '' INT TERM; echo ready; sleep 1000) & exit 0",
-		"outputs are closed": "(trap '' INT TERM; echo ready; exec sleep 1000 >/dev/null 2>&1) & exit 0",
+		"leader heeds EOF":   "(trap '' INT TERM; echo ready; sleep 1000) & read go",
+		"outputs are closed": "(trap '' INT TERM; echo ready; exec sleep 1000 >/dev/null 2>&1) & read go",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, _ := startCounted(t, sh(script))
+			c, end := startToEnd(t, sh(script))
 			readLine(t, c.Stdout())
-			if !hasGroup(c.Pid()) {
-				t.Fatal("no group")
+			if !end.alive() {
+				t.Fatal("dead before Stop")
 			}
+			c.Stdin().Close()
 			c.Stop()
-			if hasGroup(c.Pid()) {
-				t.Error("the group has members after Stop")
+			if end.alive() {
+				t.Error("alive after Stop")
 			}
 		})
 	}
 }
 
+func TestStopAfterLeaderIsGone(t *testing.T) {
+	t.Parallel()
+	c, end := startToEnd(t, sh("(trap '' INT TERM; echo ready; exec sleep 1000) & read go; exit 3"))
+	readLine(t, c.Stdout())
+	c.Stdin().Close()
+	<-c.Exited()
+	if !end.alive() {
+		t.Error("the descendant has gone with the child")
+	}
+	c.Stop()
+	if end.alive() {
+		t.Error("alive after Stop")
+	}
+	wantExit(t, c, 3, "")
+}
+
 func TestConcurrentStops(t *testing.T) {
 	t.Parallel()
-	c, _ := startCounted(t, helper("record", "TERM"))
+	c, end := startToEnd(t, helper("record", "TERM"))
 	readLine(t, c.Stdout())
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
 			c.Stop()
-			if !c.hasExited() || hasGroup(c.Pid()) {
+			if !c.hasExited() || end.alive() || end.calls.Load() != 1 {
 				t.Error("Stop returned before the end")
 			}
 		})
@@ -188,10 +229,10 @@ func TestStopAfterExit(t *testing.T) {
 	t.Parallel()
 	spec := sh("exit 3")
 	spec.Grace = time.Hour
-	c, ends := startCounted(t, spec)
+	c, end := startToEnd(t, spec)
 	<-c.Exited()
 	c.Stop()
-	<-ends.gone
+	<-end.gone
 	c.Stop()
 	wantExit(t, c, 3, "")
 }
@@ -199,16 +240,17 @@ func TestStopAfterExit(t *testing.T) {
 func TestGroupGoesWithoutStop(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"child alone":                        "exit 0",
-		"silent descendant":                  "sleep 1000 & exit 0",
-		"descendant with nothing to do with": "(trap '' INT TERM; exec sleep 1000 >/dev/null 2>&1 </dev/null) & exit 0",
+		"child alone":           "exit 0",
+		"descendant":            "sleep 1000 & exit 0",
+		"descendant by itself":  "sleep 0.5 & exit 0",
+		"descendant that stays": "(trap '' INT TERM; exec sleep 1000 >/dev/null 2>&1 </dev/null) & exit 0",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, ends := startCounted(t, sh(script))
-			<-ends.gone
-			if !c.hasExited() || hasGroup(c.Pid()) {
-				t.Error("not gone")
+			c, end := startToEnd(t, sh(script))
+			<-end.gone
+			if !c.hasExited() {
+				t.Error("OnGone called before the child's exit")
 			}
 		})
 	}
@@ -216,6 +258,7 @@ func TestGroupGoesWithoutStop(t *testing.T) {
 
 func TestManyChildren(t *testing.T) {
 	checkDescriptors(t)
+	goroutines := runtime.NumGoroutine()
 	var wg sync.WaitGroup
 	pids := make([]int, 200)
 	for i := range pids {
@@ -228,18 +271,22 @@ func TestManyChildren(t *testing.T) {
 	if i := slices.IndexFunc(pids, hasGroup); i >= 0 {
 		t.Errorf("group %d is left", pids[i])
 	}
+	eventually(t, "no goroutine left", func() bool { return runtime.NumGoroutine() <= goroutines })
 }
 
-// converse has a child say something, stops it and returns its process ID.
+// converse has a child answer, stops it and returns its process ID.
 func converse(t *testing.T) int {
-	c, err := Start(sh("cat & wait"))
+	c, err := Start(sh("cat; sleep 1000 & wait"))
 	if err != nil {
 		t.Error(err)
 		return 0
 	}
+	io.WriteString(c.Stdin(), "hello\n")
 	c.Stdin().Close()
 	c.Stop()
-	readAll(t, c.Stdout())
+	if got := readAll(t, c.Stdout()); got != "hello\n" {
+		t.Errorf("output %q", got)
+	}
 	readAll(t, c.Stderr())
 	return c.Pid()
 }

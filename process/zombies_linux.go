@@ -23,10 +23,14 @@ func (g group) onlyZombies() bool {
 		if err != nil {
 			continue // it is gone
 		}
-		// The name before it, in parentheses, may hold anything.
+		// The name before the rest, in parentheses, may hold anything.
 		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-		state, pgrp := string(fields[0]), string(fields[2])
-		if pgrp == strconv.Itoa(g.id) && state != "Z" && state != "X" {
+		if len(fields) < 18 || string(fields[2]) != strconv.Itoa(g.id) {
+			continue
+		}
+		state := string(fields[0])
+		threads, _ := strconv.Atoi(string(fields[17]))
+		if state != "Z" && state != "X" || threads > 1 { // the state is the main thread's, and others may live on
 			return false
 		}
 	}

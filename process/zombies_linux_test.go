@@ -2,11 +2,48 @@ package process
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
 )
+
+func init() {
+	helpers["headless"] = headless
+	if os.Getenv(helperVar) == "headless" {
+		runtime.LockOSThread() // headless has to run on the main thread
+	}
+}
+
+// headless looks like a zombie and is none: its main thread ends, another goes
+// on and heeds no request.
+func headless() {
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		for !bytes.Contains(must(os.ReadFile("/proc/self/stat")), []byte(") Z ")) {
+			runtime.Gosched()
+		}
+		fmt.Println("headless")
+	}()
+	syscall.Syscall(syscall.SYS_EXIT, 0, 0, 0)
+}
+
+func TestProcessWithoutMainThreadIsNoZombie(t *testing.T) {
+	t.Parallel()
+	spec := sh(`"$1" & read go`, self)
+	spec.Env = helperEnv("headless")
+	c, end := startToEnd(t, spec)
+	readLine(t, c.Stdout())
+	c.Stdin().Close()
+	c.Stop()
+	if end.alive() {
+		t.Error("alive after Stop")
+	}
+}
 
 // Whoever has adopted a process may never reap it: such a zombie, here one
 // whose parent has left the group and does not care, holds nothing up.
