@@ -1,0 +1,158 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/coder/websocket"
+)
+
+// link says how a client and a Wire are to be connected. The zero value is TCP.
+type link struct {
+	network  string                  // tcp or unix
+	tls      bool                    // with TLS between
+	buffers  int                     // of both kernels' sockets, in bytes; 0: theirs
+	compress bool                    // permessage-deflate, if the client wants it
+	wrap     func(net.Conn) net.Conn // puts something below the Wire
+	early    []byte                  // sent together with the opening handshake
+}
+
+// accepted is a WebSocket as server sees it.
+type accepted struct {
+	ws   *websocket.Conn
+	wire *Wire
+}
+
+// hijacker puts a Wire below the WebSocket, as package server does.
+type hijacker struct {
+	http.ResponseWriter
+	link link
+	wire *Wire
+}
+
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	if h.link.wrap != nil {
+		conn = h.link.wrap(conn)
+	}
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	h.wire = NewWire(conn, slices.Clone(early))
+	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, 512), bufio.NewWriterSize(h.wire, 256)), nil
+}
+
+// serve listens as link says. Each opening handshake yields an accepted.
+func serve(t testing.TB, l link) (url, addr string, conns <-chan accepted) {
+	t.Helper()
+	c := make(chan accepted, 1)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := &hijacker{ResponseWriter: w, link: l}
+		opt := &websocket.AcceptOptions{OnPingReceived: func(context.Context, []byte) bool { return h.wire.MayAnswer() }}
+		if l.compress {
+			opt.CompressionMode = websocket.CompressionNoContextTakeover
+		}
+		ws, err := websocket.Accept(h, r, opt)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c <- accepted{ws, h.wire}
+	}))
+	if l.network == "unix" {
+		srv.Listener.Close()
+		var err error
+		if srv.Listener, err = net.Listen("unix", filepath.Join(t.TempDir(), "s")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.tls {
+		srv.StartTLS()
+	} else {
+		srv.Start()
+	}
+	t.Cleanup(srv.Close)
+	return srv.URL, srv.Listener.Addr().String(), c
+}
+
+// connect returns the two ends of a new WebSocket.
+func connect(t testing.TB, l link) (*client, *websocket.Conn, *Wire) {
+	t.Helper()
+	if l.network == "" {
+		l.network = "tcp"
+	}
+	_, addr, conns := serve(t, l)
+	conn, err := net.Dial(l.network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.buffers > 0 {
+		conn.(*net.TCPConn).SetReadBuffer(l.buffers)
+		conn.(*net.TCPConn).SetWriteBuffer(l.buffers)
+	}
+	if l.tls {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	}
+	t.Cleanup(func() { conn.Close() })
+	c := handshake(t, conn, l.early)
+	a := wait(t, "opening handshake", conns)
+	if l.buffers > 0 {
+		setBuffers(a.wire.Conn, l.buffers)
+	}
+	return c, a.ws, a.wire
+}
+
+func setBuffers(conn net.Conn, size int) {
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = c.NetConn()
+	}
+	if c, ok := conn.(*net.TCPConn); ok {
+		c.SetReadBuffer(size)
+		c.SetWriteBuffer(size)
+	}
+}
+
+// session is a running Session and its client.
+type session struct {
+	*client
+	*Session
+	ended chan Summary
+}
+
+// start runs a session over TCP.
+func start(t testing.TB, child Child, opt Options) *session {
+	t.Helper()
+	return startOver(t, link{}, child, opt)
+}
+
+// startOver runs a session. When the test ends, the client has gone and Run
+// must return.
+func startOver(t testing.TB, l link, child Child, opt Options) *session {
+	t.Helper()
+	c, ws, wire := connect(t, l)
+	s := &session{client: c, Session: NewSession(ws, wire, child, opt), ended: make(chan Summary, 1)}
+	go func() { s.ended <- s.Run() }() // ends when the client goes
+	t.Cleanup(func() {
+		c.Close()
+		s.summary()
+	})
+	return s
+}
+
+// summary waits until Run has returned.
+func (s *session) summary() Summary {
+	s.t.Helper()
+	sum := wait(s.t, "the end of Run", s.ended)
+	s.ended <- sum
+	return sum
+}

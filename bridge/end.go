@@ -1,0 +1,82 @@
+package bridge
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+)
+
+// End is how a session ends, as the client is told (RFC 6455, section 7.4).
+type End struct {
+	// Code is the close code. 1006 means that the peer went without a close
+	// frame; it is never sent.
+	Code websocket.StatusCode
+	// Reason is the close frame's, at most 123 bytes of valid UTF-8 when sent.
+	Reason string
+
+	by endedBy
+}
+
+// endedBy is who ended a session.
+type endedBy int
+
+const (
+	byUs      endedBy = iota // the peer is to get a close frame
+	byClient                 // it has sent one, and the library has answered it
+	byLoss                   // the peer is gone without one
+	bySilence                // the peer is to get one, but hardly answers
+)
+
+// The ends that we cause. Each close code and reason that a client can see
+// stands in this file.
+var (
+	endShutdown = End{Code: websocket.StatusGoingAway, Reason: "server shutting down"}
+	endRuntime  = End{Code: 4001, Reason: "max runtime"}
+	endIdle     = End{Code: 4002, Reason: "idle timeout"}
+	endNotUTF8  = End{Code: websocket.StatusInvalidFramePayloadData, Reason: "text is not UTF-8"}
+	endProtocol = End{Code: websocket.StatusProtocolError, Reason: "protocol error"}
+	endSilent   = End{Code: websocket.StatusPolicyViolation, Reason: "no answer to pings", by: bySilence}
+	endLost     = End{Code: websocket.StatusAbnormalClosure, Reason: "connection lost", by: byLoss}
+)
+
+func endTooBig(limit int64) End {
+	return End{Code: websocket.StatusMessageTooBig, Reason: fmt.Sprintf("message over %d bytes", limit)}
+}
+
+// endExit tells that the child ended: with exit status code, or by a signal,
+// whose number is then code-128. exitCode asks for a close code that tells a
+// failure, too.
+func endExit(code int, signal string, exitCode bool) End {
+	e := End{Code: websocket.StatusNormalClosure, Reason: fmt.Sprintf("exit %d", code)}
+	if signal != "" {
+		e.Reason = "signal " + signal
+	}
+	if exitCode && code != 0 {
+		e.Code = websocket.StatusCode(4000 + min(uint32(code), 999)) // the last private one
+	}
+	return e
+}
+
+// EndCannotStart tells that the child could not be started.
+func EndCannotStart(reason string) End {
+	return End{Code: websocket.StatusInternalError, Reason: cutReason("cannot start: " + reason)}
+}
+
+// maxReason is the room for a reason in a close frame (RFC 6455, section 5.5).
+const maxReason = 123
+
+// cutReason makes s fit a close frame.
+func cutReason(s string) string {
+	if !utf8.ValidString(s) {
+		s = string(appendValid(nil, []byte(s)))
+	}
+	if len(s) <= maxReason {
+		return s
+	}
+	n := maxReason
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

@@ -1,0 +1,90 @@
+//go:build unix
+
+package bridge
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+)
+
+func TestEndExit(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		code     int
+		signal   string
+		exitCode bool
+		want     websocket.StatusCode
+		reason   string
+	}{
+		{0, "", false, 1000, "exit 0"},
+		{3, "", false, 1000, "exit 3"},
+		{255, "", false, 1000, "exit 255"},
+		{143, "TERM", false, 1000, "signal TERM"},
+		{143, "", false, 1000, "exit 143"},
+		{0, "", true, 1000, "exit 0"},
+		{3, "", true, 4003, "exit 3"},
+		{255, "", true, 4255, "exit 255"},
+		{143, "TERM", true, 4143, "signal TERM"},
+		{0xC0000005, "", true, 4999, "exit 3221225477"}, // as on Windows
+		{-1, "", true, 4999, "exit -1"},
+	} {
+		e := endExit(test.code, test.signal, test.exitCode)
+		if e.Code != test.want || e.Reason != test.reason || e.by != byUs {
+			t.Errorf("%d %q %t: %+v", test.code, test.signal, test.exitCode, e)
+		}
+	}
+}
+
+func TestEndCannotStart(t *testing.T) {
+	t.Parallel()
+	if e := EndCannotStart("no such file"); e.Code != 1011 || e.Reason != "cannot start: no such file" {
+		t.Errorf("%+v", e)
+	}
+	if e := EndCannotStart(strings.Repeat("é", 100)); len(e.Reason) > maxReason {
+		t.Errorf("reason of %d bytes", len(e.Reason))
+	}
+}
+
+func TestEndsThatWeCause(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		end    End
+		code   websocket.StatusCode
+		reason string
+	}{
+		{endShutdown, 1001, "server shutting down"},
+		{endRuntime, 4001, "max runtime"},
+		{endIdle, 4002, "idle timeout"},
+		{endNotUTF8, 1007, "text is not UTF-8"},
+		{endProtocol, 1002, "protocol error"},
+		{endSilent, 1008, "no answer to pings"},
+		{endTooBig(1 << 20), 1009, "message over 1048576 bytes"},
+	} {
+		if test.end.Code != test.code || test.end.Reason != test.reason {
+			t.Errorf("%+v, want %d %q", test.end, test.code, test.reason)
+		}
+	}
+}
+
+// A reason fits a close frame: 123 bytes of UTF-8 at most, as much of the
+// text as that takes.
+func FuzzCutReason(f *testing.F) {
+	f.Add("exit 0")
+	for _, s := range strange {
+		f.Add(strings.Repeat("x", maxReason-3) + s + "more")
+		f.Add(strings.Repeat(s, maxReason))
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := cutReason(s)
+		clean, _, _ := whatwg([]byte(s))
+		if len(got) > maxReason || !utf8.ValidString(got) || !strings.HasPrefix(string(clean), got) {
+			t.Errorf("%q became %q (%d bytes)", s, got, len(got))
+		}
+		if missing := len(clean) - len(got); missing > 0 && len(got) <= maxReason-utf8.UTFMax {
+			t.Errorf("%q was cut to %d bytes", s, len(got))
+		}
+	})
+}

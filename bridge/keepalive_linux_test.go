@@ -1,0 +1,180 @@
+package bridge
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// judged is a connection that counts how often it is asked for its state: once
+// by each judgement, while output waits.
+type judged struct {
+	*net.TCPConn
+	asked *atomic.Int64
+}
+
+func (c judged) SyscallConn() (syscall.RawConn, error) {
+	c.asked.Add(1)
+	return c.TCPConn.SyscallConn()
+}
+
+// flood prints numbered lines, size bytes of them in all.
+func (p *puppet) flood(t *testing.T, size int) (done chan struct{}, last int) {
+	done = make(chan struct{})
+	last = size / 10
+	go func() { // ends when the client has read
+		defer close(done)
+		var block []byte
+		for i := range last {
+			block = fmt.Appendf(block, "%09d\n", i)
+			if len(block) > 30_000 || i == last-1 {
+				p.print(t, string(block))
+				block = block[:0]
+			}
+		}
+	}()
+	return done, last
+}
+
+// A client that does not read cannot answer. While its host is there and
+// output waits, it is not ended, and in the end it gets everything.
+func TestKeepaliveOfAClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	l := link{buffers: 64 << 10, wrap: func(c net.Conn) net.Conn { return judged{c.(*net.TCPConn), &asked} }}
+	child := newPuppet(t)
+	s := startOver(t, l, child, Options{PingInterval: 250 * time.Millisecond})
+	printed, last := child.flood(t, 2_000_000)
+	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+	before := asked.Load()
+	eventually(t, "judgements", func() bool { return asked.Load() >= before+10 })
+	s.answers = true
+	for i := range last {
+		if _, got, _ := s.client.message(); got != fmt.Sprintf("%09d", i) {
+			t.Fatalf("message %d is %q", i, got)
+		}
+	}
+	wait(t, "the child has printed all", printed)
+	child.exit(0, "")
+	s.expectClose(1000, "exit 0")
+	if s.pings == 0 {
+		t.Error("there were no pings")
+	}
+}
+
+// judge passes judgement n times, all of which the client must survive.
+func (s *session) judge(t *testing.T, k *keepalive, n int) {
+	t.Helper()
+	for i := range n {
+		k.judge()
+		if k.missed >= 2 {
+			t.Fatalf("ended at judgement %d", i+1)
+		}
+	}
+}
+
+// A client that has just caught up has as long to answer as any other.
+func TestKeepaliveOfAClientThatHasCaughtUp(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	s := startOver(t, link{buffers: 64 << 10}, child, Options{})
+	k := &keepalive{session: s.Session, interval: time.Millisecond}
+	_, last := child.flood(t, 2_000_000)
+	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+	s.judge(t, k, 10)
+	for range last {
+		s.client.message()
+	}
+	eventually(t, "all is sent", func() bool { return unsent(s.wire.Conn) == 0 })
+	s.judge(t, k, 1)
+	k.judge()
+	s.expectClose(1008, "no answer to pings")
+}
+
+// A client that a child holds up cannot be heard.
+func TestKeepaliveOfAClientThatIsHeldUp(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	child.reader = true
+	s := startOver(t, link{buffers: 64 << 10}, child, patient)
+	k := &keepalive{session: s.Session, interval: time.Millisecond}
+	sent := bytes.Repeat(maskedFrame(fin|opText, bytes.Repeat([]byte("x"), 999)), 5000)
+	n := heldUpAfter(t, s, sent)
+	s.judge(t, k, 10)
+	child.readAll()
+	eventually(t, "the child catches up", func() bool { return s.stdin.Waiting() == 0 })
+	s.judge(t, k, 1)
+	s.write(sent[n:], closeFrame(1000, ""))
+	if got := wait(t, "input", child.input); len(got) != 5000*1000 {
+		t.Errorf("input of %d bytes", len(got))
+	}
+	if sum := s.summary(); sum.Code != 1000 {
+		t.Errorf("summary %+v", sum)
+	}
+}
+
+// vanish makes the client's host deaf: what reaches it is dropped (socket(7),
+// SO_ATTACH_FILTER).
+func vanish(t *testing.T, c *client) {
+	t.Helper()
+	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
+	control(c.Conn, func(fd int) {
+		if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// A host that is gone is no client that may be waited for.
+func TestKeepaliveOfAHostThatHasGone(t *testing.T) {
+	t.Parallel()
+	for name, output := range map[string]string{"quiet": "", "output waits": strings.Repeat("x", 1<<20)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t)
+			s := startOver(t, link{buffers: 64 << 10}, child, Options{PingInterval: 250 * time.Millisecond})
+			vanish(t, s.client)
+			go child.far[1].WriteString(output) // ends with the puppet
+			if sum := s.summary(); sum.Code != 1006 {
+				t.Errorf("summary %+v", sum)
+			}
+		})
+	}
+}
+
+// A client that floods us with pings and reads nothing gets no pong for each.
+func TestPongsDoNotPileUp(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	// Not TCP: with small buffers on both sides full of small segments, Linux
+	// drops what it cannot hold, acknowledgements included, and stands still.
+	s := startOver(t, link{network: "unix"}, child, Options{})
+	pings := bytes.Repeat(maskedFrame(fin|opPing, make([]byte, 125)), 1000)
+	for range 10 {
+		s.write(pings)
+	}
+	s.send("after them")
+	child.read(t, len("after them\n"))
+	if n := s.wire.Out.Waiting(); n <= maxUnsent || n > 2*maxUnsent+127 {
+		t.Errorf("%d bytes wait", n)
+	}
+	child.print(t, "output\n")
+	child.exit(0, "")
+	for { // the pongs that there was room for, and then the output
+		f, err := s.frame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.first == fin|opText {
+			break
+		}
+	}
+	s.expectClose(1000, "exit 0")
+}

@@ -1,0 +1,83 @@
+//go:build unix
+
+package bridge
+
+import (
+	"testing"
+	"time"
+)
+
+const pingInterval = 20 * time.Millisecond
+
+func TestKeepaliveOfAClientThatAnswers(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t).readAll()
+	s := start(t, child, Options{PingInterval: 300 * time.Millisecond, InputPatience: -1})
+	for range 5 {
+		f, err := s.frame()
+		if err != nil || f.first != fin|opPing {
+			t.Fatalf("instead of a ping: %v, %v", f, err)
+		}
+		s.write(maskedFrame(fin|opPong, f.payload))
+	}
+	s.write(closeFrame(1000, ""))
+	if sum := s.summary(); sum.Code != 1000 {
+		t.Errorf("summary %+v", sum)
+	}
+}
+
+// Whoever sends lives, with or without pongs.
+func TestKeepaliveOfAClientThatOnlySends(t *testing.T) {
+	t.Parallel()
+	for name, opcode := range map[string]byte{"messages": opText, "pings": opPing, "pongs for nothing": opPong} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t).readAll()
+			s := start(t, child, Options{PingInterval: 100 * time.Millisecond, InputPatience: -1})
+			tick, done := time.NewTicker(10*time.Millisecond), time.After(600*time.Millisecond)
+			defer tick.Stop()
+			for sending := true; sending; {
+				select {
+				case <-tick.C:
+					s.write(maskedFrame(fin|opcode, nil))
+				case <-done:
+					sending = false
+				}
+			}
+			s.write(closeFrame(1000, ""))
+			if sum := s.summary(); sum.Code != 1000 {
+				t.Errorf("summary %+v", sum)
+			}
+		})
+	}
+}
+
+func TestKeepaliveOfAClientThatNeverAnswers(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	s := start(t, child, Options{PingInterval: pingInterval})
+	child.print(t, "it could have answered before this\n")
+	s.expect("it could have answered before this")
+	for pings := 0; ; pings++ {
+		f, err := s.frame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.first == fin|opClose {
+			if string(f.payload) != "\x03\xf0no answer to pings" {
+				t.Errorf("closed with %q", f.payload)
+			}
+			if pings < 2 || pings > 3 { // the third may leave just before the close frame
+				t.Errorf("after %d pings, none of them answered", pings)
+			}
+			break
+		}
+		if f.first != fin|opPing {
+			t.Fatalf("frame %#x", f.first)
+		}
+	}
+	s.client.Close()
+	if sum := s.summary(); sum.Code != 1008 || sum.Signal != "TERM" {
+		t.Errorf("summary %+v", sum)
+	}
+}

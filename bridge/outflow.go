@@ -1,0 +1,227 @@
+package bridge
+
+import (
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Outflow puts bytes into a kernel buffer, a socket's or a pipe's, in order.
+// Write never blocks: what the kernel does not take at once waits in memory,
+// and a goroutine that lives as long as something waits writes it. The caller
+// bounds that memory with Wait. Its methods may be called concurrently.
+type Outflow struct {
+	w   io.WriteCloser
+	raw *rawWriter // nil if w has none: then every byte takes the goroutine
+
+	// onFail, if set, is called in a goroutine of its own when a write fails.
+	onFail func()
+
+	mu      sync.Mutex
+	change  sync.Cond // on mu: less waits, or err is set
+	waiting [][]byte  // blocks that the kernel has not taken; none is empty
+	taken   int       // of waiting[0]
+	size    int       // of what waits, in bytes
+	held    bool      // Hold was called
+	writing bool      // the goroutine runs
+	err     error     // why nothing more is written
+}
+
+// newOutflow returns an Outflow into w, which it closes with Close.
+func newOutflow(w io.WriteCloser) *Outflow {
+	o := &Outflow{w: w, raw: newRawWriter(w)}
+	o.change.L = &o.mu
+	return o
+}
+
+// Write takes all of p. It fails only if an earlier write or Close has ended
+// the flow.
+func (o *Outflow) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err != nil {
+		return 0, o.err
+	}
+	n := 0
+	if !o.held && !o.writing && o.size == 0 {
+		if n = o.try(p); n == len(p) || o.err != nil {
+			return n, o.err
+		}
+	}
+	o.keep(p[n:])
+	if !o.held {
+		o.flush()
+	}
+	return len(p), o.err
+}
+
+// keep copies p behind what waits.
+func (o *Outflow) keep(p []byte) {
+	o.size += len(p)
+	for len(p) > 0 {
+		last := len(o.waiting) - 1
+		if last < 0 || len(o.waiting[last]) == blockSize {
+			o.waiting = append(o.waiting, getBlock()[:0])
+			last++
+		}
+		b := o.waiting[last]
+		n := copy(b[len(b):blockSize], p)
+		o.waiting[last] = b[:len(b)+n]
+		p = p[n:]
+	}
+}
+
+// Hold makes Write gather until Release.
+func (o *Outflow) Hold() {
+	o.mu.Lock()
+	o.held = true
+	o.mu.Unlock()
+}
+
+// Release ends Hold: what was gathered leaves in one write.
+func (o *Outflow) Release() {
+	o.mu.Lock()
+	o.held = false
+	o.flush()
+	o.mu.Unlock()
+}
+
+// flush writes what waits, as far as the kernel takes it, and leaves the rest
+// to the goroutine.
+func (o *Outflow) flush() {
+	for !o.writing && o.size > 0 && o.err == nil {
+		front := o.waiting[0][o.taken:]
+		n := o.try(front)
+		o.take(n)
+		if n < len(front) && o.err == nil {
+			o.writing = true
+			go o.writeWaiting() // ends when nothing waits or the write fails; unblocked by Close
+		}
+	}
+}
+
+// try writes what the kernel takes of p without waiting.
+func (o *Outflow) try(p []byte) int {
+	if o.raw == nil {
+		return 0
+	}
+	n, err := o.raw.write(p)
+	if err != nil {
+		o.writeFailed(err)
+	}
+	return n
+}
+
+// take removes n bytes from what waits, unless fail has dropped it.
+func (o *Outflow) take(n int) {
+	if o.err != nil {
+		return
+	}
+	o.size -= n
+	o.taken += n
+	if o.taken == len(o.waiting[0]) {
+		putBlock(o.waiting[0])
+		o.waiting = slices.Delete(o.waiting, 0, 1)
+		o.taken = 0
+	}
+	o.change.Broadcast()
+}
+
+// maxWrite is how much the goroutine writes at once, in bytes: what waits gets
+// less in such steps.
+const maxWrite = 64 << 10
+
+func (o *Outflow) writeWaiting() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.size > 0 && o.err == nil {
+		front := o.waiting[0][o.taken:]
+		o.mu.Unlock()
+		n, err := o.w.Write(front[:min(len(front), maxWrite)])
+		o.mu.Lock()
+		if err != nil {
+			o.writeFailed(err)
+			break
+		}
+		o.take(n)
+	}
+	o.writing = false
+	o.change.Broadcast()
+}
+
+func (o *Outflow) writeFailed(err error) {
+	if o.err == nil && o.onFail != nil {
+		go o.onFail() // ends at once
+	}
+	o.fail(err)
+}
+
+// fail ends the flow. The goroutine may still read what waited: that is left
+// to the garbage collector.
+func (o *Outflow) fail(err error) {
+	if o.err == nil {
+		o.err = err
+		o.waiting, o.taken, o.size = nil, 0, 0
+		o.change.Broadcast()
+	}
+}
+
+// Waiting returns how many bytes the kernel has not taken.
+func (o *Outflow) Waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.size
+}
+
+// Wait waits until at most n bytes wait. It returns the error that ended the
+// flow, if one did.
+func (o *Outflow) Wait(n int) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.size > n && o.err == nil {
+		o.change.Wait()
+	}
+	return o.err
+}
+
+// Drain waits until nothing waits, for at most d; negative means for ever.
+func (o *Outflow) Drain(d time.Duration) {
+	if d < 0 {
+		o.Wait(0)
+		return
+	}
+	expired := false
+	timer := time.AfterFunc(d, func() {
+		o.mu.Lock()
+		expired = true
+		o.change.Broadcast()
+		o.mu.Unlock()
+	})
+	defer timer.Stop()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.size > 0 && o.err == nil && !expired {
+		o.change.Wait()
+	}
+}
+
+// Fail ends the flow with err: what waits is lost, Write and Wait return err.
+func (o *Outflow) Fail(err error) {
+	o.mu.Lock()
+	o.fail(err)
+	o.mu.Unlock()
+}
+
+// Close ends the flow, closes what it writes to and waits for the goroutine.
+func (o *Outflow) Close() error {
+	o.Fail(net.ErrClosed)
+	err := o.w.Close()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.writing {
+		o.change.Wait()
+	}
+	return err
+}

@@ -1,0 +1,62 @@
+package bridge
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// control runs f on the socket below conn, also below TLS.
+func control(conn net.Conn, f func(fd int)) {
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = c.NetConn()
+	}
+	c, ok := conn.(syscall.Conn)
+	if !ok {
+		return
+	}
+	if raw, err := c.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { f(int(fd)) })
+	}
+}
+
+// unsent returns how many bytes the peer's kernel has not acknowledged
+// (tcp(7), SIOCOUTQ).
+func unsent(conn net.Conn) (n int) {
+	control(conn, func(fd int) { n, _ = unix.IoctlGetInt(fd, unix.SIOCOUTQ) })
+	return n
+}
+
+// A host that is alive may leave some packets unanswered: it drops them when
+// it is short of memory, and answers window probes twice a second at most
+// (tcp_invalid_ratelimit). So hostGone wants several tries and a while of silence.
+const (
+	manyTries  = 3
+	minSilence = 3 * time.Second
+)
+
+// hostGone reports whether the kernel has sent something again and again and
+// heard nothing for at least silence, or minSilence if that is more: the peer's
+// host, or the way to it, is gone. A host whose program merely does not read
+// answers every probe.
+func hostGone(conn net.Conn, silence time.Duration) (gone bool) {
+	control(conn, func(fd int) {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			return // not TCP
+		}
+		inVain := info.Retransmits >= manyTries || info.Probes >= manyTries
+		gone = inVain && time.Duration(info.Last_ack_recv)*time.Millisecond >= max(silence, minSilence)
+	})
+	return gone
+}
+
+// hungUp reports whether the peer has closed or reset the connection, even
+// behind data that nobody has read yet (poll(2), POLLRDHUP).
+func hungUp(fd uintptr) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	n, _ := unix.Poll(fds, 0)
+	return n > 0
+}

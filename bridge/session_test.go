@@ -1,0 +1,319 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// Each way for a child to end, and what the client is told.
+func TestChildEnds(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		script string
+		opt    Options
+		want   End
+		exit   int
+		signal string
+	}{
+		"success":                     {"echo a; echo b", Options{}, End{Code: 1000, Reason: "exit 0"}, 0, ""},
+		"failure":                     {"echo a; echo b; exit 3", Options{}, End{Code: 1000, Reason: "exit 3"}, 3, ""},
+		"signal":                      {"echo a; echo b; kill -TERM $$", Options{}, End{Code: 1000, Reason: "signal TERM"}, 143, "TERM"},
+		"success with a close code":   {"echo a; echo b", Options{ExitCloseCode: true}, End{Code: 1000, Reason: "exit 0"}, 0, ""},
+		"failure with a close code":   {"echo a; echo b; exit 3", Options{ExitCloseCode: true}, End{Code: 4003, Reason: "exit 3"}, 3, ""},
+		"signal with a close code":    {"echo a; echo b; kill -TERM $$", Options{ExitCloseCode: true}, End{Code: 4143, Reason: "signal TERM"}, 143, "TERM"},
+		"last line without newline":   {"printf 'a\\nb'", Options{}, End{Code: 1000, Reason: "exit 0"}, 0, ""},
+		"stdin closed from the start": {"exec <&-; echo a; echo b", Options{}, End{Code: 1000, Reason: "exit 0"}, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, startShell(t, test.script), test.opt)
+			s.expect("a", "b")
+			s.expectClose(int(test.want.Code), test.want.Reason)
+			want := Summary{End: test.want, ExitCode: test.exit, Signal: test.signal, Out: Traffic{Messages: 2, Bytes: 2}}
+			if sum := s.summary(); sum != want {
+				t.Errorf("summary %+v, want %+v", sum, want)
+			}
+		})
+	}
+}
+
+func TestEcho(t *testing.T) {
+	t.Parallel()
+	for name, l := range map[string]link{"TCP": {}, "unix": {network: "unix"}, "TLS": {tls: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startOver(t, l, startShell(t, "exec cat"), Options{})
+			for i, size := range []int{0, 1, 125, 126, 1000, 65535, 65536, 300_000} {
+				line := strings.Repeat(strconv.Itoa(i), size)
+				s.send(line)
+				s.expect(line)
+			}
+			s.Session.Shutdown()
+			s.expectClose(1001, "server shutting down")
+		})
+	}
+}
+
+// A client that goes, however it goes, is the end of its child.
+func TestClientGoes(t *testing.T) {
+	t.Parallel()
+	lost := End{Code: 1006, Reason: "connection lost", by: byLoss}
+	for name, test := range map[string]struct {
+		leave func(*client)
+		want  End
+	}{
+		"with a code":   {func(c *client) { c.write(closeFrame(4321, "bye")) }, End{Code: 4321, Reason: "bye", by: byClient}},
+		"without one":   {func(c *client) { c.write(maskedFrame(fin|opClose, nil)) }, End{Code: 1005, by: byClient}},
+		"closing":       {func(c *client) { c.Close() }, lost},
+		"half closing":  {func(c *client) { c.Conn.(*net.TCPConn).CloseWrite() }, lost},
+		"with a reset":  {(*client).reset, lost},
+		"within header": {func(c *client) { c.write([]byte{fin | opText}); c.Close() }, lost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, startShell(t, "echo up; exec sleep 1000"), Options{})
+			s.expect("up")
+			test.leave(s.client)
+			if test.want.by == byClient {
+				f, err := s.frame()
+				if err != nil || f.first != fin|opClose {
+					t.Errorf("instead of a close frame: %v, %v", f, err)
+				}
+				s.client.Close()
+			}
+			if sum := s.summary(); sum.End != test.want || sum.Signal != "KILL" {
+				t.Errorf("summary %+v", sum)
+			}
+		})
+	}
+}
+
+// The same with a child that ignores its stdin and a client that has sent more
+// than we may hold. Its FIN waits behind what our kernel does not take, and only
+// the answer to a ping tells.
+func TestClientGoesBehindDataThatNobodyTakes(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(*client){"closing": func(c *client) { c.Close() }, "with a reset": (*client).reset} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startOver(t, link{buffers: 64 << 10}, startShell(t, "exec sleep 1000"), Options{PingInterval: 100 * time.Millisecond})
+			heldUpAfter(t, s, bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 5000))
+			leave(s.client)
+			if sum := s.summary(); sum.Code != 1006 || sum.Signal != "KILL" {
+				t.Errorf("summary %+v", sum)
+			}
+		})
+	}
+}
+
+// A client that goes although output waits for it.
+func TestClientGoesInAFlood(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(*client){
+		"closing":      func(c *client) { c.Close() },
+		"with a reset": (*client).reset,
+		"with a code":  func(c *client) { c.write(closeFrame(1000, "")); c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startOver(t, link{buffers: 64 << 10}, startShell(t, "exec yes"), Options{})
+			s.expect("y", "y")
+			eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+			leave(s.client)
+			if sum := s.summary(); sum.Signal != "KILL" {
+				t.Errorf("summary %+v", sum)
+			}
+		})
+	}
+}
+
+// A child that exits while the client still sends: no output is lost.
+func TestChildExitsWhileTheClientSends(t *testing.T) {
+	t.Parallel()
+	for range 4 {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			for range 25 {
+				s := startOver(t, link{buffers: 16 << 10}, startShell(t, "read l; seq 3000"), Options{})
+				sending := make(chan struct{})
+				go func() { // ends when the connection does
+					defer close(sending)
+					line := maskedFrame(fin|opText, bytes.Repeat([]byte("x"), 2000))
+					for {
+						if _, err := s.Write(line); err != nil {
+							return
+						}
+					}
+				}()
+				for i := range 3000 {
+					s.expect(strconv.Itoa(i + 1))
+				}
+				expectCloseOf(t, s, "exit 0")
+				s.client.Close()
+				s.summary()
+				<-sending
+			}
+		})
+	}
+}
+
+// expectCloseOf expects close code 1000 while somebody else still writes.
+func expectCloseOf(t *testing.T, s *session, reason string) {
+	t.Helper()
+	if f, err := s.frame(); err != nil || f.first != fin|opClose || string(f.payload) != "\x03\xe8"+reason {
+		t.Fatalf("instead of 1000 %q: %v, %v", reason, f, err)
+	}
+}
+
+// A client gets everything, however late it reads.
+func TestSlowReaderGetsEverythingAfterTheExit(t *testing.T) {
+	t.Parallel()
+	const lines = 300_000
+	child := startShell(t, fmt.Sprintf("seq %d; printf last; exit 7", lines))
+	s := startOver(t, link{buffers: 64 << 10}, child, Options{})
+	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+	for i := range lines {
+		s.expect(strconv.Itoa(i + 1))
+	}
+	s.expect("last")
+	s.expectClose(1000, "exit 7")
+}
+
+// An exited child's output waits for the client in our memory and the kernel's.
+func TestReaderThatStartsAfterTheExit(t *testing.T) {
+	t.Parallel()
+	const lines = 20_000
+	child := startShell(t, fmt.Sprintf("seq %d", lines))
+	s := startOver(t, link{buffers: 16 << 10}, child, Options{})
+	wait(t, "the child's exit", child.exited)
+	for i := range lines {
+		s.expect(strconv.Itoa(i + 1))
+	}
+	s.expectClose(1000, "exit 0")
+}
+
+func TestShutdown(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{"idle": "exec sleep 1000", "echo": "exec cat", "ignores EOF": "while :; do read x || sleep 1; done"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, startShell(t, script), Options{})
+			s.Session.Shutdown()
+			s.Session.Shutdown()
+			s.expectClose(1001, "server shutting down")
+			if sum := s.summary(); sum.End != endShutdown {
+				t.Errorf("summary %+v", sum)
+			}
+		})
+	}
+}
+
+// Nobody reads: not the child, not the client.
+func TestShutdownWhileBlockedBothWays(t *testing.T) {
+	t.Parallel()
+	s := startOver(t, link{buffers: 64 << 10}, startShell(t, "exec yes"), Options{})
+	heldUpAfter(t, s, bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 5000))
+	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+	s.Session.Shutdown()
+	for {
+		f, err := s.frame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.first == fin|opClose {
+			if string(f.payload) != "\x03\xe9server shutting down" {
+				t.Errorf("closed with %q", f.payload)
+			}
+			break
+		}
+	}
+	s.client.Close()
+	if sum := s.summary(); sum.End != endShutdown || sum.Signal != "KILL" {
+		t.Errorf("summary %+v", sum)
+	}
+}
+
+func TestShutdownBeforeRun(t *testing.T) {
+	t.Parallel()
+	c, ws, wire := connect(t, link{})
+	s := NewSession(ws, wire, startShell(t, "exec cat"), Options{})
+	s.Shutdown()
+	ended := make(chan Summary, 1)
+	go func() { ended <- s.Run() }() // ends when the client has answered
+	c.expectClose(1001, "server shutting down")
+	if sum := wait(t, "the end of Run", ended); sum.End != endShutdown {
+		t.Errorf("summary %+v", sum)
+	}
+}
+
+// A client that answers nothing is not waited for after Abort.
+func TestAbort(t *testing.T) {
+	t.Parallel()
+	for name, shutdown := range map[string]bool{"after Shutdown": true, "alone": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startOver(t, link{buffers: 64 << 10}, startShell(t, "exec yes"), Options{})
+			eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+			if shutdown {
+				s.Session.Shutdown()
+			}
+			started := time.Now()
+			s.Session.Abort()
+			s.summary()
+			if d := time.Since(started); d >= lingerTime {
+				t.Errorf("took %v", d)
+			}
+		})
+	}
+}
+
+// A client that breaks the protocol is told so.
+func TestProtocolErrors(t *testing.T) {
+	t.Parallel()
+	unmasked := append(frameHeader(fin|opText, 0, 4), "text"...)
+	for name, sent := range map[string][]byte{
+		"unmasked frame":              unmasked,
+		"reserved data opcode":        maskedFrame(fin|3, nil),
+		"reserved control opcode":     maskedFrame(fin|0xB, nil),
+		"RSV1":                        maskedFrame(fin|0x40|opText, nil),
+		"RSV2":                        maskedFrame(fin|0x20|opText, nil),
+		"RSV3":                        maskedFrame(fin|0x10|opPing, nil),
+		"continuation of nothing":     maskedFrame(fin|opContinuation, nil),
+		"message within a message":    append(maskedFrame(opText, []byte("a")), maskedFrame(fin|opText, nil)...),
+		"fragmented ping":             maskedFrame(opPing, nil),
+		"long ping":                   maskedFrame(fin|opPing, make([]byte, 126)),
+		"close frame with half code":  maskedFrame(fin|opClose, []byte{3}),
+		"close frame with code 1005":  closeFrame(1005, ""),
+		"close frame with code 1006":  closeFrame(1006, ""),
+		"negative length":             append(frameHeader(fin|opText, 0x80, 1<<62)[:2], bytes.Repeat([]byte{0xff}, 12)...),
+		"unmasked within the message": append(maskedFrame(opText, []byte("a")), frameHeader(fin|opContinuation, 0, 0)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t).readAll()
+			s := start(t, child, patient)
+			s.send("before")
+			s.write(sent)
+			f, err := s.frame()
+			if err != nil || f.first != fin|opClose || len(f.payload) < 2 || string(f.payload[:2]) != "\x03\xea" {
+				t.Errorf("instead of close code 1002: %v, %v", f, err)
+			}
+			s.client.Close()
+			if got := string(wait(t, "input", child.input)); got != "before\n" {
+				t.Errorf("input %q", got)
+			}
+			if sum := s.summary(); sum.Code != websocket.StatusProtocolError {
+				t.Errorf("summary %+v", sum)
+			}
+		})
+	}
+}

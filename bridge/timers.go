@@ -1,0 +1,133 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// alarm calls a function again and again without a goroutine in between.
+type alarm struct {
+	mu      sync.Mutex
+	timer   *time.Timer
+	stopped bool
+}
+
+// startAlarm calls f after d, and then each time after what f returns, until
+// that is zero or less.
+func startAlarm(d time.Duration, f func() (next time.Duration)) *alarm {
+	a := &alarm{}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.timer = time.AfterFunc(d, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.stopped {
+			return
+		}
+		if next := f(); next > 0 {
+			a.timer.Reset(next)
+		}
+	})
+	return a
+}
+
+// stop returns once f neither runs nor will.
+func (a *alarm) stop() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stopped = true
+	a.timer.Stop()
+}
+
+// startTimers starts what ends the session by time alone. stop is to be called
+// when the connection is closed.
+func (s *Session) startTimers() (stop func()) {
+	k := &keepalive{session: s, interval: s.opt.PingInterval}
+	var alarms []*alarm
+	if d := s.opt.MaxRuntime; d > 0 {
+		alarms = append(alarms, startAlarm(d, func() time.Duration {
+			s.finish(endRuntime)
+			return 0
+		}))
+	}
+	if d := s.opt.IdleTimeout; d > 0 {
+		alarms = append(alarms, startAlarm(d, s.checkIdle))
+	}
+	if d := s.opt.PingInterval; d > 0 {
+		alarms = append(alarms, startAlarm(d, k.tick))
+	}
+	return func() {
+		for _, a := range alarms {
+			a.stop()
+		}
+		k.stop()
+	}
+}
+
+// checkIdle ends the session if no message has gone either way for IdleTimeout.
+func (s *Session) checkIdle() (next time.Duration) {
+	next = s.opt.IdleTimeout - min(s.in.total.quiet(), s.out.total.quiet())
+	if next <= 0 {
+		s.finish(endIdle)
+	}
+	return next
+}
+
+// keepalive finds dead peers. A peer lives as long as anything of it arrives.
+type keepalive struct {
+	session  *Session
+	interval time.Duration
+	reads    int64  // Wire.reads at the last tick
+	missed   int    // intervals in a row without the sign of life that was due
+	giveUp   func() // ends the wait for the last ping's pong; nil before the first
+	pings    sync.WaitGroup
+}
+
+// tick looks whether the peer has answered the last ping, and sends another,
+// also to one that is silent: a kernel whose program has closed the connection
+// says so only when it gets something.
+func (k *keepalive) tick() (next time.Duration) {
+	reads := k.session.wire.reads.Load()
+	switch {
+	case reads != k.reads:
+		k.reads, k.missed = reads, 0
+	case k.giveUp != nil:
+		k.judge()
+	}
+	k.stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	k.giveUp = cancel
+	k.pings.Go(func() { k.session.ws.Ping(ctx) }) // ends with the pong, the connection or giveUp
+	return k.interval
+}
+
+// stop gives up the last ping. That was written an interval ago: a context that
+// ends while the library writes would close the connection.
+func (k *keepalive) stop() {
+	if k.giveUp != nil {
+		k.giveUp()
+	}
+	k.pings.Wait()
+}
+
+// judge ends the session if the peer is dead. Silence proves that only if the
+// peer has got our ping and we would have read its answer: a client that does
+// not read, or one that a child holds up, may be silent as long as its host
+// answers ours.
+func (k *keepalive) judge() {
+	s := k.session
+	if hostGone(s.wire.Conn, k.interval) {
+		s.wire.Abort()
+		return
+	}
+	heldUp := s.stdin.Waiting() > maxWaiting/2
+	unread := s.wire.Out.Waiting() > 0 || unsent(s.wire.Conn) > 0
+	if heldUp || unread {
+		k.missed = 0
+		return
+	}
+	if k.missed++; k.missed >= 2 {
+		s.finish(endSilent)
+	}
+}

@@ -1,0 +1,36 @@
+package bridge
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Traffic is what went one way in a session.
+type Traffic struct {
+	// Messages and Bytes count messages and their payload.
+	Messages, Bytes int64
+}
+
+// traffic counts one direction. One goroutine counts; others may read.
+type traffic struct {
+	messages, bytes atomic.Int64
+	touched         atomic.Int64 // Unix nanoseconds
+}
+
+// count adds size bytes of payload, and a message if they end one.
+func (t *traffic) count(last bool, size int) {
+	if last {
+		t.messages.Add(1)
+	}
+	t.bytes.Add(int64(size))
+}
+
+// touch notes that messages went through just now.
+func (t *traffic) touch() { t.touched.Store(time.Now().UnixNano()) }
+
+// quiet returns how long no message has gone through.
+func (t *traffic) quiet() time.Duration { return time.Since(time.Unix(0, t.touched.Load())) }
+
+func (t *traffic) total() Traffic {
+	return Traffic{Messages: t.messages.Load(), Bytes: t.bytes.Load()}
+}

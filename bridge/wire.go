@@ -1,0 +1,230 @@
+package bridge
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Wire is the network connection below a WebSocket. It keeps the WebSocket
+// library from ever waiting for a slow peer: Write takes everything, and who
+// produces data waits in the Outflow instead, outside the library's locks and
+// timeouts. Close lingers, so that neither the last data nor the close frame
+// is lost to a reset.
+type Wire struct {
+	net.Conn
+	// Out is the way of every byte to the peer.
+	Out *Outflow
+
+	raw    *rawReader   // nil if reads cannot be tried without waiting, as with TLS
+	onIdle func()       // called whenever all that the peer has sent has been read
+	reads  atomic.Int64 // reads that brought something: signs of life
+
+	readMu sync.Mutex
+	early  []byte // read before the wire was made, or with a block
+	block  []byte // the block that early lies in, if any
+	busy   bool   // the last read was full: take a block for the next
+
+	// During a Read:
+	buf     []byte // the reader's own
+	inBlock bool   // the read goes into the block
+
+	closeMu sync.Mutex
+	closing bool
+	lost    atomic.Bool   // reading ended, and it was not Close that ended it
+	done    atomic.Bool   // the peer sends nothing more
+	closed  chan struct{} // the connection is closed
+}
+
+// NewWire makes a wire of conn, from which early has been read already.
+func NewWire(conn net.Conn, early []byte) *Wire {
+	w := &Wire{Conn: conn, early: early, onIdle: func() {}, closed: make(chan struct{})}
+	w.Out = newOutflow(conn)
+	w.Out.onFail = w.Abort // who cannot be written to is gone
+	w.raw = newRawReader(conn, w.room, w.allRead)
+	return w
+}
+
+// bigRead is the size from which on a reader's own buffer is as good as a block.
+const bigRead = 16 << 10
+
+// Read reads what the peer sent, at once if something is there.
+func (w *Wire) Read(p []byte) (n int, err error) {
+	w.readMu.Lock()
+	defer w.readMu.Unlock()
+	if len(w.early) > 0 {
+		n = copy(p, w.early)
+		w.early = w.early[n:]
+		return n, nil
+	}
+	n, err = w.read(p)
+	if n > 0 {
+		w.reads.Add(1)
+	}
+	if err != nil {
+		w.releaseBlock()
+		if w.isClosing() {
+			return 0, net.ErrClosed
+		}
+		w.lost.Store(true)
+	}
+	return n, err
+}
+
+// read reads from the socket: into p, or into a block if much is coming.
+func (w *Wire) read(p []byte) (n int, err error) {
+	if w.isClosing() {
+		return 0, net.ErrClosed
+	}
+	if w.raw == nil {
+		w.onIdle()
+		return w.Conn.Read(p)
+	}
+	w.buf = p
+	n, err = w.raw.read()
+	w.buf = nil
+	if err != nil || !w.inBlock {
+		w.busy = n == len(p)
+		return n, err
+	}
+	w.early = w.block[:n]
+	n = copy(p, w.early)
+	w.early = w.early[n:]
+	return n, nil
+}
+
+// room returns where the next read from the socket goes.
+func (w *Wire) room() []byte {
+	w.inBlock = w.busy && len(w.buf) < bigRead
+	if !w.inBlock {
+		return w.buf
+	}
+	if w.block == nil {
+		w.block = getBlock()
+	}
+	return w.block
+}
+
+// allRead is called before each wait for the peer.
+func (w *Wire) allRead() {
+	w.busy = false
+	w.releaseBlock()
+	w.onIdle()
+}
+
+func (w *Wire) releaseBlock() {
+	if w.block != nil {
+		putBlock(w.block)
+		w.block, w.early = nil, nil
+	}
+}
+
+// Write sends p or keeps it to be sent. It never waits.
+func (w *Wire) Write(p []byte) (int, error) { return w.Out.Write(p) }
+
+// Closed is closed once nothing of the connection is left.
+func (w *Wire) Closed() <-chan struct{} { return w.closed }
+
+// Abort closes the connection at once and drops what waits, also while Close
+// still lingers.
+func (w *Wire) Abort() {
+	w.lost.Store(true)
+	w.Out.Fail(net.ErrClosed)
+	w.Close()
+	w.Conn.Close()
+}
+
+// lingerTime is how long a closed connection may stay without any progress
+// while the peer still takes what was sent, or still sends.
+const lingerTime = 5 * time.Second
+
+// Close ends reading at once. What waits is still sent, then what the peer
+// still sends is read and dropped until it closes too: closing a socket that
+// holds unread data resets the connection, and the peer would lose the end of
+// what we sent (RFC 1122, 4.2.2.13).
+func (w *Wire) Close() error {
+	w.closeMu.Lock()
+	defer w.closeMu.Unlock()
+	if w.closing {
+		return net.ErrClosed
+	}
+	w.closing = true
+	w.Conn.SetReadDeadline(time.Unix(1, 0)) // wakes a pending Read
+	go w.linger()                           // ends when the peer closes, or without progress for lingerTime
+	return nil
+}
+
+func (w *Wire) linger() {
+	defer close(w.closed)
+	defer w.Out.Close()
+	if w.lost.Load() || !w.drain() {
+		return
+	}
+	if c, ok := w.Conn.(interface{ CloseWrite() error }); !ok || c.CloseWrite() != nil {
+		return
+	}
+	w.readMu.Lock() // the pending Read has returned, and no other comes
+	w.releaseBlock()
+	w.readMu.Unlock()
+	w.discard()
+}
+
+// peerDone tells that the peer has sent its close frame: nothing comes after
+// it, so there is nothing to linger for.
+func (w *Wire) peerDone() {
+	w.done.Store(true)
+	w.closeMu.Lock()
+	defer w.closeMu.Unlock()
+	if w.closing {
+		w.Conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// drain waits until the kernel has what waits, as long as the peer takes some of
+// it in each lingerTime, and reports whether the kernel has.
+func (w *Wire) drain() bool {
+	for left := w.Out.Waiting() + unsent(w.Conn); ; {
+		w.Out.Drain(lingerTime)
+		if w.Out.Waiting() == 0 {
+			return true
+		}
+		now := w.Out.Waiting() + unsent(w.Conn)
+		if now >= left {
+			return false
+		}
+		left = now
+	}
+}
+
+// discard reads until the peer closes or is done, for lingerTime, and longer
+// only while the peer's kernel goes on taking what was sent.
+func (w *Wire) discard() {
+	scratch := getBlock()
+	defer putBlock(scratch)
+	left := unsent(w.Conn)
+	for {
+		w.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+		var err error
+		for err == nil && !w.done.Load() {
+			_, err = w.Conn.Read(scratch)
+		}
+		now := unsent(w.Conn)
+		if w.done.Load() || !errors.Is(err, os.ErrDeadlineExceeded) || now >= left {
+			return
+		}
+		left = now
+	}
+}
+
+func (w *Wire) isClosing() bool {
+	w.closeMu.Lock()
+	defer w.closeMu.Unlock()
+	return w.closing
+}
+
+// MayAnswer reports whether there is room to answer a ping: a peer that sends
+// pings but reads nothing gets no pong for each (RFC 6455, section 5.5.3).
+func (w *Wire) MayAnswer() bool { return w.Out.Waiting() <= 2*maxUnsent }

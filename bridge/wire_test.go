@@ -1,0 +1,405 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// pair returns the two ends of a connection over network.
+func pair(t testing.TB, network string) (near, far net.Conn) {
+	t.Helper()
+	addr := "127.0.0.1:0"
+	if network != "tcp" {
+		addr = filepath.Join(t.TempDir(), "s")
+	}
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if far, err = net.Dial(network, l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if near, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		near.Close()
+		far.Close()
+	})
+	deadline := time.Now().Add(patience)
+	far.SetDeadline(deadline)
+	return near, far
+}
+
+// newWire returns a Wire over TCP and the peer's end. The Wire is closed when
+// the test ends.
+func newWire(t testing.TB) (*Wire, *net.TCPConn) {
+	t.Helper()
+	near, far := pair(t, "tcp")
+	w := NewWire(near, nil)
+	t.Cleanup(func() {
+		w.Abort()
+		wait(t, "the end of the wire", w.Closed())
+	})
+	return w, far.(*net.TCPConn)
+}
+
+// send writes p to the peer's end and waits until the wire's kernel has it.
+func sendToWire(t testing.TB, far net.Conn, p []byte) {
+	t.Helper()
+	if _, err := far.Write(p); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := far.(*net.TCPConn); ok { // it is there at once over a unix socket
+		eventually(t, "all is acknowledged", func() bool { return unsent(far) == 0 })
+	}
+}
+
+// readWire reads once, size bytes at most.
+func readWire(t testing.TB, w *Wire, size int) string {
+	t.Helper()
+	p := make([]byte, size)
+	n, err := w.Read(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(p[:n])
+}
+
+func TestWireReadsWhatCameWithTheHandshakeFirst(t *testing.T) {
+	t.Parallel()
+	near, far := pair(t, "tcp")
+	w := NewWire(near, []byte("early"))
+	far.Write([]byte(" late"))
+	var got []byte
+	for _, size := range []int{2, 512, 512} {
+		got = append(got, readWire(t, w, size)...)
+	}
+	if string(got) != "early late" {
+		t.Errorf("read %q", got)
+	}
+	if n := w.reads.Load(); n != 1 {
+		t.Errorf("%d signs of life, want only the read from the socket", n)
+	}
+	w.Abort()
+	<-w.Closed()
+}
+
+func TestWireIsIdleOnlyWhenAllIsRead(t *testing.T) {
+	t.Parallel()
+	w, far := newWire(t)
+	idle := make(chan struct{}, 10)
+	w.onIdle = func() { idle <- struct{}{} }
+	sendToWire(t, far, []byte("onetwo"))
+	readWire(t, w, 3)
+	readWire(t, w, 3)
+	if len(idle) > 0 {
+		t.Error("idle while something was there")
+	}
+	read := make(chan string)
+	go func() { read <- readWire(t, w, 9) }() // ends with the write below
+	wait(t, "idle", idle)
+	far.Write([]byte("three"))
+	if got := wait(t, "the read", read); got != "three" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// A block serves while much comes, and none is held while nothing does.
+func TestWireHoldsABlockOnlyWhileMuchComes(t *testing.T) {
+	t.Parallel()
+	w, far := newWire(t)
+	blocked := make(chan bool, 1)
+	w.onIdle = func() { blocked <- w.block != nil || w.busy }
+	sendToWire(t, far, bytes.Repeat([]byte("x"), 5000))
+	readWire(t, w, 512)
+	if w.block != nil {
+		t.Error("a block for the first read")
+	}
+	readWire(t, w, 512)
+	if len(w.block) != blockSize || len(w.early) != 5000-1024 {
+		t.Errorf("a full read is followed by one into %d bytes, %d left over", len(w.block), len(w.early))
+	}
+	for left := 5000 - 1024; left > 0; {
+		left -= len(readWire(t, w, 512))
+	}
+	read := make(chan string)
+	go func() { read <- readWire(t, w, 512) }() // ends with the write below
+	if wait(t, "idle", blocked) {
+		t.Error("an idle wire holds a block")
+	}
+	far.Write([]byte("y"))
+	if got := wait(t, "the read", read); got != "y" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// A reader with a large buffer of its own may come between two that use the
+// block.
+func TestWireKeepsBlockAndBufferApart(t *testing.T) {
+	t.Parallel()
+	w, far := newWire(t)
+	sendToWire(t, far, bytes.Repeat([]byte("x"), 1024))
+	readWire(t, w, 512)
+	readWire(t, w, 512)
+	sendToWire(t, far, []byte("into the buffer"))
+	if got := readWire(t, w, bigRead); got != "into the buffer" {
+		t.Errorf("large read: %q", got)
+	}
+	sendToWire(t, far, []byte("and on"))
+	if got := readWire(t, w, 512); got != "and on" {
+		t.Errorf("small read after a large one: %q", got)
+	}
+}
+
+// Whatever the sizes of writes and reads, what is read is what was written.
+func TestWireReadsTheSameBytes(t *testing.T) {
+	t.Parallel()
+	sent := make([]byte, 8<<20)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range sent {
+		sent[i] = byte(r.Uint32())
+	}
+	w, far := newWire(t)
+	go func() { // ends when all is read
+		rest, r := sent, rand.New(rand.NewPCG(3, 4))
+		for len(rest) > 0 {
+			n := min(len(rest), 1<<r.IntN(18))
+			far.Write(rest[:n])
+			rest = rest[n:]
+		}
+		far.CloseWrite()
+	}()
+	var got []byte
+	for {
+		p := make([]byte, []int{1, 100, 512, 4096, 20000, 60000}[r.IntN(6)])
+		n, err := w.Read(p)
+		got = append(got, p[:n]...)
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(got, sent) {
+		t.Errorf("%d bytes read are not the %d sent", len(got), len(sent))
+	}
+}
+
+func TestWireWriteNeverWaits(t *testing.T) {
+	t.Parallel()
+	w, _ := newWire(t)
+	p := make([]byte, 1<<20)
+	for range 16 {
+		if n, err := w.Write(p); n != len(p) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	eventually(t, "the kernel is full", func() bool { return w.Out.Waiting() > 0 })
+}
+
+// A socket that is closed while it holds unread data resets the connection.
+// Close must not, or the peer loses the last words.
+func TestWireCloseLingersWithUnreadData(t *testing.T) {
+	t.Parallel()
+	for name, network := range map[string]string{"TCP": "tcp", "unix": "unix"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			near, far := pair(t, network)
+			w := NewWire(near, nil)
+			sendToWire(t, far, make([]byte, 100<<10))
+			last := bytes.Repeat([]byte("last words "), 1<<20)
+			w.Write(last)
+			w.Close()
+			sendToWire(t, far, make([]byte, 1000))
+			got, err := io.ReadAll(far)
+			if err != nil || !bytes.Equal(got, last) {
+				t.Errorf("got %d of %d bytes: %v", len(got), len(last), err)
+			}
+			far.Write([]byte("still here"))
+			select {
+			case <-w.Closed():
+				t.Error("closed while the peer may still send")
+			default:
+			}
+			far.Close()
+			wait(t, "the end of the wire", w.Closed())
+		})
+	}
+}
+
+// A slow peer gets everything, however long that takes.
+func TestWireCloseWaitsForASlowPeer(t *testing.T) {
+	t.Parallel()
+	w, far := newWire(t)
+	setBuffers(w.Conn, 64<<10)
+	far.SetReadBuffer(64 << 10)
+	const pieces, size = 7, 1 << 20
+	w.Write(make([]byte, pieces*size))
+	started := time.Now()
+	w.Close()
+	tick := time.NewTicker(lingerTime / (pieces - 1))
+	defer tick.Stop()
+	for i := range pieces {
+		<-tick.C
+		if n, err := io.CopyN(io.Discard, far, size); err != nil {
+			t.Fatalf("%d of %d bytes after %v: %v", i*size+int(n), pieces*size, time.Since(started), err)
+		}
+	}
+	if d := time.Since(started); d < lingerTime {
+		t.Errorf("took only %v", d)
+	}
+	if _, err := far.Read(make([]byte, 1)); err != io.EOF {
+		t.Error(err)
+	}
+}
+
+func TestWireCloseEndsAPendingRead(t *testing.T) {
+	t.Parallel()
+	w, far := newWire(t)
+	idle := make(chan struct{})
+	w.onIdle = func() { close(idle) }
+	read := make(chan error)
+	go func() { // ends with Close
+		_, err := w.Read(make([]byte, 10))
+		read <- err
+	}()
+	wait(t, "idle", idle)
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := wait(t, "the end of Read", read); err != net.ErrClosed {
+		t.Errorf("pending Read: %v", err)
+	}
+	if _, err := w.Read(make([]byte, 10)); err != net.ErrClosed {
+		t.Errorf("Read: %v", err)
+	}
+	if err := w.Close(); err != net.ErrClosed {
+		t.Errorf("second Close: %v", err)
+	}
+	if w.lost.Load() {
+		t.Error("lost, though Close ended it")
+	}
+	far.Close()
+	wait(t, "the end of the wire", w.Closed())
+}
+
+func TestWireAbortIsImmediate(t *testing.T) {
+	t.Parallel()
+	for name, lingering := range map[string]bool{"open": false, "lingering": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, far := newWire(t)
+			w.Write(make([]byte, 32<<20))
+			if lingering {
+				w.Close()
+			}
+			started := time.Now()
+			w.Abort()
+			wait(t, "the end of the wire", w.Closed())
+			if d := time.Since(started); d >= lingerTime {
+				t.Errorf("took %v", d)
+			}
+			if _, err := w.Write([]byte("x")); err == nil {
+				t.Error("Write after Abort")
+			}
+			if n, _ := io.Copy(io.Discard, far); n >= 32<<20 {
+				t.Errorf("the peer got all %d bytes", n)
+			}
+		})
+	}
+}
+
+func TestWireLost(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(*net.TCPConn){
+		"closed": func(c *net.TCPConn) { c.Close() },
+		"reset":  func(c *net.TCPConn) { c.SetLinger(0); c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, far := newWire(t)
+			leave(far)
+			if _, err := w.Read(make([]byte, 10)); err == nil || errors.Is(err, net.ErrClosed) {
+				t.Errorf("Read: %v", err)
+			}
+			if !w.lost.Load() {
+				t.Error("not lost")
+			}
+			started := time.Now()
+			w.Close()
+			wait(t, "the end of the wire", w.Closed())
+			if d := time.Since(started); d >= lingerTime {
+				t.Errorf("lingered for %v", d)
+			}
+		})
+	}
+}
+
+func TestUnsentCountsWhatThePeersKernelHasNotTaken(t *testing.T) {
+	t.Parallel()
+	w, far := newWire(t)
+	if n := unsent(w.Conn); n != 0 {
+		t.Errorf("%d bytes unsent in the beginning", n)
+	}
+	w.Write(make([]byte, 64<<20))
+	if n := unsent(w.Conn); n <= 0 {
+		t.Errorf("%d bytes unsent", n)
+	}
+	io.CopyN(io.Discard, far, 64<<20)
+	eventually(t, "all is acknowledged", func() bool { return unsent(w.Conn) == 0 })
+}
+
+// tlsPair is pair with TLS between. The far end has finished its handshake.
+func tlsPair(t testing.TB) (near, far net.Conn) {
+	t.Helper()
+	a, b := pair(t, "tcp")
+	srv := httptest.NewUnstartedServer(nil) // for its certificate
+	srv.StartTLS()
+	defer srv.Close()
+	server := tls.Server(a, srv.TLS)
+	shaken := make(chan error, 1)
+	go func() { shaken <- server.Handshake() }() // ends with the handshake
+	far = tls.Client(b, &tls.Config{InsecureSkipVerify: true})
+	if _, err := far.Write(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := wait(t, "handshake", shaken); err != nil {
+		t.Fatal(err)
+	}
+	return server, far
+}
+
+// A TLS connection that is closed while a write is stuck cannot even say
+// goodbye.
+func TestWireCloseOverTLSEndsWithAPeerThatReadsNothing(t *testing.T) {
+	t.Parallel()
+	near, far := tlsPair(t)
+	setBuffers(near, 16<<10)
+	setBuffers(far, 16<<10)
+	w := NewWire(near, nil)
+	w.Write(make([]byte, 2<<20))
+	waiting := 0
+	eventually(t, "the kernels are full", func() bool {
+		before := waiting
+		waiting = w.Out.Waiting() + unsent(near)
+		return waiting == before
+	})
+	started := time.Now()
+	w.Close()
+	wait(t, "the end of the wire", w.Closed())
+	if d := time.Since(started); d > 2*lingerTime+time.Second {
+		t.Errorf("took %v", d)
+	}
+}
