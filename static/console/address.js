@@ -1,0 +1,28 @@
+// What the user types into the two fields of the connection form.
+
+// pageAddress is the WebSocket beside the page: same host, path and query.
+export function pageAddress(page = location) {
+  return `${page.protocol === 'https:' ? 'wss' : 'ws'}://${page.host}${page.pathname}${page.search}`;
+}
+
+// parseAddress completes what people type, host:port/path, /path or ?query, to a
+// WebSocket URL. It throws an Error that says what is wrong.
+export function parseAddress(typed, page = location) {
+  let text = typed.trim();
+  if (!/^[/?]/.test(text) && !/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) text = `//${text}`;
+  let url;
+  try {
+    url = new URL(text, pageAddress(page));
+  } catch {
+    throw new Error(`“${typed}” is no address; one looks like ws://host:8080/path.`);
+  }
+  if (url.protocol === 'http:') url.protocol = 'ws:';
+  if (url.protocol === 'https:') url.protocol = 'wss:';
+  if (!/^wss?:$/.test(url.protocol)) throw new Error(`An address starts with ws:// or wss://, not with ${url.protocol}//.`);
+  url.hash = ''; // RFC 6455 section 3: no fragments
+  return url.href;
+}
+
+// parseSubprotocols splits a list at commas and spaces. Browsers say themselves
+// what is wrong with a name.
+export const parseSubprotocols = (typed) => typed.split(/[\s,]+/).filter(Boolean);

@@ -1,0 +1,31 @@
+// Package static holds the files that wspipe serves as its own, embedded in
+// the program so that one binary is all there is to install.
+package static
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed console/*.html console/*.css console/*.js
+var files embed.FS
+
+// Console is the developer console: index.html, the page itself, and the
+// style sheet and ES modules beside it, all in the root.
+//
+// The page opens the WebSocket of its own path and query, so index.html may be
+// served at any path. It loads the other files from /.wspipe/console/NAME and
+// needs nothing else: it works under a Content-Security-Policy of
+//
+//	default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src *
+//
+// as nothing is inline, and nothing comes from another host.
+var Console fs.FS = sub("console")
+
+func sub(dir string) fs.FS {
+	tree, err := fs.Sub(files, dir)
+	if err != nil {
+		panic(err) // only for a name that is no valid path, and ours are constants
+	}
+	return tree
+}
