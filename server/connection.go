@@ -1,0 +1,102 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+	"wspipe/process"
+)
+
+// connection is one accepted client and what is to run for it.
+type connection struct {
+	server  *Server
+	ws      *websocket.Conn
+	wire    *bridge.Wire
+	spec    process.Spec
+	log     *slog.Logger
+	started time.Time
+}
+
+// newConnection prepares the child for r, whose slot is freed with the child's group.
+func (s *Server) newConnection(r *http.Request, ws *websocket.Conn, wire *bridge.Wire, freeSlot func()) *connection {
+	id := newID()
+	c := &connection{server: s, ws: ws, wire: wire, spec: s.cfg.Child, started: time.Now()}
+	c.log = s.log.With("session", id, "remote", r.RemoteAddr)
+	c.spec.Env = s.environment(r, id, ws.Subprotocol())
+	c.spec.OnGone = freeSlot
+	c.spec.Log = c.log
+	return c
+}
+
+// newID returns 128 random bits.
+func newID() string {
+	var id [16]byte
+	rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+// serve runs the session from the child's start to its end.
+func (c *connection) serve() {
+	child, err := process.Start(c.spec)
+	if err != nil {
+		c.refuse(err)
+		return
+	}
+	c.spec.Env = nil // the child has it
+	c.log.Log(context.Background(), LevelAccess, "connect", "pid", child.Pid())
+	session := bridge.NewSession(c.ws, c.wire, child, c.server.sessionOptions(c.log))
+	if !c.server.sessions.add(session) {
+		session.Shutdown()
+	}
+	sum := session.Run()
+	c.logEnd(child.Pid(), sum)
+	c.server.sessionEnded(sum.ExitCode)
+	c.server.sessions.done(session)
+}
+
+// refuse tells the client that there is no child.
+func (c *connection) refuse(err error) {
+	reason := "system error"
+	if e, ok := errors.AsType[*process.StartError](err); ok {
+		reason = e.Reason
+	}
+	c.log.Error("cannot start", "error", err)
+	c.spec.OnGone()
+	end := bridge.EndCannotStart(reason)
+	c.ws.Close(end.Code, end.Reason)
+	<-c.wire.Closed()
+	c.server.sessionEnded(1)
+	c.server.sessions.done(nil)
+}
+
+func (c *connection) logEnd(pid int, sum bridge.Summary) {
+	exit := slog.Int("exit", sum.ExitCode)
+	if sum.Signal != "" {
+		exit = slog.String("signal", sum.Signal)
+	}
+	c.log.Log(context.Background(), LevelAccess, "disconnect",
+		"pid", pid, "code", int(sum.Code), "reason", sum.Reason, exit, "duration", time.Since(c.started).Round(time.Millisecond),
+		"messages_in", sum.In.Messages, "bytes_in", sum.In.Bytes, "messages_out", sum.Out.Messages, "bytes_out", sum.Out.Bytes)
+}
+
+// sessionOptions are the flags that a session needs.
+func (s *Server) sessionOptions(log *slog.Logger) bridge.Options {
+	return bridge.Options{
+		Framing:       s.cfg.Framing,
+		MaxMessage:    s.cfg.MaxMessage,
+		PingInterval:  s.cfg.PingInterval,
+		MaxRuntime:    s.cfg.MaxRuntime,
+		IdleTimeout:   s.cfg.IdleTimeout,
+		InputPatience: process.FirstWait(s.cfg.Child.Grace),
+		ExitCloseCode: s.cfg.ExitCloseCode,
+		Log:           log,
+	}
+}

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// environment returns the child's environment for r: CGI/1.1 (RFC 3875) as
+// websocketd sets it, the variables of ours that cfg passes, and those it sets.
+func (s *Server) environment(r *http.Request, id, subprotocol string) []string {
+	env := make(environ, 0, 32+len(r.Header)+len(s.cfg.PassEnv)+len(s.cfg.SetEnv))
+	for _, name := range s.cfg.PassEnv {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	for name, values := range r.Header {
+		if key, ok := headerVariable(name); ok {
+			env.set(key, strings.Join(values, ", "))
+		}
+	}
+	env.set("HTTP_HOST", r.Host)
+	host := hostOf(r)
+	ip, port, _ := net.SplitHostPort(r.RemoteAddr)
+	env.set("SERVER_SOFTWARE", s.cfg.Software)
+	env.set("GATEWAY_INTERFACE", "CGI/1.1")
+	env.set("SERVER_PROTOCOL", r.Proto)
+	env.set("SERVER_NAME", host.host)
+	env.set("SERVER_PORT", host.port)
+	env.set("REQUEST_METHOD", r.Method)
+	env.set("SCRIPT_NAME", "/")
+	env.set("PATH_INFO", r.URL.Path)
+	env.set("PATH_TRANSLATED", r.URL.Path)
+	env.set("QUERY_STRING", r.URL.RawQuery)
+	env.set("REQUEST_URI", r.URL.RequestURI())
+	env.set("REMOTE_ADDR", ip)
+	env.set("REMOTE_HOST", ip)
+	env.set("REMOTE_PORT", port)
+	env.set("REMOTE_USER", "")
+	env.set("REMOTE_IDENT", "")
+	env.set("AUTH_TYPE", "")
+	env.set("CONTENT_LENGTH", "")
+	env.set("CONTENT_TYPE", "")
+	env.set("UNIQUE_ID", id)
+	if r.TLS != nil {
+		env.set("HTTPS", "on")
+	}
+	if subprotocol != "" {
+		env.set("WEBSOCKET_PROTOCOL", subprotocol)
+	}
+	return override(env, s.cfg.SetEnv)
+}
+
+// environ is a list of NAME=VALUE.
+type environ []string
+
+// oneLine replaces what could start a second line, or end the value early.
+var oneLine = strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ")
+
+func (e *environ) set(name, value string) { *e = append(*e, name+"="+oneLine.Replace(value)) }
+
+// headerVariable returns the variable that carries the header called name.
+// Proxy would become HTTP_PROXY, which many programs obey (CVE-2016-5386). A
+// name with anything but letters, digits and dashes could pass for another's
+// variable (X_Real_IP for X-Real-IP); nginx drops such headers, too.
+func headerVariable(name string) (key string, ok bool) {
+	if strings.EqualFold(name, "Proxy") {
+		return "", false
+	}
+	for _, c := range []byte(name) {
+		if !(c == '-' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z') {
+			return "", false
+		}
+	}
+	return "HTTP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")), true
+}
+
+// override returns env with each variable of set instead of its own.
+func override(env, set []string) []string {
+	for _, pair := range set {
+		name, _, _ := strings.Cut(pair, "=")
+		kept := env[:0]
+		for _, e := range env {
+			if !strings.HasPrefix(e, name+"=") {
+				kept = append(kept, e)
+			}
+		}
+		env = append(kept, pair)
+	}
+	return env
+}

@@ -1,0 +1,293 @@
+//go:build unix
+
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"wspipe/cmd/wspipetest"
+
+	"github.com/coder/websocket"
+)
+
+func TestOriginRule(t *testing.T) {
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, _, _ := strings.Cut(strings.ToLower(name), ".")
+	for _, test := range []struct {
+		host, origin string
+		cfg          Config
+		flag         string // that would allow it; empty if it is allowed
+	}{
+		{"example.com", "", Config{}, ""},
+		{"127.0.0.1:8080", "http://127.0.0.1:8080", Config{}, ""},
+		{"127.0.0.1:8080", "http://127.0.0.1:3000", Config{}, ""},
+		{"127.0.0.1:8080", "http://localhost:3000", Config{}, ""},
+		{"localhost:8080", "https://[::1]:3000", Config{}, ""},
+		{"app.localhost:8080", "http://localhost", Config{}, ""},
+		{"192.168.1.5:8080", "http://192.168.1.5:8080", Config{}, ""},
+		{"[fd00::5]:8080", "http://[fd00::5]:8080", Config{}, ""},
+		{"192.168.1.5:8080", "http://192.168.1.5:9090", Config{}, "--origin=http://192.168.1.5:9090"},
+		{"192.168.1.5", "http://192.168.1.5", Config{}, ""},
+		{"192.168.1.5", "https://192.168.1.5", Config{}, "--origin=https://192.168.1.5"},
+		{short + ":8080", "http://" + short + ":8080", Config{}, ""},
+		{short + ".local:8080", "http://" + short + ".local:8080", Config{}, ""},
+		{"127.0.0.1:8080", "null", Config{}, "--origin=null"},
+		{"127.0.0.1:8080", "null", Config{Origins: []string{"null"}}, ""},
+		{"127.0.0.1:8080", "null", Config{Origins: []string{"*"}}, ""},
+		{"127.0.0.1:8080", "http://evil.example", Config{}, "--origin=http://evil.example"},
+		{"127.0.0.1:8080", "http://evil.example", Config{Origins: []string{"*"}}, ""},
+		{"127.0.0.1:8080", "http://app.example:81", Config{Origins: []string{"app.example"}}, ""},
+		{"127.0.0.1:8080", "http://app.example:81", Config{Origins: []string{"other.example", "app.example:81"}}, ""},
+		{"127.0.0.1:8080", "http://app.example:82", Config{Origins: []string{"app.example:81"}}, "--origin=http://app.example:82"},
+		{"127.0.0.1:8080", "http://app.example", Config{Origins: []string{"https://app.example"}}, "--origin=http://app.example"},
+		{"127.0.0.1:8080", "https://APP.example", Config{Origins: []string{"https://app.example"}}, ""},
+		{"127.0.0.1:8080", "http://app.example.evil.example", Config{Origins: []string{"app.example"}}, "--origin=http://app.example.evil.example"},
+		// DNS rebinding: a foreign name that resolves to us.
+		{"evil.example:8080", "http://evil.example:8080", Config{}, "--host=evil.example"},
+		{"evil.example:8080", "http://evil.example:8080", Config{Hosts: []string{"Evil.Example."}}, ""},
+		{"localhost.evil.example:8080", "http://localhost.evil.example:8080", Config{}, "--host=localhost.evil.example"},
+		{"127.0.0.1:8080", "no origin at all", Config{}, "--origin='*'"},
+		{"127.0.0.1:8080", "http://127.0.0.1:8080/path", Config{}, "--origin='*'"},
+	} {
+		t.Run(test.origin+" to "+test.host, func(t *testing.T) {
+			t.Parallel()
+			test.cfg.Child = sh(`echo in`)
+			s := serve(t, test.cfg)
+			opt := &websocket.DialOptions{Host: test.host, HTTPHeader: http.Header{}}
+			if test.origin != "" {
+				opt.HTTPHeader.Set("Origin", test.origin)
+			}
+			if test.flag == "" {
+				wspipetest.Dial(t, s.ws, opt).Expect("in")
+				return
+			}
+			resp, body := refused(t, s.ws, opt)
+			if resp.StatusCode != 403 || !strings.HasSuffix(strings.TrimSpace(body), "with "+test.flag) {
+				t.Errorf("got %d %q, want 403 and %s", resp.StatusCode, body, test.flag)
+			}
+			s.log.await(t, `"status":403`, 1)
+			if log := s.log.String(); strings.Contains(log, `"connect"`) {
+				t.Error("something was started")
+			}
+		})
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Setenv("WSPIPE_TEST_PASSED", "yes")
+	t.Setenv("WSPIPE_TEST_SECRET", "no")
+	s := serve(t, Config{
+		Child:    sh(`env`),
+		PassEnv:  []string{"PATH", "WSPIPE_TEST_PASSED", "WSPIPE_TEST_UNSET"},
+		SetEnv:   []string{"MORE=a=b", "SERVER_NAME=overridden"},
+		Software: "wspipe/test",
+	})
+	header := http.Header{
+		"X-Two": {"a", "b"}, "Proxy": {"http://evil.example"}, "X_under": {"spoof"}, "Cookie": {"k=v"},
+		"X-Tab": {"a\tb"},
+	}
+	c := wspipetest.Dial(t, s.ws+"a/b%20c/d?x=1&y=%41", &websocket.DialOptions{HTTPHeader: header})
+	got := map[string]string{}
+	for _, line := range c.ExpectEnd(1000, "exit 0") {
+		name, value, _ := strings.Cut(line, "=")
+		got[name] = value
+	}
+	host, port, _ := strings.Cut(strings.Trim(strings.TrimPrefix(s.ws, "ws://"), "/"), ":")
+	for name, want := range map[string]string{
+		"PATH": os.Getenv("PATH"), "WSPIPE_TEST_PASSED": "yes", "MORE": "a=b",
+		"SERVER_SOFTWARE": "wspipe/test", "GATEWAY_INTERFACE": "CGI/1.1", "SERVER_PROTOCOL": "HTTP/1.1",
+		"SERVER_NAME": "overridden", "SERVER_PORT": port, "REQUEST_METHOD": "GET",
+		"SCRIPT_NAME": "/", "PATH_INFO": "/a/b c/d", "PATH_TRANSLATED": "/a/b c/d",
+		"QUERY_STRING": "x=1&y=%41", "REQUEST_URI": "/a/b%20c/d?x=1&y=%41",
+		"REMOTE_ADDR": "127.0.0.1", "REMOTE_HOST": "127.0.0.1", "REMOTE_USER": "", "AUTH_TYPE": "",
+		"HTTP_HOST": host + ":" + port, "HTTP_X_TWO": "a, b", "HTTP_COOKIE": "k=v", "HTTP_UPGRADE": "websocket",
+		"HTTP_X_TAB": "a\tb",
+	} {
+		if value, ok := got[name]; !ok || value != want {
+			t.Errorf("%s=%q, want %q", name, value, want)
+		}
+	}
+	for _, name := range []string{"WSPIPE_TEST_SECRET", "WSPIPE_TEST_UNSET", "HTTP_PROXY", "HTTP_X_UNDER", "HTTPS", "WEBSOCKET_PROTOCOL"} {
+		if value, ok := got[name]; ok {
+			t.Errorf("%s=%q must not be there", name, value)
+		}
+	}
+	if id := got["UNIQUE_ID"]; len(id) != 32 {
+		t.Errorf("UNIQUE_ID=%q, want 128 bits", id)
+	}
+	if port := got["REMOTE_PORT"]; port == "" {
+		t.Error("no REMOTE_PORT")
+	}
+}
+
+func TestEnvironmentValuesAreOneLine(t *testing.T) {
+	t.Parallel()
+	// No header can hold these, but a decoded path can.
+	c := dial(t, serve(t, Config{Child: sh(`printf '[%s]\n' "$PATH_INFO"`)}).ws+"a%0d%0aEVIL=1%00b")
+	c.Expect("[/a  EVIL=1 b]")
+}
+
+func TestPlainRequests(t *testing.T) {
+	t.Parallel()
+	get := func(method, url string) (int, http.Header, string) {
+		req, _ := http.NewRequest(method, strings.Replace(url, "ws:", "http:", 1), nil)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, resp.Header, string(body)
+	}
+	bare := serve(t, Config{Child: sh(`echo started >&2`)})
+	if status, _, body := get("GET", bare.ws); status != 404 || !strings.Contains(body, "--devconsole") {
+		t.Errorf("got %d %q, want 404 and a hint", status, body)
+	}
+	s := serve(t, Config{Child: sh(`echo started >&2`), Console: true})
+	for _, path := range []string{"", "any/path?x=1", "any/index.html"} {
+		status, header, body := get("GET", s.ws+path)
+		if status != 200 || !strings.Contains(body, "<html") || !strings.HasPrefix(header.Get("Content-Type"), "text/html") {
+			t.Errorf("/%s: got %d %s", path, status, header)
+		}
+		if csp := header.Get("Content-Security-Policy"); strings.Contains(csp, "unsafe") || !strings.Contains(csp, "default-src 'none'") {
+			t.Errorf("policy %q", csp)
+		}
+	}
+	for path, want := range map[string]int{"console.js": 200, "console.css": 200, "nothing.js": 404, "": 404, "../static.go": 404} {
+		if status, _, _ := get("GET", s.ws+".wspipe/console/"+path); status != want {
+			t.Errorf("console file %q: got %d, want %d", path, status, want)
+		}
+	}
+	if status, _, _ := get("POST", s.ws); status != 405 {
+		t.Errorf("POST: got %d, want 405", status)
+	}
+	if strings.Contains(s.log.String()+bare.log.String(), "started") {
+		t.Error("a plain request started a child")
+	}
+}
+
+func TestBadHandshakes(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`echo started >&2`), MaxChildren: 1})
+	for name, more := range map[string]http.Header{
+		"version": {"Sec-Websocket-Version": {"8"}},
+		"no key":  {"Sec-Websocket-Key": nil},
+		"bad key": {"Sec-Websocket-Key": {"short"}},
+	} {
+		if resp := handshake(t, s.ws, more); resp.StatusCode != 400 {
+			t.Errorf("%s: got %d, want 400", name, resp.StatusCode)
+		}
+	}
+	if resp := handshake(t, s.ws, http.Header{"X-Long": {strings.Repeat("x", 1<<20)}}); resp.StatusCode != 431 {
+		t.Errorf("long header: got %d, want 431", resp.StatusCode)
+	}
+	if strings.Contains(s.log.String(), "started") {
+		t.Error("a refused handshake started a child")
+	}
+	dial(t, s.ws).ExpectEnd(1000, "exit 0") // and held no slot
+}
+
+func TestAccessLog(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`read l; echo answer; echo "complaint" >&2; exit 3`)})
+	c := dial(t, s.ws+"path?token=secret")
+	c.Send("payload")
+	c.ExpectEnd(1000, "exit 3")
+	s.log.await(t, `"disconnect"`, 1)
+	records := map[string]map[string]any{}
+	for line := range strings.Lines(s.log.String()) {
+		var r map[string]any
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		records[r["msg"].(string)] = r
+	}
+	want := map[string]map[string]any{
+		"request":    {"method": "GET", "path": "/path", "status": 101.0},
+		"connect":    {},
+		"stderr":     {"line": "complaint", "level": "INFO"},
+		"disconnect": {"code": 1000.0, "exit": 3.0, "messages_in": 1.0, "bytes_in": 7.0, "messages_out": 1.0, "bytes_out": 6.0},
+	}
+	for msg, attrs := range want {
+		for key, value := range attrs {
+			if got := records[msg][key]; got != value {
+				t.Errorf("%s: %s=%v, want %v", msg, key, got, value)
+			}
+		}
+		if records[msg]["pid"] != records["connect"]["pid"] && msg != "request" || records[msg]["remote"] == nil {
+			t.Errorf("%s: pid %v, remote %v", msg, records[msg]["pid"], records[msg]["remote"])
+		}
+	}
+	if records["disconnect"]["session"] != records["connect"]["session"] || records["disconnect"]["duration"] == nil {
+		t.Errorf("disconnect: %v", records["disconnect"])
+	}
+	for _, word := range []string{"payload", "answer", "secret"} {
+		if strings.Contains(s.log.String(), word) {
+			t.Errorf("the log holds %q", word)
+		}
+	}
+}
+
+func TestStderr(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`head -c 100000 /dev/zero | tr '\0' e >&2; echo >&2; seq 20000 >&2; printf last >&2; echo out`)})
+	if got := dial(t, s.ws).ExpectEnd(1000, "exit 0"); !slices.Equal(got, []string{"out"}) {
+		t.Errorf("got %q: stderr must not reach the client", got)
+	}
+	s.log.await(t, `"disconnect"`, 1)
+	log := s.log.String()
+	if !strings.Contains(log, `"`+strings.Repeat("e", 100000)+`"`) || !strings.Contains(log, `"line":"last"`) {
+		t.Error("a long line, or the last one, is not one record")
+	}
+	if n := strings.Count(log, `"msg":"stderr"`); n != 20002 {
+		t.Errorf("got %d records, want 20002", n)
+	}
+}
+
+func TestListening(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`echo $SERVER_NAME $REMOTE_ADDR`), Addresses: []string{"127.0.0.1", "::1", "[::ffff:127.0.0.2]"}[:2]})
+	urls := s.URLs()
+	port := urls[0][strings.LastIndex(urls[0], ":"):]
+	if want := []string{"ws://127.0.0.1" + port, "ws://[::1]" + port}; !slices.Equal(urls, want) {
+		t.Fatalf("listens at %q, want %q", urls, want)
+	}
+	dial(t, urls[0]).Expect("127.0.0.1 127.0.0.1")
+	dial(t, urls[1]).Expect("::1 ::1")
+	var n int
+	fmt.Sscanf(port, ":%d/", &n)
+	if _, err := Listen(Config{Addresses: []string{"127.0.0.1"}, Port: n}); err == nil || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("a taken port: %v", err)
+	}
+	if _, err := Listen(Config{Origins: []string{"http://x/path"}}); err == nil {
+		t.Error("a malformed origin was taken")
+	}
+}
+
+func TestHalfARequestDoesNotStay(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`:`)})
+	conn, err := net.Dial("tcp", strings.Trim(strings.TrimPrefix(s.ws, "ws://"), "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(headerTimeout + patience))
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil { // until the server closes it
+		t.Errorf("the connection was not closed: %v", err)
+	}
+}

@@ -1,0 +1,75 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+)
+
+// isUpgrade reports whether r asks for a WebSocket (RFC 6455, section 4.2.1).
+func isUpgrade(r *http.Request) bool {
+	return hasToken(r.Header.Values("Connection"), "upgrade") && hasToken(r.Header.Values("Upgrade"), "websocket")
+}
+
+func hasToken(values []string, token string) bool {
+	return slices.ContainsFunc(tokens(values), func(t string) bool { return strings.EqualFold(t, token) })
+}
+
+// tokens splits the values of a header that is a comma-separated list.
+func tokens(values []string) (list []string) {
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if t = strings.TrimSpace(t); t != "" {
+				list = append(list, t)
+			}
+		}
+	}
+	return list
+}
+
+// upgrade answers the opening handshake. After an error it has answered r with
+// what is wrong with it.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, *bridge.Wire, error) {
+	h := &hijacker{ResponseWriter: w}
+	opt := &websocket.AcceptOptions{
+		Subprotocols:       s.cfg.Subprotocols,
+		InsecureSkipVerify: true, // the origin has been checked
+		OnPingReceived:     func(context.Context, []byte) bool { return h.wire.MayAnswer() },
+	}
+	if s.cfg.Compress {
+		opt.CompressionMode = websocket.CompressionNoContextTakeover
+	}
+	ws, err := websocket.Accept(h, r, opt)
+	h.ResponseWriter = nil // ws keeps h, and must not keep the whole request
+	return ws, h.wire, err
+}
+
+// hijacker puts a bridge.Wire below the WebSocket.
+type hijacker struct {
+	http.ResponseWriter
+	wire *bridge.Wire
+}
+
+// The library's own buffers: the Wire has larger ones when they are needed.
+const (
+	readBuffer  = 512
+	writeBuffer = 256 // a control frame, or a short line, in one piece
+)
+
+// Hijack implements http.Hijacker.
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	h.wire = bridge.NewWire(conn, slices.Clone(early))
+	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, readBuffer), bufio.NewWriterSize(h.wire, writeBuffer)), nil
+}
