@@ -1,0 +1,59 @@
+package cmd
+
+import (
+	"math"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// addFlags defines the flags that set o, in the order that help lists them.
+func (o *options) addFlags(to *pflag.FlagSet) {
+	to.SortFlags = false
+	to.SetInterspersed(false)
+	f := &flagSet{to: to, refused: &o.refused}
+
+	f.group = "Listening"
+	f.value("port", "N", "8080", "TCP port; 0 picks a free one and prints it", set(&o.port, integer(0, 65535)))
+	f.value("address", "ADDR", "", "address or name to listen on, repeatable; loopback only if not given", list(&o.addresses, address))
+	f.toggle("devconsole", "false", "serve a page to talk to COMMAND from a browser", set(&o.devConsole, boolean))
+
+	f.group = "Messages"
+	f.value("framing", "NAME", "lines", "lines: text messages; bytes: binary messages, cut anywhere", optional(&o.framing, framing))
+	f.toggle("binary", "false", "the same as --framing=bytes", optional(&o.binary, boolean))
+	f.value("maxframesize", "SIZE", "1MiB", "longest message taken, in bytes or KiB, MiB, GiB; 0 for any", set(&o.maxFrameSize, size))
+	f.value("subprotocol", "NAME,..", "", "subprotocols to offer, best first, repeatable", list(&o.subprotocols, token))
+	f.toggle("compress", "false", "compress messages if the client can (costs memory)", set(&o.compress, boolean))
+	f.value("pingms", "MS", "30000", "time between pings, which find dead clients; 0 for no pings", set(&o.ping, milliseconds))
+
+	f.group = "Life of a child"
+	f.value("maxforks", "N", "1024", "most children at once; 0 for any number", set(&o.maxForks, integer(math.MinInt, math.MaxInt)))
+	f.value("max-runtime", "DUR", "", "end a session after so long, such as 30s or 5m", set(&o.maxRuntime, duration))
+	f.value("idle-timeout", "DUR", "", "end a session after so long without a message either way", set(&o.idleTimeout, duration))
+	f.value("closems", "MS", "", "wait so much longer before each signal that stops a child; -1: for ever", set(&o.closeGrace, grace))
+	f.toggle("exit-close-code", "false", "close with code 4000 + status, not 1000, if the child failed", set(&o.exitCloseCode, boolean))
+	f.toggle("once", "false", "serve one connection, then exit with its child's status", set(&o.once, boolean))
+	f.value("exit-when-idle", "DUR", "", "exit when no client has been connected for so long", set(&o.exitWhenIdle, duration))
+
+	f.group = "Who may come in"
+	f.value("origin", "ORIGIN,..", "", "also let in web pages from [scheme://]host[:port], null or *; repeatable", list(&o.origins, origin))
+	f.toggle("sameorigin", "true", "let in every web page, as --origin='*'; no effect beside --origin", set(&o.sameOrigin, boolean))
+	f.value("host", "NAME,..", "", "names pages may use for this server beside the machine's own, repeatable", list(&o.hosts, host))
+	f.value("max-per-ip", "N", "0", "most children at once for one client address; 0 for any number", set(&o.maxPerIP, integer(0, math.MaxInt)))
+
+	f.group = "Environment"
+	f.value("passenv", "NAME,..", strings.Join(defaultPassEnv, ","), "variables passed on to COMMAND", envNames(&o.passEnv))
+	f.value("setenv", "NAME=VALUE", "", "variable to set for COMMAND, repeatable", one(&o.setEnv, assignment))
+	f.value("cwd", "DIR", "", "directory to run COMMAND in", set(&o.cwd, nonEmpty))
+	f.value("user", "NAME[:GROUP]", "", "user to run COMMAND as (needs root)", set(&o.user, nonEmpty))
+
+	f.group = "Log"
+	f.value("loglevel", "LEVEL", "access", strings.Join(levelNames(), ", "), set(&o.logLevel, parseLevel))
+	f.value("log-format", "NAME", "text", "text or json", set(&o.logFormat, oneOf(formatText, formatJSON)))
+
+	f.group = "Other"
+	f.toggle("version", "false", "print the version", set(&o.version, boolean))
+	f.toggle("license", "false", "print the license", set(&o.license, boolean))
+	help := f.add("help", "h", "bool", "false", "print this help", func(s string) error { _, err := boolean(s); return err })
+	help.NoOptDefVal = "true" // cobra acts on it
+}

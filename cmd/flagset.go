@@ -1,0 +1,114 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// groupKey is the annotation of a flag with the heading that help lists it under.
+const groupKey = "group"
+
+// flagSet defines flags whose mistakes are collected, so that one run of
+// wspipe tells of all of them.
+type flagSet struct {
+	to      *pflag.FlagSet
+	group   string
+	refused *[]error
+}
+
+// value defines --name=kind.
+func (f *flagSet) value(name, kind, def, usage string, set func(string) error) {
+	f.add(name, "", kind, def, usage, set)
+}
+
+// toggle defines --name, which is --name=true, and --name=false.
+func (f *flagSet) toggle(name, def, usage string, set func(string) error) {
+	f.add(name, "", "bool", def, usage, set).NoOptDefVal = "true"
+}
+
+// add defines a flag. Its default def is only shown: what set sets has that
+// value to begin with.
+func (f *flagSet) add(name, short, kind, def, usage string, set func(string) error) *pflag.Flag {
+	flag := f.to.VarPF(&flagValue{name, kind, def, set, f.refused}, name, short, usage)
+	flag.Annotations = map[string][]string{groupKey: {f.group}}
+	return flag
+}
+
+// flagValue is a pflag.Value that keeps the errors of set.
+type flagValue struct {
+	name, kind, text string
+	set              func(string) error
+	refused          *[]error
+}
+
+// String returns the text of the value.
+func (v *flagValue) String() string { return v.text }
+
+// Type returns what help calls the value, or "bool".
+func (v *flagValue) Type() string { return v.kind }
+
+// Set always succeeds: pflag would stop at the first error.
+func (v *flagValue) Set(s string) error {
+	if err := v.set(s); err != nil {
+		*v.refused = append(*v.refused, fmt.Errorf("--%s=%s: %w", v.name, shellWords(s), err))
+		return nil
+	}
+	v.text = s
+	return nil
+}
+
+// set returns a flag's setter for a single value; the last one wins.
+func set[T any](to *T, parse func(string) (T, error)) func(string) error {
+	return func(s string) error {
+		v, err := parse(s)
+		if err == nil {
+			*to = v
+		}
+		return err
+	}
+}
+
+// optional is set for a value that is nil until the flag is given.
+func optional[T any](to **T, parse func(string) (T, error)) func(string) error {
+	return func(s string) error {
+		v, err := parse(s)
+		if err == nil {
+			*to = &v
+		}
+		return err
+	}
+}
+
+// one returns the setter of a flag that adds a value each time it is given.
+func one(to *[]string, parse func(string) (string, error)) func(string) error {
+	return func(s string) error {
+		v, err := parse(s)
+		if err == nil {
+			*to = append(*to, v)
+		}
+		return err
+	}
+}
+
+// list returns the setter of a flag that adds values, separated by commas,
+// each time it is given.
+func list(to *[]string, parse func(string) (string, error)) func(string) error {
+	return func(s string) error {
+		var problems []string
+		for item := range strings.SplitSeq(s, ",") {
+			v, err := parse(strings.TrimSpace(item))
+			if err != nil {
+				problems = append(problems, err.Error())
+				continue
+			}
+			*to = append(*to, v)
+		}
+		if problems != nil {
+			return errors.New(strings.Join(problems, "; "))
+		}
+		return nil
+	}
+}

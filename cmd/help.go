@@ -1,0 +1,96 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+const about = `wspipe turns a program that reads stdin and writes stdout into a WebSocket service.
+Each connection starts a COMMAND of its own: each line it prints becomes a message,
+each message becomes a line that it reads.`
+
+// examples returns the command lines that help begins with, for a program called name.
+func examples(name string) string {
+	return strings.ReplaceAll(`  wspipe ./count.sh                         serve it at ws://127.0.0.1:8080/
+  wspipe --port=0 --devconsole ./greet.py   on any free port, with a page to try it
+  wspipe --address=0.0.0.0 --host=pi.lan --max-runtime=1h -- tail -F /var/log/syslog
+  wspipe --binary --once sh -c 'tar -c .'   raw bytes, for one client`, "wspipe", name)
+}
+
+// shortUsage is what a command line without anything on it gets.
+func shortUsage(name string) string {
+	return strings.ReplaceAll(`usage: wspipe [flags] COMMAND [ARG...]
+  wspipe --port=8080 ./script.sh    serve a script at ws://127.0.0.1:8080/
+  wspipe --help                     list the flags
+`, "wspipe", name)
+}
+
+// help prints the help of cmd. Cobra takes no error.
+func (p *program) help(cmd *cobra.Command, _ []string) {
+	text := fmt.Sprintf("%s\n\nUsage:\n  %s\n", cmd.Long, cmd.UseLine())
+	if !cmd.HasParent() {
+		text = rootHelp(cmd)
+	}
+	if _, err := io.WriteString(p.stdout, text); err != nil {
+		p.complain(err)
+	}
+}
+
+// rootHelp returns the help of wspipe itself.
+func rootHelp(root *cobra.Command) string {
+	var text strings.Builder
+	line := func(usage, what string) { fmt.Fprintf(&text, "  %-34s %s\n", usage, what) }
+	fmt.Fprintf(&text, "Examples:\n%s\n\n%s\n\nUsage:\n", root.Example, root.Long)
+	line(root.UseLine(), "serve COMMAND")
+	for _, sub := range root.Commands() {
+		if !sub.Hidden {
+			line(sub.UseLine(), sub.Short)
+		}
+	}
+	line(root.Name()+" [flags] -- COMMAND [ARG...]", "serve a COMMAND that is called like one of these")
+	byGroup(root.Flags(), func(group string) {
+		fmt.Fprintf(&text, "\n%s:\n", group)
+	}, func(f *pflag.Flag) {
+		fmt.Fprintf(&text, "  %-22s %s\n", spelling(f), usage(f))
+	})
+	return text.String()
+}
+
+// byGroup calls each for every flag, and heading before the first one of a group.
+func byGroup(flags *pflag.FlagSet, heading func(group string), each func(*pflag.Flag)) {
+	last := ""
+	flags.VisitAll(func(f *pflag.Flag) {
+		if group := f.Annotations[groupKey][0]; group != last {
+			heading(group)
+			last = group
+		}
+		each(f)
+	})
+}
+
+// spelling returns how to type f.
+func spelling(f *pflag.Flag) string {
+	word := "--" + f.Name
+	switch {
+	case f.NoOptDefVal == "":
+		word += "=" + f.Value.Type()
+	case f.DefValue == "true": // its name alone would change nothing
+		word += "=false"
+	}
+	if f.Shorthand != "" {
+		word = "-" + f.Shorthand + ", " + word
+	}
+	return word
+}
+
+// usage returns what f is for, with its default if that is a value.
+func usage(f *pflag.Flag) string {
+	if f.DefValue == "" || f.NoOptDefVal != "" {
+		return f.Usage
+	}
+	return f.Usage + " (default " + f.DefValue + ")"
+}

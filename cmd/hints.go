@@ -1,0 +1,83 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"wspipe/process"
+)
+
+const seeHelp = "wspipe --help lists the flags"
+
+// unknownFlag says that arg, as typed, is none of the flags known.
+func unknownFlag(arg string, known *pflag.FlagSet) error {
+	typed, _, _ := strings.Cut(arg, "=")
+	err := fmt.Errorf("unknown flag %s", shellWords(typed))
+	var names []string
+	known.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near := nearest(strings.TrimLeft(typed, "-"), names); near != "" {
+		return hint(err, "did you mean --"+near+"? "+seeHelp)
+	}
+	return hint(err, seeHelp)
+}
+
+// cannotRun says why the program called name cannot be run.
+func cannotRun(name string, err error) error {
+	failure, ok := errors.AsType[*process.StartError](err)
+	if !ok {
+		return fmt.Errorf("cannot run %s: %w", shellWords(name), err)
+	}
+	said := fmt.Errorf("cannot run %s: %s", shellWords(name), failure.Reason)
+	if missing, ok := errors.AsType[*fs.PathError](err); ok && missing.Path != name {
+		return badInterpreter(fmt.Errorf("%w: there is no %s", said, shellWords(missing.Path)), name, missing.Path)
+	}
+	info, statErr := os.Stat(name)
+	isFile := statErr == nil && info.Mode().IsRegular()
+	switch {
+	case !errors.Is(err, fs.ErrPermission) && isFile:
+		return hint(said, "did you mean "+shellWords("."+string(filepath.Separator)+name)+"?")
+	case isFile:
+		return hint(said, "chmod +x "+shellWords(name))
+	case strings.Contains(name, " "):
+		return quotedCommand(said, name)
+	}
+	return said
+}
+
+// badInterpreter adds to err what is to be done about the script called name.
+func badInterpreter(err error, name, interpreter string) error {
+	if strings.HasSuffix(interpreter, "\r") {
+		return hint(err, `its lines end as on Windows; this repairs it: sed -i 's/\r$//' `+shellWords(name))
+	}
+	return hint(err, "install it, or correct the script's first line")
+}
+
+// quotedCommand adds to err how to write a command line that was given as one word.
+func quotedCommand(err error, line string) error {
+	program, _, _ := strings.Cut(line, " ")
+	if _, notFound := process.Resolve(program); notFound != nil {
+		return err
+	}
+	return hint(err, "without quotes: wspipe "+line, "or, for what only a shell understands: "+shellWords("wspipe", "sh", "-c", line))
+}
+
+// cannotListen says why an address cannot be listened on: err is "listen on ADDRESS: CAUSE".
+func cannotListen(err error) error {
+	said := fmt.Errorf("cannot %w", err)
+	switch {
+	case errors.Is(err, syscall.EACCES):
+		return hint(said, "use a port above 1023: --port=8080")
+	case errors.Is(err, syscall.EADDRINUSE):
+		return hint(said, "use another port, or --port=0 for any that is free")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return hint(said, "--address takes an address of this machine; --address=0.0.0.0 stands for all of them")
+	}
+	return said
+}

@@ -1,0 +1,95 @@
+// Package cmd is wspipe's command line: flags, help, messages, exit status.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses that are no child's.
+const (
+	statusOK     = 0
+	statusFailed = 1 // cannot run
+	statusMisuse = 2 // wrong command line
+)
+
+// Main runs wspipe until it is done or ctx is, and returns its exit status.
+// The first of args is the name that it was called by. It returns even if
+// nobody reads stderr.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer, license string) int {
+	brokenPipe := make(chan os.Signal, 1) // if nobody takes the log any more, that is no end
+	signal.Notify(brokenPipe, syscall.SIGPIPE)
+	defer signal.Stop(brokenPipe)
+	log := newLogWriter(stderr, logBuffer, logPatience)
+	defer log.Close()
+	p := &program{
+		name:    strings.TrimSuffix(filepath.Base(args[0]), ".exe"),
+		license: license,
+		stdout:  stdout,
+		stderr:  log,
+		opts:    newOptions(),
+	}
+	return p.run(ctx, args[1:])
+}
+
+// program is one run of wspipe.
+type program struct {
+	name    string // what it was called by
+	license string
+	stdout  io.Writer
+	stderr  *logWriter
+	opts    *options
+	line    commandLine
+	sub     *cobra.Command // the subcommand called for, or nil
+	status  int            // the exit status so far
+}
+
+// run takes the command line apart and has cobra find and run its command.
+func (p *program) run(ctx context.Context, args []string) int {
+	root := p.rootCommand()
+	p.line = takeApart(args, root.Flags())
+	p.opts.refused = p.line.problems
+	root.SetArgs(p.line.args())
+	if words := p.line.words; !p.line.dashed && len(words) > 0 {
+		p.sub = findSubcommand(root, words[0])
+		switch {
+		case isCompletion(words[0]):
+			root.SetArgs(args)
+		case p.sub != nil && p.line.bare():
+			p.sub.InitDefaultHelpFlag()
+			inner := takeApart(words[1:], p.sub.Flags())
+			if err := errors.Join(inner.problems...); err != nil {
+				p.complain(misuse{err})
+				return p.status
+			}
+			root.SetArgs(append([]string{p.sub.Name()}, inner.args()...))
+		}
+	}
+	if err := root.ExecuteContext(ctx); err != nil {
+		p.complain(err)
+	}
+	return p.status
+}
+
+// isCompletion reports whether word is how a shell's completion script calls
+// us. Cobra answers that.
+func isCompletion(word string) bool {
+	return word == cobra.ShellCompRequestCmd || word == cobra.ShellCompNoDescRequestCmd
+}
+
+func findSubcommand(root *cobra.Command, name string) *cobra.Command {
+	for _, c := range root.Commands() {
+		if c.Name() == name {
+			return c
+		}
+	}
+	return nil
+}

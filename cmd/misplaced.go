@@ -1,0 +1,43 @@
+package cmd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// misplaced warns of the first argument of COMMAND that is spelled like one of
+// our flags: it went to COMMAND. A "--" in front of COMMAND says that this is
+// meant. It returns nil if there is nothing to warn of.
+func misplaced(line commandLine, known *pflag.FlagSet) error {
+	if line.dashed {
+		return nil
+	}
+	for i, arg := range line.words {
+		if i == 0 || !strings.HasPrefix(arg, "-") {
+			continue
+		}
+		flag, _, hasValue := lookUp(arg, known)
+		if flag == nil || flag.Name != strings.TrimLeft(cutValue(arg), "-") {
+			continue
+		}
+		end := i + 1
+		if !hasValue && flag.NoOptDefVal == "" && end < len(line.words) {
+			end++
+		}
+		ours, theirs := line.words[i:end], slices.Concat(line.words[:i], line.words[end:])
+		return hint(
+			fmt.Errorf("%s went to %s, as everything after it does", shellWords(arg), shellWords(line.words[0])),
+			"for wspipe it goes in front: "+shellWords(slices.Concat([]string{"wspipe"}, line.flags, ours, theirs)...),
+			"if that is meant, -- says so: "+shellWords(slices.Concat([]string{"wspipe"}, line.flags, []string{"--"}, line.words)...),
+		)
+	}
+	return nil
+}
+
+func cutValue(arg string) string {
+	name, _, _ := strings.Cut(arg, "=")
+	return name
+}

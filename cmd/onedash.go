@@ -1,0 +1,85 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// commandLine is a command line taken apart.
+type commandLine struct {
+	// flags are our own, each as --name or --name=value.
+	flags []string
+	// dashed says that "--" stood between the flags and the words.
+	dashed bool
+	// words are the rest, untouched: from the first one that is no flag.
+	words []string
+	// problems are the flags that are none of ours, or lack their value. They
+	// are not among flags.
+	problems []error
+}
+
+// takeApart splits args for a command that knows the flags known. One dash is
+// as good as two in front of a long name, as with Go's flag package.
+func takeApart(args []string, known *pflag.FlagSet) commandLine {
+	var line commandLine
+	for len(args) > 0 {
+		arg := args[0]
+		if arg == "--" {
+			line.dashed = true
+			args = args[1:]
+			break
+		}
+		if !strings.HasPrefix(arg, "-") || arg == "-" {
+			break
+		}
+		args = args[1:]
+		flag, value, hasValue := lookUp(arg, known)
+		switch {
+		case flag == nil:
+			line.problems = append(line.problems, unknownFlag(arg, known))
+			continue
+		case !hasValue && flag.NoOptDefVal == "" && len(args) == 0:
+			line.problems = append(line.problems, fmt.Errorf("%s needs a value: --%s=%s", arg, flag.Name, flag.Value.Type()))
+			continue
+		case !hasValue && flag.NoOptDefVal == "":
+			value, hasValue = args[0], true
+			args = args[1:]
+		}
+		word := "--" + flag.Name
+		if hasValue {
+			word += "=" + value
+		}
+		line.flags = append(line.flags, word)
+	}
+	line.words = args
+	return line
+}
+
+// lookUp finds the flag that arg, which begins with a dash, spells. It returns
+// nil if there is none.
+func lookUp(arg string, known *pflag.FlagSet) (flag *pflag.Flag, value string, hasValue bool) {
+	name, value, hasValue := strings.Cut(arg, "=")
+	name = strings.TrimPrefix(name[1:], "-")
+	switch {
+	case len(name) > 1:
+		flag = known.Lookup(name)
+	case len(name) == 1 && arg[1] != '-':
+		flag = known.ShorthandLookup(name)
+	}
+	return flag, value, hasValue
+}
+
+// args returns the command line as cobra takes it, which never is nil: cobra
+// would take that for os.Args.
+func (l commandLine) args() []string {
+	args := append([]string{}, l.flags...)
+	if len(l.words) > 0 {
+		args = append(append(args, "--"), l.words...)
+	}
+	return args
+}
+
+// bare reports whether there was no flag, not even a wrong one.
+func (l commandLine) bare() bool { return len(l.flags)+len(l.problems) == 0 }

@@ -1,0 +1,149 @@
+package cmd
+
+import (
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"wspipe/bridge"
+	"wspipe/process"
+	"wspipe/server"
+)
+
+// parse returns the options that args make.
+func parse(t *testing.T, args ...string) *options {
+	t.Helper()
+	o := newOptions()
+	flags := pflag.NewFlagSet("wspipe", pflag.ContinueOnError)
+	o.addFlags(flags)
+	line := takeApart(args, flags)
+	o.refused = line.problems
+	if err := flags.Parse(line.args()); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestDefaults(t *testing.T) {
+	want := server.Config{
+		Port:         8080,
+		PassEnv:      defaultPassEnv,
+		MaxMessage:   1 << 20,
+		PingInterval: 30 * time.Second,
+		MaxChildren:  1024,
+		Software:     "wspipe/" + version(),
+	}
+	if got, err := parse(t).config(); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+	}
+}
+
+// What help shows as a flag's default is what the flag has when it is not given.
+func TestShownDefaultsAreTrue(t *testing.T) {
+	want, err := parse(t).config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	knownFlags().VisitAll(func(f *pflag.Flag) {
+		if f.DefValue == "" {
+			return
+		}
+		o := parse(t, "--"+f.Name+"="+f.DefValue)
+		got, err := o.config()
+		if err != nil || !reflect.DeepEqual(got, want) || o.logLevel != server.LevelAccess || o.logFormat != formatText {
+			t.Errorf("--%s=%s: got %+v, %v", f.Name, f.DefValue, o, err)
+		}
+	})
+}
+
+func TestEachFlag(t *testing.T) {
+	tests := []struct {
+		args []string
+		want func(*server.Config)
+	}{
+		{[]string{"--port=0"}, func(c *server.Config) { c.Port = 0 }},
+		{[]string{"--address=[::1]", "--address", "0.0.0.0"}, func(c *server.Config) { c.Addresses = []string{"::1", "0.0.0.0"} }},
+		{[]string{"--devconsole"}, func(c *server.Config) { c.Console = true }},
+		{[]string{"--framing=bytes"}, func(c *server.Config) { c.Framing = bridge.Bytes }},
+		{[]string{"--framing=bytes", "--framing=lines"}, func(c *server.Config) {}},
+		{[]string{"-binary"}, func(c *server.Config) { c.Framing = bridge.Bytes }},
+		{[]string{"--binary=false"}, func(c *server.Config) {}},
+		{[]string{"--binary", "--framing=bytes"}, func(c *server.Config) { c.Framing = bridge.Bytes }},
+		{[]string{"--maxframesize=2KiB"}, func(c *server.Config) { c.MaxMessage = 2048 }},
+		{[]string{"--maxframesize=0"}, func(c *server.Config) { c.MaxMessage = 0 }},
+		{[]string{"--subprotocol=b,a", "--subprotocol=c"}, func(c *server.Config) { c.Subprotocols = []string{"b", "a", "c"} }},
+		{[]string{"--compress"}, func(c *server.Config) { c.Compress = true }},
+		{[]string{"--pingms=0"}, func(c *server.Config) { c.PingInterval = 0 }},
+		{[]string{"--maxforks=0"}, func(c *server.Config) { c.MaxChildren = 0 }},
+		{[]string{"--maxforks=-1"}, func(c *server.Config) { c.MaxChildren = 0 }},
+		{[]string{"--max-runtime=1m"}, func(c *server.Config) { c.MaxRuntime = time.Minute }},
+		{[]string{"--idle-timeout=2m"}, func(c *server.Config) { c.IdleTimeout = 2 * time.Minute }},
+		{[]string{"--closems=300"}, func(c *server.Config) { c.Child.Grace = 300 * time.Millisecond }},
+		{[]string{"--closems=-1"}, func(c *server.Config) { c.Child.Grace = process.WaitForever }},
+		{[]string{"--exit-close-code"}, func(c *server.Config) { c.ExitCloseCode = true }},
+		{[]string{"--once"}, func(c *server.Config) { c.Once = true }},
+		{[]string{"--exit-when-idle=5s"}, func(c *server.Config) { c.ExitWhenIdle = 5 * time.Second }},
+		{[]string{"--origin=a.example, null", "--origin=*"}, func(c *server.Config) { c.Origins = []string{"a.example", "null", "*"} }},
+		{[]string{"--sameorigin=false"}, func(c *server.Config) { c.Origins = []string{"*"} }},
+		{[]string{"--sameorigin"}, func(c *server.Config) {}},
+		{[]string{"--sameorigin=false", "--origin=a.example"}, func(c *server.Config) { c.Origins = []string{"a.example"} }},
+		{[]string{"--host=pi.lan,[::1]", "--host=pi"}, func(c *server.Config) { c.Hosts = []string{"pi.lan", "::1", "pi"} }},
+		{[]string{"--max-per-ip=3"}, func(c *server.Config) { c.MaxPerIP = 3 }},
+		{[]string{"--passenv=A,B", "--passenv=C"}, func(c *server.Config) { c.PassEnv = []string{"A", "B", "C"} }},
+		{[]string{"--passenv="}, func(c *server.Config) { c.PassEnv = []string{} }},
+		{[]string{"--setenv=A=1,2", "--setenv", "B="}, func(c *server.Config) { c.SetEnv = []string{"A=1,2", "B="} }},
+	}
+	for _, test := range tests {
+		want, _ := newOptions().config()
+		test.want(&want)
+		if got, err := parse(t, test.args...).config(); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: got %+v, %v\nwant %+v", test.args, got, err, want)
+		}
+	}
+}
+
+// Every flag is in a group of help, and groups are not torn apart.
+func TestFlagGroups(t *testing.T) {
+	var groups []string
+	byGroup(knownFlags(), func(group string) { groups = append(groups, group) }, func(*pflag.Flag) {})
+	want := []string{"Listening", "Messages", "Life of a child", "Who may come in", "Environment", "Log", "Other"}
+	if !slices.Equal(groups, want) {
+		t.Errorf("got %q, want %q", groups, want)
+	}
+}
+
+func TestLevels(t *testing.T) {
+	for name, other := range map[string]string{"debug": "trace", "trace": "access", "access": "info", "info": "warn", "warn": "error", "error": "fatal", "fatal": "none"} {
+		level, err := parseLevel(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		above, err := parseLevel(other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if level >= above || levelName(level) != name {
+			t.Errorf("%s: level %d called %s, beside %s: %d", name, level, levelName(level), other, above)
+		}
+	}
+	if got := levelName(math.MinInt); got != "debug" {
+		t.Errorf("the lowest level is called %s", got)
+	}
+}
+
+func TestLogNamesLevels(t *testing.T) {
+	for format, want := range map[string]string{formatText: "level=access msg=connect level=x took=2ms", formatJSON: `"level":"access","msg":"connect","level":"x","took":"2ms"`} {
+		var out strings.Builder
+		log := newLog(&out, format, server.LevelAccess)
+		log.Log(t.Context(), server.LevelAccess, "connect", "level", "x", "took", 2*time.Millisecond)
+		log.Log(t.Context(), server.LevelAccess-1, "hidden")
+		if got := out.String(); !strings.Contains(got, want) || strings.Contains(got, "hidden") {
+			t.Errorf("%s: got %q, want %q in it", format, got, want)
+		}
+	}
+}

@@ -1,0 +1,3 @@
+package cmd
+
+var defaultPassEnv = []string{"PATH", "DYLD_LIBRARY_PATH"}

@@ -1,0 +1,5 @@
+//go:build !darwin && !windows
+
+package cmd
+
+var defaultPassEnv = []string{"PATH", "LD_LIBRARY_PATH"}

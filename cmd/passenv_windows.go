@@ -1,0 +1,3 @@
+package cmd
+
+var defaultPassEnv = []string{"PATH", "SystemRoot", "COMSPEC", "PATHEXT", "WINDIR"}

@@ -1,0 +1,89 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"wspipe/bridge"
+)
+
+// rootCommand returns wspipe itself with its subcommands.
+func (p *program) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:               p.name + " [flags] COMMAND [ARG...]",
+		Short:             "serve any program as a WebSocket",
+		Long:              about,
+		Example:           examples(p.name),
+		Args:              cobra.ArbitraryArgs,
+		RunE:              p.runRoot,
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	p.opts.addFlags(root.Flags())
+	completeValues(root)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	root.SetHelpFunc(p.help)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	help := p.helpCommand()
+	root.SetHelpCommand(help)
+	root.AddCommand(p.completionCommand(), p.manCommand(), help)
+	return root
+}
+
+// runRoot does what a command line without subcommand asks for.
+func (p *program) runRoot(cmd *cobra.Command, words []string) error {
+	o := p.opts
+	if p.sub != nil && p.sub.Name() == "help" {
+		return cmd.Help()
+	}
+	cfg, err := o.config()
+	switch {
+	case p.sub != nil:
+		err = errors.Join(err, flagsBeforeSubcommand(p.line))
+	case len(words) == 0 && p.line.bare():
+		p.status = statusMisuse
+		fmt.Fprint(p.stderr, shortUsage(p.name))
+		return nil
+	case len(words) == 0 && !o.version && !o.license:
+		err = errors.Join(err, hint(errors.New("no COMMAND to serve"), "wspipe --port=8080 ./script.sh"))
+	}
+	switch {
+	case err != nil:
+		return misuse{err}
+	case o.version:
+		_, err = fmt.Fprintln(p.stdout, versionLine(p.name))
+	case o.license:
+		_, err = fmt.Fprint(p.stdout, p.license)
+	default:
+		err = p.serve(cmd.Context(), cfg, words)
+	}
+	return err
+}
+
+// flagsBeforeSubcommand says that line has flags which its subcommand does not know.
+func flagsBeforeSubcommand(line commandLine) error {
+	name := line.words[0]
+	return hint(
+		fmt.Errorf("%s means nothing to wspipe %s", shellWords(line.flags...), name),
+		"to serve a program called "+name+": "+shellWords(append([]string{"wspipe"}, line.args()...)...),
+	)
+}
+
+// completeValues tells the shell's completion what the values of flags can be.
+func completeValues(root *cobra.Command) {
+	words := map[string][]string{
+		"framing":    bridge.FramingNames(),
+		"loglevel":   levelNames(),
+		"log-format": {formatText, formatJSON},
+	}
+	for name, values := range words {
+		root.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+	root.MarkFlagDirname("cwd")
+}

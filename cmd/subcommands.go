@@ -1,0 +1,74 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// helpCommand returns "wspipe help".
+func (p *program) helpCommand() *cobra.Command {
+	return &cobra.Command{
+		DisableFlagsInUseLine: true,
+		Use:                   "help [SUBCOMMAND]",
+		Short:                 "print this help",
+		Long:                  "Print the help of wspipe, or of one of its subcommands.",
+		RunE: func(cmd *cobra.Command, words []string) error {
+			if len(words) == 0 {
+				return cmd.Root().Help()
+			}
+			sub := findSubcommand(cmd.Root(), words[0])
+			if sub == nil || len(words) > 1 {
+				return misuse{hint(fmt.Errorf("there is no help on %s", shellWords(words...)), seeHelp)}
+			}
+			return sub.Help()
+		},
+	}
+}
+
+// shells are those that completion knows.
+var shells = []string{"bash", "zsh", "fish", "powershell"}
+
+// completionCommand returns "wspipe completion".
+func (p *program) completionCommand() *cobra.Command {
+	return &cobra.Command{
+		DisableFlagsInUseLine: true,
+		Use:                   "completion SHELL",
+		Short:                 "print a completion script for " + strings.Join(shells, ", "),
+		Long:                  "Print a script that makes a shell complete wspipe's flags: " + strings.Join(shells, ", ") + ".\nFor bash, for example: source <(" + p.name + " completion bash)",
+		ValidArgs:             shells,
+		RunE: func(cmd *cobra.Command, words []string) error {
+			if len(words) == 1 {
+				switch root := cmd.Root(); words[0] {
+				case "bash":
+					return root.GenBashCompletionV2(p.stdout, true)
+				case "zsh":
+					return root.GenZshCompletion(p.stdout)
+				case "fish":
+					return root.GenFishCompletion(p.stdout, true)
+				case "powershell":
+					return root.GenPowerShellCompletionWithDesc(p.stdout)
+				}
+			}
+			return misuse{hint(fmt.Errorf("completion takes one of %s", strings.Join(shells, ", ")), "wspipe completion bash")}
+		},
+	}
+}
+
+// manCommand returns "wspipe man".
+func (p *program) manCommand() *cobra.Command {
+	return &cobra.Command{
+		DisableFlagsInUseLine: true,
+		Use:                   "man",
+		Short:                 "print the manual page, for man -l -",
+		Long:                  "Print the manual page in man's format. To read it: " + p.name + " man | man -l -",
+		RunE: func(_ *cobra.Command, words []string) error {
+			if len(words) > 0 {
+				return misuse{hint(fmt.Errorf("man takes no argument such as %s", shellWords(words[0])), "wspipe man | man -l -")}
+			}
+			_, err := p.stdout.Write(manPage())
+			return err
+		},
+	}
+}

@@ -1,0 +1,107 @@
+package cmd
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"wspipe/process"
+)
+
+// good and bad check a parser with texts that it must take and refuse.
+func good[T comparable](t *testing.T, parse func(string) (T, error), want map[string]T) {
+	t.Helper()
+	for s, w := range want {
+		if got, err := parse(s); got != w || err != nil {
+			t.Errorf("%q: got %v, %v, want %v", s, got, err, w)
+		}
+	}
+}
+
+func bad[T any](t *testing.T, parse func(string) (T, error), texts ...string) {
+	t.Helper()
+	for _, s := range texts {
+		if got, err := parse(s); err == nil {
+			t.Errorf("%q: got %v, want an error", s, got)
+		}
+	}
+}
+
+func TestBoolean(t *testing.T) {
+	good(t, boolean, map[string]bool{"true": true, "false": false, "1": true, "0": false})
+	bad(t, boolean, "", "yes", "2")
+}
+
+func TestInteger(t *testing.T) {
+	good(t, integer(0, 65535), map[string]int{"0": 0, "65535": 65535})
+	bad(t, integer(0, 65535), "", "-1", "65536", "80x", "0x10", "1e3", " 1", "99999999999999999999")
+	bad(t, integer(0, math.MaxInt), "-1")
+	good(t, integer(math.MinInt, math.MaxInt), map[string]int{"-5": -5})
+	bad(t, integer(math.MinInt, math.MaxInt), "many")
+}
+
+func TestMilliseconds(t *testing.T) {
+	good(t, milliseconds, map[string]time.Duration{"0": 0, "1500": 1500 * time.Millisecond})
+	bad(t, milliseconds, "", "-1", "5s", "1.5", fmt.Sprint(math.MaxInt64))
+	good(t, grace, map[string]time.Duration{"0": 0, "250": 250 * time.Millisecond, "-1": process.WaitForever})
+	bad(t, grace, "", "-2", "5s")
+}
+
+func TestDuration(t *testing.T) {
+	good(t, duration, map[string]time.Duration{"0": 0, "30s": 30 * time.Second, "1h30m": 90 * time.Minute})
+	bad(t, duration, "", "30", "-1s", "1d", "soon")
+}
+
+func TestSize(t *testing.T) {
+	good(t, size, map[string]int64{"0": 0, "17": 17, "64KiB": 64 << 10, "1MiB": 1 << 20, "2GiB": 2 << 30, "0GiB": 0})
+	bad(t, size, "", "-1", "1MB", "1mib", "1.5MiB", "MiB", "1 MiB", "+1", "9223372036854775807KiB", "9223372036854775808")
+}
+
+func TestToken(t *testing.T) {
+	good(t, token, map[string]string{"chat": "chat", "v1.wspipe": "v1.wspipe", "a!#$%&'*+-.^_`|~9": "a!#$%&'*+-.^_`|~9"})
+	bad(t, token, "", "a b", "a/b", "a,b", `"a"`, "ä", "a\n", "a@b", "[a]")
+}
+
+func TestAssignment(t *testing.T) {
+	good(t, assignment, map[string]string{"A=B": "A=B", "A=": "A=", "A=B=C": "A=B=C", "a.b=\n": "a.b=\n"})
+	bad(t, assignment, "", "A", "=B", "A\x00=B", "A=\x00")
+}
+
+func TestAddress(t *testing.T) {
+	good(t, address, map[string]string{
+		"127.0.0.1": "127.0.0.1", "::1": "::1", "[::1]": "::1", "0.0.0.0": "0.0.0.0", "[::]": "::",
+		"localhost": "localhost", "fe80::1%eth0": "fe80::1%eth0", "[fe80::1%eth0]": "fe80::1%eth0", "a-b.example": "a-b.example",
+	})
+	bad(t, address, "", "*", "127.0.0.1:80", "[::1]:80", "localhost:80", "[::1", "[127.0.0.1]", "http://x", "a/b", "a b", "-x", "x-")
+}
+
+func TestHost(t *testing.T) {
+	good(t, host, map[string]string{"pi.lan": "pi.lan", "10.0.0.1": "10.0.0.1", "[::1]": "::1", "my_pi.": "my_pi."})
+	bad(t, host, "", "*", "*.lan", "pi.lan:80", "http://pi.lan", "pi.lan/")
+}
+
+func TestOrigin(t *testing.T) {
+	for _, s := range []string{
+		"*", "null", "example.com", "example.com:3000", "https://example.com", "https://example.com:8443",
+		"http://[::1]:3000", "[::1]", "[::1]:80", "http://127.0.0.1:1", "chrome-extension://abcdef", "localhost",
+	} {
+		good(t, origin, map[string]string{s: s})
+	}
+	bad(t, origin, "", "https://", "https://example.com/", "example.com/x", "://example.com", "1https://example.com",
+		"*.example.com", "https://*", "example.com:", "example.com:0", "example.com:65536", "example.com:x", "a b",
+		"user@example.com", "::1", "https://::1", "[::1]:", "http:example.com", "file:///")
+}
+
+func TestShellWords(t *testing.T) {
+	for want, words := range map[string][]string{
+		`a --b=c ./d.sh 'e f' ''`: {"a", "--b=c", "./d.sh", "e f", ""},
+		`'it'\''s' '$x' '*'`:      {"it's", "$x", "*"},
+		`$'a\nb' $'\r' '[::]'`:    {"a\nb", "\r", "[::]"},
+		`$'it\'s\n\"'`:            {"it's\n\""},
+	} {
+		if got := shellWords(words...); got != want {
+			t.Errorf("%q: got %s, want %s", words, got, want)
+		}
+	}
+}

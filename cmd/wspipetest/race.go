@@ -1,0 +1,5 @@
+//go:build race
+
+package wspipetest
+
+const raceEnabled = true

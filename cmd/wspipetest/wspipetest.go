@@ -1,0 +1,200 @@
+// Package wspipetest runs the real wspipe binary for tests of any package.
+package wspipetest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience is how long a test waits for what must happen before it fails. It
+// bounds a broken run; no test passes sooner or later because of it.
+const Patience = 30 * time.Second
+
+// builds are the binaries built so far, by whether they have the race detector.
+var builds struct {
+	sync.Mutex
+	dir  string
+	path map[bool]string
+}
+
+// Binary returns the path of wspipe, built once per test process, with the
+// race detector if the test has it. Main removes it.
+func Binary(t testing.TB) string {
+	t.Helper()
+	return build(t, raceEnabled)
+}
+
+// PlainBinary is Binary without the race detector, whose memory would hide
+// ours.
+func PlainBinary(t testing.TB) string {
+	t.Helper()
+	return build(t, false)
+}
+
+func build(t testing.TB, race bool) string {
+	t.Helper()
+	builds.Lock()
+	defer builds.Unlock()
+	if path := builds.path[race]; path != "" {
+		return path
+	}
+	if builds.dir == "" {
+		dir, err := os.MkdirTemp("", "wspipetest")
+		if err != nil {
+			t.Fatal(err)
+		}
+		builds.dir, builds.path = dir, make(map[bool]string)
+	}
+	path := filepath.Join(builds.dir, fmt.Sprintf("wspipe-race=%t", race))
+	out, err := exec.Command("go", "build", fmt.Sprintf("-race=%t", race), "-o", path, "wspipe").CombinedOutput()
+	if err != nil {
+		t.Fatalf("build wspipe: %v\n%s", err, out)
+	}
+	builds.path[race] = path
+	return path
+}
+
+// Main runs the tests of a package that uses Binary and removes what it
+// built: func TestMain(m *testing.M) { os.Exit(wspipetest.Main(m)) }.
+func Main(m *testing.M) int {
+	defer func() { os.RemoveAll(builds.dir) }()
+	return m.Run()
+}
+
+// Server is a running wspipe.
+type Server struct {
+	// WS is its first WebSocket address, such as ws://127.0.0.1:40001/.
+	WS string
+
+	t      testing.TB
+	cmd    *exec.Cmd
+	exited chan struct{}
+	mu     sync.Mutex
+	stderr bytes.Buffer
+}
+
+var startLine = regexp.MustCompile(`wss?://[^\s"]+`)
+
+// Start runs wspipe --port=0 with args and returns once it listens. It is
+// stopped with SIGTERM when the test ends, unless it has ended before.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	return StartCommand(t, exec.Command(Binary(t), append([]string{"--port=0"}, args...)...))
+}
+
+// StartCommand is Start for a command that the test has put together itself.
+func StartCommand(t testing.TB, cmd *exec.Cmd) *Server {
+	t.Helper()
+	s := &Server{t: t, cmd: cmd, exited: make(chan struct{})}
+	if cmd.Env == nil {
+		cmd.Env = os.Environ()
+	}
+	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0")
+	pipe, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	listening := make(chan string, 1)
+	go s.readStderr(bufio.NewReader(pipe), listening)
+	t.Cleanup(s.stop)
+	select {
+	case s.WS = <-listening:
+	case <-s.exited:
+		t.Fatalf("wspipe ended with status %d before it listened:\n%s", s.cmd.ProcessState.ExitCode(), s.Stderr())
+	case <-time.After(Patience):
+		t.Fatalf("wspipe did not say where it listens:\n%s", s.Stderr())
+	}
+	return s
+}
+
+// readStderr ends when wspipe closes its stderr, which is when it ends.
+func (s *Server) readStderr(r *bufio.Reader, listening chan<- string) {
+	defer close(s.exited)
+	told := false
+	for {
+		line, err := r.ReadString('\n')
+		s.mu.Lock()
+		s.stderr.WriteString(line)
+		s.mu.Unlock()
+		if url := startLine.FindString(line); url != "" && !told {
+			told = true
+			listening <- url
+		}
+		if err != nil {
+			s.cmd.Wait()
+			return
+		}
+	}
+}
+
+// Stderr returns what wspipe has written to stderr so far.
+func (s *Server) Stderr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stderr.String()
+}
+
+// Need returns the path of a program, and skips the test if it is not
+// installed. With CI=true it fails instead: make deps installs what CI needs.
+func Need(t testing.TB, program string) (path string) {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "true":
+		t.Fatalf("%s is not installed: run make deps", program)
+	default:
+		t.Skipf("SKIPPED: %s is not installed: run make deps", program)
+	}
+	return path
+}
+
+// Pid returns wspipe's process ID.
+func (s *Server) Pid() int { return s.cmd.Process.Pid }
+
+// Signal sends sig to wspipe.
+func (s *Server) Signal(sig os.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Wait waits until wspipe has ended and returns its exit status, -1 for a signal.
+func (s *Server) Wait() int {
+	s.t.Helper()
+	select {
+	case <-s.exited:
+		return s.cmd.ProcessState.ExitCode()
+	case <-time.After(Patience):
+		s.t.Fatalf("wspipe did not end:\n%s", s.Stderr())
+		return 0
+	}
+}
+
+func (s *Server) stop() {
+	select {
+	case <-s.exited:
+		return
+	default:
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Error(err)
+	}
+	if status := s.Wait(); status != 0 {
+		s.t.Errorf("wspipe ended with status %d after SIGTERM:\n%s", status, s.Stderr())
+	}
+}
