@@ -1,0 +1,58 @@
+# wspipe: see README.md. `make run` and `make test` need Go and make only.
+GO          ?= go
+PREFIX      ?= /usr/local
+PORT        ?= 8080
+FUZZTIME    ?= 5s
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+# websocketd's users find wspipe under the old name, too; ALIAS= skips that.
+ALIAS       ?= websocketd
+STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: build run test check gofmt vet staticcheck unit fuzz deps install clean
+
+build:
+	$(GO) build -trimpath -ldflags "-X wspipe/cmd.release=$(VERSION)" -o bin/wspipe .
+	@if [ -n "$(ALIAS)" ]; then ln -sf wspipe bin/$(ALIAS); fi
+
+run: build
+	./bin/wspipe --port=$(PORT) --devconsole ./examples/bash/count.sh
+
+# Everything CI runs.
+test: deps check unit fuzz
+
+check: gofmt vet staticcheck
+
+gofmt:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted:" $$unformatted; exit 1; fi
+
+vet:
+	GOOS=linux $(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+
+staticcheck:
+	$(GO) run $(STATICCHECK) ./...
+
+unit:
+	$(GO) test -race -count=1 -timeout=10m ./...
+
+# A few seconds of each fuzz target.
+fuzz:
+	@set -e; for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+# The system packages that the tests use, where apt and root can bring them.
+deps:
+	@.ci/deps
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 bin/wspipe $(DESTDIR)$(PREFIX)/bin/wspipe
+	@if [ -n "$(ALIAS)" ]; then ln -sf wspipe $(DESTDIR)$(PREFIX)/bin/$(ALIAS); fi
+
+clean:
+	rm -rf bin
