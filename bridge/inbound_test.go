@@ -229,7 +229,7 @@ func TestMessageLeavesAtOnce(t *testing.T) {
 // the kernel has what it takes. Nothing is lost.
 func TestChildThatDoesNotRead(t *testing.T) {
 	t.Parallel()
-	const total = 24_000_000
+	const total = 8_000_000
 	small := maskedFrame(fin|opText, bytes.Repeat([]byte("x"), 999))
 	for name, sent := range map[string][]byte{
 		"many messages": bytes.Repeat(small, total/1000),
@@ -239,9 +239,9 @@ func TestChildThatDoesNotRead(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
 			child.reader = true
-			s := startOver(t, link{buffers: 64 << 10}, child, patient)
+			s := startOver(t, link{buffers: 256 << 10}, child, patient)
 			n := heldUpAfter(t, s, sent)
-			if n > maxWaiting+(1<<20) {
+			if n > maxWaiting+(2<<20) {
 				t.Errorf("held up only after %d bytes", n)
 			}
 			if n := s.stdin.Waiting(); n < maxWaiting || n > maxWaiting+2*blockSize {

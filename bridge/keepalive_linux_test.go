@@ -48,10 +48,10 @@ func (p *puppet) flood(t *testing.T, size int) (done chan struct{}, last int) {
 func TestKeepaliveOfAClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
-	l := link{buffers: 64 << 10, wrap: func(c net.Conn) net.Conn { return judged{c.(*net.TCPConn), &asked} }}
+	l := link{buffers: 256 << 10, wrap: func(c net.Conn) net.Conn { return judged{c.(*net.TCPConn), &asked} }}
 	child := newPuppet(t)
 	s := startOver(t, l, child, Options{PingInterval: 250 * time.Millisecond})
-	printed, last := child.flood(t, 2_000_000)
+	printed, last := child.flood(t, 3_000_000)
 	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
 	before := asked.Load()
 	eventually(t, "judgements", func() bool { return asked.Load() >= before+10 })
@@ -84,9 +84,9 @@ func (s *session) judge(t *testing.T, k *keepalive, n int) {
 func TestKeepaliveOfAClientThatHasCaughtUp(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	s := startOver(t, link{buffers: 64 << 10}, child, Options{})
+	s := startOver(t, link{buffers: 256 << 10}, child, Options{})
 	k := &keepalive{session: s.Session, interval: time.Millisecond}
-	_, last := child.flood(t, 2_000_000)
+	_, last := child.flood(t, 3_000_000)
 	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
 	s.judge(t, k, 10)
 	for range last {
@@ -103,7 +103,7 @@ func TestKeepaliveOfAClientThatIsHeldUp(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	child.reader = true
-	s := startOver(t, link{buffers: 64 << 10}, child, patient)
+	s := startOver(t, link{buffers: 256 << 10}, child, patient)
 	k := &keepalive{session: s.Session, interval: time.Millisecond}
 	sent := bytes.Repeat(maskedFrame(fin|opText, bytes.Repeat([]byte("x"), 999)), 5000)
 	n := heldUpAfter(t, s, sent)
@@ -135,11 +135,11 @@ func vanish(t *testing.T, c *client) {
 // A host that is gone is no client that may be waited for.
 func TestKeepaliveOfAHostThatHasGone(t *testing.T) {
 	t.Parallel()
-	for name, output := range map[string]string{"quiet": "", "output waits": strings.Repeat("x", 1<<20)} {
+	for name, output := range map[string]string{"quiet": "", "output waits": strings.Repeat("x", 4<<20)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			s := startOver(t, link{buffers: 64 << 10}, child, Options{PingInterval: 250 * time.Millisecond})
+			s := startOver(t, link{buffers: 256 << 10}, child, Options{PingInterval: 250 * time.Millisecond})
 			vanish(t, s.client)
 			go child.far[1].WriteString(output) // ends with the puppet
 			if sum := s.summary(); sum.Code != 1006 {
@@ -157,7 +157,7 @@ func TestPongsDoNotPileUp(t *testing.T) {
 	// drops what it cannot hold, acknowledgements included, and stands still.
 	s := startOver(t, link{network: "unix"}, child, Options{})
 	pings := bytes.Repeat(maskedFrame(fin|opPing, make([]byte, 125)), 1000)
-	for range 10 {
+	for range 20 {
 		s.write(pings)
 	}
 	s.send("after them")

@@ -105,7 +105,7 @@ func TestClientGoesBehindDataThatNobodyTakes(t *testing.T) {
 	for name, leave := range map[string]func(*client){"closing": func(c *client) { c.Close() }, "with a reset": (*client).reset} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startOver(t, link{buffers: 64 << 10}, startShell(t, "exec sleep 1000"), Options{PingInterval: 100 * time.Millisecond})
+			s := startOver(t, link{buffers: 256 << 10}, startShell(t, "exec sleep 1000"), Options{PingInterval: 100 * time.Millisecond})
 			heldUpAfter(t, s, bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 5000))
 			leave(s.client)
 			if sum := s.summary(); sum.Code != 1006 || sum.Signal != "KILL" {
@@ -125,7 +125,7 @@ func TestClientGoesInAFlood(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startOver(t, link{buffers: 64 << 10}, startShell(t, "exec yes"), Options{})
+			s := startOver(t, link{buffers: 256 << 10}, startShell(t, "exec yes"), Options{})
 			s.expect("y", "y")
 			eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
 			leave(s.client)
@@ -143,7 +143,7 @@ func TestChildExitsWhileTheClientSends(t *testing.T) {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
 			for range 25 {
-				s := startOver(t, link{buffers: 16 << 10}, startShell(t, "read l; seq 3000"), Options{})
+				s := startOver(t, link{buffers: 256 << 10}, startShell(t, "read l; seq 3000"), Options{})
 				sending := make(chan struct{})
 				go func() { // ends when the connection does
 					defer close(sending)
@@ -179,7 +179,7 @@ func TestSlowReaderGetsEverythingAfterTheExit(t *testing.T) {
 	t.Parallel()
 	const lines = 300_000
 	child := startShell(t, fmt.Sprintf("seq %d; printf last; exit 7", lines))
-	s := startOver(t, link{buffers: 64 << 10}, child, Options{})
+	s := startOver(t, link{buffers: 256 << 10}, child, Options{})
 	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
 	for i := range lines {
 		s.expect(strconv.Itoa(i + 1))
@@ -193,7 +193,7 @@ func TestReaderThatStartsAfterTheExit(t *testing.T) {
 	t.Parallel()
 	const lines = 20_000
 	child := startShell(t, fmt.Sprintf("seq %d", lines))
-	s := startOver(t, link{buffers: 16 << 10}, child, Options{})
+	s := startOver(t, link{buffers: 256 << 10}, child, Options{})
 	wait(t, "the child's exit", child.exited)
 	for i := range lines {
 		s.expect(strconv.Itoa(i + 1))
@@ -220,7 +220,7 @@ func TestShutdown(t *testing.T) {
 // Nobody reads: not the child, not the client.
 func TestShutdownWhileBlockedBothWays(t *testing.T) {
 	t.Parallel()
-	s := startOver(t, link{buffers: 64 << 10}, startShell(t, "exec yes"), Options{})
+	s := startOver(t, link{buffers: 256 << 10}, startShell(t, "exec yes"), Options{})
 	heldUpAfter(t, s, bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 5000))
 	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
 	s.Session.Shutdown()
@@ -261,7 +261,7 @@ func TestAbort(t *testing.T) {
 	for name, shutdown := range map[string]bool{"after Shutdown": true, "alone": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startOver(t, link{buffers: 64 << 10}, startShell(t, "exec yes"), Options{})
+			s := startOver(t, link{buffers: 256 << 10}, startShell(t, "exec yes"), Options{})
 			eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
 			if shutdown {
 				s.Session.Shutdown()

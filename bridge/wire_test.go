@@ -390,11 +390,14 @@ func TestWireCloseOverTLSEndsWithAPeerThatReadsNothing(t *testing.T) {
 	setBuffers(far, 16<<10)
 	w := NewWire(near, nil)
 	w.Write(make([]byte, 2<<20))
-	waiting := 0
+	waiting, same := 0, 0
 	eventually(t, "the kernels are full", func() bool {
 		before := waiting
 		waiting = w.Out.Waiting() + unsent(near)
-		return waiting == before
+		if same++; waiting != before {
+			same = 0
+		}
+		return same == 500
 	})
 	started := time.Now()
 	w.Close()

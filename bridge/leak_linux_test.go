@@ -1,0 +1,53 @@
+package bridge
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// descriptors counts ours.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// When Run returns, nothing of the session is left: no goroutine, and no
+// descriptor but those of the client and the test's own child.
+func TestRunLeavesNothingBehind(t *testing.T) {
+	for name, leave := range map[string]func(*session){
+		"child exits":      func(s *session) { s.send("line"); s.expect("line"); s.expectClose(1000, "exit 0") },
+		"client says bye":  func(s *session) { s.write(closeFrame(1000, "")) },
+		"client closes":    func(s *session) { s.client.Close() },
+		"client resets":    func(s *session) { s.reset() },
+		"shutdown":         func(s *session) { s.Session.Shutdown(); s.expectClose(1001, "server shutting down") },
+		"abort":            func(s *session) { s.Session.Abort() },
+		"protocol error":   func(s *session) { s.write([]byte{0xff, 0xff}); s.client.Close() },
+		"message too big":  func(s *session) { s.send("much too long"); s.expectClose(1009, "message over 10 bytes") },
+		"closed by itself": func(s *session) { s.ws.CloseNow(); s.client.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, ws, wire := connect(t, link{})
+			goroutines, files := goleak.IgnoreCurrent(), descriptors(t)
+			script := "sleep 1000"
+			if name == "child exits" {
+				script = "head -n 1"
+			}
+			s := &session{client: c, ended: make(chan Summary, 1)}
+			s.Session = NewSession(ws, wire, startShell(t, script), Options{MaxMessage: 10})
+			go func() { s.ended <- s.Run() }() // ends when the client has gone
+			leave(s)
+			s.summary()
+			goleak.VerifyNone(t, goroutines)
+			c.Close()
+			if n := descriptors(t); n > files-2 {
+				t.Errorf("%d descriptors, %d before with the connection's two", n, files)
+			}
+		})
+	}
+}
