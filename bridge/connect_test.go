@@ -112,6 +112,34 @@ func connect(t testing.TB, l link) (*client, *websocket.Conn, *Wire) {
 	return c, a.ws, a.wire
 }
 
+// response is what an opening handshake is answered with, without a server.
+type response struct {
+	http.ResponseWriter
+	wire *Wire
+}
+
+func (r response) Header() http.Header { return http.Header{} }
+func (r response) WriteHeader(int)     {}
+
+func (r response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return r.wire, bufio.NewReadWriter(bufio.NewReader(r.wire), bufio.NewWriterSize(r.wire, 256)), nil
+}
+
+// acceptOn puts a WebSocket on wire, as if there had been a handshake.
+func acceptOn(t testing.TB, wire *Wire) *websocket.Conn {
+	t.Helper()
+	r := httptest.NewRequest("GET", "/", nil)
+	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket",
+		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+		r.Header.Set(name, value)
+	}
+	ws, err := websocket.Accept(response{wire: wire}, r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ws
+}
+
 func setBuffers(conn net.Conn, size int) {
 	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = c.NetConn()

@@ -277,6 +277,25 @@ func TestReadBufferGrowsAndShrinks(t *testing.T) {
 	}
 }
 
+// What one read returned leaves in one write, each packet of a seqpacket socket
+// being one.
+func TestMessagesOfOneReadLeaveInOneWrite(t *testing.T) {
+	t.Parallel()
+	near, far := pair(t, "unixpacket")
+	wire := NewWire(near, nil)
+	o := &outbound{ws: acceptOn(t, wire), wire: wire, codec: lines{}}
+	x := func(n int) string { return strings.Repeat("x", n) }
+	o.run(&chunked{"lone\n", strings.Repeat("many\n", 200), x(smallBlock-1) + "\n", strings.Repeat(x(300)+"\n", 200)})
+	for _, want := range []int{2 + 4, 200 * (2 + 4), 4 + smallBlock - 1, 200 * (4 + 300)} {
+		p := make([]byte, blockSize)
+		if n, err := far.Read(p); n != want || err != nil {
+			t.Errorf("one write took %d bytes, want %d: %v", n, want, err)
+		}
+	}
+	wire.Abort()
+	wait(t, "the end of the wire", wire.Closed())
+}
+
 // A child is read to its end although the client has gone, and is never held up.
 func TestOutputOfAClientThatHasGone(t *testing.T) {
 	t.Parallel()

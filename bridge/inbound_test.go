@@ -80,6 +80,25 @@ func TestMessagesInFrames(t *testing.T) {
 	}
 }
 
+// A long message goes in parts, wherever they break off.
+func TestLongMessages(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t).readAll()
+	s := start(t, child, patient)
+	want := ""
+	for _, text := range []string{"€", "a€", "😀", "aa😀"} {
+		long := strings.Repeat(text, 100_000)
+		s.send(long)
+		s.write(maskedFrame(opText, []byte(long[:blockSize-5])), maskedFrame(fin|opContinuation, []byte(long[blockSize-5:])))
+		s.write(maskedFrame(fin|opBinary, []byte("\xff"+long)))
+		want += long + "\n" + long + "\n\xff" + long + "\n"
+	}
+	s.write(closeFrame(1000, ""))
+	if got := string(wait(t, "input", child.input)); got != want {
+		t.Errorf("input of %d bytes, want %d", len(got), len(want))
+	}
+}
+
 // Of a message that proves bad the child gets nothing, or a prefix if the
 // message is long, and never the terminator.
 func TestBadMessages(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"testing"
 	"unicode/utf8"
+	"wspipe/cmd/wspipetest"
 )
 
 // whatwg decodes as the WHATWG Encoding Standard says, section 8.1.1, step by
@@ -130,10 +131,7 @@ func FuzzAppendValid(f *testing.F) {
 // Python's decoder is another one that follows the standard.
 func TestAppendValidAgreesWithPython(t *testing.T) {
 	t.Parallel()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("no python3")
-	}
+	python := wspipetest.Need(t, "python3")
 	const script = `
 import struct, sys
 data, at = sys.stdin.buffer.read(), 0
