@@ -66,6 +66,35 @@ func TestHangupWatchEndsAndLeavesTheWireUsable(t *testing.T) {
 	}
 }
 
+// The closing handshake may want to read while a watch goes on, or be reading
+// already.
+func TestReadDuringAHangupWatch(t *testing.T) {
+	t.Parallel()
+	w, far := newWire(t)
+	idle := make(chan bool, 1)
+	w.onIdle = func() {
+		select {
+		case idle <- true:
+		default:
+		}
+	}
+	for range 100 {
+		stop := w.watchHangup(func() { t.Error("nobody has gone") })
+		read := make(chan error)
+		go func() { // ends with the write below
+			_, err := w.Read(make([]byte, 1))
+			read <- err
+		}()
+		stop()
+		wait(t, "idle", idle)
+		w.watchHangup(func() { t.Error("nobody has gone") })()
+		far.Write([]byte("x"))
+		if err := wait(t, "Read", read); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestHangupIsNoticedBelowTLS(t *testing.T) {
 	t.Parallel()
 	near, far := tlsPair(t)

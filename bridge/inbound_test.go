@@ -388,3 +388,19 @@ func TestPatienceWithAChildThatDoesNotRead(t *testing.T) {
 	child.exit(0, "")
 	s.summary()
 }
+
+// A descendant that has left the group may hold stdin open and read nothing.
+func TestStdinThatNobodyReadsAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	s := start(t, child, patient)
+	s.write(bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 500))
+	eventually(t, "input waits", func() bool { return s.stdin.Waiting() > 0 })
+	held, err := os.Open(fmt.Sprintf("/dev/fd/%d", child.far[0].Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	s.write(closeFrame(1000, ""))
+	s.summary()
+}

@@ -86,6 +86,7 @@ func TestKeepaliveOfAClientThatHasCaughtUp(t *testing.T) {
 	child := newPuppet(t)
 	s := startOver(t, link{buffers: 256 << 10}, child, Options{})
 	k := &keepalive{session: s.Session, interval: time.Millisecond}
+	s.judge(t, k, 1) // silent before, but that is past
 	_, last := child.flood(t, 3_000_000)
 	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
 	s.judge(t, k, 10)

@@ -45,7 +45,7 @@ func (o *Outflow) Write(p []byte) (int, error) {
 		return 0, o.err
 	}
 	n := 0
-	if !o.held && !o.writing && o.size == 0 {
+	if !o.held && o.size == 0 {
 		if n = o.try(p); n == len(p) || o.err != nil {
 			return n, o.err
 		}

@@ -343,3 +343,36 @@ func TestOutflowBacklogTakesItsSizeInBlocks(t *testing.T) {
 		}
 	})
 }
+
+// stuck is a writer that Close does not unblock.
+type stuck struct{ writing, release chan bool }
+
+func (w stuck) Write(p []byte) (int, error) {
+	w.writing <- true
+	<-w.release
+	return len(p), nil
+}
+
+func (w stuck) Close() error { return nil }
+
+func TestOutflowCloseWaitsForTheWriter(t *testing.T) {
+	t.Parallel()
+	w := stuck{make(chan bool), make(chan bool)}
+	o := newOutflow(w)
+	o.Write([]byte("x"))
+	wait(t, "the write", w.writing)
+	closed := make(chan bool)
+	go func() { // ends when the write has
+		o.Close()
+		closed <- o.writing
+	}()
+	o.Wait(0) // fails as Close begins
+	select {
+	case <-closed:
+		t.Error("Close did not wait")
+	case w.release <- true:
+		if wait(t, "Close", closed) {
+			t.Error("the goroutine still runs after Close")
+		}
+	}
+}

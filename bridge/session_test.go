@@ -136,6 +136,26 @@ func TestClientGoesInAFlood(t *testing.T) {
 	}
 }
 
+// A child may take its time to stop, and print all the while. Of a client that
+// is lost it is not held up, not even if that one still holds its end open.
+func TestLostClientHoldsNoChildUp(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	child.reader = true // Stop waits for exit
+	s := startOver(t, link{buffers: 256 << 10}, child, patient)
+	s.write(bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 1300))
+	eventually(t, "input waits", func() bool { return s.stdin.Waiting() > maxWaiting })
+	go func() { // ends when all is read
+		child.far[1].Write(make([]byte, 8<<20))
+		child.exit(0, "")
+	}()
+	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+	s.Conn.(*net.TCPConn).CloseWrite()
+	if sum := s.summary(); sum.Code != 1006 || sum.ExitCode != 0 {
+		t.Errorf("summary %+v", sum)
+	}
+}
+
 // A child that exits while the client still sends: no output is lost.
 func TestChildExitsWhileTheClientSends(t *testing.T) {
 	t.Parallel()
