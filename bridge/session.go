@@ -95,7 +95,9 @@ func NewSession(ws *websocket.Conn, wire *Wire, child Child, opt Options) *Sessi
 // closing handshake and the connection have ended.
 func (s *Session) Run() Summary {
 	s.tasks.Go(s.sendOutput) // ends at the end of the output; unblocked by Child.Stop and Outflow.Fail
-	s.tasks.Go(s.logStderr)  // ends at the end of stderr; unblocked by Child.Stop
+	s.tasks.Go(func() {      // ends at the end of stderr; unblocked by Child.Stop
+		LogStderr(s.child.Stderr(), s.child.Pid(), s.opt.Log)
+	})
 	stopTimers := s.startTimers()
 	s.receiveAll() // unblocked by whatever closes the connection
 	if s.end.by == byLoss {

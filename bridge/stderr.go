@@ -3,6 +3,7 @@ package bridge
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 )
 
@@ -10,15 +11,15 @@ import (
 // longer one goes on in the next record.
 const maxRecord = 1 << 20
 
-// logStderr logs the child's standard error, one record a line.
-func (s *Session) logStderr() {
-	r := s.child.Stderr()
+// LogStderr logs the standard error of the child called pid, one record a line,
+// until its end.
+func LogStderr(r io.Reader, pid int, log *slog.Logger) {
 	small := make([]byte, smallBlock)
 	buf, used := small, 0
 	for {
 		n, err := r.Read(buf[used:])
 		used += n
-		rest := s.logLines(buf[:used], err != nil)
+		rest := logLines(log, pid, buf[:used], err != nil)
 		if err != nil {
 			return
 		}
@@ -37,7 +38,7 @@ func (s *Session) logStderr() {
 
 // logLines logs the lines in p and returns the incomplete one at its end,
 // unless that is the last or too long to grow any further.
-func (s *Session) logLines(p []byte, last bool) (rest []byte) {
+func logLines(log *slog.Logger, pid int, p []byte, last bool) (rest []byte) {
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')
 		if i < 0 {
@@ -47,8 +48,7 @@ func (s *Session) logLines(p []byte, last bool) (rest []byte) {
 			i = len(p) - 1
 		}
 		line := bytes.TrimRight(p[:i+1], "\r\n")
-		s.opt.Log.LogAttrs(context.Background(), slog.LevelInfo, "stderr",
-			slog.Int("pid", s.child.Pid()), slog.String("line", string(line)))
+		log.LogAttrs(context.Background(), slog.LevelInfo, "stderr", slog.Int("pid", pid), slog.String("line", string(line)))
 		p = p[i+1:]
 	}
 	return nil

@@ -128,3 +128,10 @@ func missingInterpreter(path string) (interpreter string, missing bool) {
 	_, err = os.Stat(fields[0])
 	return fields[0], errors.Is(err, fs.ErrNotExist)
 }
+
+// Executable reports whether the file at path is a program that we may start,
+// as far as its mode or, on Windows, its name tells.
+func Executable(path string) bool {
+	_, err := exec.LookPath(path)
+	return err == nil
+}
