@@ -2,24 +2,22 @@ package bridge
 
 import (
 	"net"
-	"syscall"
 	"time"
 )
+
+// HungUp reports whether the peer of conn has hung up, even behind data that
+// nobody has read yet. Only Linux tells.
+func HungUp(conn net.Conn) (gone bool) {
+	control(conn, func(fd uintptr) { gone = hungUp(fd) })
+	return gone
+}
 
 // watchHangup calls gone, at most once, if the peer hangs up, or the connection
 // is aborted, before the returned stop is called. It serves while nobody reads the wire, because the
 // child does not take what was read before; stop must be called before Read.
 func (w *Wire) watchHangup(gone func()) (stop func()) {
-	conn := w.Conn
-	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = c.NetConn()
-	}
-	c, ok := conn.(syscall.Conn)
-	if !ok {
-		return func() {}
-	}
-	raw, err := c.SyscallConn()
-	if err != nil || !w.readMu.TryLock() { // who reads notices it anyway
+	raw := rawSocket(w.Conn)
+	if raw == nil || !w.readMu.TryLock() { // who reads notices it anyway
 		return func() {}
 	}
 	if w.isClosing() {

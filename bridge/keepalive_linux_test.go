@@ -126,8 +126,8 @@ func TestKeepaliveOfAClientThatIsHeldUp(t *testing.T) {
 func vanish(t *testing.T, c *client) {
 	t.Helper()
 	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
-	control(c.Conn, func(fd int) {
-		if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop}); err != nil {
+	control(c.Conn, func(fd uintptr) {
+		if err := unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop}); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -2,30 +2,15 @@ package bridge
 
 import (
 	"net"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// control runs f on the socket below conn, also below TLS.
-func control(conn net.Conn, f func(fd int)) {
-	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = c.NetConn()
-	}
-	c, ok := conn.(syscall.Conn)
-	if !ok {
-		return
-	}
-	if raw, err := c.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { f(int(fd)) })
-	}
-}
-
 // unsent returns how many bytes the peer's kernel has not acknowledged
 // (tcp(7), SIOCOUTQ).
 func unsent(conn net.Conn) (n int) {
-	control(conn, func(fd int) { n, _ = unix.IoctlGetInt(fd, unix.SIOCOUTQ) })
+	control(conn, func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
 	return n
 }
 
@@ -42,8 +27,8 @@ const (
 // host, or the way to it, is gone. A host whose program merely does not read
 // answers every probe.
 func hostGone(conn net.Conn, silence time.Duration) (gone bool) {
-	control(conn, func(fd int) {
-		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	control(conn, func(fd uintptr) {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 		if err != nil {
 			return // not TCP
 		}

@@ -7,17 +7,6 @@ import (
 	"syscall"
 )
 
-// rawConn returns the syscall.RawConn of a pipe or a socket, or nil if conn is
-// neither.
-func rawConn(conn any) syscall.RawConn {
-	c, ok := conn.(syscall.Conn)
-	if !ok {
-		return nil
-	}
-	raw, _ := c.SyscallConn()
-	return raw
-}
-
 // rawWriter writes to a kernel buffer without waiting.
 type rawWriter struct {
 	conn syscall.RawConn

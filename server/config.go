@@ -1,7 +1,9 @@
 package server
 
 import (
+	"io/fs"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"wspipe/bridge"
@@ -11,13 +13,30 @@ import (
 // Config is what a Server serves, to whom and within which limits.
 type Config struct {
 	// Addresses are the host names or IP literals to listen on, without a
-	// port. Empty means loopback only, 127.0.0.1 and ::1.
+	// port. Empty means loopback only, 127.0.0.1 and ::1, and none at all
+	// beside a UnixSocket or sockets that systemd hands over.
 	Addresses []string
 	// Port is the TCP port on every address. Zero lets the system pick one.
 	Port int
+	// RedirectPort is the port on every address that redirects to Port. Zero
+	// means none.
+	RedirectPort int
+	// UnixSocket is the path of a socket to listen on, too. Empty means none.
+	UnixSocket string
+	// UnixSocketMode is its permission bits. Zero means 0600.
+	UnixSocketMode fs.FileMode
+	// TLS makes every listener speak TLS. Nil means plain HTTP.
+	TLS *TLS
 
-	// Child is what each connection runs. Its Env is filled in per connection.
+	// Child is what each connection runs. Its Env is filled in per connection,
+	// and its Path if Dir is set. With neither there is no WebSocket.
 	Child process.Spec
+	// Dir, if set, has an endpoint for each executable file below it.
+	Dir string
+	// CGIDir, if set, has the programs that answer plain requests (RFC 3875).
+	CGIDir string
+	// StaticDir, if set, has the files that plain requests get.
+	StaticDir string
 	// PassEnv names the variables of our own environment that the child gets.
 	PassEnv []string
 	// SetEnv are NAME=VALUE pairs added last, so that they win.
@@ -39,6 +58,16 @@ type Config struct {
 
 	// Console serves the developer console on plain HTTP requests.
 	Console bool
+	// Headers are added to every answer, HeadersWS to those that open a
+	// WebSocket, HeadersHTTP to all others.
+	Headers, HeadersWS, HeadersHTTP []Header
+	// ReverseLookup sets REMOTE_HOST to the client's name, if it has one.
+	ReverseLookup bool
+
+	// Auth says who may come in.
+	Auth Auth
+	// TrustedProxies may say whose requests they pass on.
+	TrustedProxies TrustedProxies
 	// Origins lists who else may connect from a web page:
 	// [scheme://]host[:port], "null" or "*".
 	Origins []string
@@ -57,11 +86,58 @@ type Config struct {
 	// Zero means never.
 	ExitWhenIdle time.Duration
 
+	// Reload makes the server, for each value, read certificates and secrets
+	// again. Nil never does.
+	Reload <-chan struct{}
+
 	// Software is the SERVER_SOFTWARE of the child's environment.
 	Software string
 	// Log gets the access log and the children's stderr. Nil discards it.
 	Log *slog.Logger
 }
+
+// TLS names the PEM files of a server that speaks TLS. They are read again when
+// they change, and on Config.Reload.
+type TLS struct {
+	// Cert has the certificate and those between it and its root.
+	Cert string
+	// Key has the certificate's private key.
+	Key string
+	// ClientCA, if set, has the roots that clients' certificates must come
+	// from; then nobody comes in without one.
+	ClientCA string
+}
+
+// Auth lists the ways to prove who one is; any one of them will do. The zero
+// value lets everybody in.
+type Auth struct {
+	// Basic is a USER:PASS for basic authentication (RFC 7617).
+	Basic string
+	// HtpasswdFile has a USER:HASH in each line, with bcrypt hashes. It is read again
+	// when it changes.
+	HtpasswdFile string
+	// TokenFile has a bearer token (RFC 6750) in each line. It is read again
+	// when it changes.
+	TokenFile string
+	// ProxyHeader is the request header in which TrustedProxies tell the
+	// user's name. Nobody else is believed.
+	ProxyHeader string
+}
+
+// BasicAuthVariable is the environment variable that may hold Auth.Basic. No
+// child ever gets it.
+const BasicAuthVariable = "WSPIPE_BASIC_AUTH"
+
+// TrustedProxies are the addresses whose X-Forwarded-For, X-Forwarded-Proto and
+// Auth.ProxyHeader are believed. The zero value trusts none.
+type TrustedProxies struct {
+	Networks []netip.Prefix
+	// Unix trusts whoever may connect to a unix socket.
+	Unix bool
+}
+
+// Header is one header field of an answer.
+type Header struct{ Name, Value string }
 
 // LevelAccess is the log level of one line per request, connect and
 // disconnect. It lies below slog.LevelInfo: whoever wants it sees Info too.

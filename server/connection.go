@@ -25,15 +25,31 @@ type connection struct {
 	started time.Time
 }
 
-// newConnection prepares the child for r, whose slot is freed with the child's group.
-func (s *Server) newConnection(r *http.Request, ws *websocket.Conn, wire *bridge.Wire, freeSlot func()) *connection {
+// newConnection prepares the program p for r, whose slot leave frees when the
+// child's group is gone.
+func (s *Server) newConnection(r *http.Request, v *visitor, p *program, ws *websocket.Conn, wire *bridge.Wire, leave func()) *connection {
+	c := &connection{server: s, ws: ws, wire: wire, started: time.Now()}
 	id := newID()
-	c := &connection{server: s, ws: ws, wire: wire, spec: s.cfg.Child, started: time.Now()}
-	c.log = s.log.With("session", id, "remote", r.RemoteAddr)
-	c.spec.Env = s.environment(r, id, ws.Subprotocol())
-	c.spec.OnGone = freeSlot
-	c.spec.Log = c.log
+	c.log = s.log.With("session", id, "remote", v.String())
+	if v.user != "" {
+		c.log = c.log.With("user", v.user)
+	}
+	env := s.environment(r, v, p, id)
+	if sub := ws.Subprotocol(); sub != "" {
+		env.set("WEBSOCKET_PROTOCOL", sub)
+	}
+	c.spec = s.spec(p, env, leave, c.log)
 	return c
+}
+
+// spec returns how to start p for one request.
+func (s *Server) spec(p *program, env environ, leave func(), log *slog.Logger) process.Spec {
+	spec := s.cfg.Child
+	spec.Path = p.path
+	spec.Env = override(env, s.cfg.SetEnv)
+	spec.OnGone = leave
+	spec.Log = log
+	return spec
 }
 
 // newID returns 128 random bits.
@@ -62,15 +78,19 @@ func (c *connection) serve() {
 	c.server.sessions.done(session)
 }
 
+// startReason tells a client why process.Start has failed.
+func startReason(err error) string {
+	if e, ok := errors.AsType[*process.StartError](err); ok {
+		return e.Reason
+	}
+	return "system error"
+}
+
 // refuse tells the client that there is no child.
 func (c *connection) refuse(err error) {
-	reason := "system error"
-	if e, ok := errors.AsType[*process.StartError](err); ok {
-		reason = e.Reason
-	}
 	c.log.Error("cannot start", "error", err)
 	c.spec.OnGone()
-	end := bridge.EndCannotStart(reason)
+	end := bridge.EndCannotStart(startReason(err))
 	c.ws.Close(end.Code, end.Reason)
 	<-c.wire.Closed()
 	c.server.sessionEnded(1)

@@ -29,11 +29,10 @@ var consoleTypes = map[string]string{
 
 // serveConsole answers with the console's page, at whatever path: the page
 // opens the WebSocket of the path that it has been loaded from.
-func serveConsole(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+func serveConsole(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
+	if !isSafe(r.Method) {
 		w.Header().Set("Allow", "GET, HEAD")
-		(&refusal{status: http.StatusMethodNotAllowed, why: "the console is read with GET"}).write(w)
-		return
+		return &refusal{status: http.StatusMethodNotAllowed, why: "the console is read with GET"}
 	}
 	name, isPart := strings.CutPrefix(r.URL.Path, consolePrefix)
 	if !isPart {
@@ -41,8 +40,7 @@ func serveConsole(w http.ResponseWriter, r *http.Request) {
 	}
 	content, err := fs.ReadFile(static.Console, name)
 	if err != nil {
-		(&refusal{status: http.StatusNotFound, why: "the console has no such file"}).write(w)
-		return
+		return &refusal{status: http.StatusNotFound, why: "the console has no such file"}
 	}
 	h := w.Header()
 	h.Set("Content-Type", consoleTypes[path.Ext(name)])
@@ -52,4 +50,5 @@ func serveConsole(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-cache")
 	// Not ServeFileFS, which redirects /x/index.html to /x/.
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+	return nil
 }

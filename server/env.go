@@ -1,7 +1,6 @@
 package server
 
 import (
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -9,48 +8,55 @@ import (
 
 // environment returns the child's environment for r: CGI/1.1 (RFC 3875) as
 // websocketd sets it, the variables of ours that cfg passes, and those it sets.
-func (s *Server) environment(r *http.Request, id, subprotocol string) []string {
+func (s *Server) environment(r *http.Request, v *visitor, p *program, id string) environ {
 	env := make(environ, 0, 32+len(r.Header)+len(s.cfg.PassEnv)+len(s.cfg.SetEnv))
 	for _, name := range s.cfg.PassEnv {
-		if value, ok := os.LookupEnv(name); ok {
+		if value, ok := os.LookupEnv(name); ok && name != BasicAuthVariable {
 			env = append(env, name+"="+value)
 		}
 	}
 	for name, values := range r.Header {
 		if key, ok := headerVariable(name); ok {
-			env.set(key, strings.Join(values, ", "))
+			env.set(key, strings.Join(values, separator(key)))
 		}
 	}
+	host := hostOf(r, v.scheme())
 	env.set("HTTP_HOST", r.Host)
-	host := hostOf(r)
-	ip, port, _ := net.SplitHostPort(r.RemoteAddr)
 	env.set("SERVER_SOFTWARE", s.cfg.Software)
 	env.set("GATEWAY_INTERFACE", "CGI/1.1")
 	env.set("SERVER_PROTOCOL", r.Proto)
 	env.set("SERVER_NAME", host.host)
 	env.set("SERVER_PORT", host.port)
 	env.set("REQUEST_METHOD", r.Method)
-	env.set("SCRIPT_NAME", "/")
-	env.set("PATH_INFO", r.URL.Path)
+	env.set("SCRIPT_NAME", p.name)
+	env.set("PATH_INFO", p.info)
 	env.set("PATH_TRANSLATED", r.URL.Path)
 	env.set("QUERY_STRING", r.URL.RawQuery)
 	env.set("REQUEST_URI", r.URL.RequestURI())
-	env.set("REMOTE_ADDR", ip)
-	env.set("REMOTE_HOST", ip)
-	env.set("REMOTE_PORT", port)
-	env.set("REMOTE_USER", "")
+	env.set("REMOTE_ADDR", v.address())
+	env.set("REMOTE_HOST", s.hostName(r.Context(), v))
+	env.set("REMOTE_PORT", v.port)
+	env.set("REMOTE_USER", v.user)
 	env.set("REMOTE_IDENT", "")
-	env.set("AUTH_TYPE", "")
+	env.set("AUTH_TYPE", v.authType)
 	env.set("CONTENT_LENGTH", "")
 	env.set("CONTENT_TYPE", "")
 	env.set("UNIQUE_ID", id)
-	if r.TLS != nil {
+	if v.secure {
 		env.set("HTTPS", "on")
 	}
-	if subprotocol != "" {
-		env.set("WEBSOCKET_PROTOCOL", subprotocol)
+	if v.subject != "" {
+		env.set("SSL_CLIENT_S_DN", v.subject)
 	}
-	return override(env, s.cfg.SetEnv)
+	return env
+}
+
+// separator returns what joins several fields of the header in variable key.
+func separator(key string) string {
+	if key == "HTTP_COOKIE" { // RFC 6265, section 4.2.1
+		return "; "
+	}
+	return ", "
 }
 
 // environ is a list of NAME=VALUE.
@@ -59,6 +65,7 @@ type environ []string
 // oneLine replaces what could start a second line, or end the value early.
 var oneLine = strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ")
 
+// set adds a variable, which must not be there yet.
 func (e *environ) set(name, value string) { *e = append(*e, name+"="+oneLine.Replace(value)) }
 
 // headerVariable returns the variable that carries the header called name.
@@ -78,7 +85,7 @@ func headerVariable(name string) (key string, ok bool) {
 }
 
 // override returns env with each variable of set instead of its own.
-func override(env, set []string) []string {
+func override(env environ, set []string) []string {
 	for _, pair := range set {
 		name, _, _ := strings.Cut(pair, "=")
 		kept := env[:0]

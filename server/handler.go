@@ -1,15 +1,31 @@
 package server
 
-import (
-	"net/http"
-	"net/netip"
-)
+import "net/http"
 
 // ServeHTTP is where every request comes in.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
-	why := s.route(rec, r)
-	attrs := []any{"method", r.Method, "path", r.URL.Path, "status", rec.status, "remote", r.RemoteAddr}
+	a := &answer{ResponseWriter: w, server: s, status: http.StatusOK}
+	v := s.cfg.TrustedProxies.visitorOf(r)
+	rt := s.find(r)
+	leave, why := s.admit(r, rt, v)
+	if why == nil {
+		if rt.program == nil {
+			defer leave()
+		}
+		why = rt.serve(a, r, v, leave)
+	}
+	if why != nil {
+		why.write(a)
+	}
+	s.logRequest(r, v, a.status, why)
+}
+
+// logRequest writes a request's line. A query may hold secrets and is left out.
+func (s *Server) logRequest(r *http.Request, v *visitor, status int, why *refusal) {
+	attrs := []any{"method", r.Method, "path", r.URL.Path, "status", status, "remote", v.String()}
+	if v.user != "" {
+		attrs = append(attrs, "user", v.user)
+	}
 	if why != nil {
 		attrs = append(attrs, "refused", why.why)
 		if why.flag != "" {
@@ -19,80 +35,77 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.log.Log(r.Context(), LevelAccess, "request", attrs...)
 }
 
-// route answers r, and returns why if it is refused.
-func (s *Server) route(w http.ResponseWriter, r *http.Request) *refusal {
-	switch {
-	case isUpgrade(r):
-		why := s.serveWebSocket(w, r)
-		if why != nil {
-			why.write(w)
-		}
-		return why
-	case s.cfg.Console:
-		serveConsole(w, r)
-		return nil
-	}
-	why := &refusal{status: http.StatusNotFound, why: "there is a WebSocket here and no page; start wspipe with --devconsole for one"}
-	why.write(w)
-	return why
+// route is what is to answer a request. Finding it serves and starts nothing:
+// the gate stands between.
+type route struct {
+	upgrade bool     // the request asks for a WebSocket
+	program *program // what it starts, or nil
+
+	// serve answers, or returns why it does not. It calls leave when the
+	// program, if there is one, has gone.
+	serve func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal
 }
 
-// serveWebSocket turns r into a session, which goes on after it returns, or
-// returns why it may not be one.
-func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) *refusal {
-	if why := s.refuseUpgrade(r); why != nil {
-		return why
+// find returns the route of r. A plain request goes to a CGI program, a static
+// file or the console, whichever there is first.
+func (s *Server) find(r *http.Request) route {
+	if isUpgrade(r) {
+		if p := s.endpoint(r); p != nil {
+			return route{upgrade: true, program: p, serve: s.webSocket(p)}
+		}
+		return route{upgrade: true, serve: notFound("there is no WebSocket here")}
 	}
-	if !s.takeOnly() {
-		return &refusal{status: http.StatusServiceUnavailable, why: "this server serves one connection only (--once), and has one"}
+	if s.cgi != nil {
+		if p := s.cgi.find(r.URL); p != nil {
+			return route{program: p, serve: s.runCGI(p)}
+		}
 	}
-	freeSlot, why := s.takeSlot(r)
-	if why != nil {
-		s.giveBack()
-		return why
+	if s.files != nil {
+		if f := s.files.find(r.URL); f != nil {
+			return route{serve: f.serve}
+		}
 	}
-	ws, wire, err := s.upgrade(w, r)
-	if err != nil { // the library has answered
-		freeSlot()
-		s.sessions.done(nil)
-		s.giveBack()
-		return nil
+	switch {
+	case s.cfg.Console:
+		return route{serve: serveConsole}
+	case s.files != nil || s.cgi != nil:
+		return route{serve: notFound("there is no such page")}
 	}
-	s.sessionBegan()
-	c := s.newConnection(r, ws, wire, freeSlot)
-	// The handler returns, so that what net/http holds for a request is free.
-	go c.serve() // ends with the session; unblocked by sessions.shutdown
+	return route{serve: notFound("there is a WebSocket here and no page; start wspipe with --devconsole for one")}
+}
+
+// endpoint returns the program behind the WebSocket that r asks for, or nil.
+func (s *Server) endpoint(r *http.Request) *program {
+	switch {
+	case s.dir != nil:
+		return s.dir.find(r.URL)
+	case s.cfg.Child.Path != "":
+		return &program{path: s.cfg.Child.Path, name: "/", info: r.URL.Path}
+	}
 	return nil
 }
 
-// takeSlot counts a session in, or returns why there is no room for it.
-func (s *Server) takeSlot(r *http.Request) (free func(), why *refusal) {
-	free, flag := s.slots.take(remoteIP(r))
-	if flag != "" {
-		return nil, &refusal{status: http.StatusTooManyRequests, why: "as many children run as may (" + flag + ")"}
+func notFound(why string) func(http.ResponseWriter, *http.Request, *visitor, func()) *refusal {
+	return func(http.ResponseWriter, *http.Request, *visitor, func()) *refusal {
+		return &refusal{status: http.StatusNotFound, why: why}
 	}
-	if !s.sessions.begin() {
-		free()
-		return nil, &refusal{status: http.StatusServiceUnavailable, why: "the server is shutting down"}
+}
+
+// webSocket returns what turns a request into a session with p, which goes on
+// after it has returned.
+func (s *Server) webSocket(p *program) func(http.ResponseWriter, *http.Request, *visitor, func()) *refusal {
+	return func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal {
+		ws, wire, err := s.upgrade(w, r)
+		if err != nil { // the library has answered
+			leave()
+			s.sessions.done(nil)
+			s.giveBack()
+			return nil
+		}
+		s.sessionBegan()
+		c := s.newConnection(r, v, p, ws, wire, leave)
+		// The handler returns, so that what net/http holds for a request is free.
+		go c.serve() // ends with the session; unblocked by sessions.shutdown
+		return nil
 	}
-	return free, nil
 }
-
-func remoteIP(r *http.Request) netip.Addr {
-	ap, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero Addr where there is none
-	return ap.Addr().Unmap()
-}
-
-// recorder notes the status of an answer, for the log.
-type recorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (r *recorder) WriteHeader(status int) {
-	r.status = status
-	r.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// originRule decides which web pages may open a WebSocket. Without it any page
-// in the user's browser could run the child.
+// originRule decides which web pages may reach us, and under which names.
+// Without it any page in the user's browser could run the child.
 type originRule struct {
 	allowed []origin // of --origin
 	any     bool     // --origin='*'
@@ -66,42 +66,97 @@ func parseOrigin(s string) (origin, error) {
 // normalHost makes host names comparable.
 func normalHost(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
 
-// refuse returns why r may not connect, and the flag that would allow it; both
-// are empty if it may. A request without Origin comes from no browser.
-func (rule *originRule) refuse(r *http.Request) (why, flag string) {
+// refuse returns why r, which calls us to, may not come in, and the flag that
+// would allow it; both are empty if it may.
+func (rule *originRule) refuse(r *http.Request, rt route, to origin) (why, flag string) {
+	if values := r.Header.Values("Origin"); rule.any || len(values) == 1 && rule.lists(values[0]) {
+		return "", ""
+	}
+	why, flag = rule.refuseHost(r, rt, to)
+	// What a page of another origin could merely load, browsers keep from it.
+	if rt.program == nil && isSafe(r.Method) {
+		return why, flag
+	}
+	switch foreign, allow := refuseOrigin(r, to); {
+	case foreign == "":
+		return why, flag
+	case why == "":
+		return foreign, allow
+	default: // the origin's flag allows both
+		return why + ", and " + foreign, allow
+	}
+}
+
+// refuseHost returns why the name that the client uses for us is not ours. Any
+// other may be made to resolve to us by whoever owns it (DNS rebinding), and to
+// the browser their page is then of our origin.
+func (rule *originRule) refuseHost(r *http.Request, rt route, to origin) (why, flag string) {
+	noOrigin := r.Header.Get("Origin") == ""
+	switch {
+	case noOrigin && (rt.upgrade || to.host == ""): // from no browser
+		return "", ""
+	case noOrigin && slices.ContainsFunc(rule.allowed, func(o origin) bool { return o.host == to.host }):
+		return "", ""
+	case rule.trusts(to.host):
+		return "", ""
+	}
+	return fmt.Sprintf("the host name %q is not known to be ours", to.host), "--host=" + to.host
+}
+
+// isSafe reports whether method only reads (RFC 9110, section 9.2.1).
+func isSafe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
+// lists reports whether --origin lists the value of an Origin header.
+func (rule *originRule) lists(header string) bool {
+	if header == "null" {
+		return rule.null
+	}
+	from, err := parseOrigin(header)
+	return err == nil && from.scheme != "" && slices.ContainsFunc(rule.allowed, from.withPort().matches)
+}
+
+// refuseOrigin returns why the page that r comes from is none of ours.
+func refuseOrigin(r *http.Request, to origin) (why, flag string) {
 	values := r.Header.Values("Origin")
 	switch {
-	case rule.any || len(values) == 0:
-		return "", ""
+	case len(values) == 0:
+		return refuseSite(r, to)
 	case len(values) > 1:
 		return "the request has several Origin headers", "--origin='*'"
 	case values[0] == "null":
-		if rule.null {
-			return "", ""
-		}
 		return "the page has no origin (a file, or a sandboxed frame)", "--origin=null"
 	}
 	from, err := parseOrigin(values[0])
 	if err != nil || from.scheme == "" {
 		return fmt.Sprintf("the Origin %q is malformed", values[0]), "--origin='*'"
 	}
-	return rule.refuseOrigin(from, hostOf(r), values[0])
-}
-
-func (rule *originRule) refuseOrigin(from, to origin, header string) (why, flag string) {
-	if from.port == "" {
-		from.port = defaultPort(from.scheme)
-	}
-	if slices.ContainsFunc(rule.allowed, from.matches) || isLoopback(from.host) && isLoopback(to.host) {
+	from = from.withPort()
+	if from.host == to.host && from.port == to.port || isLoopback(from.host) && isLoopback(to.host) {
 		return "", ""
 	}
-	if from.host != to.host || from.port != to.port {
-		return fmt.Sprintf("the page's origin %q is another host or port than %q", header, to.host+":"+to.port), "--origin=" + header
+	return fmt.Sprintf("the page's origin %q is another host or port than %q", values[0], to.host+":"+to.port), "--origin=" + values[0]
+}
+
+// refuseSite judges a request without Origin by Sec-Fetch-Site, which browsers
+// add where they leave Origin out: a page may not run a program by naming it as
+// an image. Following a link is the user's will.
+func refuseSite(r *http.Request, to origin) (why, flag string) {
+	site := r.Header.Get("Sec-Fetch-Site")
+	if site != "cross-site" && site != "same-site" || site == "same-site" && isLoopback(to.host) {
+		return "", ""
 	}
-	if !rule.trusts(to.host) {
-		return fmt.Sprintf("the host name %q is not known to be ours", to.host), "--host=" + to.host
+	if isSafe(r.Method) && r.Header.Get("Sec-Fetch-Dest") == "document" {
+		return "", ""
 	}
-	return "", ""
+	return "a page of another site has made the request", "--origin='*'"
+}
+
+// withPort returns o with the port that its scheme implies.
+func (o origin) withPort() origin {
+	if o.port == "" {
+		o.port = defaultPort(o.scheme)
+	}
+	return o
 }
 
 // matches reports whether o, a page's origin, is what --origin lists.
@@ -110,8 +165,7 @@ func (o origin) matches(listed origin) bool {
 		(listed.port == "" || listed.port == o.port)
 }
 
-// trusts reports whether host is surely a name for this server. Any other name
-// may be made to resolve to us by whoever owns it (DNS rebinding).
+// trusts reports whether host is surely a name for this server.
 func (rule *originRule) trusts(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil || isLoopback(host) || slices.Contains(rule.trusted, host)
@@ -125,12 +179,8 @@ func isLoopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// hostOf returns what the client calls us.
-func hostOf(r *http.Request) origin {
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
+// hostOf returns what the client, which uses scheme, calls us.
+func hostOf(r *http.Request, scheme string) origin {
 	host, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		host, port = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]"), defaultPort(scheme)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 const (
@@ -28,10 +30,17 @@ const (
 type Server struct {
 	cfg       Config
 	log       *slog.Logger
-	listeners []net.Listener
+	sockets   sockets
+	reloaders []func() // what Reload calls
 	origins   *originRule
+	auth      *authenticator
 	slots     *slots
 	sessions  *sessions
+	lookups   *net.Resolver
+
+	dir   *programDir // of Config.Dir, or nil
+	cgi   *programDir // of Config.CGIDir, or nil
+	files *staticDir  // of Config.StaticDir, or nil
 
 	stopListening func()
 
@@ -47,6 +56,8 @@ func Listen(cfg Config) (*Server, error) {
 		log:      cfg.Log,
 		slots:    newSlots(cfg.MaxChildren, cfg.MaxPerIP),
 		finished: make(chan int, 1),
+		// Not the C library's, whose lookups could not be given up.
+		lookups: &net.Resolver{PreferGo: true},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -55,46 +66,96 @@ func Listen(cfg Config) (*Server, error) {
 	if s.origins, err = newOriginRule(cfg.Origins, cfg.Hosts); err != nil {
 		return nil, err
 	}
-	if s.listeners, err = listen(cfg); err != nil {
+	if s.auth, err = newAuthenticator(cfg, s.log); err != nil {
 		return nil, err
 	}
-	s.stopListening = sync.OnceFunc(func() { closeAll(s.listeners) })
+	s.reloaders = append(s.reloaders, s.auth.reload)
+	if err = s.openDirs(); err != nil {
+		return nil, err
+	}
+	if err = s.open(); err != nil {
+		return nil, err
+	}
+	s.stopListening = sync.OnceFunc(s.sockets.close)
 	return s, nil
 }
 
-// URLs returns the WebSocket address of each listener, such as ws://127.0.0.1:8080/.
+// openDirs opens the directories of cfg. They stay open with the process.
+func (s *Server) openDirs() (err error) {
+	var programs []*programDir
+	open := func(to **programDir, path string) {
+		if path == "" || err != nil {
+			return
+		}
+		if *to, err = openProgramDir(path); err == nil {
+			programs = append(programs, *to)
+		}
+	}
+	open(&s.dir, s.cfg.Dir)
+	open(&s.cgi, s.cfg.CGIDir)
+	if s.cfg.StaticDir != "" && err == nil {
+		s.files, err = openStaticDir(s.cfg.StaticDir, programs...)
+	}
+	return err
+}
+
+// URLs returns the WebSocket address of each listener, such as
+// ws://127.0.0.1:8080/, wss:// with TLS, and unix:/path for a unix socket.
 func (s *Server) URLs() []string {
 	var urls []string
-	for _, l := range s.listeners {
-		urls = append(urls, "ws://"+l.Addr().String()+"/")
+	for _, l := range s.sockets.serving {
+		urls = append(urls, s.url(l))
 	}
 	return urls
 }
 
 // Serve serves until ctx is done, or until Config.Once or
 // Config.ExitWhenIdle ends it, then closes every session with 1001, stops all
-// children and waits for them. It returns the exit status for the process:
-// with Config.Once the child's (128+n for a signal), else 0 after a clean stop.
+// children and waits for them; other answers may be finished meanwhile, for a
+// few seconds. It returns the exit status for the process: with Config.Once the
+// child's (128+n for a signal), else 0 after a clean stop.
 func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	s.sessions = newSessions(s.cfg.ExitWhenIdle)
+	var servers []*http.Server
+	var serving sync.WaitGroup
+	failed := make(chan error, len(s.sockets.serving)+len(s.sockets.redirecting))
+	start := func(l net.Listener, h http.Handler) {
+		hs := s.newHTTPServer(h)
+		servers = append(servers, hs)
+		serving.Go(func() { failed <- hs.Serve(l) }) // ends when l is closed
+	}
+	for _, l := range s.sockets.serving {
+		start(l, s)
+	}
+	for _, l := range s.sockets.redirecting {
+		start(l, &redirector{s, l.to})
+	}
+	closeConnections := func() {
+		for _, hs := range servers {
+			hs.Close()
+		}
+	}
+	s.notify(daemon.SdNotifyReady)
+	status, err = s.wait(ctx, failed)
+	s.notify(daemon.SdNotifyStopping)
+	s.stopListening()
+	s.sessions.shutdown(closePatience, closeConnections)
+	closeConnections() // those that are left wait for a request
+	serving.Wait()
+	return status, err
+}
+
+func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 	hs := &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: headerTimeout,
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout, // and as long for a TLS handshake
 		IdleTimeout:       keepAlive,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		Protocols:         new(http.Protocols),
 	}
-	failed := make(chan error, len(s.listeners))
-	var serving sync.WaitGroup
-	for _, l := range s.listeners {
-		serving.Go(func() { failed <- hs.Serve(l) }) // ends when l is closed
-	}
-	status, err = s.wait(ctx, failed)
-	s.stopListening()
-	s.sessions.shutdown(closePatience)
-	hs.Close() // what is left are idle keep-alive connections
-	serving.Wait()
-	return status, err
+	hs.Protocols.SetHTTP1(true) // a WebSocket over HTTP/2 would be RFC 8441
+	return hs
 }
 
 // wait waits for a reason to stop.
@@ -109,6 +170,8 @@ func (s *Server) wait(ctx context.Context, failed <-chan error) (status int, err
 			return 0, nil
 		case status := <-s.finished:
 			return status, nil
+		case <-s.cfg.Reload:
+			s.reload()
 		case err := <-failed:
 			if !s.cfg.Once { // which closes the listeners by itself
 				return 1, err

@@ -57,17 +57,17 @@ func TestConversation(t *testing.T) {
 	p.wantStatus("exit status 3", "1000", "normal closure", "exit 3")
 	p.wantText("#received", "2 messages, 23 B")
 	p.wantText("#sent", "1 message, 3 B")
-	p.wantNoErrors()
+	p.WantNoErrors()
 }
 
 func TestKeyboardAlone(t *testing.T) {
 	p := newPage(t, shell(t, `cat; echo end`), "/")
 	p.enter() // the page begins with Connect in focus
-	p.until(`document.body.dataset.state === "open" && document.activeElement.id === "message"`)
-	p.do(chromedp.KeyEvent("one"))
+	p.Until(`document.body.dataset.state === "open" && document.activeElement.id === "message"`)
+	p.Do(chromedp.KeyEvent("one"))
 	p.enter(chromedp.ModifierShift)
-	p.do(chromedp.KeyEvent("two"))
-	p.until(`document.activeElement.value === "one\ntwo"`)
+	p.Do(chromedp.KeyEvent("two"))
+	p.Until(`document.activeElement.value === "one\ntwo"`)
 	p.enter()
 	p.received("one")
 	p.received("two")
@@ -75,11 +75,11 @@ func TestKeyboardAlone(t *testing.T) {
 	p.enter()
 	p.received("") // an empty line is a message too
 	for !eval[bool](p, `document.activeElement.id === "connect"`) {
-		p.do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
+		p.Do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
 	}
 	p.enter()
 	p.wantStatus("Disconnected", "1000")
-	p.wantNoErrors()
+	p.WantNoErrors()
 }
 
 func TestHistoryOutlivesReload(t *testing.T) {
@@ -88,17 +88,17 @@ func TestHistoryOutlivesReload(t *testing.T) {
 	p.send("first")
 	p.send("second")
 	p.received("second")
-	p.do(chromedp.Reload())
-	p.until(`document.body.dataset.state === "closed"`)
-	p.do(chromedp.SendKeys(chromedp.ID("message"), "draft"))
+	p.Do(chromedp.Reload())
+	p.Until(`document.body.dataset.state === "closed"`)
+	p.Do(chromedp.SendKeys(chromedp.ID("message"), "draft"))
 	for _, step := range []struct{ key, want string }{
 		{kb.ArrowUp, "second"}, {kb.ArrowUp, "first"}, {kb.ArrowUp, "first"},
 		{kb.ArrowDown, "second"}, {kb.ArrowDown, "draft"}, {kb.ArrowDown, "draft"},
 	} {
-		p.do(chromedp.KeyEvent(step.key))
-		p.until(fmt.Sprintf(`document.querySelector("#message").value === %q`, step.want))
+		p.Do(chromedp.KeyEvent(step.key))
+		p.Until(fmt.Sprintf(`document.querySelector("#message").value === %q`, step.want))
 	}
-	p.wantNoErrors()
+	p.WantNoErrors()
 }
 
 func TestMarkupIsText(t *testing.T) {
@@ -120,7 +120,7 @@ func TestMarkupIsText(t *testing.T) {
 	if title := eval[string](p, "document.title"); title != "/ – wspipe console" {
 		t.Errorf("the title is %q", title)
 	}
-	p.wantNoErrors() // an img with onerror would breach the policy
+	p.WantNoErrors() // an img with onerror would breach the policy
 }
 
 func TestPathAndQueryReachTheChild(t *testing.T) {
@@ -129,7 +129,7 @@ func TestPathAndQueryReachTheChild(t *testing.T) {
 	p.connect()
 	p.received(path)
 	p.wantStatus("exit status 0")
-	p.wantNoErrors()
+	p.WantNoErrors()
 }
 
 func TestFlood(t *testing.T) {
@@ -146,8 +146,8 @@ func TestFlood(t *testing.T) {
 	if wrong != -1 {
 		t.Errorf("message %d of those kept is not the one expected", wrong)
 	}
-	p.until(`log.scrollHeight - log.clientHeight - log.scrollTop < 2`)
-	p.wantNoErrors()
+	p.Until(`log.scrollHeight - log.clientHeight - log.scrollTop < 2`)
+	p.WantNoErrors()
 }
 
 func TestScrollingUpStops(t *testing.T) {
@@ -155,9 +155,9 @@ func TestScrollingUpStops(t *testing.T) {
 	p := newPage(t, shell(t, `seq 1 500; until [ -e "`+more+`" ]; do sleep 0.02; done; seq 501 600; cat`), "/")
 	p.connect()
 	p.received("500")
-	p.until(`log.scrollTop > 2000`)
-	p.do(chromedp.Evaluate[chromedp.Void](`log.scrollTop -= 1000`))
-	p.do(chromedp.WaitVisible(chromedp.ID("jump")))
+	p.Until(`log.scrollTop > 2000`)
+	p.Do(chromedp.Evaluate[chromedp.Void](`log.scrollTop -= 1000`))
+	p.Do(chromedp.WaitVisible(chromedp.ID("jump")))
 	at := eval[float64](p, `log.scrollTop`)
 	if err := os.WriteFile(more, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -167,42 +167,42 @@ func TestScrollingUpStops(t *testing.T) {
 	if now := eval[float64](p, `log.scrollTop`); now != at {
 		t.Errorf("the log moved from %v to %v while it was being read", at, now)
 	}
-	p.do(chromedp.Click(chromedp.ID("jump")), chromedp.WaitNotVisible(chromedp.ID("jump")))
-	p.until(`log.scrollHeight - log.clientHeight - log.scrollTop < 2`)
+	p.Do(chromedp.Click(chromedp.ID("jump")), chromedp.WaitNotVisible(chromedp.ID("jump")))
+	p.Until(`log.scrollHeight - log.clientHeight - log.scrollTop < 2`)
 	p.send("follow")
 	p.received("follow")
-	p.until(`log.scrollHeight - log.clientHeight - log.scrollTop < 2`)
-	p.wantNoErrors()
+	p.Until(`log.scrollHeight - log.clientHeight - log.scrollTop < 2`)
+	p.WantNoErrors()
 }
 
 func TestPauseCopyClear(t *testing.T) {
 	p := newPage(t, shell(t, "cat"), "/")
 	p.connect()
-	p.do(chromedp.Click(chromedp.ID("pause")))
+	p.Do(chromedp.Click(chromedp.ID("pause")))
 	p.wantText("#pause", "Resume")
 	p.send("quiet")
-	p.until(`kept.innerText.endsWith("3 entries · paused, 2 new")`)
+	p.Until(`kept.innerText.endsWith("3 entries · paused, 2 new")`)
 	p.wantText("#received", "1 message, 5 B")
 	if n := eval[int](p, `document.querySelectorAll("#log .row").length`); n != 1 {
 		t.Errorf("%d rows in a paused log, want 1", n)
 	}
-	p.do(chromedp.Click(chromedp.ID("pause")))
+	p.Do(chromedp.Click(chromedp.ID("pause")))
 	p.received("quiet")
 
 	eval[bool](p, `(navigator.clipboard.writeText = async (text) => { window.copied = text }, true)`)
-	p.do(chromedp.Click(chromedp.ID("copy")))
+	p.Do(chromedp.Click(chromedp.ID("copy")))
 	p.wantText("#note", "Copied 3 entries.")
 	lines := strings.Split(eval[string](p, `window.copied.replace(/\d\d:\d\d:\d\d\.\d{3}/g, "T")`), "\n")
 	if len(lines) != 4 || !strings.HasPrefix(lines[0], "T * connected to ws://") || lines[1] != "T > quiet" || lines[2] != "T < quiet" {
 		t.Errorf("copied %q", lines)
 	}
 
-	p.do(chromedp.Click(chromedp.ID("clear")))
+	p.Do(chromedp.Click(chromedp.ID("clear")))
 	p.wantText("#kept", "0 entries")
 	p.send("again")
 	p.received("again")
 	p.wantText("#kept", "2 entries")
-	p.wantNoErrors()
+	p.WantNoErrors()
 }
 
 func TestBinary(t *testing.T) {
@@ -213,7 +213,7 @@ func TestBinary(t *testing.T) {
 	p.send("x")
 	p.received("ff 00 01")
 	p.wantText("#log .hex .size", "3 B")
-	p.wantNoErrors()
+	p.WantNoErrors()
 }
 
 func TestLongAndControl(t *testing.T) {
@@ -222,20 +222,20 @@ func TestLongAndControl(t *testing.T) {
 	p.received("‹ESC›[1m\tx")
 	p.wantStatus("exit status 0")
 	p.wantText(".more", "Show more of 296,000 characters")
-	p.do(chromedp.Click(chromedp.CSS(".more")))
+	p.Do(chromedp.Click(chromedp.CSS(".more")))
 	p.wantText(".more", "Show more of 96,000 characters")
-	p.do(chromedp.Click(chromedp.CSS(".more")), chromedp.WaitNotPresent(chromedp.CSS(".more")))
+	p.Do(chromedp.Click(chromedp.CSS(".more")), chromedp.WaitNotPresent(chromedp.CSS(".more")))
 	p.received(strings.Repeat("y", 300000))
-	p.wantNoErrors()
+	p.WantNoErrors()
 }
 
 func TestSubprotocol(t *testing.T) {
 	p := newPage(t, shell(t, `echo "$WEBSOCKET_PROTOCOL"; cat`, "--subprotocol=chat,quiet"), "/")
-	p.do(chromedp.SendKeys(chromedp.ID("subprotocols"), "quiet, loud"))
+	p.Do(chromedp.SendKeys(chromedp.ID("subprotocols"), "quiet, loud"))
 	p.connect()
 	p.received("quiet")
 	p.wantStatus("Connected", "quiet")
-	p.wantNoErrors()
+	p.WantNoErrors()
 }
 
 func TestEnds(t *testing.T) {
@@ -251,7 +251,7 @@ func TestEnds(t *testing.T) {
 		p.connect()
 		p.send("more than ten bytes")
 		p.wantStatus(test.want...)
-		p.wantNoErrors()
+		p.WantNoErrors()
 	}
 }
 
@@ -261,7 +261,7 @@ func TestServerShutsDown(t *testing.T) {
 	p.connect()
 	server.Signal(syscall.SIGTERM)
 	p.wantStatus("Server shutting down", "1001", "going away", "server shutting down")
-	p.wantNoErrors()
+	p.WantNoErrors()
 }
 
 func TestRefused(t *testing.T) {
@@ -272,7 +272,7 @@ func TestRefused(t *testing.T) {
 	}
 	address := l.Addr().String()
 	l.Close() // nothing listens there now
-	p.do(chromedp.Evaluate[chromedp.Void](`address.value = ""`), chromedp.SendKeys(chromedp.ID("address"), address))
+	p.Do(chromedp.Evaluate[chromedp.Void](`address.value = ""`), chromedp.SendKeys(chromedp.ID("address"), address))
 	p.enter()
 	p.wantStatus("was not opened", "1006", "Nothing listens at "+address)
 	p.wantText("#connect", "Connect")
@@ -296,7 +296,7 @@ func TestRefusedCauses(t *testing.T) {
 			t.Errorf("a page of %s refused by %s is told %q, want %q", test.origin, test.address, got, test.want)
 		}
 	}
-	p.wantNoErrors()
+	p.WantNoErrors()
 }
 
 func TestWrongAddress(t *testing.T) {
@@ -305,11 +305,11 @@ func TestWrongAddress(t *testing.T) {
 		"ftp://example.com/": "not with ftp://",
 		"ws://[":             "is no address",
 	} {
-		p.do(chromedp.Evaluate[chromedp.Void](`address.value = ""`), chromedp.SendKeys(chromedp.ID("address"), typed))
+		p.Do(chromedp.Evaluate[chromedp.Void](`address.value = ""`), chromedp.SendKeys(chromedp.ID("address"), typed))
 		p.enter()
 		p.wantStatus("cannot be opened", want)
 	}
-	p.wantNoErrors()
+	p.WantNoErrors()
 }
 
 func TestEndsInWords(t *testing.T) {
@@ -345,12 +345,12 @@ func TestEndsInWords(t *testing.T) {
 			t.Errorf("%d %q is explained as %q, want %q", test.code, test.reason, got, test.want)
 		}
 	}
-	p.wantNoErrors()
+	p.WantNoErrors()
 }
 
 func TestNarrow(t *testing.T) {
 	p := newPage(t, shell(t, "head -c 2000 /dev/zero | tr '\\0' w; echo; exit 3"), "/"+strings.Repeat("long", 50))
-	p.do(chromedp.EmulateViewport(360, 740))
+	p.Do(chromedp.EmulateViewport(360, 740))
 	p.connect()
 	p.wantStatus("exit status 3")
 	if width := eval[int](p, `document.documentElement.scrollWidth`); width > 360 {
@@ -359,5 +359,5 @@ func TestNarrow(t *testing.T) {
 	if width := eval[int](p, `log.scrollWidth - log.clientWidth`); width > 0 {
 		t.Errorf("the log is %d pixels wider than its frame", width)
 	}
-	p.wantNoErrors()
+	p.WantNoErrors()
 }

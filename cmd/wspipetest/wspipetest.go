@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -64,16 +65,18 @@ func build(t testing.TB, race bool) string {
 	return path
 }
 
-// Main runs the tests of a package that uses Binary and removes what it
-// built: func TestMain(m *testing.M) { os.Exit(wspipetest.Main(m)) }.
+// Main runs the tests of a package that uses Binary or NewPage, removes what was
+// built and ends the browser:
+// func TestMain(m *testing.M) { os.Exit(wspipetest.Main(m)) }.
 func Main(m *testing.M) int {
 	defer func() { os.RemoveAll(builds.dir) }()
+	defer func() { stopBrowser() }()
 	return m.Run()
 }
 
 // Server is a running wspipe.
 type Server struct {
-	// WS is its first WebSocket address, such as ws://127.0.0.1:40001/.
+	// WS is its first address, such as ws://127.0.0.1:40001/ or unix:/path.
 	WS string
 
 	t      testing.TB
@@ -83,7 +86,7 @@ type Server struct {
 	stderr bytes.Buffer
 }
 
-var startLine = regexp.MustCompile(`wss?://[^\s"]+`)
+var startLine = regexp.MustCompile(`(?:(?:ws|http)s?://|unix:)[^\s"]+`)
 
 // Start runs wspipe --port=0 with args and returns once it listens. It is
 // stopped with SIGTERM when the test ends, unless it has ended before.
@@ -145,6 +148,16 @@ func (s *Server) Stderr() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stderr.String()
+}
+
+// AwaitStderr waits until wspipe has written text to stderr.
+func (s *Server) AwaitStderr(text string) {
+	s.t.Helper()
+	for deadline := time.Now().Add(Patience); !strings.Contains(s.Stderr(), text); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("wspipe did not write %q:\n%s", text, s.Stderr())
+		}
+	}
 }
 
 // Need returns the path of a program, and skips the test if it is not

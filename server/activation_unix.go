@@ -1,0 +1,56 @@
+//go:build unix
+
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/activation"
+)
+
+// handedOver returns the sockets that systemd has opened for us
+// (sd_listen_fds(3)). Neither they nor the variables that tell of them get to a
+// child. Those with a file are not removed when they are closed: systemd keeps
+// them.
+func handedOver() (listeners []net.Listener, err error) {
+	for _, f := range activation.Files(true) {
+		l, lerr := listenerOf(f)
+		f.Close() // l is a copy
+		if lerr != nil {
+			err = errors.Join(err, fmt.Errorf("use %s, which systemd hands over: %w", f.Name(), lerr))
+			continue
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, err
+}
+
+func listenerOf(f *os.File) (net.Listener, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var kind, accepts int
+	var kindErr, acceptsErr error
+	if err := raw.Control(func(fd uintptr) {
+		kind, kindErr = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_TYPE)
+		accepts, acceptsErr = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN)
+	}); err != nil {
+		return nil, err
+	}
+	switch err := errors.Join(kindErr, acceptsErr); {
+	case err != nil:
+		return nil, rootCause(err)
+	case kind != syscall.SOCK_STREAM || accepts == 0:
+		return nil, errors.New("not a stream socket that listens (ListenStream=, and Accept=no)")
+	}
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, rootCause(err)
+	}
+	return l, nil
+}

@@ -1,0 +1,213 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// authenticator decides who may come in, before anything else looks at a
+// request, and takes out of it what proves that. Whatever comes after it, be it
+// the log, a page or a child's environment, cannot tell a secret.
+//
+// The ways of Auth are alternatives: any right proof lets in, also beside a
+// wrong one of another kind. A client certificate (TLS.ClientCA) is none of
+// them but a condition: without it nobody comes in, and with it, if there is any
+// way of Auth, nobody who has not proved himself by one of those as well.
+type authenticator struct {
+	certificate bool                 // TLS.ClientCA
+	login       *login               // Auth.Basic; nil if off, like the next two
+	passwords   *watched[*passwords] // Auth.HtpasswdFile
+	tokens      *watched[tokenSums]  // Auth.TokenFile
+	proxyHeader string               // Auth.ProxyHeader; empty if off
+	flags       []string             // of the ways of Auth that are on
+}
+
+// newAuthenticator reads the files of cfg. Its errors never hold what those do.
+func newAuthenticator(cfg Config, log *slog.Logger) (a *authenticator, err error) {
+	a = &authenticator{certificate: cfg.TLS != nil && cfg.TLS.ClientCA != "", proxyHeader: cfg.Auth.ProxyHeader}
+	if pair := cfg.Auth.Basic; pair != "" {
+		a.flags = append(a.flags, "--basic-auth")
+		if a.login, err = newLogin(pair); err != nil {
+			return nil, err
+		}
+	}
+	if path := cfg.Auth.HtpasswdFile; path != "" {
+		a.flags = append(a.flags, "--htpasswd")
+		if a.passwords, err = watchPasswords(log, path); err != nil {
+			return nil, err
+		}
+	}
+	if path := cfg.Auth.TokenFile; path != "" {
+		a.flags = append(a.flags, "--token-file")
+		if a.tokens, err = watchTokens(log, path); err != nil {
+			return nil, err
+		}
+	}
+	if a.proxyHeader != "" {
+		a.flags = append(a.flags, "--auth-header")
+	}
+	return a, nil
+}
+
+// reload reads the files again, whether they seem to have changed or not.
+func (a *authenticator) reload() {
+	if a.passwords != nil {
+		a.passwords.reload()
+	}
+	if a.tokens != nil {
+		a.tokens.reload()
+	}
+}
+
+// check returns nil if r may come in, and then v says who sends it. Either way r
+// has lost what was to prove that.
+func (a *authenticator) check(r *http.Request, v *visitor) *refusal {
+	sent := a.take(r, v)
+	var leaf *x509.Certificate
+	if a.certificate {
+		if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+			return &refusal{status: http.StatusForbidden, why: "no client certificate: this server wants one (--sslca)"}
+		}
+		leaf = r.TLS.VerifiedChains[0][0]
+	}
+	var who proved
+	if len(a.flags) > 0 {
+		var ok bool
+		if who, ok = a.prove(r.Context(), sent); !ok {
+			return a.refuse(r.Context(), sent)
+		}
+	}
+	v.user, v.authType, v.identity = who.user, who.authType, who.identity
+	if leaf != nil { // the first newline ends the user's name: no proof can have one in it
+		v.subject = leaf.Subject.String()
+		v.identity = strings.TrimPrefix(v.identity+"\n"+certificateIdentity(leaf), "\n")
+	}
+	return nil
+}
+
+// certificateIdentity tells certificates apart: by their subject, so that one
+// that is renewed stays the same, or by all of it where there is no subject.
+func certificateIdentity(leaf *x509.Certificate) string {
+	if subject := leaf.Subject.String(); subject != "" {
+		return "cert " + subject
+	}
+	sum := sha256.Sum256(leaf.Raw)
+	return "cert " + hex.EncodeToString(sum[:])
+}
+
+// credentials are what came with a request to prove who sends it.
+type credentials struct {
+	authorization  []string // values of the header
+	isBasic        bool     // the next two were in it
+	user, password string
+	tokens         []string // from all places; empty for one that is malformed
+	proxyUsers     []string // what a trusted proxy says
+}
+
+func (c credentials) any() bool {
+	return len(c.authorization) > 0 || len(c.tokens) > 0 || strings.Join(c.proxyUsers, "") != ""
+}
+
+// take takes everything out of r that the ways of Auth look at.
+func (a *authenticator) take(r *http.Request, v *visitor) credentials {
+	var c credentials
+	if a.login != nil || a.passwords != nil || a.tokens != nil {
+		c.authorization = r.Header.Values("Authorization")
+		if len(c.authorization) == 1 { // several are malformed (RFC 9110, section 5.3)
+			c.user, c.password, c.isBasic = basicAuth(r)
+		}
+	}
+	if a.tokens != nil {
+		c.tokens = takeTokens(r)
+	}
+	if c.authorization != nil {
+		r.Header.Del("Authorization")
+	}
+	if a.proxyHeader != "" {
+		if v.trusted {
+			c.proxyUsers = r.Header.Values(a.proxyHeader)
+		}
+		r.Header.Del(a.proxyHeader)
+	}
+	return c
+}
+
+// proved is who has proved what, in the words of visitor.
+type proved struct{ user, authType, identity string }
+
+// prove finds a right proof in c. The slow one, which costs a bcrypt, comes last.
+func (a *authenticator) prove(ctx context.Context, c credentials) (who proved, ok bool) {
+	if c.isBasic && a.login != nil && a.login.is(c.user, c.password) {
+		return proved{c.user, "Basic", "user " + c.user}, true
+	}
+	if len(c.proxyUsers) == 1 && c.proxyUsers[0] != "" {
+		return proved{c.proxyUsers[0], "", "user " + c.proxyUsers[0]}, true
+	}
+	if a.tokens != nil {
+		if identity, ok := a.tokens.get().identity(c.tokens); ok {
+			return proved{"", "Bearer", identity}, true
+		}
+	}
+	if c.isBasic && a.passwords != nil {
+		if p := a.passwords.get(); p.match(ctx, c.user, c.password) {
+			return proved{c.user, "Basic", "user " + c.user}, true
+		}
+	}
+	return proved{}, false
+}
+
+// refuse says which proofs would do. It tells whether any came, but neither what
+// came nor what of it is wrong.
+func (a *authenticator) refuse(ctx context.Context, c credentials) *refusal {
+	if c.isBasic && ctx.Err() != nil {
+		return &refusal{status: http.StatusServiceUnavailable, why: "the client did not wait until its credentials were checked"}
+	}
+	why := "no credentials"
+	if c.any() {
+		why = "wrong credentials"
+	}
+	f := &refusal{status: http.StatusForbidden, why: why + " (" + strings.Join(a.flags, ", ") + ")"}
+	if a.login != nil || a.passwords != nil {
+		f.challenges = append(f.challenges, `Basic realm="wspipe", charset="UTF-8"`)
+	}
+	if a.tokens != nil {
+		bearer := `Bearer realm="wspipe"`
+		if len(c.tokens) > 0 {
+			bearer += `, error="invalid_token"`
+		}
+		f.challenges = append(f.challenges, bearer)
+	}
+	if len(f.challenges) > 0 { // else there is nothing that a client could do
+		f.status = http.StatusUnauthorized
+	}
+	return f
+}
+
+// eachLine calls use for each line of the file at path that is neither blank
+// nor a comment, without the white space around it. Its error names the line,
+// not what the line holds, and use must not tell that either.
+func eachLine(path string, use func(line string) error) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, rootCause(err))
+	}
+	number := 0
+	for line := range strings.Lines(string(text)) {
+		number++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if err := use(line); err != nil {
+			return fmt.Errorf("read %s: line %d: %w", path, number, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+package server
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// basicAuth returns what r's Authorization header holds by RFC 7617. Control
+// characters may not be in it; for bcrypt, "a" and "a\x00a" are the same.
+func basicAuth(r *http.Request) (user, password string, ok bool) {
+	user, password, ok = r.BasicAuth()
+	if hasControl(user) || hasControl(password) {
+		return "", "", false
+	}
+	return user, password, ok
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f })
+}
+
+// login is the one user of Config.Auth.Basic: the SHA-256 sum of USER:PASS, as
+// comparing sums takes the same time whatever is compared.
+type login [sha256.Size]byte
+
+func newLogin(pair string) (*login, error) {
+	user, password, _ := strings.Cut(pair, ":")
+	if user == "" || password == "" || hasControl(pair) {
+		return nil, errors.New("read --basic-auth: want USER:PASS, neither empty, without control characters")
+	}
+	l := login(sha256.Sum256([]byte(pair)))
+	return &l, nil
+}
+
+// is compares user and password as one: a user has no colon (RFC 7617, section 2).
+func (l *login) is(user, password string) bool {
+	sum := sha256.Sum256([]byte(user + ":" + password))
+	return subtle.ConstantTimeCompare(sum[:], l[:]) == 1
+}
+
+// passwords is an htpasswd file as it was read, together with those who have
+// proved to know a password of it: a new file begins with none.
+type passwords struct {
+	users  map[string]bcryptHash
+	decoys []bcryptHash // one of each cost, from bcrypt.MinCost to the highest in the file
+	proofs *proofs
+	turns  chan struct{} // holds as many as may run bcrypt at once
+
+	compareHash func(hash, password []byte) error // bcrypt's
+}
+
+// bcryptHash is the hash of one password.
+type bcryptHash struct {
+	text []byte
+	cost int
+}
+
+// watchPasswords reads the htpasswd file at path, which must have a user at first.
+func watchPasswords(log *slog.Logger, path string) (*watched[*passwords], error) {
+	// Logins must not take all processors from the sessions that run.
+	turns := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+	w, err := watch(log, func() (*passwords, error) { return readPasswords(path, turns) }, path)
+	if err == nil && len(w.get().users) == 0 {
+		err = fmt.Errorf("read %s: there is no user in it", path)
+	}
+	return w, err
+}
+
+// readPasswords reads the htpasswd file at path.
+func readPasswords(path string, turns chan struct{}) (*passwords, error) {
+	p := &passwords{users: make(map[string]bcryptHash), proofs: newProofs(), turns: turns, compareHash: bcrypt.CompareHashAndPassword}
+	highest := bcrypt.MinCost
+	err := eachLine(path, func(line string) error {
+		user, encoded, _ := strings.Cut(line, ":")
+		h, ok := parseHash(encoded)
+		if !ok || user == "" {
+			return errors.New("want USER:HASH with a hash of bcrypt, as htpasswd -B makes it")
+		}
+		if _, twice := p.users[user]; twice {
+			return errors.New("this user has a line already")
+		}
+		p.users[user] = h
+		highest = max(highest, h.cost)
+		return nil
+	})
+	for cost := bcrypt.MinCost; cost <= highest; cost++ {
+		// A sum of zeros, to which nobody knows a password.
+		h, _ := parseHash(fmt.Sprintf("$2y$%02d$%s", cost, strings.Repeat(".", 53)))
+		p.decoys = append(p.decoys, h)
+	}
+	return p, err
+}
+
+// bcryptForm is what a hash looks like. bcrypt.Cost alone would take one with
+// anything behind it, and one with a salt that cannot be decoded, which no
+// password ever matches.
+var bcryptForm = regexp.MustCompile(`^\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}$`)
+
+func parseHash(encoded string) (h bcryptHash, ok bool) {
+	cost, err := bcrypt.Cost([]byte(encoded))
+	if err != nil || !bcryptForm.MatchString(encoded) {
+		return bcryptHash{}, false
+	}
+	return bcryptHash{[]byte(encoded), cost}, true
+}
+
+// maxPassword is how much of a password bcrypt takes, in bytes. The rest is cut
+// off before anything looks at it: it can neither be an error nor make proofs of
+// one password many.
+const maxPassword = 72
+
+// match reports whether password is user's. It waits for its turn, but not
+// longer than ctx.
+func (p *passwords) match(ctx context.Context, user, password string) bool {
+	password = password[:min(len(password), maxPassword)]
+	if p.proofs.has(user, password) {
+		return true
+	}
+	select {
+	case p.turns <- struct{}{}:
+		defer func() { <-p.turns }()
+	case <-ctx.Done():
+		return false
+	}
+	// Meanwhile the same may have been proved: a page opens several connections.
+	if p.proofs.has(user, password) {
+		return true
+	}
+	if !p.compare(user, password) {
+		return false
+	}
+	p.proofs.add(user, password)
+	return true
+}
+
+// compare takes as long for a user who does not exist as for a wrong password,
+// whatever the cost of the user's hash. One more of cost doubles the time: c, c,
+// c+1, ... n-1 take as long together as n alone.
+func (p *passwords) compare(user, password string) bool {
+	matches := func(h bcryptHash) bool { return p.compareHash(h.text, []byte(password)) == nil }
+	own, ok := p.users[user]
+	if !ok {
+		matches(p.decoys[len(p.decoys)-1])
+		return false
+	}
+	if matches(own) {
+		return true
+	}
+	for _, decoy := range p.decoys[own.cost-bcrypt.MinCost : len(p.decoys)-1] {
+		matches(decoy)
+	}
+	return false
+}
+
+// maxProofs bounds how many passwords are remembered.
+const maxProofs = 1000
+
+// proofs remembers right passwords, since bcrypt would take its time for each
+// request: as authentication codes under a key that nobody knows.
+type proofs struct {
+	key [sha256.Size]byte
+
+	mu    sync.Mutex
+	known map[[sha256.Size]byte]struct{}
+}
+
+func newProofs() *proofs {
+	p := &proofs{known: make(map[[sha256.Size]byte]struct{})}
+	rand.Read(p.key[:]) // never fails
+	return p
+}
+
+func (p *proofs) code(user, password string) (code [sha256.Size]byte) {
+	mac := hmac.New(sha256.New, p.key[:])
+	mac.Write([]byte(user + ":" + password))
+	mac.Sum(code[:0])
+	return code
+}
+
+func (p *proofs) has(user, password string) bool {
+	code := p.code(user, password)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.known[code]
+	return ok
+}
+
+// add forgets any other proof if there are too many.
+func (p *proofs) add(user, password string) {
+	code := p.code(user, password)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.known) >= maxProofs {
+		for other := range p.known {
+			delete(p.known, other)
+			break
+		}
+	}
+	p.known[code] = struct{}{}
+}

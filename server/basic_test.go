@@ -1,0 +1,269 @@
+//go:build unix
+
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// bcryptWork counts what the hashes of a gate are asked to do.
+type bcryptWork struct {
+	rounds        atomic.Int64 // of bcrypt; one more of cost doubles them
+	running, most atomic.Int64 // at once
+}
+
+// compareHash is bcrypt's, counted.
+func (w *bcryptWork) compareHash(hash, password []byte) error {
+	cost, err := bcrypt.Cost(hash)
+	if err != nil {
+		return err
+	}
+	w.rounds.Add(1 << cost)
+	running := w.running.Add(1)
+	defer w.running.Add(-1)
+	for most := w.most.Load(); running > most && !w.most.CompareAndSwap(most, running); {
+		most = w.most.Load()
+	}
+	return bcrypt.CompareHashAndPassword(hash, password)
+}
+
+// count counts the work from now on, until the file is read again.
+func (g *gate) count() *bcryptWork {
+	w := &bcryptWork{}
+	g.passwords.get().compareHash = w.compareHash
+	return w
+}
+
+// htpasswdGate is a gate with a file of users, all with filePassword, by cost.
+func htpasswdGate(t *testing.T, costs map[string]int) (g *gate, path string) {
+	t.Helper()
+	var text strings.Builder
+	for user, cost := range costs {
+		text.WriteString(htpasswdLine(t, user, filePassword, cost))
+	}
+	path = secretFile(t, "users", text.String())
+	return newGate(t, Config{Auth: Auth{HtpasswdFile: path}}, false, nil), path
+}
+
+// TestTimeDoesNotTellWhoExists: a wrong password is the same work for each user,
+// those who do not exist included. A right one is remembered.
+func TestTimeDoesNotTellWhoExists(t *testing.T) {
+	t.Parallel()
+	g, path := htpasswdGate(t, map[string]int{"weak": 4, "middle": 6, "strong": 7})
+	w := g.count()
+	expect := func(user, password string, status int, rounds int64) {
+		t.Helper()
+		before := w.rounds.Load()
+		if got := g.status(t, "/", authorization(user, password)); got != status {
+			t.Errorf("%s got %d, want %d", user, got, status)
+		}
+		if got := w.rounds.Load() - before; got != rounds {
+			t.Errorf("%s cost %d rounds of bcrypt, want %d", user, got, rounds)
+		}
+	}
+	for range 2 { // nor is a wrong one remembered
+		for _, user := range []string{"weak", "middle", "strong", "nobody", ""} {
+			expect(user, "wrong", 401, 1<<7)
+		}
+	}
+	expect("nobody", filePassword, 401, 1<<7)
+	expect("weak", filePassword, 200, 1<<4)
+	expect("weak", filePassword, 200, 0)
+	expect("weak", "wrong", 401, 1<<7)
+	expect("middle", filePassword, 200, 1<<6)
+	expect("nobody", strings.Repeat(".", 53), 401, 1<<7)
+
+	rewriteFile(t, path, "")
+	g.reload()
+	w = g.count()
+	expect("weak", filePassword, 401, 1<<4)
+	if log := g.log.String(); strings.Contains(log, "weak") {
+		t.Errorf("the log tells who exists: %s", log)
+	}
+}
+
+// TestLongPasswords: bcrypt takes 72 bytes. More is neither an error nor another
+// password.
+func TestLongPasswords(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("0123456789ab", 6)
+	path := secretFile(t, "users", htpasswdLine(t, "long", long, 4)+htpasswdLine(t, "short", "x", 4))
+	g := newGate(t, Config{Auth: Auth{HtpasswdFile: path}}, false, nil)
+	for _, test := range []struct {
+		user, password string
+		want           int
+	}{
+		{"long", long, 200},
+		{"long", long + "more", 200},
+		{"long", long + strings.Repeat("y", 60_000), 200},
+		{"long", long[:71], 401},
+		{"long", long[:71] + "x", 401},
+		{"long", long[1:] + "x", 401},
+		{"short", strings.Repeat("x", 72), 401},
+		{"short", "x" + strings.Repeat("y", 60_000), 401},
+		{"nobody", long + "more", 401},
+	} {
+		if got := g.status(t, "/", authorization(test.user, test.password)); got != test.want {
+			t.Errorf("%s with %d bytes got %d, want %d", test.user, len(test.password), got, test.want)
+		}
+	}
+	if n := len(g.passwords.get().proofs.known); n != 1 {
+		t.Errorf("%d passwords are remembered, want 1", n)
+	}
+}
+
+// TestProofsAreBounded in number, and by the file's life.
+func TestProofsAreBounded(t *testing.T) {
+	t.Parallel()
+	p := newProofs()
+	for i := range 2 * maxProofs {
+		password := fmt.Sprint(i)
+		p.add("u", password)
+		if len(p.known) != min(i+1, maxProofs) || !p.has("u", password) {
+			t.Fatalf("after %d there are %d, the last among them: %t", i+1, len(p.known), p.has("u", password))
+		}
+	}
+	last := fmt.Sprint(2*maxProofs - 1)
+	if p.has("u", "x") || p.has("x", last) || p.has("u"+last, "") || newProofs().code("u", last) == p.code("u", last) {
+		t.Error("it knows what it never got")
+	}
+
+	g, _ := htpasswdGate(t, map[string]int{fileUser: 4})
+	for range 2 {
+		if got := g.status(t, "/", authorization(fileUser, filePassword)); got != 200 {
+			t.Fatalf("got %d", got)
+		}
+		if n := len(g.passwords.get().proofs.known); n != 1 {
+			t.Errorf("%d are remembered, want 1", n)
+		}
+		g.reload()
+		if n := len(g.passwords.get().proofs.known); n != 0 {
+			t.Errorf("%d are remembered of a file that is read again", n)
+		}
+	}
+}
+
+// TestBcryptWaitsForItsTurn: as many run as may, who is known needs none, and who
+// leaves waits no longer.
+func TestBcryptWaitsForItsTurn(t *testing.T) {
+	t.Parallel()
+	g, _ := htpasswdGate(t, map[string]int{fileUser: 4, "known": 4})
+	if got := g.status(t, "/", authorization("known", filePassword)); got != 200 {
+		t.Fatalf("got %d", got)
+	}
+	w := g.count()
+	turns := g.passwords.get().turns
+	if cap(turns) != max(1, runtime.GOMAXPROCS(0)/2) {
+		t.Errorf("%d may run at once", cap(turns))
+	}
+	for range cap(turns) {
+		turns <- struct{}{}
+	}
+	conn := g.send(t, "/", authorization(fileUser, filePassword))
+	if got := g.statusOf(authorization("known", filePassword)); got != 200 {
+		t.Errorf("who is known got %d", got)
+	}
+	<-g.seen // of the known one: the other waits
+	conn.Close()
+	if p := <-g.seen; p.refusal == nil || p.refusal.status != 503 {
+		t.Errorf("who has left got %+v", p.refusal)
+	}
+	if n := w.rounds.Load(); n != 0 {
+		t.Errorf("%d rounds of bcrypt were made", n)
+	}
+
+	// A page that opens many connections costs as many as may run at once.
+	const many = 12
+	all := g.entered.Load() + many
+	go func() { // ends when they have come in
+		for end := time.Now().Add(patience); g.entered.Load() < all && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		for range cap(turns) {
+			<-turns
+		}
+	}()
+	g.together(t, many, func(int) (string, int) { return authorization(fileUser, filePassword), 200 })
+	if n, most := w.rounds.Load(), int64(cap(turns)*1<<4); n > most {
+		t.Errorf("%d rounds of bcrypt were made, want at most %d", n, most)
+	}
+	g.together(t, many, func(int) (string, int) { return authorization(fileUser, "wrong"), 401 })
+	if n := w.most.Load(); n > int64(cap(turns)) {
+		t.Errorf("%d ran at once, want at most %d", n, cap(turns))
+	}
+}
+
+// TestManyAtOnce come in or stay out, whatever goes on with the files.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, Config{Auth: authOf(t, "basic htpasswd token header")}, false, nil)
+	done := make(chan struct{})
+	var reloading sync.WaitGroup
+	reloading.Go(func() { // ends with done
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				g.reload()
+			}
+		}
+	})
+	g.together(t, 100, func(i int) (string, int) {
+		switch i % 5 {
+		case 0:
+			return authorization(basicUser, basicPassword), 200
+		case 1:
+			return authorization(fileUser, filePassword), 200
+		case 2:
+			return "Authorization: Bearer " + goodToken, 200
+		case 3:
+			return authorization(fileUser, "wrong"), 401
+		}
+		return "Authorization: Bearer wrong", 401
+	})
+	close(done)
+	reloading.Wait()
+}
+
+// together sends n requests at once, each with a header, and expects a status.
+func (g *gate) together(t *testing.T, n int, request func(i int) (header string, want int)) {
+	t.Helper()
+	var all sync.WaitGroup
+	for i := range n {
+		header, want := request(i)
+		all.Go(func() { // ends with the answer
+			if got := g.statusOf(header); got != want {
+				t.Errorf("request %d got %d, want %d", i, got, want)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// statusOf is like status, but for any goroutine, and keeps what is seen. It
+// returns 0 if there is no answer.
+func (g *gate) statusOf(header string) int {
+	req, err := http.NewRequest("GET", "http://"+g.addr+"/", nil)
+	if err != nil {
+		return 0
+	}
+	name, value, _ := strings.Cut(header, ": ")
+	req.Header.Set(name, value)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}

@@ -1,0 +1,156 @@
+//go:build unix
+
+package server
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// clientCA signs certificates.
+type clientCA struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newClientCA(t *testing.T) *clientCA {
+	t.Helper()
+	a := &clientCA{}
+	pair := a.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	a.cert, a.key = pair.Leaf, pair.PrivateKey.(*ecdsa.PrivateKey)
+	return a
+}
+
+// issue signs template, the CA's own by itself as long as that has no certificate.
+func (a *clientCA) issue(t *testing.T, template *x509.Certificate) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template.SerialNumber = big.NewInt(1)
+	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	parent, signer := a.cert, a.key
+	if parent == nil {
+		parent, signer = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+}
+
+func (a *clientCA) client(t *testing.T, subject pkix.Name) tls.Certificate {
+	t.Helper()
+	return a.issue(t, &x509.Certificate{Subject: subject, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+}
+
+// TestClientCertificate: nobody comes in without one, and with one those who can
+// show whatever else is asked for.
+func TestClientCertificate(t *testing.T) {
+	ca := newClientCA(t)
+	cert := ca.client(t, pkix.Name{CommonName: "dave, the 2nd", Organization: []string{"Us"}})
+	const daveDN = `CN=dave\, the 2nd,O=Us`
+	for _, test := range []struct {
+		name, kinds   string
+		cert          *tls.Certificate
+		password      string
+		status        int
+		why           string
+		user, subject string
+		identity      string
+	}{
+		{"none", "", nil, "", 403, "no client certificate: this server wants one (--sslca)", "", "", ""},
+		{"none, but a password", "basic", nil, basicPassword, 403, "no client certificate", "", "", ""},
+		{"not verified", "", &cert, "", 403, "no client certificate", "", "", ""},
+		{"not verified, and a password", "basic", &cert, basicPassword, 403, "no client certificate", "", "", ""},
+		{"right", "", &cert, "", 200, "", "", daveDN, "cert " + daveDN},
+		{"right, without the password", "basic", &cert, "", 401, "no credentials (--basic-auth)", "", "", ""},
+		{"right, with a wrong password", "basic", &cert, "wrong", 401, "wrong credentials (--basic-auth)", "", "", ""},
+		{"right, with the password", "basic", &cert, basicPassword, 200, "", basicUser, daveDN, "user alice\ncert " + daveDN},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			verify := tls.VerifyClientCertIfGiven
+			if strings.HasPrefix(test.name, "not verified") {
+				verify = tls.RequestClientCert
+			}
+			p := throughTLS(t, ca, authOf(t, test.kinds), verify, test.cert, test.password)
+			if p.status != test.status || !strings.Contains(p.body, test.why) {
+				t.Errorf("got %d %q, want %d %q", p.status, p.body, test.status, test.why)
+			}
+			v := p.visitor
+			if v.user != test.user || v.subject != test.subject || v.identity != test.identity {
+				t.Errorf("the visitor is %+v", v)
+			}
+			expectNoSecret(t, p.passage)
+		})
+	}
+}
+
+// TestCertificatesWithoutSubject are still somebody's.
+func TestCertificatesWithoutSubject(t *testing.T) {
+	t.Parallel()
+	ca := newClientCA(t)
+	one, two := ca.client(t, pkix.Name{}), ca.client(t, pkix.Name{})
+	a := throughTLS(t, ca, Auth{}, tls.RequireAndVerifyClientCert, &one, "").visitor
+	b := throughTLS(t, ca, Auth{}, tls.RequireAndVerifyClientCert, &two, "").visitor
+	if a.subject != "" || a.identity == b.identity || !strings.HasPrefix(a.identity, "cert ") {
+		t.Errorf("they are %+v and %+v", a, b)
+	}
+}
+
+// tlsPassage is a passage with its answer.
+type tlsPassage struct {
+	passage
+	status int
+	body   string
+}
+
+// throughTLS sends a request to a gate that wants a certificate of ca.
+func throughTLS(t *testing.T, ca *clientCA, auth Auth, verify tls.ClientAuthType, cert *tls.Certificate, password string) tlsPassage {
+	t.Helper()
+	server := ca.issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.cert)
+	g := newGate(t, Config{Auth: auth, TLS: &TLS{ClientCA: "ca.pem"}}, false,
+		&tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: verify, ClientCAs: roots})
+	ours := &tls.Config{RootCAs: roots}
+	if cert != nil {
+		ours.Certificates = []tls.Certificate{*cert}
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: ours}}
+	req, err := http.NewRequest("GET", "https://"+g.addr+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if password != "" {
+		req.SetBasicAuth(basicUser, password)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tlsPassage{<-g.seen, resp.StatusCode, string(body)}
+}

@@ -1,0 +1,69 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// admit is the gate: every request passes it before anything is served or
+// started for it. Host, Origin, authentication and limits are asked in this
+// order; the first that objects refuses. The server does not stop before leave is
+// called; for a route that starts a program it frees a slot, too, and the
+// program's end must be told to s.sessions besides.
+func (s *Server) admit(r *http.Request, rt route, v *visitor) (leave func(), why *refusal) {
+	if why, flag := s.origins.refuse(r, rt, hostOf(r, v.scheme())); why != "" {
+		return nil, &refusal{status: http.StatusForbidden, why: why, flag: flag}
+	}
+	if why := s.auth.check(r, v); why != nil {
+		return nil, why
+	}
+	switch {
+	case rt.program == nil:
+		if leave, ok := s.sessions.answer(); ok {
+			return leave, nil
+		}
+		return nil, shuttingDown
+	case !rt.upgrade:
+		return s.takeSlot(v)
+	}
+	if why := s.refuseSubprotocols(r); why != nil {
+		return nil, why
+	}
+	if !s.takeOnly() {
+		return nil, &refusal{status: http.StatusServiceUnavailable, why: "this server serves one connection only (--once), and has one"}
+	}
+	if leave, why = s.takeSlot(v); why != nil {
+		s.giveBack()
+	}
+	return leave, why
+}
+
+// refuseSubprotocols returns why a client that offers only unknown ones is
+// refused, or nil.
+func (s *Server) refuseSubprotocols(r *http.Request) *refusal {
+	offered, known := tokens(r.Header.Values("Sec-WebSocket-Protocol")), s.cfg.Subprotocols
+	if len(offered) == 0 || len(known) == 0 || slices.ContainsFunc(offered, func(name string) bool {
+		return slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(name, k) })
+	}) {
+		return nil
+	}
+	return &refusal{status: http.StatusBadRequest, why: fmt.Sprintf(
+		"none of the subprotocols that you offer is known; this server has: %s", strings.Join(known, ", "))}
+}
+
+var shuttingDown = &refusal{status: http.StatusServiceUnavailable, why: "the server is shutting down"}
+
+// takeSlot counts a program in, or returns why there is no room for it.
+func (s *Server) takeSlot(v *visitor) (leave func(), why *refusal) {
+	leave, flag := s.slots.take(v.addr)
+	if flag != "" {
+		return nil, &refusal{status: http.StatusTooManyRequests, why: "as many children run as may (" + flag + ")", flag: "a larger " + flag}
+	}
+	if !s.sessions.begin() {
+		leave()
+		return nil, shuttingDown
+	}
+	return leave, nil
+}

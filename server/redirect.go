@@ -1,0 +1,99 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// redirector answers on a plain port, with where the same thing is to be had.
+type redirector struct {
+	server *Server
+	port   int // where that is
+}
+
+// ServeHTTP implements http.Handler.
+func (d *redirector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a := &answer{ResponseWriter: w, server: d.server, status: http.StatusOK}
+	d.answer(a, r)
+	d.server.logRequest(r, d.server.cfg.TrustedProxies.visitorOf(r), a.status, nil)
+}
+
+func (d *redirector) answer(w http.ResponseWriter, r *http.Request) {
+	host, ok := cutPort(r.Host)
+	if !ok {
+		http.Error(w, fmt.Sprintf("wspipe: cannot redirect: the Host %q of the request is not host[:port]", r.Host), http.StatusBadRequest)
+		return
+	}
+	target := d.base(host) + d.withoutSecret(pathAndQuery(r.RequestURI))
+	status := http.StatusPermanentRedirect // keeps the method
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		status = http.StatusMovedPermanently
+	}
+	// Not http.Redirect, which rewrites what it does not like.
+	w.Header()["Location"] = []string{target}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "wspipe: this is at %s\n", target)
+}
+
+// base returns scheme and authority of the target.
+func (d *redirector) base(host string) string {
+	scheme := "http"
+	if d.server.cfg.TLS != nil {
+		scheme = "https"
+	}
+	if port := strconv.Itoa(d.port); port != defaultPort(scheme) {
+		host += ":" + port
+	}
+	return scheme + "://" + host
+}
+
+// hostPattern is host[:port], with an IPv6 address in brackets.
+var hostPattern = regexp.MustCompile(`^([A-Za-z0-9_][-._A-Za-z0-9]*|\[[0-9A-Fa-f:.]+\])(?::([0-9]*))?$`)
+
+// cutPort returns the host of host[:port], an IPv6 address in its brackets.
+func cutPort(s string) (host string, ok bool) {
+	match := hostPattern.FindStringSubmatch(s)
+	if match == nil {
+		return "", false
+	}
+	host, port := match[1], match[2]
+	if inner, isIPv6 := strings.CutPrefix(host, "["); isIPv6 {
+		if ip, err := netip.ParseAddr(strings.TrimSuffix(inner, "]")); err != nil || !ip.Is6() {
+			return "", false
+		}
+	}
+	_, err := strconv.ParseUint(port, 10, 16)
+	return host, port == "" || err == nil
+}
+
+// pathAndQuery returns these of a request target (RFC 9112, section 3.2) as they
+// are written there. One that is no URL, such as *, has none.
+func pathAndQuery(target string) string {
+	if strings.HasPrefix(target, "/") {
+		return target
+	}
+	_, rest, _ := strings.Cut(target, "://") // what proxies get
+	start := strings.IndexAny(rest, "/?")
+	switch {
+	case start < 0:
+		return "/"
+	case rest[start] == '?':
+		return "/" + rest[start:]
+	}
+	return rest[start:]
+}
+
+// withoutSecret drops the token from a query that carries one: it has been sent
+// in clear, and should not stand in a Location besides.
+func (d *redirector) withoutSecret(target string) string {
+	if d.server.cfg.Auth.TokenFile == "" {
+		return target
+	}
+	return withoutToken(target)
+}

@@ -1,0 +1,145 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"wspipe/process"
+)
+
+// staticDir is the directory of --staticdir. It serves regular files, and no
+// listings, no hidden files, no programs and nothing from outside.
+type staticDir struct {
+	root     *os.Root
+	path     string        // of the directory, absolute and without links
+	programs []*programDir // whose sources are not served
+}
+
+// openStaticDir opens the directory at path. It stays open with the process.
+func openStaticDir(path string, programs ...*programDir) (*staticDir, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, fmt.Errorf("open directory %q: %w", path, rootCause(err))
+	}
+	d := &staticDir{root: root, programs: programs}
+	if d.path, err = filepath.Abs(path); err == nil {
+		d.path, err = filepath.EvalSymlinks(d.path)
+	}
+	return d, err
+}
+
+// staticFile is a file to serve, or a directory to redirect to.
+type staticFile struct {
+	dir  *staticDir
+	name string // with slashes
+	move bool   // to the directory's URL, which ends in a slash
+}
+
+// indexPage is what a directory serves for itself.
+const indexPage = "index.html"
+
+// find returns the file that u names, or nil if there is none.
+func (d *staticDir) find(u *url.URL) *staticFile {
+	var parts []string
+	for part := range strings.SplitSeq(u.EscapedPath(), "/") {
+		if part == "" { // as nginx, we take several slashes for one
+			continue
+		}
+		name, ok := fileName(part)
+		if !ok || len(parts) == maxDepth {
+			return nil
+		}
+		parts = append(parts, name)
+	}
+	file := &staticFile{dir: d, name: path.Join(parts...)}
+	isDir := strings.HasSuffix(u.Path, "/")
+	if info, err := d.root.Stat(filepath.FromSlash(path.Join(".", file.name))); err == nil && info.IsDir() {
+		file.name = path.Join(file.name, indexPage)
+		file.move = !isDir
+	} else if isDir {
+		return nil
+	}
+	if !d.has(file.name) {
+		return nil
+	}
+	return file
+}
+
+// has reports whether there is a file called name that may be served.
+func (d *staticDir) has(name string) bool {
+	info, err := d.root.Stat(filepath.FromSlash(name))
+	return err == nil && info.Mode().IsRegular() && !d.isSource(name)
+}
+
+// isSource reports whether the file called name is part of a program, by
+// whatever links it is reached: everything in a directory for programs is. If
+// the static directory itself lies in one, what can be started is.
+func (d *staticDir) isSource(name string) bool {
+	if len(d.programs) == 0 {
+		return false
+	}
+	file, err := filepath.EvalSymlinks(filepath.Join(d.path, filepath.FromSlash(name)))
+	if err != nil {
+		return true
+	}
+	for _, programs := range d.programs {
+		if programs.holds(filepath.Dir(file)) && (process.Executable(file) || !programs.holds(d.path)) {
+			return true
+		}
+	}
+	return false
+}
+
+// holds reports whether the directory at path, absolute and without links, is d
+// or below it.
+func (d *programDir) holds(path string) bool {
+	for {
+		if info, err := os.Stat(path); err == nil && os.SameFile(info, d.info) {
+			return true
+		}
+		parent := filepath.Dir(path)
+		if parent == path {
+			return false
+		}
+		path = parent
+	}
+}
+
+// serve answers r with the file.
+func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
+	if !isSafe(r.Method) {
+		w.Header().Set("Allow", "GET, HEAD")
+		return &refusal{status: http.StatusMethodNotAllowed, why: "a file is read with GET"}
+	}
+	if f.move {
+		to := url.URL{Path: "./" + path.Base(r.URL.Path) + "/", RawQuery: r.URL.RawQuery}
+		w.Header().Set("Location", to.String())
+		w.WriteHeader(http.StatusMovedPermanently)
+		return nil
+	}
+	file, err := f.dir.root.Open(filepath.FromSlash(f.name))
+	if err != nil {
+		return cannotRead(err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return cannotRead(err)
+	}
+	http.ServeContent(w, r, path.Base(f.name), info.ModTime(), file)
+	return nil
+}
+
+// cannotRead is the refusal of a file that was there a moment ago, or that we
+// have no right to read.
+func cannotRead(err error) *refusal {
+	if os.IsPermission(err) {
+		return &refusal{status: http.StatusForbidden, why: "this file may not be read"}
+	}
+	return &refusal{status: http.StatusNotFound, why: "there is no such file"}
+}

@@ -1,0 +1,173 @@
+package server
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+const (
+	// tokenParameter is the query parameter for a token (RFC 6750, section 2.3).
+	tokenParameter = "access_token"
+	// tokenSubprotocol begins the subprotocol that is no subprotocol but a token
+	// in base64url: a page's script can send no header with its handshake, but
+	// offer subprotocols. It is Kubernetes' invention. A browser wants one of
+	// those that it offers, so that a page must offer a real one beside it.
+	tokenSubprotocol = "base64url.bearer.authorization.k8s.io."
+)
+
+// b64token is the syntax of a bearer token (RFC 6750, section 2.1).
+var b64token = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
+
+// tokenSums are the SHA-256 sums of all good tokens: comparing sums takes the
+// same time whatever is compared.
+type tokenSums [][sha256.Size]byte
+
+// watchTokens reads the token file at path, which must have a token at first.
+func watchTokens(log *slog.Logger, path string) (*watched[tokenSums], error) {
+	w, err := watch(log, func() (tokenSums, error) { return readTokens(path) }, path)
+	if err == nil && len(w.get()) == 0 {
+		err = fmt.Errorf("read %s: there is no token in it", path)
+	}
+	return w, err
+}
+
+// readTokens reads a file with one token a line.
+func readTokens(path string) (s tokenSums, err error) {
+	err = eachLine(path, func(line string) error {
+		if !b64token.MatchString(line) {
+			return errors.New("want one token of letters, digits and -._~+/ (RFC 6750, section 2.1)")
+		}
+		s = append(s, sha256.Sum256([]byte(line)))
+		return nil
+	})
+	return s, err
+}
+
+// identity returns who has sent tokens. There must be some, and all must be good.
+func (s tokenSums) identity(tokens []string) (identity string, ok bool) {
+	good := 0
+	for _, token := range tokens {
+		sum := sha256.Sum256([]byte(token))
+		found := 0
+		for _, known := range s { // to the end, also after it is found
+			found |= subtle.ConstantTimeCompare(sum[:], known[:])
+		}
+		good += found
+		identity = "token " + hex.EncodeToString(sum[:])
+	}
+	return identity, len(tokens) > 0 && good == len(tokens)
+}
+
+// takeTokens returns the tokens of r, wherever they are, and removes them,
+// except from the Authorization header. A malformed one is empty.
+func takeTokens(r *http.Request) (found []string) {
+	if values := r.Header.Values("Authorization"); len(values) == 1 {
+		if scheme, token, _ := strings.Cut(values[0], " "); strings.EqualFold(scheme, "Bearer") {
+			found = append(found, strings.TrimLeft(token, " "))
+		}
+	}
+	query, values := withoutParameter(r.URL.RawQuery, tokenParameter)
+	found = append(found, values...)
+	r.URL.RawQuery, r.RequestURI = query, withoutToken(r.RequestURI)
+	// A page whose own address had the token tells it here.
+	for i, referer := range r.Header["Referer"] {
+		r.Header["Referer"][i] = withoutToken(referer)
+	}
+	return append(found, takeSubprotocolTokens(r.Header)...)
+}
+
+// withoutToken removes the tokens from uri's query.
+func withoutToken(uri string) string {
+	before, query, _ := strings.Cut(uri, "?")
+	rest, values := withoutParameter(query, tokenParameter)
+	switch {
+	case len(values) == 0:
+		return uri
+	case rest == "":
+		return before
+	}
+	return before + "?" + rest
+}
+
+// withoutParameter returns query without the parameter called name, and the
+// parameter's values. All else stays byte for byte. A value that is wrongly
+// encoded is empty.
+func withoutParameter(query, name string) (rest string, values []string) {
+	var kept []string
+	for pair := range strings.SplitSeq(query, "&") {
+		if value, ok := parameterIn(pair, name); ok {
+			values = append(values, value)
+		} else {
+			kept = append(kept, pair)
+		}
+	}
+	return strings.Join(kept, "&"), values
+}
+
+// parameterIn reports whether pair sets the parameter called name. Some programs
+// take semicolons for ampersands, so that they would find it in between, too; for
+// net/url that is wrong, and so is its value.
+func parameterIn(pair, name string) (value string, ok bool) {
+	for part := range strings.SplitSeq(pair, ";") {
+		key, value, _ := strings.Cut(part, "=")
+		if key, err := url.QueryUnescape(key); err != nil || key != name {
+			continue
+		}
+		if part != pair {
+			return "", true
+		}
+		value, _ = url.QueryUnescape(value) // empty after an error
+		return value, true
+	}
+	return "", false
+}
+
+// takeSubprotocolTokens removes the tokens from the offered subprotocols.
+func takeSubprotocolTokens(h http.Header) (found []string) {
+	const name = "Sec-Websocket-Protocol"
+	var lines []string
+	for _, line := range h[name] {
+		var kept []string
+		for _, entry := range tokens([]string{line}) {
+			if token, ok := subprotocolToken(entry); ok {
+				found = append(found, token)
+			} else {
+				kept = append(kept, entry)
+			}
+		}
+		if len(kept) > 0 {
+			lines = append(lines, strings.Join(kept, ", "))
+		}
+	}
+	switch {
+	case len(found) == 0:
+	case len(lines) == 0:
+		h.Del(name)
+	default:
+		h[name] = lines
+	}
+	return found
+}
+
+// subprotocolToken decodes a token that is offered as a subprotocol. Padding is
+// no part of the form, nor of a subprotocol, but means no harm.
+func subprotocolToken(entry string) (token string, ok bool) {
+	n := len(tokenSubprotocol)
+	if len(entry) < n || !strings.EqualFold(entry[:n], tokenSubprotocol) {
+		return "", false
+	}
+	decoded, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(entry[n:], "="))
+	if err != nil {
+		return "", true
+	}
+	return string(decoded), true
+}

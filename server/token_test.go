@@ -1,0 +1,172 @@
+//go:build unix
+
+package server
+
+import (
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestBadSecretFiles: what is wrong with a file is said without telling what is
+// in it.
+func TestBadSecretFiles(t *testing.T) {
+	good := htpasswdLine(t, "user-name", filePassword, 4)
+	hash := strings.TrimSpace(strings.TrimPrefix(good, "user-name:"))
+	for _, test := range []struct{ name, kind, text, want string }{
+		{"no token", "token", "\n# user-name\n", "there is no token in it"},
+		{"a token with a space", "token", "ok\n\nuser-name x\n", "line 3: want one token"},
+		{"a token with a comment", "token", "ok\nuser-name # x", "line 2: want one token"},
+		{"padding alone", "token", "==\n", "line 1: want one token"},
+		{"padding inside", "token", "user=name\n", "line 1: want one token"},
+		{"a letter that is not ASCII", "token", "user-näme\n", "line 1: want one token"},
+		{"a byte order mark", "token", "\ufeffuser-name\n", "line 1: want one token"},
+		{"no user", "htpasswd", "# user-name\n", "there is no user in it"},
+		{"a plain password", "htpasswd", good + "\n# x\nother:user-name\n", "line 4: want USER:HASH with a hash of bcrypt, as htpasswd -B makes it"},
+		{"a hash of MD5", "htpasswd", "user-name:$apr1$/Ha9v1Jh$kAZ1yQmGJWo4FbBu5nUqB0\n", "line 1: want USER:HASH"},
+		{"a hash of SHA", "htpasswd", "user-name:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n", "line 1: want USER:HASH"},
+		{"no colon", "htpasswd", "user-name\n", "line 1: want USER:HASH"},
+		{"an empty user", "htpasswd", ":" + hash + "\n", "line 1: want USER:HASH"},
+		{"a hash that is cut", "htpasswd", "user-name:" + hash[:59] + "\n", "line 1: want USER:HASH"},
+		{"more behind the hash", "htpasswd", "user-name:" + hash + ":user-name\n", "line 1: want USER:HASH"},
+		{"a salt that cannot be decoded", "htpasswd", "user-name:" + hash[:7] + "!" + hash[8:] + "\n", "line 1: want USER:HASH"},
+		{"a cost that cannot be", "htpasswd", "user-name:" + strings.Replace(hash, "$04$", "$32$", 1) + "\n", "line 1: want USER:HASH"},
+		{"a user twice", "htpasswd", good + "x:" + hash + "\n" + good, "line 3: this user has a line already"},
+		{"basic without a colon", "basic", "user-name", "read --basic-auth: want USER:PASS"},
+		{"basic without a password", "basic", "user-name:", "read --basic-auth: want USER:PASS"},
+		{"basic without a user", "basic", ":user-name", "read --basic-auth: want USER:PASS"},
+		{"basic with a newline", "basic", "user-name:user-name\n", "read --basic-auth: want USER:PASS"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path := secretFile(t, "secrets", test.text)
+			auth := map[string]Auth{"token": {TokenFile: path}, "htpasswd": {HtpasswdFile: path}, "basic": {Basic: test.text}}[test.kind]
+			a, err := newAuthenticator(Config{Auth: auth}, slog.New(slog.DiscardHandler))
+			if err == nil || a != nil {
+				t.Fatal("it was taken")
+			}
+			if !strings.Contains(err.Error(), test.want) || test.kind != "basic" && !strings.HasPrefix(err.Error(), "read "+path+": ") {
+				t.Errorf("the error is %q, want %q", err, test.want)
+			}
+			if strings.Contains(err.Error(), "user-n") || strings.Contains(err.Error(), "$") {
+				t.Errorf("the error tells what is in the file: %q", err)
+			}
+		})
+	}
+	missing := filepath.Join(t.TempDir(), "missing")
+	for _, auth := range []Auth{{TokenFile: missing}, {HtpasswdFile: missing}} {
+		if _, err := newAuthenticator(Config{Auth: auth}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), missing) {
+			t.Errorf("a file that is not there: %v", err)
+		}
+	}
+}
+
+// awaitStatus asks until the answer has status: a file is looked at once a second.
+func (g *gate) awaitStatus(t *testing.T, status int, header string) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		got := g.status(t, "/", header)
+		if got == status {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("got %d all the time, want %d", got, status)
+		}
+	}
+}
+
+// TestFilesAreReadAgain when they change, and when that is asked for.
+func TestFilesAreReadAgain(t *testing.T) {
+	bearer := func(token string) string { return "Authorization: Bearer " + token }
+	password := func(password string) string { return authorization(fileUser, password) }
+	line := func(password string) string { return htpasswdLine(t, fileUser, password, 4) }
+	for _, test := range []struct {
+		kind             string
+		path             func(Auth) string
+		before, after    string // requests
+		newText, badText string
+	}{
+		{"token", func(a Auth) string { return a.TokenFile }, bearer(otherToken), bearer("third"), "third\n", "two words\n"},
+		{"htpasswd", func(a Auth) string { return a.HtpasswdFile }, password(filePassword), password("new"), line("new"), line("x") + "two words\n"},
+	} {
+		t.Run(test.kind, func(t *testing.T) {
+			t.Parallel()
+			auth := authOf(t, test.kind)
+			path := test.path(auth)
+			g := newGate(t, Config{Auth: auth}, false, nil)
+			expect := func(header string, want int) {
+				t.Helper()
+				if got := g.status(t, "/", header); got != want {
+					t.Errorf("got %d, want %d", got, want)
+				}
+			}
+			expect(test.before, 200)
+			expect(test.after, 401)
+			rewriteFile(t, path, test.newText)
+			g.awaitStatus(t, 200, test.after)
+			expect(test.before, 401)
+
+			rewriteFile(t, path, test.badText)
+			for end := time.Now().Add(patience); !strings.Contains(g.log.String(), "cannot reload"); time.Sleep(20 * time.Millisecond) {
+				expect(test.after, 200)
+				if time.Now().After(end) {
+					t.Fatal("the log does not tell that the file is wrong")
+				}
+			}
+			expect(test.after, 200)
+			if log := g.log.String(); !strings.Contains(log, path+": line ") || strings.Contains(log, "two words") || strings.Contains(log, "$2") {
+				t.Errorf("the log is %s", log)
+			}
+
+			rewriteFile(t, path, test.newText)
+			g.reload() // which does not wait for the next look
+			expect(test.after, 200)
+			rewriteFile(t, path, "# nobody\n")
+			g.reload()
+			expect(test.after, 401)
+			expect(test.before, 401)
+		})
+	}
+}
+
+// FuzzWithoutParameter: a parameter that is taken out of a query is gone, and
+// all others are as they were.
+func FuzzWithoutParameter(f *testing.F) {
+	for _, query := range []string{"", "a=1&access_token=2&b", "%61ccess_token=x&&a;access_token=y", "access_token=%zz&c=%zz&access_token=1", "a=1&access_token&=", "a+b=%26;&x"} {
+		f.Add(query)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		rest, values := withoutParameter(query, tokenParameter)
+		parsed, _ := url.ParseQuery(query)
+		left, _ := url.ParseQuery(rest)
+		if left.Has(tokenParameter) {
+			t.Errorf("%q still has it: %q", query, rest)
+		}
+		found := len(values) > 0
+		empty := func(value string) bool { return value == "" } // or wrongly encoded
+		if got, want := slices.DeleteFunc(values, empty), slices.DeleteFunc(parsed[tokenParameter], empty); !slices.Equal(got, want) {
+			t.Errorf("%q gave %q, want %q", query, got, want)
+		}
+		if !found && rest != query {
+			t.Errorf("%q became %q", query, rest)
+		}
+		if got, want := validPairs(rest), validPairs(query); !slices.Equal(got, want) {
+			t.Errorf("%q became %q", query, rest)
+		}
+	})
+}
+
+// validPairs returns the pairs of query that net/url takes, byte for byte and in
+// order, but those that set a token.
+func validPairs(query string) (pairs []string) {
+	for pair := range strings.SplitSeq(query, "&") {
+		if values, err := url.ParseQuery(pair); err == nil && len(values) > 0 && !values.Has(tokenParameter) {
+			pairs = append(pairs, pair)
+		}
+	}
+	return pairs
+}
