@@ -3,6 +3,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -42,9 +43,9 @@ func listenerOf(f *os.File) (net.Listener, error) {
 	}); err != nil {
 		return nil, err
 	}
-	switch err := errors.Join(kindErr, acceptsErr); {
+	switch err := cmp.Or(kindErr, acceptsErr); {
 	case err != nil:
-		return nil, rootCause(err)
+		return nil, err
 	case kind != syscall.SOCK_STREAM || accepts == 0:
 		return nil, errors.New("not a stream socket that listens (ListenStream=, and Accept=no)")
 	}

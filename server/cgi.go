@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"wspipe/bridge"
@@ -28,36 +30,84 @@ type cgiRun struct {
 	w      http.ResponseWriter
 	r      *http.Request
 
+	body     *requestBody
+	closing  bool          // the connection takes no other request
 	answered chan struct{} // closed when the client has all that there is
+}
+
+// requestBody is a request's body that knows whether all of it has been read.
+type requestBody struct {
+	io.Reader
+	ended atomic.Bool
+}
+
+// smallBody is how long a body is read before the program starts, in bytes.
+// Whatever the program does with it, the connection can then stay.
+const smallBody = 8 << 10
+
+// newRequestBody returns the body of r. A small one must come as promptly as a
+// header.
+func newRequestBody(w http.ResponseWriter, r *http.Request) (*requestBody, *refusal) {
+	b := &requestBody{Reader: r.Body}
+	if r.ContentLength < 0 || r.ContentLength > smallBody {
+		return b, nil
+	}
+	conn := http.NewResponseController(w)
+	conn.SetReadDeadline(time.Now().Add(headerTimeout))
+	whole := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, whole); err != nil {
+		return nil, &refusal{status: http.StatusRequestTimeout, why: "the body of the request did not come in time"}
+	}
+	conn.SetReadDeadline(time.Time{})
+	b.Reader = bytes.NewReader(whole)
+	b.ended.Store(true)
+	return b, nil
 }
 
 // runCGI returns what answers a request with the program p.
 func (s *Server) runCGI(p *program) func(http.ResponseWriter, *http.Request, *visitor, func()) *refusal {
 	return func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal {
-		id := newID()
-		log := s.log.With("session", id, "remote", v.String())
-		env := s.environment(r, v, p, id)
-		env.set("SCRIPT_FILENAME", p.path)
-		if r.ContentLength > 0 {
-			env.set("CONTENT_LENGTH", strconv.FormatInt(r.ContentLength, 10))
-		}
-		env.set("CONTENT_TYPE", r.Header.Get("Content-Type"))
-		spec := s.spec(p, env, leave, log)
-		spec.Args = nil // those are COMMAND's
-		if spec.Dir == "" {
-			spec.Dir = filepath.Dir(p.path) // RFC 3875, section 7.2
-		}
-		child, err := process.Start(spec)
-		if err != nil {
+		c, why := s.startCGI(w, r, v, p, leave)
+		if why != nil {
 			leave()
 			s.sessions.done(nil)
-			log.Error("cannot start", "error", err)
-			return &refusal{status: http.StatusInternalServerError, why: "cannot start: " + startReason(err)}
+			return why
 		}
-		c := &cgiRun{server: s, child: child, log: log, w: w, r: r, answered: make(chan struct{})}
 		go c.watch() // ends with the child; unblocked by sessions.stopping
 		return c.serve()
 	}
+}
+
+func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, v *visitor, p *program, leave func()) (*cgiRun, *refusal) {
+	body, why := newRequestBody(w, r)
+	if why != nil {
+		return nil, why
+	}
+	id := newID()
+	log := s.log.With("session", id, "remote", v.String())
+	env := s.environment(r, v, p, id)
+	env.set("SCRIPT_FILENAME", p.path)
+	env = override(env, contentVariables(r))
+	spec := s.spec(p, env, leave, log)
+	spec.Args = nil // those are COMMAND's
+	if spec.Dir == "" {
+		spec.Dir = filepath.Dir(p.path) // RFC 3875, section 7.2
+	}
+	child, err := process.Start(spec)
+	if err != nil {
+		log.Error("cannot start", "error", err)
+		return nil, &refusal{status: http.StatusInternalServerError, why: "cannot start: " + startReason(err)}
+	}
+	return &cgiRun{server: s, child: child, log: log, w: w, r: r, body: body, answered: make(chan struct{})}, nil
+}
+
+// contentVariables tell a program what the body of r is.
+func contentVariables(r *http.Request) []string {
+	length := ""
+	if r.ContentLength > 0 {
+		length = strconv.FormatInt(r.ContentLength, 10)
+	}
+	return []string{"CONTENT_LENGTH=" + length, "CONTENT_TYPE=" + r.Header.Get("Content-Type")}
 }
 
 // serve carries the request's body to the program and its output to the client.
@@ -65,22 +115,25 @@ func (s *Server) runCGI(p *program) func(http.ResponseWriter, *http.Request, *vi
 func (c *cgiRun) serve() *refusal {
 	go bridge.LogStderr(c.child.Stderr(), c.child.Pid(), c.log) // ends at the end of stderr; unblocked by Child.Stop
 	defer close(c.answered)
-	defer context.AfterFunc(c.r.Context(), c.child.Stop)()
+	stillThere := context.AfterFunc(c.r.Context(), c.child.Stop)
 
 	conn := http.NewResponseController(c.w)
 	conn.EnableFullDuplex() // a program may answer before it has read all
 	sent := make(chan struct{})
 	go func() { // ends with the body; unblocked by the end of stdin and by the deadline
 		defer close(sent)
-		io.Copy(c.child.Stdin(), c.r.Body)
+		io.Copy(c.child.Stdin(), c.body)
 		c.child.Stdin().Close()
 	}()
 	why := c.respond(conn)
+	stillThere() // from here on a program may finish alone
+	if c.closing {
+		conn.SetReadDeadline(time.Now())
+	}
 	select {
 	case <-sent:
 	default: // nobody wants the rest
 		c.child.Stdin().Close()
-		conn.SetReadDeadline(time.Now())
 		<-sent
 	}
 	return why
@@ -91,48 +144,104 @@ func (c *cgiRun) respond(conn *http.ResponseController) *refusal {
 	limited := &io.LimitedReader{R: c.child.Stdout(), N: maxHeader}
 	out := bufio.NewReader(limited)
 	status, err := readCGIHeader(out, c.w.Header())
+	limited.N = 1<<63 - 1
+	if err == nil && !c.body.ended.Load() {
+		out.Peek(1) // most programs read all before they write more than a header
+	}
+	if c.closing = !c.body.ended.Load(); c.closing {
+		// Or net/http would take what is left of the body for a request.
+		c.w.Header().Set("Connection", "close")
+	}
 	if err != nil {
-		go io.Copy(io.Discard, c.child.Stdout()) // ends with the output; unblocked by Child.Stop
+		go c.child.Stop()           // ends with the group
+		go io.Copy(io.Discard, out) // ends with the output; unblocked by Child.Stop
 		c.log.Error("cgi program has given no answer", "pid", c.child.Pid(), "error", err)
 		return &refusal{status: http.StatusInternalServerError, why: "the program has given no proper answer"}
 	}
-	limited.N = 1<<63 - 1
 	c.w.WriteHeader(status)
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := out.Read(buf)
-		if _, failed := c.w.Write(buf[:n]); failed != nil || conn.Flush() != nil {
-			if !errors.Is(failed, http.ErrBodyNotAllowed) {
-				go c.child.Stop() // ends with the group
-			}
-			io.Copy(io.Discard, out)
-			return nil
-		}
-		if err != nil {
-			return nil
-		}
+	body := io.Reader(out)
+	if n, err := strconv.ParseUint(c.w.Header().Get("Content-Length"), 10, 63); err == nil {
+		body = io.LimitReader(out, int64(n)) // a line end is easily one byte too many
 	}
+	err = conn.Flush()
+	if err == nil {
+		_, err = io.Copy(flusher{c.w, conn}, body)
+	}
+	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
+		go c.child.Stop() // ends with the group
+	}
+	io.Copy(io.Discard, out)
+	return nil
+}
+
+// flusher sends each piece at once.
+type flusher struct {
+	io.Writer
+	conn *http.ResponseController
+}
+
+// Write implements io.Writer.
+func (f flusher) Write(p []byte) (int, error) {
+	n, err := f.Writer.Write(p)
+	if err == nil {
+		err = f.conn.Flush()
+	}
+	return n, err
 }
 
 // watch waits for the end of the program, which may close its output and run
-// on, and stops it when the server stops or its time is over.
+// on, and stops it when its client has gone, the server stops or its time is over.
 func (c *cgiRun) watch() {
-	expired := make(<-chan time.Time)
-	if d := c.server.cfg.MaxRuntime; d > 0 {
-		expired = time.After(d)
-	}
-	select {
-	case <-c.child.Exited():
-		<-c.answered // descendants may have something to add
-	case <-c.server.sessions.stopping:
-	case <-expired:
-		c.log.Warn("cgi program has run for too long", "pid", c.child.Pid())
-	}
+	c.await()
 	c.child.Stop()
 	if code, signal := c.child.Exit(); code != 0 {
 		c.log.Warn("cgi program failed", "pid", c.child.Pid(), "exit", code, "signal", signal)
 	}
 	c.server.sessions.done(nil)
+}
+
+// clientCheck is how often watch looks whether the client is still there while
+// nobody reads what it sends.
+const clientCheck = time.Second
+
+// await waits for a reason to stop the program.
+func (c *cgiRun) await() {
+	expired := make(<-chan time.Time)
+	if d := c.server.cfg.MaxRuntime; d > 0 {
+		expired = time.After(d)
+	}
+	check := time.NewTicker(clientCheck)
+	defer check.Stop()
+	for {
+		select {
+		case <-c.child.Exited():
+			select { // descendants may have something to add
+			case <-c.answered:
+			case <-c.server.sessions.stopping: // the client may never take it
+			}
+			return
+		case <-c.server.sessions.stopping:
+			return
+		case <-expired:
+			c.log.Warn("cgi program has run for too long", "pid", c.child.Pid())
+			return
+		case <-check.C:
+			if c.isUnread() && bridge.HungUp(connOf(c.r)) {
+				return
+			}
+		}
+	}
+}
+
+// isUnread reports whether there may be something of the request's body that
+// nobody reads. While there is nothing, net/http notices who hangs up.
+func (c *cgiRun) isUnread() bool {
+	select {
+	case <-c.answered:
+		return false
+	default:
+		return !c.body.ended.Load()
+	}
 }
 
 // readCGIHeader reads the header of a CGI program's answer into h and returns

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"wspipe/bridge"
@@ -138,6 +139,16 @@ type TrustedProxies struct {
 
 // Header is one header field of an answer.
 type Header struct{ Name, Value string }
+
+// hiddenFiles returns the paths of files that no client may see: those with
+// secrets, since who may come in may not know how others do, and COMMAND.
+func (c *Config) hiddenFiles() []string {
+	paths := []string{c.Auth.HtpasswdFile, c.Auth.TokenFile, c.Child.Path}
+	if c.TLS != nil {
+		paths = append(paths, c.TLS.Key)
+	}
+	return slices.DeleteFunc(paths, func(path string) bool { return path == "" })
+}
 
 // LevelAccess is the log level of one line per request, connect and
 // disconnect. It lies below slog.LevelInfo: whoever wants it sees Info too.

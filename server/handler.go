@@ -79,7 +79,7 @@ func (s *Server) endpoint(r *http.Request) *program {
 	switch {
 	case s.dir != nil:
 		return s.dir.find(r.URL)
-	case s.cfg.Child.Path != "":
+	case s.cfg.Child.Path != "" && !climbs(r.URL.Path):
 		return &program{path: s.cfg.Child.Path, name: "/", info: r.URL.Path}
 	}
 	return nil

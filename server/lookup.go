@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -20,15 +21,26 @@ func (s *Server) hostName(ctx context.Context, v *visitor) string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupPatience)
 	defer cancel()
-	names, err := s.lookups.LookupAddr(ctx, v.addr.String())
+	addr := v.addr.WithZone("") // which no name server knows
+	names, err := s.lookups.LookupAddr(ctx, addr.String())
 	if err != nil {
 		return v.address()
 	}
 	for _, name := range names {
 		addrs, err := s.lookups.LookupNetIP(ctx, "ip", name)
-		if err == nil && slices.ContainsFunc(addrs, func(a netip.Addr) bool { return a.Unmap() == v.addr.WithZone("") }) {
+		if err == nil && slices.ContainsFunc(addrs, func(a netip.Addr) bool { return a.Unmap() == addr }) {
 			return strings.TrimSuffix(name, ".")
 		}
 	}
 	return v.address()
+}
+
+// dialNameServer connects a net.Resolver. By itself that goes on reading for
+// seconds after its context has been cancelled.
+func dialNameServer(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err == nil {
+		context.AfterFunc(ctx, func() { conn.Close() })
+	}
+	return conn, err
 }

@@ -91,9 +91,9 @@ func (rule *originRule) refuse(r *http.Request, rt route, to origin) (why, flag 
 // other may be made to resolve to us by whoever owns it (DNS rebinding), and to
 // the browser their page is then of our origin.
 func (rule *originRule) refuseHost(r *http.Request, rt route, to origin) (why, flag string) {
-	noOrigin := r.Header.Get("Origin") == ""
+	noOrigin := len(r.Header.Values("Origin")) == 0
 	switch {
-	case noOrigin && (rt.upgrade || to.host == ""): // from no browser
+	case to.host == "" || noOrigin && rt.upgrade: // from no browser
 		return "", ""
 	case noOrigin && slices.ContainsFunc(rule.allowed, func(o origin) bool { return o.host == to.host }):
 		return "", ""

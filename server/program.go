@@ -22,22 +22,25 @@ type program struct {
 // programDir is a directory whose executable files are programs, those of
 // --dir or --cgidir. No request leads out of it.
 type programDir struct {
-	root *os.Root
-	path string // of the directory, absolute
-	info fs.FileInfo
+	path string // absolute
 }
 
-// openProgramDir opens the directory at path. It stays open with the process.
+// openProgramDir makes sure that the directory at path can be opened. Each
+// request opens it again: another may have taken its place.
 func openProgramDir(path string) (*programDir, error) {
+	path, err := checkDir(path)
+	return &programDir{path: path}, err
+}
+
+// checkDir makes the path of a directory absolute. It fails if the directory
+// cannot be opened.
+func checkDir(path string) (absolute string, err error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		return nil, fmt.Errorf("open directory %q: %w", path, rootCause(err))
+		return "", fmt.Errorf("open directory %q: %w", path, rootCause(err))
 	}
-	d := &programDir{root: root}
-	if d.info, err = root.Stat("."); err == nil {
-		d.path, err = filepath.Abs(path)
-	}
-	return d, err
+	root.Close()
+	return filepath.Abs(path)
 }
 
 // maxDepth is how many directories deep a file may be. Each costs a look, and a
@@ -47,6 +50,11 @@ const maxDepth = 32
 // find returns the program that u names: /a/b.sh/rest is the file a/b.sh, with
 // /rest for it to interpret. It returns nil if there is none.
 func (d *programDir) find(u *url.URL) *program {
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		return nil
+	}
+	defer root.Close()
 	name := ""
 	parts := strings.Split(u.EscapedPath(), "/")
 	for i, depth := 0, 0; i < len(parts) && depth < maxDepth; i++ {
@@ -59,12 +67,16 @@ func (d *programDir) find(u *url.URL) *program {
 		}
 		depth++
 		name = path.Join(name, part)
-		info, err := d.root.Stat(filepath.FromSlash(name))
+		info, err := root.Stat(filepath.FromSlash(name))
 		if err != nil || !info.IsDir() && !d.isProgram(name, info) {
 			return nil
 		}
 		if !info.IsDir() {
-			return &program{path: d.file(name), name: "/" + name, info: pathInfo(parts[i+1:])}
+			rest, ok := pathInfo(parts[i+1:])
+			if !ok {
+				return nil
+			}
+			return &program{path: d.file(name), name: "/" + name, info: rest}
 		}
 	}
 	return nil
@@ -77,16 +89,26 @@ func (d *programDir) isProgram(name string, info fs.FileInfo) bool {
 	return info.Mode().IsRegular() && process.Executable(d.file(name))
 }
 
-// pathInfo joins the parts of an escaped path behind a program's name.
-func pathInfo(parts []string) string {
+// pathInfo joins the parts of an escaped path behind a program's name. It fails
+// if they lead upwards.
+func pathInfo(parts []string) (info string, ok bool) {
 	if len(parts) == 0 {
-		return ""
+		return "", true
 	}
 	info, err := url.PathUnescape("/" + strings.Join(parts, "/"))
-	if err != nil { // net/url has parsed it
-		return ""
+	return info, err == nil && !climbs(info)
+}
+
+// climbs reports whether a path has an element "..", which no client sends by
+// itself: many a program would follow it out of the directory that it means.
+func climbs(path string) bool {
+	isSlash := func(r rune) bool { return r == '/' || r == '\\' }
+	for element := range strings.FieldsFuncSeq(path, isSlash) {
+		if element == ".." {
+			return true
+		}
 	}
-	return info
+	return false
 }
 
 // fileName returns the file name that part of an escaped path stands for. It

@@ -57,7 +57,7 @@ func Listen(cfg Config) (*Server, error) {
 		slots:    newSlots(cfg.MaxChildren, cfg.MaxPerIP),
 		finished: make(chan int, 1),
 		// Not the C library's, whose lookups could not be given up.
-		lookups: &net.Resolver{PreferGo: true},
+		lookups: &net.Resolver{PreferGo: true, Dial: dialNameServer},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -80,7 +80,7 @@ func Listen(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// openDirs opens the directories of cfg. They stay open with the process.
+// openDirs looks for the directories of cfg.
 func (s *Server) openDirs() (err error) {
 	var programs []*programDir
 	open := func(to **programDir, path string) {
@@ -94,7 +94,9 @@ func (s *Server) openDirs() (err error) {
 	open(&s.dir, s.cfg.Dir)
 	open(&s.cgi, s.cfg.CGIDir)
 	if s.cfg.StaticDir != "" && err == nil {
-		s.files, err = openStaticDir(s.cfg.StaticDir, programs...)
+		if s.files, err = openStaticDir(s.cfg.StaticDir, programs...); err == nil {
+			s.files.hidden = s.cfg.hiddenFiles()
+		}
 	}
 	return err
 }
@@ -145,6 +147,18 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	return status, err
 }
 
+// connKey is where a request's context has its connection.
+type connKey struct{}
+
+func withConn(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+func connOf(r *http.Request) net.Conn {
+	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+	return conn
+}
+
 func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 	hs := &http.Server{
 		Handler:           h,
@@ -153,6 +167,9 @@ func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		Protocols:         new(http.Protocols),
+		ConnContext:       withConn,
+		// OPTIONS * is for our gate, too.
+		DisableGeneralOptionsHandler: true,
 	}
 	hs.Protocols.SetHTTP1(true) // a WebSocket over HTTP/2 would be RFC 8441
 	return hs

@@ -25,6 +25,8 @@ const patience = 30 * time.Second
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreTopFunction("wspipe/process.starter"), // lives as long as we do
+		// It waits for half a second and ends, longer than goleak looks.
+		goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"),
 		goleak.Cleanup(func(code int) { os.Exit(code) }))
 }
 

@@ -1,12 +1,13 @@
 package server
 
 import (
-	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"wspipe/process"
@@ -15,22 +16,16 @@ import (
 // staticDir is the directory of --staticdir. It serves regular files, and no
 // listings, no hidden files, no programs and nothing from outside.
 type staticDir struct {
-	root     *os.Root
-	path     string        // of the directory, absolute and without links
+	path     string        // absolute
 	programs []*programDir // whose sources are not served
+	hidden   []string      // paths of more files that are not served
 }
 
-// openStaticDir opens the directory at path. It stays open with the process.
+// openStaticDir makes sure that the directory at path can be opened. Each
+// request opens it again: another may have taken its place.
 func openStaticDir(path string, programs ...*programDir) (*staticDir, error) {
-	root, err := os.OpenRoot(path)
-	if err != nil {
-		return nil, fmt.Errorf("open directory %q: %w", path, rootCause(err))
-	}
-	d := &staticDir{root: root, programs: programs}
-	if d.path, err = filepath.Abs(path); err == nil {
-		d.path, err = filepath.EvalSymlinks(d.path)
-	}
-	return d, err
+	path, err := checkDir(path)
+	return &staticDir{path: path, programs: programs}, err
 }
 
 // staticFile is a file to serve, or a directory to redirect to.
@@ -56,24 +51,32 @@ func (d *staticDir) find(u *url.URL) *staticFile {
 		}
 		parts = append(parts, name)
 	}
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		return nil
+	}
+	defer root.Close()
 	file := &staticFile{dir: d, name: path.Join(parts...)}
 	isDir := strings.HasSuffix(u.Path, "/")
-	if info, err := d.root.Stat(filepath.FromSlash(path.Join(".", file.name))); err == nil && info.IsDir() {
+	if info, err := root.Stat(filepath.FromSlash(path.Join(".", file.name))); err == nil && info.IsDir() {
 		file.name = path.Join(file.name, indexPage)
 		file.move = !isDir
 	} else if isDir {
 		return nil
 	}
-	if !d.has(file.name) {
+	info, err := root.Stat(filepath.FromSlash(file.name))
+	if err != nil || !info.Mode().IsRegular() || d.isSource(file.name) || d.isHidden(info) {
 		return nil
 	}
 	return file
 }
 
-// has reports whether there is a file called name that may be served.
-func (d *staticDir) has(name string) bool {
-	info, err := d.root.Stat(filepath.FromSlash(name))
-	return err == nil && info.Mode().IsRegular() && !d.isSource(name)
+// isHidden reports whether info is one of the hidden files.
+func (d *staticDir) isHidden(info fs.FileInfo) bool {
+	return slices.ContainsFunc(d.hidden, func(path string) bool {
+		hidden, err := os.Stat(path)
+		return err == nil && os.SameFile(info, hidden)
+	})
 }
 
 // isSource reports whether the file called name is part of a program, by
@@ -83,12 +86,16 @@ func (d *staticDir) isSource(name string) bool {
 	if len(d.programs) == 0 {
 		return false
 	}
-	file, err := filepath.EvalSymlinks(filepath.Join(d.path, filepath.FromSlash(name)))
+	dir, err := filepath.EvalSymlinks(d.path)
+	if err != nil {
+		return true
+	}
+	file, err := filepath.EvalSymlinks(filepath.Join(dir, filepath.FromSlash(name)))
 	if err != nil {
 		return true
 	}
 	for _, programs := range d.programs {
-		if programs.holds(filepath.Dir(file)) && (process.Executable(file) || !programs.holds(d.path)) {
+		if programs.holds(filepath.Dir(file)) && (process.Executable(file) || !programs.holds(dir)) {
 			return true
 		}
 	}
@@ -98,8 +105,12 @@ func (d *staticDir) isSource(name string) bool {
 // holds reports whether the directory at path, absolute and without links, is d
 // or below it.
 func (d *programDir) holds(path string) bool {
+	own, err := os.Stat(d.path)
+	if err != nil {
+		return false // there are no programs
+	}
 	for {
-		if info, err := os.Stat(path); err == nil && os.SameFile(info, d.info) {
+		if info, err := os.Stat(path); err == nil && os.SameFile(info, own) {
 			return true
 		}
 		parent := filepath.Dir(path)
@@ -122,7 +133,7 @@ func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *visitor, _
 		w.WriteHeader(http.StatusMovedPermanently)
 		return nil
 	}
-	file, err := f.dir.root.Open(filepath.FromSlash(f.name))
+	file, err := os.OpenInRoot(f.dir.path, filepath.FromSlash(f.name))
 	if err != nil {
 		return cannotRead(err)
 	}

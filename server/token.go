@@ -78,9 +78,12 @@ func takeTokens(r *http.Request) (found []string) {
 	query, values := withoutParameter(r.URL.RawQuery, tokenParameter)
 	found = append(found, values...)
 	r.URL.RawQuery, r.RequestURI = query, withoutToken(r.RequestURI)
-	// A page whose own address had the token tells it here.
-	for i, referer := range r.Header["Referer"] {
-		r.Header["Referer"][i] = withoutToken(referer)
+	// A page whose own address had the token tells it in Referer, and some
+	// proxies tell the address in headers of their own.
+	for _, values := range r.Header {
+		for i, value := range values {
+			values[i] = withoutToken(value)
+		}
 	}
 	return append(found, takeSubprotocolTokens(r.Header)...)
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,7 +51,7 @@ func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if err := makeRoom(path); err != nil {
 		return nil, err
 	}
-	inner, err := bindPrivate(path)
+	inner, err := bindUnix(path, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +66,18 @@ func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// bindUnix makes a socket file that at no moment is more open than mode.
+func bindUnix(path string, mode fs.FileMode) (*net.UnixListener, error) {
+	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { setMode(fd, mode) })
+	}}
+	l, err := private.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return l.(*net.UnixListener), nil
 }
 
 // makeRoom removes a socket at path that nobody answers on. Anything else there

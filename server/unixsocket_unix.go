@@ -3,9 +3,8 @@
 package server
 
 import (
-	"net"
+	"io/fs"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -13,15 +12,10 @@ import (
 // errRefused is what a socket says whose server is gone.
 const errRefused = syscall.ECONNREFUSED
 
-var umask sync.Mutex // guards the process's own
-
-// bindPrivate makes a socket file that is nobody else's from its first moment.
-func bindPrivate(path string) (*net.UnixListener, error) {
-	umask.Lock()
-	defer umask.Unlock()
-	defer syscall.Umask(syscall.Umask(0o177))
-	return net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-}
+// setMode gives a socket that has no file yet the mode that its file will get:
+// on Linux, bind takes it from there. Elsewhere it does not, and Chmod comes a
+// moment later.
+func setMode(fd uintptr, mode fs.FileMode) { syscall.Fchmod(int(fd), uint32(mode.Perm())) }
 
 // lockPatience is how long lockDir waits for others that hold the lock; who
 // keeps it longer has it for another purpose.

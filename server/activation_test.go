@@ -1,0 +1,225 @@
+//go:build unix
+
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"wspipe/cmd/wspipetest"
+)
+
+// freePort returns a TCP port of 127.0.0.1 that was free a moment ago.
+func freePort(t *testing.T) (hostPort string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// activate starts wspipe with args through systemd's tool, which waits for the
+// first client on one of the sockets, and hands all of them over.
+func activate(t *testing.T, first string, options []string, args ...string) *wspipetest.Server {
+	t.Helper()
+	tool := wspipetest.Need(t, "systemd-socket-activate")
+	all := append(options, "--setenv=GORACE", wspipetest.Binary(t))
+	started := make(chan struct{})
+	defer close(started)
+	go func() { // ends when the tool listens, or has failed to start wspipe
+		for {
+			if conn, err := net.Dial("tcp", first); err == nil {
+				conn.Close()
+				return
+			}
+			select {
+			case <-started:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	return wspipetest.StartCommand(t, exec.Command(tool, append(all, args...)...))
+}
+
+func TestSocketsThatSystemdHandsOver(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	hostPort := freePort(t)
+	s := activate(t, hostPort, []string{"--listen=" + hostPort, "--listen=" + path}, "cat")
+	s.AwaitStderr("unix:" + path + "\n")
+	if s.WS != "ws://"+hostPort+"/" {
+		t.Errorf("it does not say where it listens:\n%s", s.Stderr())
+	}
+	if n := strings.Count(s.Stderr(), "serving cat at "); n != 2 {
+		t.Errorf("it listens on %d sockets, want those two:\n%s", n, s.Stderr())
+	}
+	c := dial(t, s.WS)
+	c.Send("x")
+	c.Expect("x")
+	c.Close(1000, "")
+	echoes(t, path)
+	s.Signal(os.Interrupt)
+	if status := s.Wait(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	if !exists(t, path) {
+		t.Error("it removed systemd's socket")
+	}
+}
+
+func TestAddressesBesideSystemdsSockets(t *testing.T) {
+	t.Parallel()
+	hostPort := freePort(t)
+	s := activate(t, hostPort, []string{"--listen=" + hostPort}, "--port=0", "--address=127.0.0.1", "cat")
+	for _, url := range []string{s.WS, "ws://" + hostPort + "/"} {
+		c := dial(t, url)
+		c.Send(url)
+		c.Expect(url)
+	}
+	if s.WS == "ws://"+hostPort+"/" {
+		t.Error("the address that was asked for is not served")
+	}
+}
+
+// What systemd hands over is nothing for a child: who has the socket could
+// take our clients.
+func TestChildrenGetNothingOfSystemds(t *testing.T) {
+	t.Parallel()
+	hostPort := freePort(t)
+	s := activate(t, hostPort, []string{"--listen=" + hostPort, "--fdname=web", "--setenv=SEEN=yes"},
+		"--passenv=PATH,SEEN,LISTEN_FDS,LISTEN_PID,LISTEN_FDNAMES",
+		"sh", "-c", `env; readlink /proc/$$/fd/*; exit 0`)
+	messages := dial(t, s.WS).ExpectEnd(1000, "exit 0")
+	all := strings.Join(messages, "\n")
+	if !strings.Contains(all, "SEEN=yes") || !strings.Contains(all, "pipe:") {
+		t.Fatalf("the child does not tell what it has:\n%s", all)
+	}
+	if strings.Contains(all, "LISTEN_") || strings.Contains(all, "socket:") {
+		t.Errorf("the child got\n%s", all)
+	}
+}
+
+func TestDatagramsAreNotServed(t *testing.T) {
+	t.Parallel()
+	tool := wspipetest.Need(t, "systemd-socket-activate")
+	path := filepath.Join(t.TempDir(), "s")
+	cmd := exec.Command(tool, "--datagram", "--listen="+path, wspipetest.Binary(t), "cat")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer time.AfterFunc(patience, func() { cmd.Process.Kill() }).Stop()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }() // ends with wspipe
+	for len(ended) == 0 {
+		if conn, err := net.Dial("unixgram", path); err == nil {
+			conn.Write([]byte("start"))
+			conn.Close()
+		}
+		time.Sleep(time.Millisecond)
+	}
+	<-ended
+	want := "wspipe: cannot use LISTEN_FD_3, which systemd hands over: not a stream socket that listens"
+	if status := cmd.ProcessState.ExitCode(); status != 1 || !strings.Contains(stderr.String(), want) {
+		t.Errorf("status %d, and it says:\n%s\nwant\n%s", status, stderr.String(), want)
+	}
+}
+
+func TestWhatSystemdMayHandOver(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	type filer interface {
+		File() (*os.File, error)
+		Close() error
+	}
+	listener, lerr := net.Listen("tcp", "127.0.0.1:0")
+	unix, uerr := net.Listen("unix", filepath.Join(dir, "s"))
+	udp, derr := net.ListenPacket("udp", "127.0.0.1:0")
+	unixgram, gerr := net.ListenPacket("unixgram", filepath.Join(dir, "d"))
+	packet, perr := net.Listen("unixpacket", filepath.Join(dir, "p"))
+	if err := errors.Join(lerr, uerr, derr, gerr, perr); err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		socket any
+		ok     bool
+	}{{listener, true}, {unix, true}, {udp, false}, {unixgram, false}, {packet, false}, {client, false}} {
+		f, err := test.socket.(filer).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer test.socket.(filer).Close()
+		l, err := listenerOf(f)
+		f.Close()
+		if (err == nil) != test.ok {
+			t.Errorf("%T: %v", test.socket, err)
+		}
+		if err == nil {
+			l.Close()
+		}
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if _, err := listenerOf(r); err == nil || err.Error() != "socket operation on non-socket" {
+		t.Errorf("a pipe: %v", err)
+	}
+}
+
+// TestNotify is not parallel: it changes the environment.
+func TestNotify(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	t.Setenv("NOTIFY_SOCKET", path)
+	next := func() string {
+		t.Helper()
+		p := make([]byte, 1000)
+		n, err := conn.Read(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(p[:n])
+	}
+	s := serve(t, Config{Child: sh(`exec cat`)})
+	if got := next(); got != "READY=1" {
+		t.Errorf("at the start: %q", got)
+	}
+	s.reload()
+	got := next()
+	var usec int64
+	if n, _ := fmt.Sscanf(got, "RELOADING=1\nMONOTONIC_USEC=%d\n", &usec); n != 1 || usec <= 0 {
+		t.Errorf("when it reloads: %q", got)
+	}
+	if got := next(); got != "READY=1" {
+		t.Errorf("when it has reloaded: %q", got)
+	}
+	s.stop()
+	if got := next(); got != "STOPPING=1" {
+		t.Errorf("at the end: %q", got)
+	}
+	<-s.status
+}

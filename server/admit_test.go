@@ -1,0 +1,290 @@
+//go:build unix
+
+package server
+
+import (
+	"bufio"
+	"encoding/base64"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/cmd/wspipetest"
+)
+
+// plain is a request with these header lines, of which Host is the first.
+func plain(method, path string, header ...string) string {
+	return method + " " + path + " HTTP/1.1\r\n" + strings.Join(header, "\r\n") + "\r\nConnection: close\r\n\r\n"
+}
+
+// opening is an opening handshake with these header lines.
+func opening(path string, header ...string) string {
+	return "GET " + path + " HTTP/1.1\r\n" + strings.Join(header, "\r\n") + "\r\n" + upgradeHeader
+}
+
+// TestDNSRebinding: to the browser, a foreign name that resolves to us is the
+// page's own origin, and even the answers are the page's to read.
+func TestDNSRebinding(t *testing.T) {
+	t.Parallel()
+	files := t.TempDir()
+	writeFile(t, filepath.Join(files, "f.txt"), 0o600, "a file")
+	const host, origin, same = "Host: evil.example:8080", "Origin: http://evil.example:8080", "Sec-Fetch-Site: same-origin"
+	requests := map[string]int{
+		opening("/", host, origin):                                        101,
+		plain("GET", "/run.sh", host, origin):                             200,
+		plain("GET", "/run.sh", host, same):                               200,
+		plain("GET", "/run.sh", host):                                     200,
+		plain("POST", "/run.sh", host, origin, same):                      200,
+		plain("GET", "/f.txt", host, origin):                              200,
+		plain("GET", "/f.txt", host, same):                                200,
+		plain("HEAD", "/f.txt", host):                                     200,
+		plain("GET", "/", host):                                           200,
+		plain("GET", "/.wspipe/console/console.js", host, same):           200,
+		plain("GET", "/.wspipe/console/no.js", host):                      404,
+		plain("DELETE", "/.wspipe/console/no.js", host, origin):           405,
+		plain("GET", "/f.txt", "Host: evil.example", same):                200,
+		opening("/", "Host: evil.example", "Origin: http://evil.example"): 101,
+	}
+	refusing, willing := serveGate(t, gateFlags{}, files), serveGate(t, gateFlags{host: "evil.example"}, files)
+	for request, status := range requests {
+		resp, body := ask(t, refusing.sockets.serving[0].Addr(), request)
+		if resp.StatusCode != 403 || !strings.HasSuffix(body, " with --host=evil.example\n") && !strings.HasPrefix(request, "HEAD") {
+			t.Errorf("got %d %q, want 403\n%s", resp.StatusCode, body, request)
+		}
+		if resp, body := ask(t, willing.sockets.serving[0].Addr(), request); resp.StatusCode != status {
+			t.Errorf("with --host: got %d %q, want %d\n%s", resp.StatusCode, body, status, request)
+		}
+	}
+	if text, err := os.ReadFile(refusing.started); !os.IsNotExist(err) {
+		t.Errorf("programs were started: %q %v", text, err)
+	}
+}
+
+func TestBehindAProxyWithTLS(t *testing.T) {
+	t.Parallel()
+	trusted := TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	const host, origin, proto = "Host: app.example", "Origin: https://app.example", "X-Forwarded-Proto: https"
+	for name, test := range map[string]struct {
+		cfg     Config
+		request string
+		status  int
+		body    string // that the answer, or the first message, ends with
+	}{
+		"all as it should be": {Config{TrustedProxies: trusted, Hosts: []string{"app.example"}}, opening("/", host, origin, proto), 101, "on 443"},
+		"a port":              {Config{TrustedProxies: trusted, Hosts: []string{"app.example"}}, opening("/", host+":8443", origin+":8443", proto), 101, "on 8443"},
+		"unknown name":        {Config{TrustedProxies: trusted}, opening("/", host, origin, proto), 403, "--host=app.example\n"},
+		"no scheme told":      {Config{TrustedProxies: trusted, Hosts: []string{"app.example"}}, opening("/", host, origin), 403, "--origin=https://app.example\n"},
+		"page without TLS":    {Config{TrustedProxies: trusted, Hosts: []string{"app.example"}}, opening("/", host, "Origin: http://app.example", proto), 403, "--origin=http://app.example\n"},
+		"untrusted proxy":     {Config{Hosts: []string{"app.example"}}, opening("/", host, origin, proto), 403, "--origin=https://app.example\n"},
+	} {
+		test.cfg.Child = sh(`echo $HTTPS $SERVER_PORT`)
+		resp, body := ask(t, serve(t, test.cfg).sockets.serving[0].Addr(), test.request)
+		if resp.StatusCode != test.status || !strings.HasSuffix(body, test.body) {
+			t.Errorf("%s: got %d %q, want %d %q", name, resp.StatusCode, body, test.status, test.body)
+		}
+	}
+}
+
+// serveHeld is a server with a program that answers and stays until its input ends.
+func serveHeld(t *testing.T, cfg Config) *testServer {
+	t.Helper()
+	cfg.CGIDir, cfg.Console = t.TempDir(), true
+	writeFile(t, filepath.Join(cfg.CGIDir, "hold.sh"), 0o755, "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nheld\\n'; exec cat\n")
+	cfg.Child = sh(`echo in; exec cat`)
+	return serve(t, cfg)
+}
+
+// send sends a request and returns the answer's header, and the connection.
+func send(t *testing.T, to net.Addr, request string) (*http.Response, net.Conn) {
+	t.Helper()
+	conn, err := net.Dial(to.Network(), to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	return sendOn(t, conn, request), conn
+}
+
+func sendOn(t *testing.T, conn net.Conn, request string) *http.Response {
+	t.Helper()
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+// TestLimitsAreForAllPrograms: those of --cgidir, too, and only for programs.
+func TestLimitsAreForAllPrograms(t *testing.T) {
+	t.Parallel()
+	const held = "POST /hold.sh HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" // the body never comes
+	for flag, cfg := range map[string]Config{"--maxforks": {MaxChildren: 1}, "--max-per-ip": {MaxPerIP: 1}} {
+		for _, holding := range []string{held, opening("/", "Host: localhost")} {
+			s := serveHeld(t, cfg)
+			to := s.sockets.serving[0].Addr()
+			_, holder := send(t, to, holding)
+			for _, request := range []string{opening("/", "Host: localhost"), plain("GET", "/hold.sh", "Host: localhost")} {
+				resp, body := ask(t, to, request)
+				want := "wspipe: as many children run as may (" + flag + "); to allow it, start wspipe with a larger " + flag + "\n"
+				if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || body != want {
+					t.Errorf("got %d, Retry-After %q, %q", resp.StatusCode, resp.Header.Get("Retry-After"), body)
+				}
+			}
+			if resp, _ := ask(t, to, plain("GET", "/", "Host: localhost")); resp.StatusCode != 200 || resp.Header.Get("Retry-After") != "" {
+				t.Errorf("the console: got %d, want 200", resp.StatusCode)
+			}
+			holder.Close()
+			for end := time.Now().Add(patience); ; <-time.After(time.Millisecond) { // nothing tells the end of a group
+				resp, _ := ask(t, to, opening("/", "Host: localhost"))
+				if resp.StatusCode == 101 {
+					break
+				}
+				if time.Now().After(end) {
+					t.Fatalf("the slot does not come free: %d", resp.StatusCode)
+				}
+			}
+		}
+	}
+}
+
+// TestMaxPerIPBehindAProxy: the address is the one that a trusted proxy tells,
+// and nobody else's word counts.
+func TestMaxPerIPBehindAProxy(t *testing.T) {
+	t.Parallel()
+	trusted := TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
+	from := func(value string) *websocket.DialOptions {
+		return &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {value}}}
+	}
+	s := serve(t, Config{Child: sh(`echo $REMOTE_ADDR; exec cat`), MaxPerIP: 1, TrustedProxies: trusted})
+	for _, addr := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::1"} {
+		wspipetest.Dial(t, s.ws, from(addr)).Expect(addr)
+	}
+	for _, value := range []string{"192.0.2.1", "203.0.113.9, 192.0.2.1", "192.0.2.1:4711", "::ffff:192.0.2.1", "2001:DB8:0::1"} {
+		if resp, body := refused(t, s.ws, from(value)); resp.StatusCode != 429 || !strings.Contains(body, "--max-per-ip") {
+			t.Errorf("%s: got %d %q, want 429", value, resp.StatusCode, body)
+		}
+	}
+	s = serve(t, Config{Child: sh(`echo $REMOTE_ADDR; exec cat`), MaxPerIP: 1})
+	wspipetest.Dial(t, s.ws, from("192.0.2.1")).Expect("127.0.0.1")
+	if resp, _ := refused(t, s.ws, from("192.0.2.2")); resp.StatusCode != 429 {
+		t.Errorf("got %d, want 429", resp.StatusCode)
+	}
+}
+
+// TestOrderOfTheGate: who breaks several rules is told of the first one. Nobody
+// learns anything without credentials, not even what there is.
+func TestOrderOfTheGate(t *testing.T) {
+	t.Parallel()
+	s := serveHeld(t, Config{MaxChildren: 1, Auth: Auth{Basic: "user:pass"}, Subprotocols: []string{"known"}})
+	to := s.sockets.serving[0].Addr()
+	const ours, foreign, evil = "Host: localhost", "Host: evil.example", "Origin: http://evil.example"
+	login := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("user:pass"))
+	wrong := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("user:past"))
+	if resp, _ := send(t, to, opening("/", ours, login)); resp.StatusCode != 101 { // takes the slot
+		t.Fatalf("got %d, want 101", resp.StatusCode)
+	}
+	for _, test := range []struct {
+		request string
+		status  int
+		body    string
+	}{
+		{opening("/", foreign, evil+":1"), 403, "not known to be ours, and the page's origin"},
+		{opening("/", foreign, evil+":1", login), 403, "not known to be ours, and the page's origin"},
+		{opening("/", foreign, evil), 403, "--host=evil.example\n"},
+		{opening("/", ours, evil, wrong), 403, "--origin=http://evil.example\n"},
+		{plain("POST", "/hold.sh", ours, evil), 403, "--origin=http://evil.example\n"},
+		{plain("GET", "/", foreign), 403, "--host=evil.example\n"},
+		{opening("/", ours), 401, "no credentials"},
+		{opening("/", ours, wrong, "Sec-WebSocket-Protocol: unknown"), 401, "wrong credentials"},
+		{plain("GET", "/hold.sh", ours), 401, "no credentials"},
+		{plain("GET", "/", ours), 401, "no credentials"},
+		{plain("GET", "/.wspipe/console/none", ours), 401, "no credentials"},
+		{plain("DELETE", "/", ours), 401, "no credentials"},
+		{opening("/", ours, login, "Sec-WebSocket-Protocol: unknown, too"), 400, "this server has: known\n"},
+		{opening("/", ours, login), 429, "--maxforks"},
+		{plain("GET", "/hold.sh", ours, login), 429, "--maxforks"},
+		{plain("GET", "/", ours, login), 200, "<html"},
+		{plain("GET", "/.wspipe/console/none", ours, login), 404, "no such file"},
+	} {
+		resp, body := ask(t, to, test.request)
+		if resp.StatusCode != test.status || !strings.Contains(body, test.body) {
+			t.Errorf("got %d %q, want %d %q\n%s", resp.StatusCode, body, test.status, test.body, test.request)
+		}
+		if challenge, retry := resp.Header.Get("WWW-Authenticate"), resp.Header.Get("Retry-After"); (challenge != "") != (test.status == 401) || (retry != "") != (test.status == 429) {
+			t.Errorf("got challenge %q, Retry-After %q\n%s", challenge, retry, test.request)
+		}
+	}
+	s.log.await(t, `"msg":"connect"`, 1)
+	if n := strings.Count(s.log.String(), `"msg":"connect"`); n != 1 {
+		t.Errorf("%d children were started, want 1", n)
+	}
+}
+
+// TestOnceTellsTheSecond: a connection that was open before the only one came
+// can still ask, and pages it gets as ever. What came to nothing does not count.
+func TestOnceTellsTheSecond(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`echo in; exec cat`), Once: true, Console: true})
+	const page = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	resp, early := send(t, s.sockets.serving[0].Addr(), page)
+	io.Copy(io.Discard, resp.Body)
+	for _, malformed := range []http.Header{{"Sec-Websocket-Version": {"8"}}, {"Sec-Websocket-Key": {"short"}}} {
+		if resp := handshake(t, s.ws, malformed); resp.StatusCode != 400 {
+			t.Fatalf("got %d, want 400", resp.StatusCode)
+		}
+	}
+	c := dial(t, s.ws)
+	c.Expect("in")
+	resp = sendOn(t, early, page)
+	io.Copy(io.Discard, resp.Body)
+	if resp.StatusCode != 200 {
+		t.Errorf("the console: got %d, want 200", resp.StatusCode)
+	}
+	resp = sendOn(t, early, opening("/", "Host: localhost"))
+	body, _ := io.ReadAll(resp.Body)
+	if want := "wspipe: this server serves one connection only (--once), and has one\n"; resp.StatusCode != 503 || string(body) != want {
+		t.Errorf("got %d %q, want 503 %q", resp.StatusCode, body, want)
+	}
+	c.Close(1000, "")
+	<-s.status
+}
+
+func TestNoWebSocketHere(t *testing.T) {
+	t.Parallel()
+	files, programs := t.TempDir(), t.TempDir()
+	writeFile(t, filepath.Join(files, "f.txt"), 0o600, "a file")
+	writeFile(t, filepath.Join(programs, "run.sh"), 0o755, "#!/bin/sh\necho in\n")
+	writeFile(t, filepath.Join(programs, "data"), 0o600, "not a program")
+	for _, test := range []struct {
+		cfg   Config
+		paths []string
+	}{
+		{Config{StaticDir: files}, []string{"/", "/f.txt", "/none"}},
+		{Config{CGIDir: programs, Console: true}, []string{"/", "/run.sh"}},
+		{Config{Dir: programs}, []string{"/", "/none.sh", "/none/run.sh", "/data", "/../run.sh", "/run.sh%2f"}},
+	} {
+		s := serve(t, test.cfg)
+		for _, path := range test.paths {
+			resp, body := ask(t, s.sockets.serving[0].Addr(), opening(path, "Host: localhost"))
+			if resp.StatusCode != 404 || body != "wspipe: there is no WebSocket here\n" {
+				t.Errorf("%s: got %d %q, want 404", path, resp.StatusCode, body)
+			}
+		}
+		s.log.await(t, `"refused":"there is no WebSocket here"`, len(test.paths))
+		if strings.Contains(s.log.String(), `"msg":"connect"`) {
+			t.Error("a child was started")
+		}
+	}
+}

@@ -1,0 +1,356 @@
+//go:build unix
+
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// How CGI programs and their clients take part, and how each of them goes.
+
+func TestCGIRequestBody(t *testing.T) {
+	t.Parallel()
+	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `printf '%s:' "$CONTENT_LENGTH"; cat`})
+	for name, body := range map[string]io.Reader{
+		"4:body": strings.NewReader("body"),
+		":body":  io.MultiReader(strings.NewReader("bo"), strings.NewReader("dy")), // chunked
+		":":      nil,
+	} {
+		if resp, got := fetch(t, "POST", s.http("run"), body); resp.StatusCode != 200 || got != name {
+			t.Errorf("got %d %q, want %q", resp.StatusCode, got, name)
+		}
+	}
+}
+
+// TestCGICarriesLargeBodies both ways at once, more than all buffers hold.
+func TestCGICarriesLargeBodies(t *testing.T) {
+	t.Parallel()
+	s := serveCGI(t, Config{}, map[string]string{"run": `printf 'Content-Type: application/octet-stream\n\n'; exec cat`})
+	body := make([]byte, 20<<20)
+	rand.NewChaCha8([32]byte{1}).Read(body)
+	for name, r := range map[string]io.Reader{"known length": bytes.NewReader(body), "chunked": io.MultiReader(bytes.NewReader(body))} {
+		if _, got := fetch(t, "POST", s.http("run"), r); sha256.Sum256([]byte(got)) != sha256.Sum256(body) {
+			t.Errorf("%s: got %d other bytes", name, len(got))
+		}
+	}
+}
+
+// TestCGIStreams: each piece leaves while the program waits for the next of
+// the request.
+func TestCGIStreams(t *testing.T) {
+	t.Parallel()
+	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `while read l; do echo "$l!"; done`})
+	c := connect(t, s)
+	c.send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+	var body io.Reader
+	for _, line := range []string{"one", "two", "three"} {
+		c.send(fmt.Sprintf("%x\r\n%s\n\r\n", len(line)+1, line))
+		if body == nil {
+			body = c.answer("POST").Body
+		}
+		got := make([]byte, len(line)+2)
+		if _, err := io.ReadFull(body, got); err != nil || string(got) != line+"!\n" {
+			t.Fatalf("got %q %v", got, err)
+		}
+	}
+	c.send("0\r\n\r\n")
+	if rest, err := io.ReadAll(body); err != nil || len(rest) > 0 {
+		t.Errorf("then %q %v", rest, err)
+	}
+}
+
+// TestACGIHeaderDoesNotWait for the first of the body, which comes only when
+// the client has asked for it.
+func TestACGIHeaderDoesNotWait(t *testing.T) {
+	t.Parallel()
+	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `while [ ! -e go ]; do sleep 0.01; done; echo gone`})
+	c := connect(t, s)
+	c.send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+	resp := c.answer("GET")
+	if err := os.WriteFile(s.cfg.CGIDir+"/go", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "gone\n" {
+		t.Errorf("got %q %v", body, err)
+	}
+}
+
+// TestCGIKeepsTheConnection for the next request after whatever answer, unless
+// part of the request's body may be left.
+func TestCGIKeepsTheConnection(t *testing.T) {
+	t.Parallel()
+	s := serveCGI(t, Config{}, map[string]string{
+		"get": textHeader + `echo got`, "length": `printf 'Content-Length: 1\nContent-Type: text/x\n\nx'`,
+		"none": `printf 'Status: 204\n\nbody'`, "bad": `:`, "post": textHeader + `cat`,
+		"count": textHeader + `head -c $CONTENT_LENGTH`, "deaf": textHeader + `exec <&-; sleep 0.1; echo deaf`,
+	})
+	c := connect(t, s)
+	for range 3 {
+		for _, test := range []struct {
+			request, body string
+			status        int
+		}{
+			{"GET /get HTTP/1.1\r\n\r\n", "got\n", 200},
+			{"POST /post HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", "body", 200},
+			{"POST /count HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", "body", 200},
+			{"POST /deaf HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", "deaf\n", 200},
+			{"GET /length HTTP/1.1\r\n\r\n", "x", 200},
+			{"GET /none HTTP/1.1\r\n\r\n", "", 204},
+			{"GET /bad HTTP/1.1\r\n\r\n", "wspipe: the program has given no proper answer\n", 500},
+			{"GET /nothing HTTP/1.1\r\n\r\n", "wspipe: there is no such page\n", 404},
+		} {
+			method, _, _ := strings.Cut(test.request, " ")
+			c.send(strings.Replace(test.request, "\r\n", "\r\nHost: 127.0.0.1\r\n", 1))
+			resp, body := c.whole(method)
+			if resp.StatusCode != test.status || body != test.body || resp.Close {
+				t.Fatalf("%q: got %d %q, closed: %v", test.request, resp.StatusCode, body, resp.Close)
+			}
+		}
+	}
+}
+
+// TestTheRestOfABodyIsNoRequest: what of a body the program has left unread
+// comes after the answer, and looks like another request.
+func TestTheRestOfABodyIsNoRequest(t *testing.T) {
+	t.Parallel()
+	const inner = "GET /inner HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+	rest := strings.Repeat("x", smallBody)
+	for name, script := range map[string]string{
+		"good answer": textHeader + `echo done`,
+		"bad answer":  `echo done`,
+		"stays":       textHeader + `echo done; exec >&-; sleep 0.3`,
+		"its length":  `printf 'Content-Length: 4\nContent-Type: text/x\n\ndone'`,
+	} {
+		for _, field := range []string{fmt.Sprintf("Content-Length: %d\r\n\r\n", len(rest)+len(inner)), "Transfer-Encoding: chunked\r\n\r\n"} {
+			t.Run(name+"/"+field[:8], func(t *testing.T) {
+				t.Parallel()
+				s := serveCGI(t, Config{}, map[string]string{"run": script, "inner": textHeader + `echo started >&2`})
+				c := connect(t, s)
+				c.send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\n" + field)
+				c.whole("POST")
+				io.WriteString(c, rest+inner) // it may be closed already
+				c.CloseWrite()
+				more, _ := io.ReadAll(c.r)
+				if len(more) > 0 && !strings.HasPrefix(string(more), "HTTP/1.1 400 ") || strings.Contains(s.log.String(), "/inner") {
+					t.Errorf("the body was taken for a request: %q", more)
+				}
+			})
+		}
+	}
+}
+
+// TestASmallBodyMustCome before anything is started for it.
+func TestASmallBodyMustCome(t *testing.T) {
+	t.Parallel()
+	s := serveCGI(t, Config{MaxChildren: 1}, map[string]string{"run": textHeader + `echo started >&2`})
+	c := connect(t, s)
+	c.send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\nhalf")
+	resp, body := c.whole("POST")
+	if resp.StatusCode != 408 || body != "wspipe: the body of the request did not come in time\n" || strings.Contains(s.log.String(), `"started"`) {
+		t.Errorf("got %d %q", resp.StatusCode, body)
+	}
+	awaitFree(t, s)
+}
+
+// TestCGIMayLeaveABodyUnread, whatever its size.
+func TestCGIMayLeaveABodyUnread(t *testing.T) {
+	t.Parallel()
+	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `read l; echo "$l"`})
+	for _, size := range []int{10, 100_000, 200_000} { // what the socket holds: the client reads only then
+		c := connect(t, s)
+		go fmt.Fprintf(c, "POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\nfirst\n%s", size+6, strings.Repeat("x", size)) // ends with c
+		if resp, body := c.whole("POST"); resp.StatusCode != 200 || body != "first\n" {
+			t.Errorf("with %d bytes: got %d %q", size, resp.StatusCode, body)
+		}
+		awaitFree(t, s)
+	}
+}
+
+// family is a program that waits with a child of its own, both deaf to polite
+// signals.
+const family = `trap '' INT TERM HUP; (while :; do sleep 1000; done) & `
+
+// TestTheGroupGoesWithItsCGIClient, and its slot comes free.
+func TestTheGroupGoesWithItsCGIClient(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ request, script string }{
+		"silent":    {"GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", textHeader + `echo $$; wait`},
+		"flooding":  {"GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", textHeader + `echo $$; exec yes`},
+		"uploading": {"POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nmore", textHeader + `echo $$; cat; wait`},
+		// It reads nothing of what has come, and nobody else does.
+		"stalling":   {"POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 120_000), textHeader + `echo $$; wait`},
+		"pipelining": {"GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /run HTTP/1.1", textHeader + `echo $$; exec yes`},
+	} {
+		for _, how := range []string{"hangs up", "resets"} {
+			t.Run(name+"/"+how, func(t *testing.T) {
+				t.Parallel()
+				s := serveCGI(t, Config{MaxChildren: 1}, map[string]string{"run": family + test.script})
+				c := connect(t, s)
+				c.send(test.request)
+				pid := firstPid(t, c)
+				leave[how](&rawClient{TCPConn: c.TCPConn})
+				awaitGone(t, pid)
+				awaitFree(t, s)
+			})
+		}
+	}
+}
+
+// firstPid reads an answer's first line, a process ID.
+func firstPid(t *testing.T, c *plainConn) int {
+	t.Helper()
+	var pid int
+	if _, err := fmt.Fscanln(c.answer("GET").Body, &pid); err != nil || pid <= 0 {
+		t.Fatalf("got pid %d, %v", pid, err)
+	}
+	return pid
+}
+
+func TestShutdownStopsCGI(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"silent":   family + textHeader + `echo $$; wait`,
+		"flooding": textHeader + `echo $$; exec yes`, // of which the client takes nothing
+		"gone":     textHeader + `echo $$; exec >&- 2>&-; sleep 1000`,
+		// The program has ended, and its client never takes the rest.
+		"ended": textHeader + `echo $$; yes & sleep 1; kill $!`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serveCGI(t, Config{}, map[string]string{"run": script})
+			c := connect(t, s)
+			c.send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+			pid := firstPid(t, c)
+			if name == "ended" {
+				awaitGone(t, pid)
+			}
+			s.stop()
+			select {
+			case status := <-s.status:
+				if status != 0 || syscall.Kill(-pid, 0) == nil {
+					t.Errorf("status %d, or its group is left", status)
+				}
+			case <-time.After(patience):
+				t.Fatal("the server did not stop")
+			}
+		})
+	}
+}
+
+func TestMaxRuntimeStopsCGI(t *testing.T) {
+	t.Parallel()
+	s := serveCGI(t, Config{MaxRuntime: 200 * time.Millisecond}, map[string]string{"run": family + textHeader + `echo $$; wait`})
+	c := connect(t, s)
+	c.send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+	awaitGone(t, firstPid(t, c))
+	awaitFree(t, s)
+	s.log.await(t, "cgi program has run for too long", 1)
+}
+
+// TestCGIProgramThatRunsOn after it has closed its output: the answer does not
+// wait for it, and it may finish.
+func TestCGIProgramThatRunsOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	script := textHeader + `echo done; exec >&-; while [ ! -e "$QUERY_STRING.go" ]; do sleep 0.01; done; echo >"$QUERY_STRING.end"`
+	s := serveCGI(t, Config{}, map[string]string{"run": script})
+	for i, request := range []string{
+		"GET /run?%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+		"POST /run?%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nhalf", // of which the rest never comes
+	} {
+		name := strconv.Itoa(i)
+		path := filepath.Join(dir, name)
+		c := connect(t, s)
+		c.send(fmt.Sprintf(request, path))
+		if _, body := c.whole("GET"); body != "done\n" {
+			t.Errorf("%s: got %q", name, body)
+		}
+		c.Close()
+		// Longer than the way to the first signal: a wrong stop would show.
+		<-time.After(500 * time.Millisecond)
+		if err := os.WriteFile(path+".go", nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, name+": the program has finished", func() bool {
+			_, err := os.Stat(path + ".end")
+			return err == nil
+		})
+	}
+	awaitFree(t, s)
+}
+
+// TestADescendantDoesNotHoldTheCGIAnswer for more than the 2 s of section 4.
+func TestADescendantDoesNotHoldTheCGIAnswer(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"silent":  `sleep 1000 & exit 0`,
+		"talking": `(while echo more; do sleep 0.05; done) & exit 0`,
+		"deaf":    `(trap '' INT TERM; while :; do sleep 1000; done) & exit 0`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serveCGI(t, Config{}, map[string]string{"run": textHeader + "echo $$; " + script})
+			c := connect(t, s)
+			c.send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+			resp, start := c.answer("GET"), time.Now()
+			var pid int
+			fmt.Fscanln(resp.Body, &pid)
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("the answer took %v", took)
+			}
+			awaitGone(t, pid)
+			awaitFree(t, s)
+		})
+	}
+}
+
+// TestCGILeavesNothing open: not parallel, it counts descriptors.
+func TestCGILeavesNothing(t *testing.T) {
+	s := serveCGI(t, Config{}, map[string]string{
+		"good": textHeader + `cat`, "bad": `cat >/dev/null`, "deaf": textHeader, "slow": textHeader + `echo $$; sleep 1000`, "no": "",
+	})
+	if err := os.WriteFile(s.cfg.CGIDir+"/no", []byte("#!/no/such/interpreter"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	round := func() {
+		for _, path := range []string{"good", "bad", "deaf", "no", "none"} {
+			fetch(t, http.MethodPost, s.http(path), strings.NewReader("body"))
+		}
+		c := connect(t, s)
+		c.send("GET /slow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		pid := firstPid(t, c)
+		c.Close()
+		awaitGone(t, pid)
+		awaitFree(t, s)
+	}
+	round()
+	before := openFiles(t)
+	for range 10 {
+		round()
+	}
+	eventually(t, "every descriptor is closed", func() bool { return openFiles(t) <= before })
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
+}

@@ -1,0 +1,281 @@
+//go:build unix
+
+package server
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// gateServer has all routes. What its programs are started for is written to a file.
+type gateServer struct {
+	*testServer
+	started string // its path
+}
+
+func serveGate(t *testing.T, f gateFlags, files string) *gateServer {
+	t.Helper()
+	cgi, started := t.TempDir(), filepath.Join(t.TempDir(), "started")
+	writeFile(t, filepath.Join(cgi, "run.sh"), 0o755, "#!/bin/sh\necho $REQUEST_METHOD $REQUEST_URI >>"+started+
+		"\nprintf 'Content-Type: text/plain\\n\\nanswer to %s' $REQUEST_METHOD\n")
+	cfg := Config{
+		Addresses:  []string{"127.0.0.1"},
+		UnixSocket: filepath.Join(shortDir(t), "s"),
+		Child:      sh(`echo $REQUEST_METHOD $REQUEST_URI >>` + started + `; echo in`),
+		CGIDir:     cgi,
+		StaticDir:  files,
+		Console:    true,
+	}
+	if l, err := net.Listen("tcp6", "[::1]:0"); err == nil {
+		l.Close()
+		cfg.Addresses = append(cfg.Addresses, "::1")
+	}
+	if f.host != "" {
+		cfg.Hosts = []string{f.host}
+	}
+	if f.origin != "" {
+		cfg.Origins = []string{f.origin}
+	}
+	return &gateServer{serve(t, cfg), started}
+}
+
+// shortDir is a temporary directory whose name leaves room for a socket's.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "gate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func writeFile(t *testing.T, path string, mode os.FileMode, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const upgradeHeader = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+
+// ask sends a request as it stands and returns the answer with its body, or
+// with the first message of a WebSocket.
+func ask(t *testing.T, to net.Addr, request string) (*http.Response, string) {
+	t.Helper()
+	conn, err := net.Dial(to.Network(), to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(conn)
+	method, _, _ := strings.Cut(request, " ")
+	resp, err := http.ReadResponse(r, &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("%q: %v", request, err)
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return resp, (&rawClient{r: r, t: t}).message()
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("%q: %v", request, err)
+	}
+	return resp, string(body)
+}
+
+// try sends each request to the server at to, and returns those that were
+// refused by the flag that would allow them.
+func (s *gateServer) try(t *testing.T, f gateFlags, to net.Addr, questions []asked) map[string][]asked {
+	t.Helper()
+	refusals := make(map[string][]asked)
+	for _, q := range questions {
+		resp, body := ask(t, to, q.text())
+		host, origin, flag := f.judge(q)
+		if !host && !origin {
+			if resp.StatusCode != q.kind.status || !strings.Contains(body, q.kind.body) {
+				t.Errorf("got %d %q, want %d %q\n%s", resp.StatusCode, body, q.kind.status, q.kind.body, q.text())
+			}
+			continue
+		}
+		refusals[flag] = append(refusals[flag], q)
+		if resp.StatusCode != http.StatusForbidden {
+			t.Errorf("got %d %q, want 403\n%s", resp.StatusCode, body, q.text())
+		}
+		if q.kind.method == http.MethodHead {
+			continue
+		}
+		hostWhy := fmt.Sprintf("the host name %q is not known to be ours", q.to.host)
+		if strings.Contains(body, hostWhy) != host || strings.Contains(body, q.why()) != origin ||
+			!strings.HasSuffix(body, "; to allow it, start wspipe with "+flag+"\n") {
+			t.Errorf("got %q, want host %t, origin %t, %s\n%s", body, host, origin, flag, q.text())
+		}
+	}
+	return refusals
+}
+
+// why is the part of a refusal that is about q's origin.
+func (q asked) why() string {
+	if q.from.site != "" {
+		return "a page of another site has made the request"
+	}
+	if q.from.why == "" {
+		return otherHost
+	}
+	return q.from.why
+}
+
+// check looks at what has been logged and started for all questions.
+func (s *gateServer) check(t *testing.T, f gateFlags, questions []asked) {
+	t.Helper()
+	s.log.await(t, `"msg":"request"`, len(questions))
+	type record struct {
+		Msg, Method, Path, Refused, Allow string
+		Status                            int
+	}
+	logged := make(map[string]record)
+	for line := range strings.Lines(s.log.String()) {
+		var r record
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Msg == "request" {
+			logged[r.Method+" "+r.Path] = r
+		}
+	}
+	var programs []string
+	for _, q := range questions {
+		host, origin, flag := f.judge(q)
+		r, refused := logged[q.String()], host || origin
+		if refused != (r.Status == 403) || r.Allow != flag || origin != strings.Contains(r.Refused, q.why()) ||
+			host != strings.Contains(r.Refused, "not known to be ours") {
+			t.Errorf("logged %+v, want host %t, origin %t, flag %q\n%s", r, host, origin, flag, q.text())
+		}
+		if !refused && q.kind.program {
+			programs = append(programs, q.String())
+		}
+	}
+	text, err := os.ReadFile(s.started)
+	if err != nil && len(programs) > 0 {
+		t.Fatal(err)
+	}
+	started := strings.FieldsFunc(string(text), func(c rune) bool { return c == '\n' })
+	slices.Sort(started)
+	slices.Sort(programs)
+	if !slices.Equal(started, programs) {
+		t.Errorf("programs were started for %d requests, want %d:\n%q\n%q", len(started), len(programs), started, programs)
+	}
+}
+
+// TestGate asks everything that a client can make up of the above of servers
+// with any of the flags.
+func TestGate(t *testing.T) {
+	for _, f := range []gateFlags{{}, {host: "foreign.example"}, {origin: listedOrigin}, {origin: "null"}, {origin: "*"}} {
+		t.Run(fmt.Sprintf("%+v", f), func(t *testing.T) {
+			t.Parallel()
+			files := t.TempDir()
+			s := serveGate(t, f, files)
+			var all []asked
+			for _, l := range s.sockets.serving {
+				ip, port := "127.0.0.1", "8080"
+				if host, p, err := net.SplitHostPort(l.Addr().String()); err == nil {
+					port = p
+					if strings.Contains(host, ":") {
+						ip = "[" + host + "]"
+					}
+				}
+				var questions []asked
+				for _, to := range namesFor(t, ip, port) {
+					questions = append(questions, combine(t, files, len(all)+len(questions), to, pagesFor(to))...)
+				}
+				all = append(all, questions...)
+				refusals := s.try(t, f, l.Addr(), questions)
+				if f == (gateFlags{}) && len(all) == len(questions) {
+					tryAgain(t, files, refusals)
+				}
+			}
+			s.check(t, f, all)
+		})
+	}
+}
+
+// TestGateWithoutOrigin: where browsers leave Origin out they tell the site of
+// the page (Fetch Metadata).
+func TestGateWithoutOrigin(t *testing.T) {
+	var from []webPage
+	for _, site := range []string{"none", "same-origin", "same-site", "cross-site"} {
+		for _, dest := range []string{"document", "image", "iframe", "empty"} {
+			from = append(from, webPage{site: site, dest: dest, allow: "--origin='*'"})
+		}
+	}
+	for _, f := range []gateFlags{{}, {host: "foreign.example"}, {origin: "*"}} {
+		t.Run(fmt.Sprintf("%+v", f), func(t *testing.T) {
+			t.Parallel()
+			files := t.TempDir()
+			s := serveGate(t, f, files)
+			var all []asked
+			for _, to := range []called{{host: "127.0.0.1", trusted: true, loopback: true}, {host: "192.0.2.7", trusted: true}, {host: "foreign.example"}} {
+				all = append(all, combine(t, files, len(all), to, from)...)
+			}
+			refusals := s.try(t, f, s.sockets.serving[0].Addr(), all)
+			if f == (gateFlags{}) {
+				tryAgain(t, files, refusals)
+			}
+			s.check(t, f, all)
+		})
+	}
+}
+
+// combine returns every kind of request from any of the pages, numbered from
+// first on, and makes the files that they ask for.
+func combine(t *testing.T, files string, first int, to called, from []webPage) (questions []asked) {
+	t.Helper()
+	for _, p := range from {
+		for _, k := range kinds {
+			if k.upgrade && to.old {
+				continue // there is no WebSocket in HTTP/1.0
+			}
+			q := asked{number: first + len(questions), kind: k, to: to, from: p}
+			if strings.HasSuffix(k.path, ".txt") {
+				writeFile(t, filepath.Join(files, q.path()), 0o600, "a file")
+			}
+			questions = append(questions, q)
+		}
+	}
+	return questions
+}
+
+// tryAgain asks what was refused of servers with the flag that the refusal has
+// named, which is to let it in.
+func tryAgain(t *testing.T, files string, refusals map[string][]asked) {
+	t.Helper()
+	for flag, questions := range refusals {
+		name, value, _ := strings.Cut(flag, "=")
+		value = strings.Trim(value, "'")
+		f := gateFlags{host: value}
+		if name == "--origin" {
+			f = gateFlags{origin: value}
+		}
+		s := serveGate(t, f, files)
+		for _, q := range questions {
+			resp, body := ask(t, s.sockets.serving[0].Addr(), q.text())
+			if resp.StatusCode != q.kind.status {
+				t.Errorf("with %s: got %d %q, want %d\n%s", flag, resp.StatusCode, body, q.kind.status, q.text())
+			}
+		}
+	}
+}

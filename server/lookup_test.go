@@ -1,0 +1,229 @@
+//go:build unix
+
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"golang.org/x/net/dns/dnsmessage"
+
+	"wspipe/cmd/wspipetest"
+)
+
+// nameServer is a DNS server (RFC 1035) with a few records.
+type nameServer struct {
+	net.PacketConn
+	names map[string][]string // by reverse name
+	addrs map[string][]string // by name
+	mute  []string            // names about which it says nothing at all
+	fails []string            // and those about which it fails
+
+	mu      sync.Mutex
+	queries []string      // names asked for
+	muted   chan struct{} // gets a value for each query that stays unanswered
+}
+
+// start serves on loopback until the test ends.
+func (d *nameServer) start(t *testing.T) *nameServer {
+	t.Helper()
+	var err error
+	if d.PacketConn, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	d.muted = make(chan struct{}, 100)
+	var serving sync.WaitGroup
+	serving.Go(func() { // ends when the socket is closed
+		for query := make([]byte, 4096); ; {
+			n, from, err := d.ReadFrom(query)
+			if err != nil {
+				return
+			}
+			if answer := d.answer(t, query[:n]); answer != nil {
+				d.WriteTo(answer, from)
+			}
+		}
+	})
+	t.Cleanup(func() {
+		d.Close()
+		serving.Wait()
+	})
+	return d
+}
+
+// answer returns what to answer a query, nil for nothing.
+func (d *nameServer) answer(t *testing.T, query []byte) []byte {
+	var p dnsmessage.Parser
+	header, err := p.Start(query)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	q, err := p.Question()
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	name := q.Name.String()
+	d.mu.Lock()
+	d.queries = append(d.queries, name)
+	d.mu.Unlock()
+	if slices.Contains(d.mute, name) {
+		d.muted <- struct{}{}
+		return nil
+	}
+	header.Response = true
+	switch {
+	case slices.Contains(d.fails, name):
+		header.RCode = dnsmessage.RCodeServerFailure
+	case d.names[name] == nil && d.addrs[name] == nil:
+		header.RCode = dnsmessage.RCodeNameError
+	}
+	m := dnsmessage.Message{Header: header, Questions: []dnsmessage.Question{q}}
+	add := func(kind dnsmessage.Type, body dnsmessage.ResourceBody) {
+		if kind == q.Type {
+			m.Answers = append(m.Answers, dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: kind, Class: q.Class}, Body: body})
+		}
+	}
+	for _, target := range d.names[name] {
+		add(dnsmessage.TypePTR, &dnsmessage.PTRResource{PTR: dnsmessage.MustNewName(target)})
+	}
+	for _, s := range d.addrs[name] {
+		if addr := netip.MustParseAddr(s); addr.Is4() {
+			add(dnsmessage.TypeA, &dnsmessage.AResource{A: addr.As4()})
+		} else {
+			add(dnsmessage.TypeAAAA, &dnsmessage.AAAAResource{AAAA: addr.As16()})
+		}
+	}
+	answer, err := m.Pack()
+	if err != nil {
+		t.Error(err)
+	}
+	return answer
+}
+
+func (d *nameServer) asked() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.queries)
+}
+
+// serveNamed is a server behind a trusted proxy whose lookups go to d. Its
+// child says REMOTE_HOST and REMOTE_ADDR.
+func serveNamed(t *testing.T, d *nameServer, reverse bool) *testServer {
+	t.Helper()
+	s := serve(t, Config{
+		Child:          sh(`echo "$REMOTE_HOST $REMOTE_ADDR"`),
+		ReverseLookup:  reverse,
+		TrustedProxies: proxies("127.0.0.1/32"),
+	})
+	s.lookups.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return dialNameServer(ctx, "udp", d.LocalAddr().String())
+	}
+	return s
+}
+
+// dialFrom connects as a client at addr.
+func dialFrom(t *testing.T, s *testServer, addr string) *wspipetest.Client {
+	t.Helper()
+	return wspipetest.Dial(t, s.ws, &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {addr}}})
+}
+
+func TestReverseLookup(t *testing.T) {
+	t.Parallel()
+	d := &nameServer{
+		names: map[string][]string{
+			"1.2.0.192.in-addr.arpa.":                                     {"client.example."},
+			"2.2.0.192.in-addr.arpa.":                                     {"client.example."},
+			"3.2.0.192.in-addr.arpa.":                                     {"client.example.", "gone.example.", "third.example."},
+			"5.2.0.192.in-addr.arpa.":                                     {"gone.example."},
+			"1." + strings.Repeat("0.", 23) + "8.b.d.0.1.0.0.2.ip6.arpa.": {"six.example."},
+			"7." + strings.Repeat("0.", 28) + "8.e.f.ip6.arpa.":           {"link.example."},
+			"2." + strings.Repeat("0.", 23) + "8.b.d.0.1.0.0.2.ip6.arpa.": {"six.example."},
+		},
+		addrs: map[string][]string{
+			"client.example.": {"192.0.2.1"},
+			"third.example.":  {"192.0.2.9", "2001:db8::3", "192.0.2.3"},
+			"link.example.":   {"fe80::7"},
+			"six.example.":    {"192.0.2.6", "2001:db8::1"},
+		},
+		fails: []string{"8.2.0.192.in-addr.arpa."},
+	}
+	s := serveNamed(t, d.start(t), true)
+	for addr, want := range map[string]string{
+		"192.0.2.1":        "client.example",
+		"::ffff:192.0.2.1": "client.example",
+		"192.0.2.1:1234":   "client.example",
+		"192.0.2.2":        "192.0.2.2", // which is not what its name says
+		"192.0.2.3":        "third.example",
+		"192.0.2.4":        "192.0.2.4", // has no name
+		"192.0.2.5":        "192.0.2.5", // whose name is nobody's
+		"192.0.2.8":        "192.0.2.8", // nobody can tell
+		"2001:db8::1":      "six.example",
+		"2001:db8::2":      "2001:db8::2",
+		"fe80::7%eth0":     "link.example",
+	} {
+		real := strings.TrimSuffix(strings.TrimPrefix(addr, "::ffff:"), ":1234")
+		if got := dialFrom(t, s, addr).Next(); got != want+" "+real {
+			t.Errorf("%s: got %q, want %q", addr, got, want+" "+real)
+		}
+	}
+	if n := len(d.asked()); n < 10 {
+		t.Errorf("the name server was asked %d times", n)
+	}
+}
+
+func TestNoReverseLookupByDefault(t *testing.T) {
+	t.Parallel()
+	d := (&nameServer{}).start(t)
+	s := serveNamed(t, d, false)
+	dialFrom(t, s, "192.0.2.1").Expect("192.0.2.1 192.0.2.1")
+	if asked := d.asked(); len(asked) > 0 {
+		t.Errorf("the name server was asked for %q", asked)
+	}
+}
+
+// TestAMuteNameServerHoldsNobodyUp: who has no name after a second goes without
+// one, and meanwhile others come in.
+func TestAMuteNameServerHoldsNobodyUp(t *testing.T) {
+	for name, addr := range map[string]string{"of the address": "192.0.2.6", "of the name": "192.0.2.7"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := (&nameServer{
+				names: map[string][]string{
+					"1.2.0.192.in-addr.arpa.": {"client.example."},
+					"7.2.0.192.in-addr.arpa.": {"mute.example."},
+				},
+				addrs: map[string][]string{"client.example.": {"192.0.2.1"}},
+				mute:  []string{"6.2.0.192.in-addr.arpa.", "mute.example."},
+			}).start(t)
+			s := serveNamed(t, d, true)
+			began := time.Now()
+			waiting := dialFrom(t, s, addr)
+			<-d.muted
+			dialFrom(t, s, "192.0.2.1").Expect("client.example 192.0.2.1")
+			waiting.Expect(addr + " " + addr)
+			// A resolver left to itself takes twice 5 s and more (resolv.conf(5)).
+			if took := time.Since(began); took > lookupPatience+4*time.Second {
+				t.Errorf("the child's start took %v", took)
+			}
+			s.log.await(t, `"msg":"connect"`, 2)
+			for line := range strings.Lines(s.log.String()) {
+				if strings.Contains(line, `"msg":"connect"`) {
+					if !strings.Contains(line, `"remote":"192.0.2.1"`) {
+						t.Errorf("the one with a name was held up: first came %s", line)
+					}
+					break
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,267 @@
+//go:build unix
+
+package server
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What no path may reach: files outside of the directories, hidden ones, and
+// the source of programs. All of them hold the canary.
+const canary = "SECRET"
+
+// trapProgram may never be started.
+const trapProgram = "#!/bin/sh\n# " + canary + "\necho TRAPPED >&2\nprintf 'Content-Type: text/plain\\n\\nTRAPPED'"
+
+// trapTree has all three directories, those of programs within that of files,
+// and around and between them whatever must not be reached.
+func trapTree(t testing.TB) (root string, cfg Config) {
+	t.Helper()
+	const program = "#!/bin/sh\n# " + canary + "\n" + `printf 'Content-Type: text/plain\n\nanswer'`
+	root = tree(t, map[string]string{
+		"secret.txt": canary, "trap.sh": trapProgram, "outside/secret.txt": canary, "outside/trap.sh": trapProgram, "outside/index.html": canary,
+		"wwwevil/secret.txt": canary, // its name starts as that of www
+
+		"www/index.html": "home", "www/a.txt": "plain", "www/sub/b.txt": "plain", "www/inner": "-> a.txt", "www/.env": canary, "www/.git/config": canary,
+		"www/.git/hooks/x": trapProgram, "www/sub/.hidden/index.html": canary, "www/...": canary, "www/..x": canary, `www/back\slash`: canary,
+		"www/self": "-> .", "www/loop": "-> loop", "www/ping": "-> pong", "www/pong": "-> ping", "www/up": "-> ..",
+		"www/rel": "-> ../secret.txt", "www/dirlink": "-> ../outside", "www/chain": "-> rel", "www/chain2": "-> self/chain", "www/evil": "-> ../wwwevil",
+		"www/there-and-back": "-> ../www/../secret.txt", "www/proc": "-> /proc", "www/etc": "-> /etc",
+
+		"www/cgi/p.sh": program, "www/cgi/lib/data.txt": canary, "www/cgi/index.html": canary, "www/cgi/.hidden.sh": trapProgram, "www/cgi/.d/x.sh": trapProgram,
+		"www/cgi/rel.sh": "-> ../../trap.sh", "www/cgi/dirlink": "-> ../../outside", "www/cgi/self": "-> .", "www/cgi/loop": "-> loop", "www/cgi/chain.sh": "-> rel.sh",
+		"www/tocgi.sh": "-> cgi/p.sh", "www/tocgi": "-> cgi", "www/tolib": "-> cgi/lib", "www/tochain": "-> tocgi/self/p.sh", "www/tochain2": "-> tochain",
+
+		"www/ws/e.sh": "#!/bin/sh\n# " + canary + "\necho answer", "www/ws/rel.sh": "-> ../../trap.sh", "www/ws/dirlink": "-> ../../outside", "www/ws/self": "-> .",
+		"www/ws/.hidden.sh": trapProgram, "www/ws/cgi": "-> ../cgi", "www/tows.sh": "-> ws/e.sh",
+	})
+	link(t, root+"/secret.txt", root+"/www/abs")
+	link(t, root+"/outside", root+"/www/absdir")
+	link(t, root+"/trap.sh", root+"/www/cgi/abs.sh")
+	link(t, root+"/trap.sh", root+"/www/ws/abs.sh")
+	return root, Config{Dir: root + "/www/ws", CGIDir: root + "/www/cgi", StaticDir: root + "/www"}
+}
+
+// attacks returns paths that must not be answered with success.
+func attacks() []string {
+	ups := []string{"..", "%2e%2e", ".%2e", "%2E.", "%252e%252e", "..%00", "..;", "...", ". .", "..%20", "%c0%ae%c0%ae", "..%5c", `..\..`, "self/..", "%2e", "."}
+	var paths []string
+	for _, in := range []string{"/", "//", "/sub/", "/ws/", "/cgi/", "/self/", "/p.sh/../"} {
+		for _, up := range ups {
+			for _, sep := range []string{"/", "//", "%2f", "%2F", "%5c", `\`, "/./"} {
+				for _, to := range []string{"secret.txt", "outside/secret.txt", "trap.sh", "www/.env"} {
+					paths = append(paths, in+up+sep+to, in+up+sep+up+sep+to)
+				}
+			}
+		}
+	}
+	for _, path := range []string{
+		".env", ".git/config", ".git/hooks/x", ".git", ".git/", "%2eenv", "%2egit/config", "sub/.hidden/", "sub/.hidden", "...", "..x", "back%5cslash", `back\slash`,
+		"abs", "absdir/secret.txt", "absdir/", "absdir", "rel", "dirlink/secret.txt", "dirlink", "dirlink/", "dirlink/trap.sh", "chain", "chain2", "evil/secret.txt",
+		"there-and-back", "loop", "loop/", "loop/a.txt", "ping", "pong/x", "up/secret.txt", "up/www/a.txt", "up", "up/", "proc/self/environ", "proc/self/cwd/", "etc/passwd",
+		"cgi/p.sh", "cgi/lib/data.txt", "cgi/index.html", "cgi/", "cgi", "cgi//p.sh", "self/cgi/p.sh", "%63gi/p.sh", "cgi/p%2esh", "tocgi.sh", "tocgi/p.sh", "tocgi/", "tocgi/index.html",
+		"tolib/data.txt", "tochain", "tochain2", "cgi/self/p.sh", "cgi/p.sh/", "cgi/p.sh/x", "ws/e.sh", "tows.sh", "ws/self/e.sh", "ws/e.sh/", "lib/data.txt", "index.html/p.sh",
+		"rel.sh", "abs.sh", "chain.sh", "dirlink/trap.sh", ".hidden.sh", ".d/x.sh", "self/rel.sh", "trap.sh", "ws/rel.sh", "self/.hidden.sh", "cgi/.hidden.sh",
+		"a.txt%00", "a.txt%00.html", "%00", "a.txt/", "a.txt/..", "a.txt/../a.txt", "sub/../a.txt", "sub/%2e%2e/a.txt", "sub%2fb.txt", "sub%5cb.txt", "./a.txt", "sub/./b.txt",
+		"a.txt%20", "a.txt.", "A.TXT", "%ff%fe", "%80", "\x80\xff", "a.txt::$DATA", "C:/secret.txt", "%25%32%65%25%32%65/secret.txt", "a.txt%0a", "~root", "-", "*",
+		"%zz", "%", "%2", "a.txt%", "%u002e%u002e/secret.txt", strings.Repeat("x", 300), strings.Repeat("x", 60_000), strings.Repeat("%2e", 20_000), strings.Repeat("x/", 10_000),
+		strings.Repeat("self/", 10_000), strings.Repeat("self/", 32) + "a.txt", strings.Repeat("../", 15_000) + "etc/passwd", strings.Repeat("/", 50_000) + "secret.txt",
+	} {
+		paths = append(paths, "/"+path)
+	}
+	return paths
+}
+
+// TestPathAttacks sends what no client would, each path as a plain request and
+// for a WebSocket.
+func TestPathAttacks(t *testing.T) {
+	t.Parallel()
+	root, cfg := trapTree(t)
+	s := serve(t, cfg)
+	host := strings.TrimPrefix(strings.TrimSuffix(s.http(""), "/"), "http://")
+	attack := func(c *plainConn, method, target, version, fields string, want ...int) *plainConn {
+		t.Helper()
+		if c == nil {
+			c = connect(t, s)
+		}
+		c.send(method + " " + target + " " + version + "\r\nHost: " + host + "\r\n" + fields + "\r\n")
+		resp, body := c.whole(method)
+		if all := body + fmt.Sprint(resp.Header); strings.Contains(all, canary) || strings.Contains(all, "TRAPPED") || strings.Contains(all, root) {
+			t.Errorf("%s %.100q leaks: %.300q", method, target, all)
+		}
+		ok := len(want) == 0 && resp.StatusCode/100 == 4
+		for _, status := range want {
+			ok = ok || resp.StatusCode == status
+		}
+		if !ok {
+			t.Errorf("%s %.100q: got %d %.100q", method, target, resp.StatusCode, body)
+		}
+		if resp.Close {
+			return nil
+		}
+		return c
+	}
+	var c *plainConn
+	for _, path := range attacks() {
+		c = attack(c, "GET", path, "HTTP/1.1", "")
+		c = attack(c, "GET", path, "HTTP/1.1", webSocketFields)
+	}
+	for _, path := range []string{"/.env", "/../secret.txt", "/rel", "/cgi/p.sh", "/%2e%2e/secret.txt"} {
+		for _, method := range []string{"HEAD", "POST", "OPTIONS", "PUT", "TRACE"} {
+			c = attack(c, method, path, "HTTP/1.1", "")
+		}
+		c = attack(c, "GET", path, "HTTP/1.0", "")
+		c = attack(c, "GET", "http://"+host+path, "HTTP/1.1", "")
+		c = attack(c, "GET", "http:"+path, "HTTP/1.1", "")
+		c = attack(c, "GET", "file://"+root+path, "HTTP/1.1", "")
+		c = attack(c, "GET", path[1:], "HTTP/1.1", "") // no slash: no target at all
+		c = attack(c, "GET", path+"#", "HTTP/1.1", "")
+		c = attack(c, "GET", path+"?x#/../..", "HTTP/1.1", "")
+		c = attack(c, "GET", path+" "+path, "HTTP/1.1", "")
+		c = attack(c, "CONNECT", path, "HTTP/1.1", "")
+	}
+	c = attack(c, "CONNECT", host, "HTTP/1.1", "", 404, 405)
+	c = attack(c, "OPTIONS", "*", "HTTP/1.1", "", 200, 404, 405)
+	c = attack(c, "GET", "*", "HTTP/1.1", "", 400, 404)
+	c = attack(c, "GET", "http://"+host, "HTTP/1.1", "", 301)
+	// That the tree is there, and links within it are no attack:
+	for path, want := range map[string]string{"/": "home", "/a.txt": "plain", "/inner": "plain", "/self/self/a.txt": "plain", "/p.sh": "answer", "/self/p.sh/rest": "answer"} {
+		if resp, body := get(t, strings.TrimSuffix(s.http(""), "/")+path); resp.StatusCode != 200 || body != want {
+			t.Errorf("%s: got %d %q", path, resp.StatusCode, body)
+		}
+	}
+	dial(t, s.ws+"e.sh").Expect("answer")
+	if log := s.log.String(); strings.Contains(log, "TRAPPED") || strings.Contains(log, `"status":5`) || strings.Contains(log, "panic") {
+		t.Error("something was started, or failed")
+	}
+	_ = c
+}
+
+// TestProgramDirectoriesAroundFiles: the static directory lies in that of the
+// programs, or is the same.
+func TestProgramDirectoriesAroundFiles(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{
+		"p.sh": "#!/bin/sh\n# " + canary + "\n" + textHeader + "echo answer", "pub/q.sh": "#!/bin/sh\n# " + canary + "\n" + textHeader + "echo answer",
+		"pub/file": "plain", "pub/link": "-> q.sh", "pub/out": "-> ../p.sh", "lib.txt": canary, "link": "-> p.sh", "file": "plain", "pub/index.html": "home",
+	})
+	within := serve(t, Config{Dir: dir, StaticDir: dir + "/pub"})
+	for path, want := range map[string]int{"file": 200, "": 200, "q.sh": 404, "link": 404, "out": 404, "p.sh": 404, "pub/q.sh": 404, "lib.txt": 404} {
+		if resp, body := get(t, within.http(path)); resp.StatusCode != want || strings.Contains(body, canary) {
+			t.Errorf("within, %s: got %d %q", path, resp.StatusCode, body)
+		}
+	}
+	dial(t, within.ws+"pub/q.sh").Next()
+	same := serve(t, Config{Dir: dir, StaticDir: dir, CGIDir: dir})
+	for path, want := range map[string]string{"file": "plain", "p.sh": "answer\n", "pub/q.sh": "answer\n", "link": "answer\n", "pub/": "home"} {
+		if resp, body := get(t, same.http(path)); resp.StatusCode != 200 || body != want {
+			t.Errorf("same, %s: got %d %q", path, resp.StatusCode, body)
+		}
+	}
+	dirOnly := serve(t, Config{Dir: dir, StaticDir: dir})
+	for _, path := range []string{"p.sh", "pub/q.sh", "link", "pub/out"} {
+		if resp, body := get(t, dirOnly.http(path)); resp.StatusCode != 404 || strings.Contains(body, canary) {
+			t.Errorf("same, no CGI, %s: got %d %q", path, resp.StatusCode, body)
+		}
+	}
+}
+
+// TestALinkToItsOwnDirectoryCostsLittle: as deep as it goes, and no deeper.
+func TestALinkToItsOwnDirectoryCostsLittle(t *testing.T) {
+	t.Parallel()
+	_, cfg := trapTree(t)
+	s := serve(t, cfg)
+	const requests = 100
+	start := time.Now()
+	for range requests {
+		for _, path := range []string{strings.Repeat("/self", maxDepth), strings.Repeat("/self", 10_000)} {
+			r := httptest.NewRequest("GET", path, nil)
+			if rt := s.find(r); rt.program != nil {
+				t.Fatal("found a program")
+			}
+		}
+	}
+	if took := time.Since(start) / requests; took > 200*time.Millisecond {
+		t.Errorf("a request takes %v", took)
+	} else {
+		t.Logf("a request takes %v", took)
+	}
+}
+
+// TestHowDeepFilesMayBe also says that it ends somewhere.
+func TestHowDeepFilesMayBe(t *testing.T) {
+	t.Parallel()
+	deepest := strings.Repeat("d/", maxDepth-1)
+	files := map[string]string{deepest + "file": "plain", deepest + "d/file": "plain", deepest + "run": askFor, deepest + "d/run": askFor}
+	dir := tree(t, files)
+	s := serve(t, Config{Dir: dir, StaticDir: dir})
+	for path, want := range map[string]int{"file": 200, "d/file": 404} {
+		if resp, _ := get(t, s.http(deepest+path)); resp.StatusCode != want {
+			t.Errorf("%s: got %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+	dial(t, s.ws+deepest+"run").Expect("/" + deepest + "run|||0")
+	expectNoWebSocket(t, s, deepest+"d/run")
+}
+
+// FuzzPaths looks for a path that leads to what must not be reached.
+func FuzzPaths(f *testing.F) {
+	for _, path := range attacks() {
+		if len(path) < 200 {
+			f.Add(path)
+		}
+	}
+	for _, path := range []string{"/", "/a.txt", "/self/a.txt", "/p.sh/rest", "/e.sh", "//self//inner?q", "/sub"} {
+		f.Add(path)
+	}
+	_, cfg := trapTree(f)
+	cfg.Addresses = []string{"127.0.0.1"}
+	s, err := Listen(cfg)
+	if err != nil {
+		f.Fatal(err)
+	}
+	s.stopListening()
+	s.sessions = newSessions(0)
+	f.Fuzz(func(t *testing.T, target string) {
+		for _, fields := range []string{"", webSocketFields} {
+			r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: 127.0.0.1\r\n" + fields + "\r\n")))
+			if err != nil {
+				return // net/http answers with 400
+			}
+			if rt := s.find(r); rt.program != nil {
+				checkProgram(t, s, rt)
+				continue
+			}
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			body, _ := io.ReadAll(w.Result().Body)
+			if w.Code >= 500 || strings.Contains(string(body)+fmt.Sprint(w.Result().Header), canary) {
+				t.Errorf("got %d %q", w.Code, body)
+			}
+		}
+	})
+}
+
+// checkProgram checks that what rt starts is in its directory, and no trap.
+func checkProgram(t *testing.T, s *Server, rt route) {
+	t.Helper()
+	dir := s.cgi.path
+	if rt.upgrade {
+		dir = s.dir.path
+	}
+	real, err := filepath.EvalSymlinks(rt.program.path)
+	if err != nil || !strings.HasPrefix(real, dir+"/") || strings.Contains(real, "/.") {
+		t.Errorf("it starts %q, which is %q %v", rt.program.path, real, err)
+	}
+	if strings.Contains(rt.program.name, "//") || strings.Contains(rt.program.name+"/", "/../") || !strings.HasPrefix(rt.program.name, "/") {
+		t.Errorf("SCRIPT_NAME %q", rt.program.name)
+	}
+}

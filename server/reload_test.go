@@ -1,0 +1,302 @@
+//go:build unix
+
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/cmd/wspipetest"
+)
+
+// copyTo makes to a copy of from, through a file that is renamed.
+func copyTo(t *testing.T, from, to string) {
+	t.Helper()
+	concat(t, to+".new", from)
+	if err := os.Rename(to+".new", to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shown returns the name in the certificate that a new handshake gets.
+func shown(t *testing.T, s *testServer, ca *testCA) string {
+	t.Helper()
+	state, err := getTLS(t, s.ws, ca.client(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.PeerCertificates[0].Subject.CommonName
+}
+
+// awaitShown waits until new handshakes get the certificate of name.
+func awaitShown(t *testing.T, s *testServer, ca *testCA, name string) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; {
+		got := shown(t, s, ca)
+		if got == name {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the certificate is that of %s, want %s", got, name)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+// certFiles are two names under which a server finds its certificate and key.
+type certFiles struct {
+	cert, key string
+	// put makes them those of the pair issued as name in dir.
+	put func(t *testing.T, dir, name string)
+}
+
+// renamed are files that are replaced one after the other.
+func renamed(t *testing.T) certFiles {
+	dir := t.TempDir()
+	f := certFiles{cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key")}
+	f.put = func(t *testing.T, from, name string) {
+		copyTo(t, filepath.Join(from, name+".pem"), f.cert)
+		copyTo(t, filepath.Join(from, name+".key"), f.key)
+	}
+	return f
+}
+
+// mounted are files as Kubernetes mounts a Secret: links through a link to a
+// directory, which is switched.
+func mounted(t *testing.T) certFiles {
+	dir := t.TempDir()
+	f := certFiles{cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key")}
+	err := errors.Join(os.Symlink("..data/tls.crt", f.cert), os.Symlink("..data/tls.key", f.key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.put = func(t *testing.T, from, name string) {
+		version, link, next := filepath.Join(dir, ".."+name), filepath.Join(dir, "..data"), filepath.Join(dir, "..data_tmp")
+		if err := os.Mkdir(version, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		copyTo(t, filepath.Join(from, name+".pem"), filepath.Join(version, "tls.crt"))
+		copyTo(t, filepath.Join(from, name+".key"), filepath.Join(version, "tls.key"))
+		old, _ := os.Readlink(link)
+		if err := errors.Join(os.Symlink(".."+name, next), os.Rename(next, link)); err != nil {
+			t.Fatal(err)
+		}
+		if old != "" {
+			os.RemoveAll(filepath.Join(dir, old))
+		}
+	}
+	return f
+}
+
+// TestCertificateIsReplacedUnderLoad: connections are opened all the time while
+// the files change, and none of them fails, nor any that is there already.
+func TestCertificateIsReplacedUnderLoad(t *testing.T) {
+	for name, newFiles := range map[string]func(*testing.T) certFiles{"renamed": renamed, "mounted": mounted} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ca, issued, files := newCA(t), t.TempDir(), newFiles(t)
+			ca.issue(t, issued, "cert0", "127.0.0.1")
+			files.put(t, issued, "cert0")
+			s := serve(t, Config{Child: sh(`exec cat`), TLS: &TLS{Cert: files.cert, Key: files.key}})
+			old := wspipetest.Dial(t, s.ws, over(t, ca.client(t)))
+			stop := load(t, s, ca)
+			for i := 1; i <= 4; i++ {
+				name := fmt.Sprintf("cert%d", i)
+				ca.issue(t, issued, name, "127.0.0.1")
+				files.put(t, issued, name)
+				awaitShown(t, s, ca, name)
+				old.Send(name)
+				old.Expect(name)
+			}
+			if n := stop(); n < 20 {
+				t.Errorf("only %d connections were opened meanwhile", n)
+			}
+		})
+	}
+}
+
+// load opens connections to s until it is stopped, and echoes on each. It
+// returns how many there were.
+func load(t *testing.T, s *testServer, ca *testCA) (stop func() int64) {
+	var opened atomic.Int64
+	var workers sync.WaitGroup
+	done := make(chan struct{})
+	for range 3 {
+		opt := over(t, ca.client(t))
+		opt.HTTPClient.Transport.(*http.Transport).TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+		workers.Go(func() { // ends with done
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if err := echoOnce(s.ws, opt); err != nil {
+					t.Errorf("connection %d: %v", opened.Load(), err)
+					return
+				}
+				opened.Add(1)
+			}
+		})
+	}
+	stop = sync.OnceValue(func() int64 {
+		close(done)
+		workers.Wait()
+		return opened.Load()
+	})
+	t.Cleanup(func() { stop() })
+	return stop
+}
+
+// echoOnce opens a connection, echoes once and closes it.
+func echoOnce(url string, opt *websocket.DialOptions) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, _, err := websocket.Dial(ctx, url, opt)
+	if err != nil {
+		return err
+	}
+	defer conn.CloseNow()
+	if err := conn.Write(ctx, websocket.MessageText, []byte("x")); err != nil {
+		return err
+	}
+	if _, _, err := conn.Read(ctx); err != nil {
+		return err
+	}
+	return conn.Close(1000, "")
+}
+
+// TestBrokenFilesKeepTheOldCertificate: whatever stands in the files, the
+// server goes on with what it has, and says so once.
+func TestBrokenFilesKeepTheOldCertificate(t *testing.T) {
+	t.Parallel()
+	const complaint = `"level":"ERROR","msg":"cannot reload`
+	ca, issued, files := newCA(t), t.TempDir(), renamed(t)
+	goodCert, goodKey := ca.issue(t, issued, "good", "127.0.0.1")
+	otherCert, _ := ca.issue(t, issued, "other", "127.0.0.1")
+	whole, err := os.ReadFile(goodCert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files.put(t, issued, "good")
+	s := serve(t, Config{Child: sh(`exec cat`), TLS: &TLS{Cert: files.cert, Key: files.key}})
+	// complaints makes new connections, which look at the files, until the log
+	// has so many, or for so long.
+	complaints := func(n int, most time.Duration) int {
+		for end := time.Now().Add(most); ; <-time.After(10 * time.Millisecond) {
+			if got := shown(t, s, ca); got != "good" {
+				t.Fatalf("the certificate is that of %s", got)
+			}
+			if now := strings.Count(s.log.String(), complaint); now >= n || time.Now().After(end) {
+				return now
+			}
+		}
+	}
+	spoils := []func() error{
+		func() error { copyTo(t, otherCert, files.cert); return nil },                 // another key's
+		func() error { return os.WriteFile(files.cert, whole[:len(whole)/2], 0o600) }, // half-written
+		func() error { return os.Truncate(files.cert, 0) },                            // as at the start of writing it
+		func() error { return os.WriteFile(files.key, []byte("not a key\n"), 0o600) }, // nonsense
+		func() error { return errors.Join(os.Remove(files.cert), os.Remove(files.key)) },
+	}
+	for i, spoil := range spoils {
+		if err := spoil(); err != nil {
+			t.Fatal(err)
+		}
+		if n := complaints(i+1, patience); n != i+1 {
+			t.Fatalf("%d complaints about %d changes:\n%s", n, i+1, s.log.String())
+		}
+	}
+	if n := complaints(len(spoils)+1, 2*recheck+recheck/2); n != len(spoils) {
+		t.Errorf("it complains again without a change:\n%s", s.log.String())
+	}
+	ca.issue(t, issued, "next", "127.0.0.1")
+	files.put(t, issued, "next")
+	awaitShown(t, s, ca, "next")
+	concat(t, files.cert, goodCert) // in place, as cp does it
+	concat(t, files.key, goodKey)
+	awaitShown(t, s, ca, "good")
+}
+
+// Reload is for files that change without a sign of it.
+func TestReloadReadsEverything(t *testing.T) {
+	t.Parallel()
+	ca, issued, files := newCA(t), t.TempDir(), renamed(t)
+	stamp := time.Now().Add(-time.Hour)
+	// fill writes over the files, so that they look as before.
+	fill := func(name string) {
+		for suffix, to := range map[string]string{".pem": files.cert, ".key": files.key} {
+			content, err := os.ReadFile(filepath.Join(issued, name+suffix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			content = append(content, bytes.Repeat([]byte("\n"), 4096-len(content))...)
+			if err := errors.Join(os.WriteFile(to, content, 0o600), os.Chtimes(to, stamp, stamp)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ca.issue(t, issued, "one", "127.0.0.1")
+	ca.issue(t, issued, "two", "127.0.0.1")
+	fill("one")
+	s := serve(t, Config{Child: sh(`exec cat`), TLS: &TLS{Cert: files.cert, Key: files.key}})
+	others := 0
+	s.reloaders = append(s.reloaders, func() { others++ })
+	if got := shown(t, s, ca); got != "one" {
+		t.Fatalf("the certificate is that of %s", got)
+	}
+	fill("two")
+	for end := time.Now().Add(2 * recheck); time.Now().Before(end); {
+		if got := shown(t, s, ca); got != "one" {
+			t.Fatalf("the files show that they have changed: %s", got)
+		}
+	}
+	s.reload()
+	if got := shown(t, s, ca); got != "two" || others != 1 {
+		t.Errorf("the certificate is that of %s, and the other was called %d times", got, others)
+	}
+}
+
+func TestClientCAIsReplaced(t *testing.T) {
+	t.Parallel()
+	ours, next := newCA(t), newCA(t)
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	concat(t, roots, ours.file)
+	s := serveTLS(t, ours, `exec cat`, Config{TLS: &TLS{ClientCA: roots}})
+	alice, aliceKey := ours.issue(t, t.TempDir(), "alice")
+	bob, bobKey := next.issue(t, t.TempDir(), "bob")
+	before, after := ours.client(t, alice, aliceKey), ours.client(t, bob, bobKey)
+	session := wspipetest.Dial(t, s.ws, over(t, before))
+	if _, err := getTLS(t, s.ws, after); err == nil {
+		t.Error("a certificate of a CA to come is let in")
+	}
+	copyTo(t, next.file, roots)
+	for end := time.Now().Add(patience); ; {
+		_, err := getTLS(t, s.ws, after)
+		if err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	if _, err := getTLS(t, s.ws, before); err == nil {
+		t.Error("a certificate of the CA that has gone is let in")
+	}
+	session.Send("x") // which began when it was good
+	session.Expect("x")
+}

@@ -1,0 +1,345 @@
+//go:build unix
+
+package server
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/process"
+)
+
+// tree makes files in a new directory, by name and content. A content that
+// starts with #! is a program, one that starts with "-> " a link.
+func tree(t testing.TB, files map[string]string) (dir string) {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A child that is forked now would hold them open for writing until it has
+	// executed something, and none could be started so long.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if to, ok := strings.CutPrefix(content, "-> "); ok {
+			err = os.Symlink(to, path)
+		} else {
+			err = os.WriteFile(path, []byte(content), 0o644)
+		}
+		if err == nil && strings.HasPrefix(content, "#!") {
+			err = os.Chmod(path, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// http returns the server's address for plain requests to path.
+func (s *testServer) http(path string) string {
+	return "http" + strings.TrimPrefix(s.ws, "ws") + strings.TrimPrefix(path, "/")
+}
+
+// once does not follow redirects and keeps no connection.
+var once = &http.Client{
+	Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	Timeout:       2 * patience,
+}
+
+// fetch makes a plain request and returns the answer, whose body it has read.
+// More are header fields, each a name and a value.
+func fetch(t *testing.T, method, url string, body io.Reader, more ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequest(method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(more); i += 2 {
+		req.Header.Add(more[i], more[i+1])
+	}
+	resp, err := once.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("after %d bytes of body: %v", len(text), err)
+	}
+	return resp, string(text)
+}
+
+func get(t *testing.T, url string) (*http.Response, string) {
+	t.Helper()
+	return fetch(t, "GET", url, nil)
+}
+
+// plainConn is a connection on which a test writes requests by hand.
+type plainConn struct {
+	*net.TCPConn
+	r *bufio.Reader
+	t *testing.T
+}
+
+func connect(t *testing.T, s *testServer) *plainConn {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.sockets.serving[0].Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	return &plainConn{TCPConn: conn.(*net.TCPConn), r: bufio.NewReader(conn), t: t}
+}
+
+// send writes text as it is.
+func (c *plainConn) send(text string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.TCPConn, text); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// answer reads the header of an answer to a request of that method.
+func (c *plainConn) answer(method string) *http.Response {
+	c.t.Helper()
+	resp, err := http.ReadResponse(c.r, &http.Request{Method: method})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return resp
+}
+
+// whole reads an answer with its body.
+func (c *plainConn) whole(method string) (resp *http.Response, body string) {
+	c.t.Helper()
+	resp = c.answer(method)
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatalf("after %d bytes of body: %v", len(text), err)
+	}
+	return resp, string(text)
+}
+
+// webSocketFields ask for an upgrade.
+const webSocketFields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+const textHeader = `printf 'Content-Type: text/plain\n\n'` + "\n"
+
+// TestTheOrderOfRoutes: the same name is in each directory.
+func TestTheOrderOfRoutes(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{
+		"ws/all": "#!/bin/sh\necho ws $SCRIPT_NAME", "ws/only": "#!/bin/sh\necho ws only",
+		"cgi/all": "#!/bin/sh\n" + textHeader + "echo cgi $SCRIPT_NAME",
+		"www/all": "file all", "www/two": "file two",
+	})
+	s := serve(t, Config{Dir: dir + "/ws", CGIDir: dir + "/cgi", StaticDir: dir + "/www", Console: true})
+	for path, want := range map[string]string{"all": "cgi /all\n", "two": "file two", "all/more": "cgi /all\n"} {
+		if resp, body := get(t, s.http(path)); resp.StatusCode != 200 || body != want {
+			t.Errorf("GET %s: got %d %q, want %q", path, resp.StatusCode, body, want)
+		}
+	}
+	for _, path := range []string{"", "only", "two/more", "nothing"} {
+		if resp, body := get(t, s.http(path)); resp.StatusCode != 200 || !strings.Contains(body, "<html") {
+			t.Errorf("GET %s: got %d %q, want the console", path, resp.StatusCode, body)
+		}
+	}
+	if resp, _ := get(t, s.http(".wspipe/console/console.js")); resp.StatusCode != 200 {
+		t.Errorf("a part of the console: got %d", resp.StatusCode)
+	}
+	dial(t, s.ws+"all").Expect("ws /all")
+	dial(t, s.ws+"only").Expect("ws only")
+	expectNoWebSocket(t, s, "", "two", "nothing")
+}
+
+// expectNoWebSocket asks for WebSockets that are not there.
+func expectNoWebSocket(t *testing.T, s *testServer, paths ...string) {
+	t.Helper()
+	for _, path := range paths {
+		resp, body := refused(t, s.ws+path, nil)
+		if resp.StatusCode != 404 || !strings.HasPrefix(body, "wspipe: ") {
+			t.Errorf("WebSocket %s: got %d %q, want 404 and a reason", path, resp.StatusCode, body)
+		}
+	}
+}
+
+func TestFilesAloneHaveNoWebSocket(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"index.html": "home", "run": "#!/bin/sh\necho started >&2"})
+	s := serve(t, Config{StaticDir: dir})
+	expectNoWebSocket(t, s, "", "index.html", "run", "nothing")
+	for path, want := range map[string]int{"": 200, "nothing": 404} {
+		if resp, body := get(t, s.http(path)); resp.StatusCode != want || body == "" || strings.Contains(body, "--devconsole") {
+			t.Errorf("GET %q: got %d %q, want %d", path, resp.StatusCode, body, want)
+		}
+	}
+	if strings.Contains(s.log.String(), "started") {
+		t.Error("something was started")
+	}
+}
+
+func TestACommandBesideFilesAndCGI(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{
+		"cgi/answer": "#!/bin/sh\n" + textHeader + `echo "cgi $#"`, "www/index.html": "home",
+	})
+	s := serve(t, Config{Child: process.Spec{Path: "/bin/echo", Args: []string{"a", "b"}}, CGIDir: dir + "/cgi", StaticDir: dir + "/www"})
+	for _, path := range []string{"", "answer", "any/path"} {
+		dial(t, s.ws+path).Expect("a b")
+	}
+	for path, want := range map[string]string{"": "home", "answer": "cgi 0\n"} { // none of COMMAND's arguments
+		if _, body := get(t, s.http(path)); body != want {
+			t.Errorf("GET %s: got %q, want %q", path, body, want)
+		}
+	}
+	if resp, _ := get(t, s.http("nothing")); resp.StatusCode != 404 {
+		t.Errorf("got %d, want 404", resp.StatusCode)
+	}
+}
+
+// TestCGIAloneHasNoWebSocket also without any page at the top.
+func TestCGIAloneHasNoWebSocket(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"answer": "#!/bin/sh\necho started >&2"})
+	s := serve(t, Config{CGIDir: dir})
+	expectNoWebSocket(t, s, "", "answer")
+	if resp, _ := get(t, s.http("")); resp.StatusCode != 404 {
+		t.Errorf("got %d, want 404", resp.StatusCode)
+	}
+	if strings.Contains(s.log.String(), "started") {
+		t.Error("something was started")
+	}
+}
+
+func TestDirectoriesThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"file": ""})
+	for _, path := range []string{dir + "/none", dir + "/file"} {
+		for flag, cfg := range map[string]Config{"dir": {Dir: path}, "cgidir": {CGIDir: path}, "staticdir": {StaticDir: path}} {
+			cfg.Addresses = []string{"127.0.0.1"}
+			if _, err := Listen(cfg); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("open directory %q: ", path)) {
+				t.Errorf("%s: %v", flag, err)
+			}
+		}
+	}
+}
+
+// TestTheGateStandsBeforeTheDirectories: nothing is started for a page of
+// another site, and no file is told to a name that is not ours.
+func TestTheGateStandsBeforeTheDirectories(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"cgi/run": "#!/bin/sh\necho started >&2\n" + textHeader, "ws/run": "#!/bin/sh\necho started >&2", "www/page": "page"})
+	s := serve(t, Config{Dir: dir + "/ws", CGIDir: dir + "/cgi", StaticDir: dir + "/www"})
+	for _, method := range []string{"GET", "POST"} {
+		if resp, body := fetch(t, method, s.http("run"), nil, "Origin", "http://evil.example"); resp.StatusCode != 403 || !strings.Contains(body, "--origin=http://evil.example") {
+			t.Errorf("%s: got %d %q, want 403", method, resp.StatusCode, body)
+		}
+	}
+	c := connect(t, s)
+	c.send("GET /page HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+	if resp, body := c.whole("GET"); resp.StatusCode != 403 || strings.HasPrefix(body, "page") {
+		t.Errorf("got %d %q, want 403", resp.StatusCode, body)
+	}
+	fromEvil := &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}}
+	if resp, _ := refused(t, s.ws+"run", fromEvil); resp.StatusCode != 403 {
+		t.Errorf("WebSocket: got %d, want 403", resp.StatusCode)
+	}
+	if strings.Contains(s.log.String(), "started") {
+		t.Error("something was started")
+	}
+}
+
+// eventually waits for what nothing tells.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); {
+		if time.Now().After(end) {
+			t.Fatalf("not true after %v: %s", patience, what)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+func link(t testing.TB, to, path string) {
+	t.Helper()
+	if err := os.Symlink(to, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReplacedDirectories: whoever brings a new version puts a directory in the
+// place of another, or turns a link to it.
+func TestReplacedDirectories(t *testing.T) {
+	t.Parallel()
+	version := func(n string) map[string]string {
+		return map[string]string{
+			"www/" + n: n, "www/cgi/p" + n: "#!/bin/sh\n# SECRET\n" + textHeader + "echo " + n, "www/ws/e" + n: "#!/bin/sh\n# SECRET\necho " + n,
+			"www/c" + n: "-> cgi/p" + n,
+		}
+	}
+	link := tree(t, map[string]string{"dir": "-> " + tree(t, version("1"))}) + "/dir"
+	for how, replace := range map[string]func(dir, by string) error{
+		"renamed": func(dir, by string) error {
+			if err := os.Rename(dir+"/www", dir+"/old"); err != nil {
+				return err
+			}
+			return os.Rename(by+"/www", dir+"/www")
+		},
+		"relinked": func(dir, by string) error {
+			if err := os.Remove(dir); err != nil {
+				return err
+			}
+			return os.Symlink(by, dir)
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			dir := link
+			if how == "renamed" {
+				dir = tree(t, version("1"))
+			}
+			s := serve(t, Config{Dir: dir + "/www/ws", CGIDir: dir + "/www/cgi", StaticDir: dir + "/www"})
+			for _, n := range []string{"1", "2"} {
+				if n == "2" {
+					if err := replace(dir, tree(t, version("2"))); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for path, want := range map[string]string{n: n, "p" + n: n + "\n"} {
+					if resp, body := get(t, s.http(path)); resp.StatusCode != 200 || body != want {
+						t.Errorf("%s: got %d %q", path, resp.StatusCode, body)
+					}
+				}
+				dial(t, s.ws+"e"+n).Expect(n)
+				for _, path := range []string{"cgi/p" + n, "ws/e" + n, "c" + n} {
+					if resp, body := get(t, s.http(path)); resp.StatusCode != 404 || strings.Contains(body, "SECRET") {
+						t.Errorf("%s: got %d %q", path, resp.StatusCode, body)
+					}
+				}
+			}
+			for _, path := range []string{"1", "p1", "cgi/p1", "c1"} {
+				if resp, _ := get(t, s.http(path)); resp.StatusCode != 404 {
+					t.Errorf("%s of the old one: got %d", path, resp.StatusCode)
+				}
+			}
+		})
+	}
+}

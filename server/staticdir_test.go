@@ -1,0 +1,252 @@
+//go:build unix
+
+package server
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func serveFiles(t *testing.T, files map[string]string) *testServer {
+	t.Helper()
+	return serve(t, Config{StaticDir: tree(t, files)})
+}
+
+func TestStaticFiles(t *testing.T) {
+	t.Parallel()
+	names := []string{
+		"with space", "per%cent", "per%2ecent", "ha#sh", "que?ry", "a&b=c", "semi;colon", "plus+", "co:lon", "tilde~", "dots..in..it", "ends.", "Ümläut",
+		"日本", "new\nline", "tab\t", "'quote\"", "<b>", "sub/with space/deep er",
+	}
+	files := map[string]string{"index.html": "home", "page.html": "<p>", "x.css": "p{}", "x.js": "1", "x.svg": "<svg/>", "x.json": "{}", "empty": "", "none": "plain", "zero": "\x00\x01"}
+	for _, name := range names {
+		files[name] = "content of " + name
+	}
+	s := serveFiles(t, files)
+	for _, name := range names {
+		if resp, body := get(t, s.http((&url.URL{Path: "/" + name}).EscapedPath())); resp.StatusCode != 200 || body != files[name] {
+			t.Errorf("%q: got %d %q", name, resp.StatusCode, body)
+		}
+		every := "" // each byte escaped
+		for _, c := range []byte(name) {
+			if c == '/' {
+				every += "/"
+			} else {
+				every += "%" + string("0123456789abcdef"[c>>4]) + string("0123456789ABCDEF"[c&15])
+			}
+		}
+		if resp, body := get(t, s.http(every)); resp.StatusCode != 200 || body != files[name] {
+			t.Errorf("%s: got %d %q", every, resp.StatusCode, body)
+		}
+	}
+	for name, want := range map[string]string{
+		"": "text/html; charset=utf-8", "page.html": "text/html; charset=utf-8", "x.css": "text/css; charset=utf-8", "x.js": "text/javascript; charset=utf-8",
+		"x.svg": "image/svg+xml", "x.json": "application/json", "none": "text/plain; charset=utf-8", "zero": "application/octet-stream",
+	} {
+		if resp, _ := get(t, s.http(name)); resp.StatusCode != 200 || resp.Header.Get("Content-Type") != want {
+			t.Errorf("%s: got %d, type %q, want %q", name, resp.StatusCode, resp.Header.Get("Content-Type"), want)
+		}
+	}
+	if resp, body := get(t, s.http("empty")); resp.StatusCode != 200 || resp.ContentLength != 0 || body != "" {
+		t.Errorf("an empty file: got %d %q, length %d", resp.StatusCode, body, resp.ContentLength)
+	}
+}
+
+func TestPartsOfStaticFiles(t *testing.T) {
+	t.Parallel()
+	s := serveFiles(t, map[string]string{"ten": "0123456789"})
+	resp, _ := get(t, s.http("ten"))
+	modified := resp.Header.Get("Last-Modified")
+	if resp.ContentLength != 10 || resp.Header.Get("Accept-Ranges") != "bytes" || modified == "" {
+		t.Errorf("length %d, %v", resp.ContentLength, resp.Header)
+	}
+	for _, test := range []struct {
+		method, field, value string
+		status               int
+		body, part           string
+	}{
+		{"GET", "Range", "bytes=2-4", 206, "234", "bytes 2-4/10"},
+		{"GET", "Range", "bytes=8-", 206, "89", "bytes 8-9/10"},
+		{"GET", "Range", "bytes=-1", 206, "9", "bytes 9-9/10"},
+		{"GET", "Range", "bytes=10-", 416, "invalid range: failed to overlap\n", "bytes */10"},
+		{"HEAD", "Range", "bytes=2-4", 206, "", "bytes 2-4/10"},
+		{"HEAD", "X", "", 200, "", ""},
+		{"GET", "If-Modified-Since", modified, 304, "", ""},
+		{"HEAD", "If-Modified-Since", modified, 304, "", ""},
+		{"GET", "If-Modified-Since", time.Unix(1e9, 0).UTC().Format(http.TimeFormat), 200, "0123456789", ""},
+		{"GET", "If-Unmodified-Since", time.Unix(1e9, 0).UTC().Format(http.TimeFormat), 412, "", ""},
+	} {
+		resp, body := fetch(t, test.method, s.http("ten"), nil, test.field, test.value)
+		if resp.StatusCode != test.status || body != test.body || resp.Header.Get("Content-Range") != test.part {
+			t.Errorf("%s, %s %s: got %d %q %v", test.method, test.field, test.value, resp.StatusCode, body, resp.Header)
+		}
+	}
+	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "PROPFIND"} {
+		if resp, _ := fetch(t, method, s.http("ten"), nil); resp.StatusCode != 405 || resp.Header.Get("Allow") != "GET, HEAD" {
+			t.Errorf("%s: got %d, Allow %q", method, resp.StatusCode, resp.Header.Get("Allow"))
+		}
+	}
+}
+
+func TestStaticDirectories(t *testing.T) {
+	t.Parallel()
+	s := serveFiles(t, map[string]string{
+		"index.html": "home", "sub/index.html": "sub", "sub/a b:c/index.html": "deep", "bare/file": "file", "odd/index.html/file": "file", "evil.example/index.html": "x",
+	})
+	for path, want := range map[string]string{
+		"/": "home", "/index.html": "home", "/sub/": "sub", "//sub///": "sub", "/sub/index.html": "sub", "/sub/a%20b:c/": "deep", "/bare/file": "file",
+	} {
+		if resp, body := get(t, strings.TrimSuffix(s.http(""), "/")+path); resp.StatusCode != 200 || body != want {
+			t.Errorf("%s: got %d %q", path, resp.StatusCode, body)
+		}
+	}
+	// No listings, and files are no directories.
+	for _, path := range []string{"bare", "bare/", "odd", "odd/", "odd/index.html", "odd/index.html/", "index.html/", "bare/file/", "bare/file/more", "none", "none/"} {
+		if resp, body := get(t, s.http(path)); resp.StatusCode != 404 || strings.Contains(body, "file\n") {
+			t.Errorf("%s: got %d %q, want 404", path, resp.StatusCode, body)
+		}
+	}
+	for path, want := range map[string]string{
+		"/sub": "/sub/", "/sub?a=%41&b": "/sub/?a=%41&b", "/sub/a%20b:c?x": "/sub/a%20b:c/?x", "//evil.example": "//evil.example/",
+		"///evil.example?q": "///evil.example/?q", "/%65vil.example": "/evil.example/", "//sub//a%20b:c": "//sub//a%20b:c/",
+	} {
+		from, err := url.Parse(strings.TrimSuffix(s.http(""), "/") + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, _ := get(t, from.String())
+		to, err := from.Parse(resp.Header.Get("Location")) // as a browser resolves it
+		if err != nil || resp.StatusCode != 301 || to.Host != from.Host || to.RequestURI() != want {
+			t.Errorf("%s: got %d to %q, want %s", path, resp.StatusCode, resp.Header.Get("Location"), want)
+		}
+	}
+	for _, path := range []string{"//evil.example/..", "//evil.example/%2e%2e", "/%2f/evil.example", "//evil.example/../sub", `/\evil.example`} {
+		c := connect(t, s)
+		c.send("GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		if resp, _ := c.whole("GET"); resp.StatusCode != 404 || resp.Header.Get("Location") != "" {
+			t.Errorf("%s: got %d to %q, want 404", path, resp.StatusCode, resp.Header.Get("Location"))
+		}
+	}
+}
+
+// TestOnlyRegularFilesAreServed: what reads of others would do, or wait for,
+// nobody knows.
+func TestOnlyRegularFilesAreServed(t *testing.T) {
+	t.Parallel()
+	s := serveFiles(t, map[string]string{"tofifo": "-> fifo", "null": "-> /dev/null", "tosocket": "-> socket", "dangling": "-> nothing"})
+	makeOdd(t, s.cfg.StaticDir)
+	for _, name := range []string{"fifo", "socket", "device", "tofifo", "tosocket", "null", "dangling"} {
+		if resp, _ := get(t, s.http(name)); resp.StatusCode != 404 {
+			t.Errorf("%s: got %d, want 404", name, resp.StatusCode)
+		}
+	}
+}
+
+// makeOdd makes files in dir that are none, as far as we may.
+func makeOdd(t *testing.T, dir string) {
+	t.Helper()
+	if err := syscall.Mkfifo(dir+"/fifo", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	// The length of a socket's path is bounded.
+	short, err := os.MkdirTemp("", "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(short)
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: short + "/s"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(short+"/s", dir+"/socket"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir+"/socket", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getuid() == 0 { // only root may; in a container not even root
+		syscall.Mknod(dir+"/device", syscall.S_IFCHR|0o777, 1<<8|3)
+	}
+}
+
+// TestAnUnreadableFile is one to others than root.
+func TestAnUnreadableFile(t *testing.T) {
+	t.Parallel()
+	refusal := cannotRead(&os.PathError{Op: "open", Path: "x", Err: syscall.EACCES})
+	if refusal.status != 403 {
+		t.Errorf("got %d, want 403", refusal.status)
+	}
+	s := serveFiles(t, map[string]string{"file": "SECRET", "sub/file": "SECRET"})
+	for _, name := range []string{"file", "sub"} {
+		if err := os.Chmod(s.cfg.StaticDir+"/"+name, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { os.Chmod(s.cfg.StaticDir+"/sub", 0o700) })
+	if os.Getuid() == 0 {
+		return // who may read everything
+	}
+	for name, want := range map[string]int{"file": 403, "sub/file": 404} {
+		if resp, body := get(t, s.http(name)); resp.StatusCode != want || strings.Contains(body, "SECRET") {
+			t.Errorf("%s: got %d %q, want %d", name, resp.StatusCode, body, want)
+		}
+	}
+}
+
+func TestFilesComeAndGo(t *testing.T) {
+	t.Parallel()
+	s := serveFiles(t, nil)
+	for _, want := range []string{"first", "second, and longer"} {
+		if resp, _ := get(t, s.http("file")); resp.StatusCode != 404 {
+			t.Errorf("before: got %d", resp.StatusCode)
+		}
+		path := s.cfg.StaticDir + "/file"
+		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, body := get(t, s.http("file")); body != want {
+			t.Errorf("got %q, want %q", body, want)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestAFileThatBecomesAnother after it has been found: what is served is looked
+// at again.
+func TestAFileThatBecomesAnother(t *testing.T) {
+	t.Parallel()
+	outside := tree(t, map[string]string{"secret.txt": canary})
+	s := serveFiles(t, map[string]string{"file": "plain"})
+	path := s.cfg.StaticDir + "/file"
+	for name, replace := range map[string]func() error{
+		"removed":     func() error { return nil },
+		"a directory": func() error { return os.Mkdir(path, 0o700) },
+		"a link out":  func() error { return os.Symlink(outside+"/secret.txt", path) },
+	} {
+		if err := os.WriteFile(path, []byte("plain"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, w := httptest.NewRequest("GET", "/file", nil), httptest.NewRecorder()
+		rt := s.find(r)
+		os.Remove(path)
+		if err := replace(); err != nil {
+			t.Fatal(err)
+		}
+		if why := rt.serve(w, r, nil, nil); why == nil || why.status != 404 || strings.Contains(w.Body.String(), canary) {
+			t.Errorf("%s: got %v %q", name, why, w.Body)
+		}
+		os.Remove(path)
+	}
+}
