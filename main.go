@@ -21,9 +21,37 @@ func main() {
 	if signal.Notify(signals, os.Interrupt, syscall.SIGTERM); !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		signal.Notify(signals, syscall.SIGHUP)
 	}
-	go func() { // ends with the process
-		cancel(fmt.Errorf("%v signal received", <-signals))
-		os.Exit(128 + int((<-signals).(syscall.Signal))) // a second one ends at once
-	}()
-	os.Exit(cmd.Main(ctx, os.Args, os.Stdout, os.Stderr, license))
+	reload := make(chan struct{}, 1)
+	go obey(signals, cancel, reload) // ends with the process
+	os.Exit(cmd.Main(ctx, reload, os.Args, os.Stdout, os.Stderr, license))
+}
+
+// obey stops wspipe at the first signal and ends it at once at the second.
+// SIGHUP is a wish to reload, unless it tells that our terminal has gone.
+func obey(signals <-chan os.Signal, stop context.CancelCauseFunc, reload chan<- struct{}) {
+	inTerminal, stopping := hasTerminal(), false
+	for sig := range signals {
+		switch {
+		case sig == syscall.SIGHUP && !(inTerminal && !hasTerminal()):
+			select {
+			case reload <- struct{}{}:
+			default: // one is due anyway
+			}
+		case !stopping:
+			stopping = true
+			stop(fmt.Errorf("%v signal received", sig))
+		case sig != syscall.SIGHUP: // the end of a terminal may come twice
+			os.Exit(128 + int(sig.(syscall.Signal)))
+		}
+	}
+}
+
+// hasTerminal reports whether there is a terminal that controls us, tty(4).
+func hasTerminal() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	tty.Close()
+	return true
 }

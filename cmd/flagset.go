@@ -53,7 +53,11 @@ func (v *flagValue) Type() string { return v.kind }
 // Set always succeeds: pflag would stop at the first error.
 func (v *flagValue) Set(s string) error {
 	if err := v.set(s); err != nil {
-		*v.refused = append(*v.refused, fmt.Errorf("--%s=%s: %w", v.name, shellWords(s), err))
+		shown := shellWords(s)
+		if v.name == secretFlag {
+			shown = hiddenValue
+		}
+		*v.refused = append(*v.refused, fmt.Errorf("--%s=%s: %w", v.name, shown, err))
 		return nil
 	}
 	v.text = s
@@ -82,8 +86,8 @@ func optional[T any](to **T, parse func(string) (T, error)) func(string) error {
 	}
 }
 
-// one returns the setter of a flag that adds a value each time it is given.
-func one(to *[]string, parse func(string) (string, error)) func(string) error {
+// each returns the setter of a flag that adds a value each time it is given.
+func each[T any](to *[]T, parse func(string) (T, error)) func(string) error {
 	return func(s string) error {
 		v, err := parse(s)
 		if err == nil {

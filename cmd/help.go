@@ -46,6 +46,8 @@ func rootHelp(root *cobra.Command) string {
 	line := func(usage, what string) { fmt.Fprintf(&text, "  %-34s %s\n", usage, what) }
 	fmt.Fprintf(&text, "Examples:\n%s\n\n%s\n\nUsage:\n", root.Example, root.Long)
 	line(root.UseLine(), "serve COMMAND")
+	line(root.Name()+" [flags] --dir=DIR", "serve each program in DIR")
+	line(root.Name()+" [flags] --staticdir=DIR", "serve files, also beside the two above")
 	for _, sub := range root.Commands() {
 		if !sub.Hidden {
 			line(sub.UseLine(), sub.Short)

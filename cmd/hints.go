@@ -68,10 +68,13 @@ func quotedCommand(err error, line string) error {
 	return hint(err, "without quotes: wspipe "+line, "or, for what only a shell understands: "+shellWords("wspipe", "sh", "-c", line))
 }
 
-// cannotListen says why an address cannot be listened on: err is "listen on ADDRESS: CAUSE".
-func cannotListen(err error) error {
+// cannotServe says why the server could not be set up: err is what it failed to
+// do, such as "listen on ADDRESS: CAUSE".
+func cannotServe(err error) error {
 	said := fmt.Errorf("cannot %w", err)
 	switch {
+	case !strings.HasPrefix(err.Error(), "listen "):
+		return said
 	case errors.Is(err, syscall.EACCES):
 		return hint(said, "use a port above 1023: --port=8080")
 	case errors.Is(err, syscall.EADDRINUSE):

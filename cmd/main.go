@@ -22,9 +22,10 @@ const (
 )
 
 // Main runs wspipe until it is done or ctx is, and returns its exit status.
-// The first of args is the name that it was called by. It returns even if
-// nobody reads stderr.
-func Main(ctx context.Context, args []string, stdout, stderr io.Writer, license string) int {
+// The first of args is the name that it was called by. Each value from reload
+// makes it read certificates and secrets again. It returns even if nobody reads
+// stderr.
+func Main(ctx context.Context, reload <-chan struct{}, args []string, stdout, stderr io.Writer, license string) int {
 	brokenPipe := make(chan os.Signal, 1) // if nobody takes the log any more, that is no end
 	signal.Notify(brokenPipe, syscall.SIGPIPE)
 	defer signal.Stop(brokenPipe)
@@ -36,6 +37,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, license 
 		stdout:  stdout,
 		stderr:  log,
 		opts:    newOptions(),
+		reload:  reload,
 	}
 	return p.run(ctx, args[1:])
 }
@@ -47,6 +49,7 @@ type program struct {
 	stdout  io.Writer
 	stderr  *logWriter
 	opts    *options
+	reload  <-chan struct{}
 	line    commandLine
 	sub     *cobra.Command // the subcommand called for, or nil
 	status  int            // the exit status so far

@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) {
 	wspipe := func() {
 		ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		os.Exit(Main(ctx, os.Args, os.Stdout, os.Stderr, "the license\n"))
+		os.Exit(Main(ctx, nil, os.Args, os.Stdout, os.Stderr, "the license\n"))
 	}
 	testscript.Main(leakChecked{m}, map[string]func(){"wspipe": wspipe, "websocketd": wspipe})
 }
@@ -83,7 +83,7 @@ func status(ts *testscript.TestScript, _ bool, args []string) {
 // run runs a command line that ends by itself.
 func run(args ...string) (status int, stdout, stderr string) {
 	var out, err bytes.Buffer
-	status = Main(context.Background(), append([]string{"wspipe"}, args...), &out, &err, "the license\n")
+	status = Main(context.Background(), nil, append([]string{"wspipe"}, args...), &out, &err, "the license\n")
 	return status, out.String(), err.String()
 }
 

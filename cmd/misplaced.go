@@ -29,9 +29,9 @@ func misplaced(line commandLine, known *pflag.FlagSet) error {
 		}
 		ours, theirs := line.words[i:end], slices.Concat(line.words[:i], line.words[end:])
 		return hint(
-			fmt.Errorf("%s went to %s, as everything after it does", shellWords(arg), shellWords(line.words[0])),
-			"for wspipe it goes in front: "+shellWords(slices.Concat([]string{"wspipe"}, line.flags, ours, theirs)...),
-			"if that is meant, -- says so: "+shellWords(slices.Concat([]string{"wspipe"}, line.flags, []string{"--"}, line.words)...),
+			fmt.Errorf("%s went to %s, as everything after it does", shellLine(arg), shellWords(line.words[0])),
+			"for wspipe it goes in front: "+shellLine(slices.Concat([]string{"wspipe"}, line.flags, ours, theirs)...),
+			"if that is meant, -- says so: "+shellLine(slices.Concat([]string{"wspipe"}, line.flags, []string{"--"}, line.words)...),
 		)
 	}
 	return nil

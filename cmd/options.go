@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"time"
@@ -15,9 +16,23 @@ import (
 // options is what the flags say.
 type options struct {
 	// Listening
-	port       int
+	port       *int // nil if not given
 	addresses  []string
-	devConsole bool
+	unixSocket string
+	socketMode *fs.FileMode // nil if not given
+	ssl        bool
+	sslCert    string
+	sslKey     string
+	sslCA      string
+	redirPort  int
+	// What to serve
+	dir         string
+	staticDir   string
+	cgiDir      string
+	devConsole  bool
+	headers     []server.Header
+	headersWS   []server.Header
+	headersHTTP []server.Header
 	// Messages
 	framing      *bridge.Framing // nil if not given
 	binary       *bool           // nil if not given
@@ -37,12 +52,18 @@ type options struct {
 	sameOrigin bool
 	origins    []string
 	hosts      []string
+	basicAuth  string
+	htpasswd   string
+	tokenFile  string
+	authHeader string
+	proxies    []string
 	maxPerIP   int
 	// Environment
-	passEnv []string // nil if not given
-	setEnv  []string
-	cwd     string
-	user    string
+	passEnv       []string // nil if not given
+	setEnv        []string
+	reverseLookup bool
+	cwd           string
+	user          string
 	// Log
 	logLevel  slog.Level
 	logFormat string
@@ -56,7 +77,6 @@ type options struct {
 // newOptions returns the options of a command line without flags.
 func newOptions() *options {
 	return &options{
-		port:         8080,
 		maxFrameSize: 1 << 20,
 		ping:         30 * time.Second,
 		maxForks:     1024,
@@ -66,48 +86,74 @@ func newOptions() *options {
 	}
 }
 
+// The default ports: no root needed.
+const (
+	defaultPort    = 8080
+	defaultTLSPort = 8443
+)
+
 // config returns what to serve, but for the child and the log, which depend on
 // the machine. It depends on the options alone. The error joins everything that
 // is wrong with them.
 func (o *options) config() (server.Config, error) {
-	problems := slices.Clone(o.refused)
 	framing, err := o.chosenFraming()
-	if err != nil {
-		problems = append(problems, err)
-	}
-	if twice := firstTwice(o.subprotocols); twice != "" {
-		problems = append(problems, fmt.Errorf("--subprotocol lists %s twice", twice))
-	}
-	if err := errors.Join(problems...); err != nil {
+	if err := errors.Join(append(slices.Clone(o.refused), err, o.contradictions())...); err != nil {
 		return server.Config{}, err
 	}
 	cfg := server.Config{
-		Addresses:     o.addresses,
-		Port:          o.port,
-		Child:         process.Spec{Grace: o.closeGrace},
-		PassEnv:       defaultPassEnv,
-		SetEnv:        o.setEnv,
-		Framing:       framing,
-		Subprotocols:  o.subprotocols,
-		Compress:      o.compress,
-		MaxMessage:    o.maxFrameSize,
-		PingInterval:  o.ping,
-		ExitCloseCode: o.exitCloseCode,
-		Console:       o.devConsole,
-		Origins:       o.allowedOrigins(),
-		Hosts:         o.hosts,
-		MaxChildren:   max(0, o.maxForks), // websocketd takes negative numbers for no limit
-		MaxPerIP:      o.maxPerIP,
-		MaxRuntime:    o.maxRuntime,
-		IdleTimeout:   o.idleTimeout,
-		Once:          o.once,
-		ExitWhenIdle:  o.exitWhenIdle,
-		Software:      "wspipe/" + version(),
+		Addresses:      o.addresses,
+		Port:           o.chosenPort(),
+		RedirectPort:   o.redirPort,
+		UnixSocket:     o.unixSocket,
+		Child:          process.Spec{Grace: o.closeGrace},
+		Dir:            o.dir,
+		CGIDir:         o.cgiDir,
+		StaticDir:      o.staticDir,
+		PassEnv:        defaultPassEnv,
+		SetEnv:         o.setEnv,
+		Framing:        framing,
+		Subprotocols:   o.subprotocols,
+		Compress:       o.compress,
+		MaxMessage:     o.maxFrameSize,
+		PingInterval:   o.ping,
+		ExitCloseCode:  o.exitCloseCode,
+		Console:        o.devConsole,
+		Headers:        o.headers,
+		HeadersWS:      o.headersWS,
+		HeadersHTTP:    o.headersHTTP,
+		ReverseLookup:  o.reverseLookup,
+		Auth:           server.Auth{Basic: o.basicAuth, HtpasswdFile: o.htpasswd, TokenFile: o.tokenFile, ProxyHeader: o.authHeader},
+		TrustedProxies: trustedProxies(o.proxies),
+		Origins:        o.allowedOrigins(),
+		Hosts:          o.hosts,
+		MaxChildren:    max(0, o.maxForks), // websocketd takes negative numbers for no limit
+		MaxPerIP:       o.maxPerIP,
+		MaxRuntime:     o.maxRuntime,
+		IdleTimeout:    o.idleTimeout,
+		Once:           o.once,
+		ExitWhenIdle:   o.exitWhenIdle,
+		Software:       "wspipe/" + version(),
+	}
+	if o.ssl {
+		cfg.TLS = &server.TLS{Cert: o.sslCert, Key: o.sslKey, ClientCA: o.sslCA}
+	}
+	if o.socketMode != nil {
+		cfg.UnixSocketMode = *o.socketMode
 	}
 	if o.passEnv != nil {
 		cfg.PassEnv = o.passEnv
 	}
 	return cfg, nil
+}
+
+func (o *options) chosenPort() int {
+	switch {
+	case o.port != nil:
+		return *o.port
+	case o.ssl:
+		return defaultTLSPort
+	}
+	return defaultPort
 }
 
 func (o *options) chosenFraming() (bridge.Framing, error) {
@@ -133,6 +179,31 @@ func (o *options) allowedOrigins() []string {
 		return []string{"*"}
 	}
 	return o.origins
+}
+
+// contradictions joins what is wrong with the flags together.
+func (o *options) contradictions() error {
+	var problems []error
+	says := func(wrong bool, problem error) {
+		if wrong {
+			problems = append(problems, problem)
+		}
+	}
+	twice := firstTwice(o.subprotocols)
+	says(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
+	says(o.ssl && (o.sslCert == "" || o.sslKey == ""), hint(errors.New("--ssl needs a certificate and its key"),
+		"--ssl --sslcert=cert.pem --sslkey=key.pem"))
+	says(!o.ssl && o.sslCert+o.sslKey+o.sslCA != "", hint(errors.New("--sslcert, --sslkey and --sslca mean nothing without --ssl"), "add --ssl"))
+	noTCP := o.unixSocket != "" && len(o.addresses) == 0
+	says(noTCP && o.port != nil, hint(errors.New("--port means nothing beside --unixsocket, which listens on the socket alone"),
+		"for TCP, too: --address=127.0.0.1"))
+	says(noTCP && o.redirPort != 0, hint(errors.New("--redirport means nothing beside --unixsocket, which listens on the socket alone"),
+		"for TCP, too: --address=127.0.0.1"))
+	says(o.socketMode != nil && o.unixSocket == "", errors.New("--unixsocket-mode means nothing without --unixsocket"))
+	says(o.redirPort != 0 && o.redirPort == o.chosenPort(), fmt.Errorf("--redirport=%d is the port that it redirects to", o.redirPort))
+	says(o.authHeader != "" && len(o.proxies) == 0, hint(errors.New("--auth-header needs to know which proxy may send it"),
+		"--trusted-proxy=127.0.0.1"))
+	return errors.Join(problems...)
 }
 
 // firstTwice returns the first of names that has been there before, or "".

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"math"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -68,7 +69,30 @@ func TestEachFlag(t *testing.T) {
 	}{
 		{[]string{"--port=0"}, func(c *server.Config) { c.Port = 0 }},
 		{[]string{"--address=[::1]", "--address", "0.0.0.0"}, func(c *server.Config) { c.Addresses = []string{"::1", "0.0.0.0"} }},
+		{[]string{"--unixsocket=/run/w.sock"}, func(c *server.Config) { c.UnixSocket = "/run/w.sock" }},
+		{[]string{"--unixsocket=w.sock", "--unixsocket-mode=0660", "--address=::1", "--port=81"}, func(c *server.Config) {
+			c.UnixSocket, c.UnixSocketMode, c.Addresses, c.Port = "w.sock", 0o660, []string{"::1"}, 81
+		}},
+		{[]string{"--ssl", "--sslcert=c", "--sslkey=k"}, func(c *server.Config) { c.TLS, c.Port = &server.TLS{Cert: "c", Key: "k"}, 8443 }},
+		{[]string{"--ssl", "--sslcert=c", "--sslkey=k", "--sslca=a", "--port=443"}, func(c *server.Config) {
+			c.TLS, c.Port = &server.TLS{Cert: "c", Key: "k", ClientCA: "a"}, 443
+		}},
+		{[]string{"--redirport=80"}, func(c *server.Config) { c.RedirectPort = 80 }},
+		{[]string{"--dir=d", "--staticdir=s", "--cgidir=c"}, func(c *server.Config) { c.Dir, c.StaticDir, c.CGIDir = "d", "s", "c" }},
 		{[]string{"--devconsole"}, func(c *server.Config) { c.Console = true }},
+		{[]string{"--header=A: b", "--header=a:c:d", "--header-ws=X-W:", "--header-http=X-H:\tü"}, func(c *server.Config) {
+			c.Headers = []server.Header{{Name: "A", Value: "b"}, {Name: "a", Value: "c:d"}}
+			c.HeadersWS, c.HeadersHTTP = []server.Header{{Name: "X-W"}}, []server.Header{{Name: "X-H", Value: "ü"}}
+		}},
+		{[]string{"--reverselookup"}, func(c *server.Config) { c.ReverseLookup = true }},
+		{[]string{"--basic-auth=me:se:cret"}, func(c *server.Config) { c.Auth.Basic = "me:se:cret" }},
+		{[]string{"--htpasswd=h", "--token-file=t"}, func(c *server.Config) { c.Auth.HtpasswdFile, c.Auth.TokenFile = "h", "t" }},
+		{[]string{"--auth-header=X-User", "--trusted-proxy=10.1.2.3/8, ::1", "--trusted-proxy=unix"}, func(c *server.Config) {
+			c.Auth.ProxyHeader = "X-User"
+			c.TrustedProxies = server.TrustedProxies{
+				Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}, Unix: true,
+			}
+		}},
 		{[]string{"--framing=bytes"}, func(c *server.Config) { c.Framing = bridge.Bytes }},
 		{[]string{"--framing=bytes", "--framing=lines"}, func(c *server.Config) {}},
 		{[]string{"-binary"}, func(c *server.Config) { c.Framing = bridge.Bytes }},
@@ -111,7 +135,7 @@ func TestEachFlag(t *testing.T) {
 func TestFlagGroups(t *testing.T) {
 	var groups []string
 	byGroup(knownFlags(), func(group string) { groups = append(groups, group) }, func(*pflag.Flag) {})
-	want := []string{"Listening", "Messages", "Life of a child", "Who may come in", "Environment", "Log", "Other"}
+	want := []string{"Listening", "What to serve", "Messages", "Life of a child", "Who may come in", "Environment", "Log", "Other"}
 	if !slices.Equal(groups, want) {
 		t.Errorf("got %q, want %q", groups, want)
 	}

@@ -50,8 +50,11 @@ func (p *program) runRoot(cmd *cobra.Command, words []string) error {
 		p.status = statusMisuse
 		fmt.Fprint(p.stderr, shortUsage(p.name))
 		return nil
-	case len(words) == 0 && !o.version && !o.license:
+	case o.version || o.license:
+	case len(words) == 0 && o.dir+o.staticDir+o.cgiDir == "":
 		err = errors.Join(err, hint(errors.New("no COMMAND to serve"), "wspipe --port=8080 ./script.sh"))
+	case len(words) > 0 && o.dir != "":
+		err = errors.Join(err, fmt.Errorf("--dir=%s and COMMAND %s exclude each other", shellWords(o.dir), shellWords(words[0])))
 	}
 	switch {
 	case err != nil:
@@ -70,8 +73,8 @@ func (p *program) runRoot(cmd *cobra.Command, words []string) error {
 func flagsBeforeSubcommand(line commandLine) error {
 	name := line.words[0]
 	return hint(
-		fmt.Errorf("%s means nothing to wspipe %s", shellWords(line.flags...), name),
-		"to serve a program called "+name+": "+shellWords(append([]string{"wspipe"}, line.args()...)...),
+		fmt.Errorf("%s means nothing to wspipe %s", shellLine(line.flags...), name),
+		"to serve a program called "+name+": "+shellLine(append([]string{"wspipe"}, line.args()...)...),
 	)
 }
 
@@ -85,5 +88,7 @@ func completeValues(root *cobra.Command) {
 	for name, values := range words {
 		root.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
-	root.MarkFlagDirname("cwd")
+	for _, name := range []string{"cwd", "dir", "staticdir", "cgidir"} {
+		root.MarkFlagDirname(name)
+	}
 }

@@ -23,13 +23,17 @@ func (p *program) serve(ctx context.Context, cfg server.Config, words []string) 
 	if err := p.opts.fillChild(&cfg.Child, words); err != nil {
 		return err
 	}
+	if err := p.opts.fillSecret(&cfg.Auth); err != nil {
+		return misuse{err}
+	}
+	cfg.Reload = p.reload
 	cfg.Log = newLog(p.stderr, p.opts.logFormat, p.opts.logLevel)
 	p.stderr.TellLost(p.lostRecords)
 	srv, err := server.Listen(cfg)
 	if err != nil {
-		return cannotListen(err)
+		return cannotServe(err)
 	}
-	p.announce(words[0], srv.URLs())
+	p.announce(words, srv.URLs())
 	p.status, err = srv.Serve(ctx)
 	return err
 }
@@ -38,16 +42,22 @@ func (p *program) serve(ctx context.Context, cfg server.Config, words []string) 
 // everything that stands against it.
 func (o *options) fillChild(child *process.Spec, words []string) error {
 	var problems []error
-	path, err := process.Resolve(words[0])
-	if err != nil {
-		problems = append(problems, cannotRun(words[0], err))
+	var err error
+	if len(words) > 0 {
+		if child.Path, err = process.Resolve(words[0]); err != nil {
+			problems = append(problems, cannotRun(words[0], err))
+		}
+		child.Args = words[1:]
 	}
 	if o.cwd != "" {
 		if err := isDir(o.cwd); err != nil {
 			problems = append(problems, err)
 		}
-		if path, err = filepath.Abs(path); err != nil {
-			problems = append(problems, err)
+		child.Dir = o.cwd
+		if child.Path != "" {
+			if child.Path, err = filepath.Abs(child.Path); err != nil {
+				problems = append(problems, err)
+			}
 		}
 	}
 	if o.user != "" {
@@ -55,7 +65,6 @@ func (o *options) fillChild(child *process.Spec, words []string) error {
 			problems = append(problems, fmt.Errorf("cannot %w", err))
 		}
 	}
-	child.Path, child.Args, child.Dir = path, words[1:], o.cwd
 	return errors.Join(problems...)
 }
 
@@ -71,22 +80,58 @@ func isDir(dir string) error {
 	return fmt.Errorf("--cwd=%s: %w", shellWords(dir), cause)
 }
 
+// fillSecret takes the password from the environment, where no ps shows it.
+func (o *options) fillSecret(auth *server.Auth) error {
+	pair, ok := os.LookupEnv(server.BasicAuthVariable)
+	if !ok || auth.Basic != "" {
+		return nil
+	}
+	var err error
+	if auth.Basic, err = credentials(pair); err != nil {
+		return fmt.Errorf("%s: %w", server.BasicAuthVariable, err)
+	}
+	return nil
+}
+
+// served names what the server is for, in the words of the command line.
+func (o *options) served(words []string) string {
+	switch {
+	case len(words) > 0:
+		return shellWords(words[0])
+	case o.dir != "":
+		return "the programs in " + shellWords(o.dir)
+	case o.staticDir != "":
+		return "the files in " + shellWords(o.staticDir)
+	}
+	return "the CGI programs in " + shellWords(o.cgiDir)
+}
+
 // announce tells where what is served: the one thing nobody else can know if
 // the port is 0.
-func (p *program) announce(command string, urls []string) {
-	if p.opts.logLevel == levelNone && p.opts.port != 0 {
+func (p *program) announce(words, urls []string) {
+	if p.opts.logLevel == levelNone && p.opts.chosenPort() != 0 {
 		return
 	}
+	what, isWebSocket := p.opts.served(words), len(words) > 0 || p.opts.dir != ""
 	for _, url := range urls {
-		p.say(slog.LevelInfo, "serving "+shellWords(command)+" at "+url, "serving", "command", command, "url", url)
-	}
-	if !p.opts.devConsole {
-		return
+		if !isWebSocket {
+			url = pageAt(url)
+		}
+		p.say(slog.LevelInfo, "serving "+what+" at "+url, "serving", "what", what, "url", url)
 	}
 	for _, url := range urls {
-		url = "http" + strings.TrimPrefix(url, "ws")
-		p.say(slog.LevelInfo, "console at "+url, "console", "url", url)
+		if page := pageAt(url); p.opts.devConsole && page != url { // a browser knows no unix sockets
+			p.say(slog.LevelInfo, "console at "+page, "console", "url", page)
+		}
 	}
+}
+
+// pageAt returns the http URL where url is a ws one.
+func pageAt(url string) string {
+	if rest, ok := strings.CutPrefix(url, "ws"); ok {
+		return "http" + rest
+	}
+	return url
 }
 
 // lostRecords is the line that tells of records which a stuck stderr cost.

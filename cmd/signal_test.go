@@ -3,18 +3,22 @@
 package cmd
 
 import (
+	"bufio"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/coder/websocket"
+	"github.com/creack/pty"
 
 	"wspipe/cmd/wspipetest"
 )
 
 func TestFirstSignalStops(t *testing.T) {
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		s := wspipetest.Start(t, "cat")
 		c := dial(t, s.WS)
 		s.Signal(sig)
@@ -43,6 +47,47 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		if status, want := s.Wait(), 128+int(sig); status != want {
 			t.Errorf("%v: status %d, want %d", sig, status, want)
 		}
+	}
+}
+
+// SIGHUP asks to reload, and a connection does not notice.
+func TestHangupReloads(t *testing.T) {
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, []byte("first\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := wspipetest.Start(t, "--token-file="+tokens, "cat")
+	c := dial(t, s.WS+"?access_token=first")
+	s.Signal(syscall.SIGHUP)
+	s.AwaitStderr("msg=reloaded")
+	if err := c.Write(t.Context(), websocket.MessageText, []byte("still there")); err != nil {
+		t.Fatal(err)
+	}
+	if _, msg, err := c.Read(t.Context()); string(msg) != "still there" {
+		t.Errorf("got %q, %v", msg, err)
+	}
+}
+
+// The end of the terminal that wspipe was started in is its end.
+func TestEndOfTheTerminal(t *testing.T) {
+	command := exec.Command(wspipetest.Binary(t), "--port=0", "cat")
+	terminal, err := pty.Start(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := bufio.NewReader(terminal)
+	for {
+		line, err := out.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(line, "serving") {
+			break
+		}
+	}
+	terminal.Close()
+	if err := command.Wait(); err != nil {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -3,8 +3,8 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -123,6 +123,15 @@ func token(s string) (string, error) {
 	return s, nil
 }
 
+// socketMode takes the permission bits of a socket, in octal.
+func socketMode(s string) (fs.FileMode, error) {
+	mode, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || mode == 0 || mode > uint64(fs.ModePerm) {
+		return 0, errors.New("not a mode in octal, such as 0660")
+	}
+	return fs.FileMode(mode), nil
+}
+
 // assignment takes NAME=VALUE.
 func assignment(s string) (string, error) {
 	name, value, ok := strings.Cut(s, "=")
@@ -153,89 +162,6 @@ func envNames(to *[]string) func(string) error {
 		}
 		return add(s)
 	}
-}
-
-// namePattern is what may stand for a host in a URL, but for an IPv6 address.
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_.])?$`)
-
-// hostName takes a name or an IP address, an IPv6 one also in brackets. It
-// returns the address without.
-func hostName(s string) (name string, ok bool) {
-	inner, bracketed := strings.CutPrefix(s, "[")
-	if bracketed {
-		inner, bracketed = strings.CutSuffix(inner, "]")
-		addr, err := netip.ParseAddr(inner)
-		return inner, bracketed && err == nil && addr.Is6()
-	}
-	if _, err := netip.ParseAddr(s); err == nil {
-		return s, true
-	}
-	return s, namePattern.MatchString(s)
-}
-
-// address takes an address to listen on.
-func address(s string) (string, error) {
-	name, ok := hostName(s)
-	switch {
-	case ok:
-		return name, nil
-	case s == "" || s == "*":
-		return "", errors.New("not an address; all there are: --address=0.0.0.0 --address=[::]")
-	case hasPort(s):
-		return "", errors.New("an address has no port here, that is --port")
-	}
-	return "", errors.New("neither a name nor an IP address")
-}
-
-// host takes a name of this server, as pages use it.
-func host(s string) (string, error) {
-	name, ok := hostName(s)
-	switch {
-	case ok:
-		return name, nil
-	case hasPort(s):
-		return "", fmt.Errorf("%q has a port, but a name covers every port", s)
-	case strings.Contains(s, "://"):
-		return "", fmt.Errorf("%q is a URL, not a host name", s)
-	}
-	return "", fmt.Errorf("%q is not a host name", s)
-}
-
-var schemePattern = regexp.MustCompile(`^[A-Za-z][-+.A-Za-z0-9]*$`)
-
-// origin takes [scheme://]host[:port], "null" or "*".
-func origin(s string) (string, error) {
-	if s == "*" || s == "null" {
-		return s, nil
-	}
-	scheme, rest, hasScheme := strings.Cut(s, "://")
-	if !hasScheme {
-		rest = s
-	} else if !schemePattern.MatchString(scheme) {
-		return "", fmt.Errorf("%q begins with no scheme such as https://", s)
-	}
-	if at, path, ok := strings.Cut(rest, "/"); ok && at != "" {
-		return "", fmt.Errorf("%q has a path, an origin has none: drop /%s", s, path)
-	}
-	name := rest
-	if hasPort(rest) {
-		name = rest[:strings.LastIndexByte(rest, ':')]
-	}
-	if _, ok := hostName(name); !ok || strings.Contains(name, ":") && name[0] != '[' {
-		return "", fmt.Errorf("%q is not an origin: [scheme://]host[:port], null or *", s)
-	}
-	return s, nil
-}
-
-// hasPort reports whether s is a host with a port, an IPv6 one in brackets.
-func hasPort(s string) bool {
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 {
-		return false
-	}
-	n, err := strconv.ParseUint(s[i+1:], 10, 16)
-	_, ok := hostName(s[:i])
-	return ok && err == nil && n > 0 && (s[0] == '[' || !strings.Contains(s[:i], ":"))
 }
 
 // plainPattern is what a shell takes as it is.

@@ -2,11 +2,13 @@ package cmd
 
 import (
 	"fmt"
+	"io/fs"
 	"math"
 	"testing"
 	"time"
 
 	"wspipe/process"
+	"wspipe/server"
 )
 
 // good and bad check a parser with texts that it must take and refuse.
@@ -104,4 +106,28 @@ func TestShellWords(t *testing.T) {
 			t.Errorf("%q: got %s, want %s", words, got, want)
 		}
 	}
+}
+
+func TestSocketValues(t *testing.T) {
+	good(t, socketMode, map[string]fs.FileMode{"0660": 0o660, "600": 0o600, "0777": 0o777})
+	bad(t, socketMode, "", "0", "8", "0x1", "-1", "01777", "rw")
+	good(t, socketPath, map[string]string{"/run/w.sock": "/run/w.sock", "./@x": "./@x"})
+	bad(t, socketPath, "", "@x")
+}
+
+func TestProxy(t *testing.T) {
+	good(t, proxy, map[string]string{"10.0.0.0/8": "10.0.0.0/8", "::1": "::1", "127.0.0.1": "127.0.0.1", "unix": "unix"})
+	bad(t, proxy, "", "10.0.0.0/33", "localhost", "10.0.0", "[::1]", "unix:", "10.0.0.1:80")
+}
+
+func TestHeader(t *testing.T) {
+	good(t, header, map[string]server.Header{
+		"Server: me": {Name: "Server", Value: "me"}, "a:": {Name: "a"}, " a : b:c ": {Name: "a", Value: "b:c"},
+	})
+	bad(t, header, "", "Server", ": x", "a b: c", "a: b\nc: d", "a: \x00", "Content-Length: 1", "upgrade: x", "Sec-WebSocket-Accept: x")
+}
+
+func TestCredentials(t *testing.T) {
+	good(t, credentials, map[string]string{"a:b": "a:b", "a:b:c": "a:b:c", "ä: ö": "ä: ö"})
+	bad(t, credentials, "", "ab", ":b", "a:", "a:b\n", "a\tb:c")
 }

@@ -1,0 +1,177 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"wspipe/server"
+)
+
+// The values here are those of hosts, origins, proxies and HTTP.
+
+// namePattern is what may stand for a host in a URL, but for an IPv6 address.
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_.])?$`)
+
+// hostName takes a name or an IP address, an IPv6 one also in brackets. It
+// returns the address without.
+func hostName(s string) (name string, ok bool) {
+	inner, bracketed := strings.CutPrefix(s, "[")
+	if bracketed {
+		inner, bracketed = strings.CutSuffix(inner, "]")
+		addr, err := netip.ParseAddr(inner)
+		return inner, bracketed && err == nil && addr.Is6()
+	}
+	if _, err := netip.ParseAddr(s); err == nil {
+		return s, true
+	}
+	return s, namePattern.MatchString(s)
+}
+
+// address takes an address to listen on.
+func address(s string) (string, error) {
+	name, ok := hostName(s)
+	switch {
+	case ok:
+		return name, nil
+	case s == "" || s == "*":
+		return "", errors.New("not an address; all there are: --address=0.0.0.0 --address=[::]")
+	case hasPort(s):
+		return "", errors.New("an address has no port here, that is --port")
+	}
+	return "", errors.New("neither a name nor an IP address")
+}
+
+// socketPath takes the path of a unix socket.
+func socketPath(s string) (string, error) {
+	if strings.HasPrefix(s, "@") {
+		return "", errors.New("an abstract socket has no permissions, anybody on this machine could connect; for a file: ./" + s)
+	}
+	return nonEmpty(s)
+}
+
+// host takes a name of this server, as pages use it.
+func host(s string) (string, error) {
+	name, ok := hostName(s)
+	switch {
+	case ok:
+		return name, nil
+	case hasPort(s):
+		return "", fmt.Errorf("%q has a port, but a name covers every port", s)
+	case strings.Contains(s, "://"):
+		return "", fmt.Errorf("%q is a URL, not a host name", s)
+	}
+	return "", fmt.Errorf("%q is not a host name", s)
+}
+
+var schemePattern = regexp.MustCompile(`^[A-Za-z][-+.A-Za-z0-9]*$`)
+
+// origin takes [scheme://]host[:port], "null" or "*".
+func origin(s string) (string, error) {
+	if s == "*" || s == "null" {
+		return s, nil
+	}
+	scheme, rest, hasScheme := strings.Cut(s, "://")
+	if !hasScheme {
+		rest = s
+	} else if !schemePattern.MatchString(scheme) {
+		return "", fmt.Errorf("%q begins with no scheme such as https://", s)
+	}
+	if at, path, ok := strings.Cut(rest, "/"); ok && at != "" {
+		return "", fmt.Errorf("%q has a path, an origin has none: drop /%s", s, path)
+	}
+	name := rest
+	if hasPort(rest) {
+		name = rest[:strings.LastIndexByte(rest, ':')]
+	}
+	if _, ok := hostName(name); !ok || strings.Contains(name, ":") && name[0] != '[' {
+		return "", fmt.Errorf("%q is not an origin: [scheme://]host[:port], null or *", s)
+	}
+	return s, nil
+}
+
+// hasPort reports whether s is a host with a port, an IPv6 one in brackets.
+func hasPort(s string) bool {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 {
+		return false
+	}
+	n, err := strconv.ParseUint(s[i+1:], 10, 16)
+	_, ok := hostName(s[:i])
+	return ok && err == nil && n > 0 && (s[0] == '[' || !strings.Contains(s[:i], ":"))
+}
+
+// proxy takes an address, a network, or "unix" for whoever comes through a unix
+// socket.
+func proxy(s string) (string, error) {
+	if _, err := parseProxy(s); err != nil && s != unixProxy {
+		return "", fmt.Errorf("%q is neither an address, nor a network such as 10.0.0.0/8, nor %s", s, unixProxy)
+	}
+	return s, nil
+}
+
+const unixProxy = "unix"
+
+func parseProxy(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		addr = addr.Unmap().WithZone("")
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	network, err := netip.ParsePrefix(s)
+	return network.Masked(), err
+}
+
+// trustedProxies returns what a list of proxy values means.
+func trustedProxies(list []string) (t server.TrustedProxies) {
+	for _, s := range list {
+		if network, err := parseProxy(s); err == nil {
+			t.Networks = append(t.Networks, network)
+		} else {
+			t.Unix = true
+		}
+	}
+	return t
+}
+
+// protocolHeaders are part of how HTTP or WebSocket carry an answer.
+var protocolHeaders = []string{"connection", "content-length", "keep-alive", "sec-websocket-accept", "sec-websocket-extensions",
+	"sec-websocket-protocol", "te", "trailer", "transfer-encoding", "upgrade"}
+
+// header takes "Name: value", a header field to send.
+func header(s string) (server.Header, error) {
+	name, value, ok := strings.Cut(s, ":")
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	switch {
+	case !ok:
+		return server.Header{}, errors.New("there is no colon in it: 'Name: value'")
+	case !tokenPattern.MatchString(name):
+		return server.Header{}, errors.New("there is no header name before the colon: 'Name: value'")
+	case hasControl(value):
+		return server.Header{}, errors.New("a value is one line without control characters")
+	case slices.Contains(protocolHeaders, strings.ToLower(name)):
+		return server.Header{}, fmt.Errorf("%s belongs to the protocol", name)
+	}
+	return server.Header{Name: name, Value: value}, nil
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
+}
+
+// credentials takes USER:PASS. Its errors do not tell what was in it.
+func credentials(s string) (string, error) {
+	user, password, ok := strings.Cut(s, ":")
+	switch {
+	case !ok:
+		return "", errors.New("there is no colon in it: USER:PASS")
+	case user == "" || password == "":
+		return "", errors.New("neither USER nor PASS may be empty")
+	case hasControl(s) || strings.Contains(s, "\t"):
+		return "", errors.New("it contains control characters")
+	}
+	return s, nil
+}
