@@ -33,8 +33,9 @@ vet:
 staticcheck:
 	$(GO) run $(STATICCHECK) ./...
 
+# Most tests wait for something most of the time.
 unit:
-	$(GO) test -race -count=1 -timeout=10m ./...
+	$(GO) test -race -count=1 -parallel=6 -timeout=10m ./...
 
 # A few seconds of each fuzz target.
 fuzz:
