@@ -279,6 +279,7 @@ func TestOnlyCredentialsAreTaken(t *testing.T) {
 		{"wrong pairs", "basic token", "/?a=1;access_token=second;b=2&access_token=second;c&d=%zz", "/?d=%zz", []string{authorization(basicUser, basicPassword)}, "Authorization", nil},
 		{"referers", "token", "/", "/", append(ours, "Referer: http://us/x?access_token=second&y=1#z", "Referer: http://us/?access_token=wrong", "Referer: http://us/?"),
 			"Referer", []string{"http://us/x?y=1#z", "http://us/", "http://us/?"}},
+		{"what a proxy tells of the address", "token", "/", "/", append(ours, "X-Forwarded-Uri: /x?a=1&access_token=second"), "X-Forwarded-Uri", []string{"/x?a=1"}},
 		{"subprotocols on several lines", "token", "/", "/", protocol("a,"+offeredToken("second")+" ,b", offeredToken("second"), "c,d"),
 			"Sec-Websocket-Protocol", []string{"a, b", "c, d"}},
 		{"only tokens as subprotocols", "token", "/", "/", protocol(offeredToken("second")+","+offeredToken("second"), offeredToken("second")), "Sec-Websocket-Protocol", nil},

@@ -3,69 +3,29 @@
 package server
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
+
+	"wspipe/cmd/wspipetest"
 )
 
-// clientCA signs certificates.
-type clientCA struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newClientCA(t *testing.T) *clientCA {
+// clientCertificate issues one for a client of that subject.
+func clientCertificate(t *testing.T, ca *wspipetest.CA, subject pkix.Name) tls.Certificate {
 	t.Helper()
-	a := &clientCA{}
-	pair := a.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
-	a.cert, a.key = pair.Leaf, pair.PrivateKey.(*ecdsa.PrivateKey)
-	return a
-}
-
-// issue signs template, the CA's own by itself as long as that has no certificate.
-func (a *clientCA) issue(t *testing.T, template *x509.Certificate) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template.SerialNumber = big.NewInt(1)
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-}
-
-func (a *clientCA) client(t *testing.T, subject pkix.Name) tls.Certificate {
-	t.Helper()
-	return a.issue(t, &x509.Certificate{Subject: subject, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	return ca.Issue(t, &x509.Certificate{Subject: subject, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 }
 
 // TestClientCertificate: nobody comes in without one, and with one those who can
 // show whatever else is asked for.
 func TestClientCertificate(t *testing.T) {
-	ca := newClientCA(t)
-	cert := ca.client(t, pkix.Name{CommonName: "dave, the 2nd", Organization: []string{"Us"}})
+	ca := wspipetest.NewCA(t, "root")
+	cert := clientCertificate(t, ca, pkix.Name{CommonName: "dave, the 2nd", Organization: []string{"Us"}})
 	const daveDN = `CN=dave\, the 2nd,O=Us`
 	for _, test := range []struct {
 		name, kinds   string
@@ -107,8 +67,8 @@ func TestClientCertificate(t *testing.T) {
 // TestCertificatesWithoutSubject are still somebody's.
 func TestCertificatesWithoutSubject(t *testing.T) {
 	t.Parallel()
-	ca := newClientCA(t)
-	one, two := ca.client(t, pkix.Name{}), ca.client(t, pkix.Name{})
+	ca := wspipetest.NewCA(t, "root")
+	one, two := clientCertificate(t, ca, pkix.Name{}), clientCertificate(t, ca, pkix.Name{})
 	a := throughTLS(t, ca, Auth{}, tls.RequireAndVerifyClientCert, &one, "").visitor
 	b := throughTLS(t, ca, Auth{}, tls.RequireAndVerifyClientCert, &two, "").visitor
 	if a.subject != "" || a.identity == b.identity || !strings.HasPrefix(a.identity, "cert ") {
@@ -124,11 +84,9 @@ type tlsPassage struct {
 }
 
 // throughTLS sends a request to a gate that wants a certificate of ca.
-func throughTLS(t *testing.T, ca *clientCA, auth Auth, verify tls.ClientAuthType, cert *tls.Certificate, password string) tlsPassage {
+func throughTLS(t *testing.T, ca *wspipetest.CA, auth Auth, verify tls.ClientAuthType, cert *tls.Certificate, password string) tlsPassage {
 	t.Helper()
-	server := ca.issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
-	roots := x509.NewCertPool()
-	roots.AddCert(ca.cert)
+	server, roots := ca.Issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}), ca.Pool()
 	g := newGate(t, Config{Auth: auth, TLS: &TLS{ClientCA: "ca.pem"}}, false,
 		&tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: verify, ClientCAs: roots})
 	ours := &tls.Config{RootCAs: roots}

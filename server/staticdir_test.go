@@ -7,10 +7,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"wspipe/process"
 )
 
 func serveFiles(t *testing.T, files map[string]string) *testServer {
@@ -248,5 +251,19 @@ func TestAFileThatBecomesAnother(t *testing.T) {
 			t.Errorf("%s: got %v %q", name, why, w.Body)
 		}
 		os.Remove(path)
+	}
+}
+
+// TestHiddenFiles: those with our secrets, and the program itself.
+func TestHiddenFiles(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{
+		"run.sh": "#!/bin/sh\necho in", "tokens": "sesame\n", "link": "-> tokens", "page.txt": "a page",
+	})
+	s := serve(t, Config{StaticDir: dir, Child: process.Spec{Path: filepath.Join(dir, "run.sh")}, Auth: Auth{TokenFile: filepath.Join(dir, "tokens")}})
+	for path, status := range map[string]int{"run.sh": 404, "tokens": 404, "link": 404, "page.txt": 200} {
+		if resp, body := fetch(t, "GET", s.http(path), nil, "Authorization", "Bearer sesame"); resp.StatusCode != status {
+			t.Errorf("%s: got %d %q, want %d", path, resp.StatusCode, body, status)
+		}
 	}
 }

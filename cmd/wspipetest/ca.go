@@ -29,43 +29,44 @@ type CA struct {
 func NewCA(t testing.TB, name string) *CA {
 	t.Helper()
 	ca := &CA{dir: t.TempDir()}
-	ca.pair = ca.issue(t, &x509.Certificate{
+	ca.pair = ca.Issue(t, &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	})
-	ca.CertFile, _ = ca.write(t, name, ca.pair)
+	ca.CertFile, _ = WriteCertificate(t, ca.dir, name, ca.pair)
 	return ca
 }
 
 // Client issues a certificate by which a client called name may show who it is.
 func (ca *CA) Client(t testing.TB, name string) tls.Certificate {
 	t.Helper()
-	return ca.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	return ca.Issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 }
 
 // Server issues a certificate for 127.0.0.1 and ::1, and returns its PEM files.
 func (ca *CA) Server(t testing.TB) (certFile, keyFile string) {
 	t.Helper()
-	return ca.write(t, "server", ca.issue(t, &x509.Certificate{
+	return WriteCertificate(t, ca.dir, "server", ca.Issue(t, &x509.Certificate{
 		Subject: pkix.Name{CommonName: "server"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}))
 }
 
-// Pool returns the root for a client that is to trust it.
+// Pool returns the root for a peer that is to trust it.
 func (ca *CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.pair.Leaf)
 	return pool
 }
 
-// issue signs template, the root's own by itself as long as that has no certificate.
-func (ca *CA) issue(t testing.TB, template *x509.Certificate) tls.Certificate {
+// Issue signs template, to which it adds a serial number and an hour of life.
+// The root's own is signed by itself.
+func (ca *CA) Issue(t testing.TB, template *x509.Certificate) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
+	template.SerialNumber, _ = rand.Int(rand.Reader, big.NewInt(1<<62)) // never fails
 	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
 	parent, signer := ca.pair.Leaf, ca.pair.PrivateKey
 	if parent == nil {
@@ -82,18 +83,19 @@ func (ca *CA) issue(t testing.TB, template *x509.Certificate) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-func (ca *CA) write(t testing.TB, name string, pair tls.Certificate) (certFile, keyFile string) {
+// WriteCertificate writes a certificate and its key to name.pem and name.key in dir.
+func WriteCertificate(t testing.TB, dir, name string, pair tls.Certificate) (certFile, keyFile string) {
 	t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := func(suffix, kind string, der []byte) string {
-		path := filepath.Join(ca.dir, name+suffix)
+		path := filepath.Join(dir, name+suffix)
 		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
-	return file(".crt", "CERTIFICATE", pair.Certificate[0]), file(".key", "PRIVATE KEY", key)
+	return file(".pem", "CERTIFICATE", pair.Certificate[0]), file(".key", "PRIVATE KEY", key)
 }

@@ -33,8 +33,8 @@ func TestBehindNginx(t *testing.T) {
 		"listen [::]:443 ssl;", "",
 		"listen 80;", "listen "+s.plain+";",
 		"listen [::]:80;", "",
-		"/etc/letsencrypt/live/chat.example.org/fullchain.pem", s.path("cert.pem"),
-		"/etc/letsencrypt/live/chat.example.org/privkey.pem", s.path("key.pem"),
+		"/etc/letsencrypt/live/chat.example.org/fullchain.pem", s.path("proxy.pem"),
+		"/etc/letsencrypt/live/chat.example.org/privkey.pem", s.path("proxy.key"),
 		"/etc/nginx/wspipe.htpasswd", s.path("htpasswd"),
 		"proxy_read_timeout 60s;", "proxy_read_timeout 5s;", // see survivesSilence
 	)
@@ -60,7 +60,7 @@ func TestBehindHAProxy(t *testing.T) {
 	s := newProxied(t, "haproxy.cfg")
 	backend := freeAddress(t)
 	_, port, _ := strings.Cut(backend, ":")
-	write(t, s.path("both.pem"), read(t, s.path("cert.pem"))+read(t, s.path("key.pem")))
+	write(t, s.path("both.pem"), read(t, s.path("proxy.pem"))+read(t, s.path("proxy.key")))
 	s.adapt(
 		"--port=8080", "--port="+port,
 		"server wspipe 127.0.0.1:8080", "server wspipe "+backend,
@@ -84,7 +84,7 @@ func TestBehindCaddy(t *testing.T) {
 	_, plainPort, _ := strings.Cut(s.plain, ":")
 	s.adapt(
 		"/run/wspipe/wspipe.sock", s.path("wspipe.sock"),
-		"# tls /etc/ssl/certs/chat.example.org.pem /etc/ssl/private/chat.example.org.key", "tls "+s.path("cert.pem")+" "+s.path("key.pem"),
+		"# tls /etc/ssl/certs/chat.example.org.pem /etc/ssl/private/chat.example.org.key", "tls "+s.path("proxy.pem")+" "+s.path("proxy.key"),
 		"alice HASH", "alice "+run(t, caddy, "hash-password", "--plaintext", "secret"),
 	)
 	options := "{\n\tadmin off\n\tdefault_bind 127.0.0.1\n\thttp_port " + plainPort + "\n\thttps_port " + tlsPort + "\n}\n"

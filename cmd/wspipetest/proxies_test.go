@@ -4,15 +4,10 @@ package wspipetest_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"io"
-	"math/big"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
@@ -53,11 +48,11 @@ type proxied struct {
 func newProxied(t *testing.T, file string) *proxied {
 	t.Helper()
 	s := &proxied{t: t, dir: t.TempDir(), file: file, tls: freeAddress(t), plain: freeAddress(t)}
-	roots := x509.NewCertPool()
-	roots.AddCert(makeCertificate(t, s.path("cert.pem"), s.path("key.pem")))
+	ca := wspipetest.NewCA(t, "ca")
+	wspipetest.WriteCertificate(t, s.dir, "proxy", ca.Issue(t, &x509.Certificate{DNSNames: []string{"chat.example.org"}}))
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(clientAddress)}}
 	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots},
+		TLSClientConfig: &tls.Config{RootCAs: ca.Pool()},
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			to := map[string]string{"chat.example.org:443": s.tls, "chat.example.org:80": s.plain}[address]
 			return dialer.DialContext(ctx, network, to)
@@ -200,34 +195,6 @@ func canDial(network, address string) bool {
 		conn.Close()
 	}
 	return err == nil
-}
-
-// makeCertificate writes a certificate for chat.example.org, its own root, and its key.
-func makeCertificate(t *testing.T, certFile, keyFile string) *x509.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"chat.example.org"}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, certFile, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	write(t, keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})))
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
 }
 
 // run returns what a program says that must succeed.
