@@ -70,14 +70,20 @@ func quotedCommand(err error, line string) error {
 
 // cannotServe says why the server could not be set up: err is what it failed to
 // do, such as "listen on ADDRESS: CAUSE".
-func cannotServe(err error) error {
+func (o *options) cannotServe(err error) error {
 	said := fmt.Errorf("cannot %w", err)
+	inUse := errors.Is(err, syscall.EADDRINUSE)
 	switch {
-	case !strings.HasPrefix(err.Error(), "listen "):
+	case !strings.HasPrefix(err.Error(), "listen on "):
+		return said
+	case o.unixSocket != "" && strings.HasPrefix(err.Error(), "listen on "+o.unixSocket+": "):
+		if inUse {
+			return hint(said, "stop that one, or use another file: --unixsocket="+shellWords(o.unixSocket)+".2")
+		}
 		return said
 	case errors.Is(err, syscall.EACCES):
 		return hint(said, "use a port above 1023: --port=8080")
-	case errors.Is(err, syscall.EADDRINUSE):
+	case inUse:
 		return hint(said, "use another port, or --port=0 for any that is free")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return hint(said, "--address takes an address of this machine; --address=0.0.0.0 stands for all of them")

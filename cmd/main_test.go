@@ -51,6 +51,11 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Defer(func() { taken.Close() })
+			socket := filepath.Join(t.TempDir(), "s")
+			if live, err := net.Listen("unix", socket); err == nil { // Windows may have none
+				env.Defer(func() { live.Close() })
+			}
+			env.Setenv("SOCKET", socket)
 			wspipe, err := exec.LookPath("wspipe")
 			if err != nil {
 				return err

@@ -31,7 +31,7 @@ func (p *program) serve(ctx context.Context, cfg server.Config, words []string) 
 	p.stderr.TellLost(p.lostRecords)
 	srv, err := server.Listen(cfg)
 	if err != nil {
-		return cannotServe(err)
+		return p.opts.cannotServe(err)
 	}
 	p.announce(words, srv.URLs())
 	p.status, err = srv.Serve(ctx)

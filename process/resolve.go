@@ -81,6 +81,8 @@ func reason(path string, err error) string {
 		return "is a directory"
 	case errors.Is(err, syscall.ENOEXEC):
 		return "neither a program of this machine nor a script that starts with #!"
+	case errors.Is(err, syscall.ETXTBSY):
+		return "is being written to"
 	case errors.Is(err, syscall.E2BIG):
 		return "arguments and environment too long"
 	case errors.Is(err, syscall.EAGAIN):

@@ -136,12 +136,25 @@ func TestStartErrors(t *testing.T) {
 		{"no first line", Spec{Path: writeFile(t, "echo hi\n", 0o755)}, "neither a program of this machine nor a script that starts with #!"},
 		{"no working directory", Spec{Path: "/bin/sh", Dir: filepath.Join(dir, "none")}, "no such working directory"},
 		{"working directory a file", Spec{Path: "/bin/sh", Dir: "/etc/passwd"}, "no such working directory"},
+		{"being written", Spec{Path: beingWritten(t)}, "is being written to"},
 		{"environment too long", Spec{Path: "/bin/sh", Env: []string{"LONG=" + strings.Repeat("x", 8<<20)}}, "arguments and environment too long"},
 		{"arguments too long", Spec{Path: "/bin/sh", Args: slices.Repeat([]string{strings.Repeat("x", 100<<10)}, 100)}, "arguments and environment too long"},
 		{"NUL in an argument", Spec{Path: "/bin/sh", Args: []string{"a\x00b"}}, "system error"},
 	} {
 		t.Run(tt.name, func(t *testing.T) { checkStartError(t, tt.spec, tt.reason) })
 	}
+}
+
+// beingWritten returns a program that somebody has open for writing.
+func beingWritten(t *testing.T) (path string) {
+	t.Helper()
+	path = writeFile(t, "#!/bin/sh\n", 0o755)
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return path
 }
 
 func TestStartErrorNamesCauseOnce(t *testing.T) {
