@@ -165,7 +165,7 @@ func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 		ReadHeaderTimeout: headerTimeout, // and as long for a TLS handshake
 		IdleTimeout:       keepAlive,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:          newErrorLog(s.log),
 		Protocols:         new(http.Protocols),
 		ConnContext:       withConn,
 		// OPTIONS * is for our gate, too.
