@@ -3,7 +3,6 @@
 package server
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -115,22 +114,20 @@ func TestDatagramsAreNotServed(t *testing.T) {
 	tool := wspipetest.Need(t, "systemd-socket-activate")
 	path := filepath.Join(t.TempDir(), "s")
 	cmd := exec.Command(tool, "--datagram", "--listen="+path, wspipetest.Binary(t), "cat")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	stderr := &logBuffer{}
+	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer time.AfterFunc(patience, func() { cmd.Process.Kill() }).Stop()
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }() // ends with wspipe
-	for len(ended) == 0 {
-		if conn, err := net.Dial("unixgram", path); err == nil {
-			conn.Write([]byte("start"))
-			conn.Close()
-		}
-		time.Sleep(time.Millisecond)
+	stderr.await(t, "Listening on "+path, 1)
+	conn, err := net.Dial("unixgram", path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	<-ended
+	defer conn.Close()
+	conn.Write([]byte("start"))
+	cmd.Wait()
 	want := "wspipe: cannot use LISTEN_FD_3, which systemd hands over: not a stream socket that listens"
 	if status := cmd.ProcessState.ExitCode(); status != 1 || !strings.Contains(stderr.String(), want) {
 		t.Errorf("status %d, and it says:\n%s\nwant\n%s", status, stderr.String(), want)

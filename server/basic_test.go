@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -183,10 +182,12 @@ func TestBcryptWaitsForItsTurn(t *testing.T) {
 
 	// A page that opens many connections costs as many as may run at once.
 	const many = 12
-	all := g.entered.Load() + many
+	for len(g.entered) > 0 {
+		<-g.entered
+	}
 	go func() { // ends when they have come in
-		for end := time.Now().Add(patience); g.entered.Load() < all && time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
+		for range many {
+			<-g.entered
 		}
 		for range cap(turns) {
 			<-turns

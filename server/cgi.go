@@ -65,7 +65,7 @@ func newRequestBody(w http.ResponseWriter, r *http.Request) (*requestBody, *refu
 }
 
 // runCGI returns what answers a request with the program p.
-func (s *Server) runCGI(p *program) func(http.ResponseWriter, *http.Request, *visitor, func()) *refusal {
+func (s *Server) runCGI(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal {
 		c, why := s.startCGI(w, r, v, p, leave)
 		if why != nil {

@@ -40,11 +40,12 @@ func (s *Server) logRequest(r *http.Request, v *visitor, status int, why *refusa
 type route struct {
 	upgrade bool     // the request asks for a WebSocket
 	program *program // what it starts, or nil
-
-	// serve answers, or returns why it does not. It calls leave when the
-	// program, if there is one, has gone.
-	serve func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal
+	serve   handler
 }
+
+// handler answers r, which v sends, or returns why it does not. It calls leave
+// when the program, if the route has one, has gone.
+type handler func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal
 
 // find returns the route of r. A plain request goes to a CGI program, a static
 // file or the console, whichever there is first.
@@ -85,7 +86,7 @@ func (s *Server) endpoint(r *http.Request) *program {
 	return nil
 }
 
-func notFound(why string) func(http.ResponseWriter, *http.Request, *visitor, func()) *refusal {
+func notFound(why string) handler {
 	return func(http.ResponseWriter, *http.Request, *visitor, func()) *refusal {
 		return &refusal{status: http.StatusNotFound, why: why}
 	}
@@ -93,7 +94,7 @@ func notFound(why string) func(http.ResponseWriter, *http.Request, *visitor, fun
 
 // webSocket returns what turns a request into a session with p, which goes on
 // after it has returned.
-func (s *Server) webSocket(p *program) func(http.ResponseWriter, *http.Request, *visitor, func()) *refusal {
+func (s *Server) webSocket(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal {
 		ws, wire, err := s.upgrade(w, r)
 		if err != nil { // the library has answered

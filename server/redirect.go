@@ -30,7 +30,7 @@ func (d *redirector) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	target := d.base(host) + d.withoutSecret(pathAndQuery(r.RequestURI))
 	status := http.StatusPermanentRedirect // keeps the method
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if isSafe(r.Method) {
 		status = http.StatusMovedPermanently
 	}
 	// Not http.Redirect, which rewrites what it does not like.

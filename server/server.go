@@ -31,7 +31,7 @@ type Server struct {
 	cfg       Config
 	log       *slog.Logger
 	sockets   sockets
-	reloaders []func() // what Reload calls
+	reloaders []func() // what reload calls
 	origins   *originRule
 	auth      *authenticator
 	slots     *slots

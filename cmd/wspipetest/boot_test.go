@@ -20,7 +20,9 @@ import (
 // goes through a service's life.
 func TestUnitsRun(t *testing.T) {
 	t.Parallel()
-	need(t, "systemctl")
+	for _, program := range []string{"systemctl", "unshare", "nsenter"} {
+		need(t, program)
+	}
 	// Not every machine allows it, be it root's or CI's. TestUnitsAreValid is
 	// for all of them.
 	probe := exec.Command("unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "sh", "-euc",

@@ -63,7 +63,7 @@ func (s *site) dial(t *testing.T, from string, cert *tls.Certificate) (*visit, e
 	}
 	conn, err := d.Dial("tcp", s.host)
 	if errors.Is(err, syscall.EADDRNOTAVAIL) {
-		t.Skipf("SKIPPED: this machine has no address %s", from)
+		wspipetest.Lack(t, "this machine has no address %s", from)
 	} else if err != nil {
 		t.Fatal(err)
 	}

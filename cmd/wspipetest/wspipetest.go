@@ -84,6 +84,7 @@ type Server struct {
 	exited chan struct{}
 	mu     sync.Mutex
 	stderr bytes.Buffer
+	more   chan struct{} // closed when stderr gets more, and replaced
 }
 
 var startLine = regexp.MustCompile(`(?:(?:ws|http)s?://|unix:)[^\s"]+`)
@@ -98,7 +99,7 @@ func Start(t testing.TB, args ...string) *Server {
 // StartCommand is Start for a command that the test has put together itself.
 func StartCommand(t testing.TB, cmd *exec.Cmd) *Server {
 	t.Helper()
-	s := &Server{t: t, cmd: cmd, exited: make(chan struct{})}
+	s := &Server{t: t, cmd: cmd, exited: make(chan struct{}), more: make(chan struct{})}
 	if cmd.Env == nil {
 		cmd.Env = os.Environ()
 	}
@@ -131,6 +132,8 @@ func (s *Server) readStderr(r *bufio.Reader, listening chan<- string) {
 		line, err := r.ReadString('\n')
 		s.mu.Lock()
 		s.stderr.WriteString(line)
+		close(s.more)
+		s.more = make(chan struct{})
 		s.mu.Unlock()
 		if url := startLine.FindString(line); url != "" && !told {
 			told = true
@@ -153,8 +156,17 @@ func (s *Server) Stderr() string {
 // AwaitStderr waits until wspipe has written text to stderr.
 func (s *Server) AwaitStderr(text string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(Patience); !strings.Contains(s.Stderr(), text); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
+	late := time.After(Patience)
+	for {
+		s.mu.Lock()
+		found, more := strings.Contains(s.stderr.String(), text), s.more
+		s.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-more:
+		case <-late:
 			s.t.Fatalf("wspipe did not write %q:\n%s", text, s.Stderr())
 		}
 	}
@@ -165,14 +177,20 @@ func (s *Server) AwaitStderr(text string) {
 func Need(t testing.TB, program string) (path string) {
 	t.Helper()
 	path, err := exec.LookPath(program)
-	switch {
-	case err == nil:
-	case os.Getenv("CI") == "true":
-		t.Fatalf("%s is not installed: run make deps", program)
-	default:
-		t.Skipf("SKIPPED: %s is not installed: run make deps", program)
+	if err != nil {
+		Lack(t, "%s is not installed: run make deps", program)
 	}
 	return path
+}
+
+// Lack skips the test, because this machine lacks what it says. With CI=true,
+// where nothing may be lacking, it fails instead.
+func Lack(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf("SKIPPED: "+format, args...)
 }
 
 // Pid returns wspipe's process ID.
