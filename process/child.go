@@ -6,24 +6,27 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// Child is a running program, the leader of its own process group. Start makes
-// one. Its three pipes are ours alone: nothing reads or writes them but the
-// caller. Stop must be called, however the child ends.
+// Child is a running program, the leader of its own process group, or of a
+// session with FullTerminal. Start makes one. Its files are ours alone: nothing
+// reads or writes them but the caller. Stop must be called, however the child ends.
 type Child struct {
-	process *os.Process
-	group   group
-	stdin   *os.File
-	stdout  *Output
-	stderr  *Output
-	grace   time.Duration
-	onGone  func()
-	log     *slog.Logger
+	process  *os.Process
+	group    group
+	terminal *terminal // nil without FullTerminal
+	stdin    io.WriteCloser
+	stdout   *Output
+	stderr   *Output
+	grace    time.Duration
+	onGone   func()
+	log      *slog.Logger
 
 	stop sync.Once
+	gone atomic.Bool // Stop has come to its end
 
 	exited   chan struct{}
 	exit     Exit      // set before exited is closed
@@ -31,32 +34,42 @@ type Child struct {
 }
 
 // Start starts the program of spec with a pipe for each of stdin, stdout and
-// stderr. The error is a *StartError.
+// stderr, or a terminal where spec asks for one. The error is a *StartError.
 func Start(spec Spec) (*Child, error) {
 	log := spec.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	c := &Child{grace: spec.Grace, onGone: spec.OnGone, log: log, exited: make(chan struct{})}
-	ends, err := c.openPipes()
+	ends, err := c.openFiles(spec)
 	if err != nil {
-		return nil, &StartError{Path: spec.Path, Reason: reason(spec.Path, err), Err: cause(err)}
+		return nil, openError(spec, err)
 	}
 	wait, err := c.start(spec, ends)
-	closeAll(ends)
+	if err != nil || c.terminal == nil { // reap closes the terminal's
+		closeAll(ends)
+	}
 	if err != nil {
-		closeAll([]*os.File{c.stdin, c.stdout.file, c.stderr.file})
+		c.stdin.Close()
+		closeAll([]*os.File{c.stdout.file, c.stderr.file})
 		return nil, startError(spec, err)
 	}
 	go c.reap(wait) // ends with the child; Stop sees to that
 	return c, nil
 }
 
-// openPipes sets our ends of the three pipes and returns the child's.
-func (c *Child) openPipes() (ends []*os.File, err error) {
+// openFiles sets our ends of the child's three files and returns the child's.
+func (c *Child) openFiles(spec Spec) (ends []*os.File, err error) {
+	if spec.Terminal == FullTerminal {
+		return c.openControlling(spec)
+	}
 	var ours [3]*os.File
 	for i := range ours {
-		r, w, err := os.Pipe()
+		open := os.Pipe
+		if i == 1 && spec.Terminal == StdoutTerminal {
+			open = func() (r, w *os.File, err error) { return openTerminal(spec) }
+		}
+		r, w, err := open()
 		if err != nil {
 			closeAll(ends)
 			closeAll(ours[:i])
@@ -90,7 +103,7 @@ func (c *Child) start(spec Spec, ends []*os.File) (wait func() Exit, err error) 
 	if err != nil {
 		return nil, err
 	}
-	c.group, err = groupOf(c.process)
+	c.group, err = groupOf(c.process, c.terminal)
 	if err != nil {
 		c.process.Kill()
 		wait()
@@ -99,6 +112,21 @@ func (c *Child) start(spec Spec, ends []*os.File) (wait func() Exit, err error) 
 	return wait, nil
 }
 
+// openError tells why the child has not got its files.
+func openError(spec Spec, err error) error {
+	e := &StartError{Path: spec.Path, Reason: "no terminal available", Err: err}
+	switch {
+	case spec.Terminal == NoTerminal, errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		e.Reason, e.Err = reason(spec.Path, err), cause(err)
+	case spec.User != nil && errors.Is(err, syscall.EPERM):
+		e.Reason = cannotSwitch
+	}
+	return e
+}
+
+const cannotSwitch = "not permitted to switch user"
+
+// startError tells why the child, which had its files, has not been started.
 func startError(spec Spec, err error) error {
 	e := &StartError{Path: spec.Path, Reason: reason(spec.Path, err), Err: cause(err)}
 	if spec.Dir != "" {
@@ -112,7 +140,7 @@ func startError(spec Spec, err error) error {
 	case errors.Is(err, ErrUnsupported):
 		e.Reason = "cannot switch user on this platform"
 	case spec.User != nil && errors.Is(err, syscall.EPERM): // a program that may not be run fails with EACCES
-		e.Reason = "not permitted to switch user"
+		e.Reason = cannotSwitch
 	}
 	return e
 }
@@ -122,6 +150,9 @@ func (c *Child) reap(wait func() Exit) {
 	c.exit = wait()
 	c.exitedAt = time.Now()
 	close(c.exited)
+	if c.terminal != nil {
+		c.terminal.tty.Close()
+	}
 	c.stdout.leaderExited()
 	c.stderr.leaderExited()
 	if c.group.gone() {
@@ -134,14 +165,18 @@ func (c *Child) reap(wait func() Exit) {
 // Pid is the process ID of the child, and of its group.
 func (c *Child) Pid() int { return c.process.Pid }
 
-// Stdin is the writing end of the child's standard input. Stop closes it at the
-// latest; closing it again does no harm.
+// Stdin is the writing end of the child's standard input, a syscall.Conn. Stop
+// closes it at the latest; closing it again does no harm. With FullTerminal,
+// closing it hangs up: the child gets SIGHUP, and output that has not been read
+// is lost. (The key for the end of input is the byte 4, ^D.) Once the child has
+// ended, closing it loses nothing.
 func (c *Child) Stdin() io.WriteCloser { return c.stdin }
 
 // Stdout is the child's standard output. It must be read to its end.
 func (c *Child) Stdout() io.Reader { return c.stdout }
 
-// Stderr is the child's standard error. It must be read to its end.
+// Stderr is the child's standard error. It must be read to its end. With
+// FullTerminal there is nothing in it: all output is in Stdout.
 func (c *Child) Stderr() io.Reader { return c.stderr }
 
 // Exited is closed once the child itself has ended. Others of its group may

@@ -60,7 +60,7 @@ func startGroup(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, func(
 }
 
 // groupOf puts p into a new job.
-func groupOf(p *os.Process) (group, error) {
+func groupOf(p *os.Process, _ *terminal) (group, error) {
 	handle, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
 		return group{}, err
@@ -88,6 +88,12 @@ func (g group) signal(sig stopSignal) {
 		return
 	}
 	windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, g.pid)
+}
+
+// send sends sig as a client asked for it.
+func (g group) send(sig stopSignal) error {
+	g.signal(sig)
+	return nil
 }
 
 func (g group) kill() {
@@ -120,5 +126,17 @@ func (g group) close() {
 
 // readNow reads nothing: a pipe here has no deadlines, so nobody asks.
 func readNow(*os.File, []byte) int { return 0 }
+
+func signalNamed(name string) (stopSignal, error) {
+	switch shortSignal(name) {
+	case "INT":
+		return interrupt, nil
+	case "TERM":
+		return terminate, nil
+	case "KILL":
+		return kill, nil
+	}
+	return 0, ErrUnsupported
+}
 
 func signalName(s syscall.Signal) string { return shortSignal(s.String()) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -47,7 +48,9 @@ func (o *Output) Read(p []byte) (int, error) {
 		}
 		if err != nil {
 			o.ended = true
-			if errors.Is(err, os.ErrDeadlineExceeded) {
+			// A terminal's end is EIO, pty(7). The kernel looks for output first and
+			// for the end then: what came between is found by looking again.
+			if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EIO) {
 				o.left = maxLeft
 			}
 		}

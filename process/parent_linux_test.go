@@ -1,12 +1,12 @@
 package process
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -15,12 +15,14 @@ import (
 
 func init() { helpers["parent"] = parent }
 
-// parent starts a child that sleeps, as the user that is its argument, prints
-// the child's process ID and waits for its end, which it prints.
+// parent starts a child that sleeps and heeds no hang-up, on the terminal and
+// as the user that are its arguments, prints the child's process ID and waits
+// for its end, which it prints.
 func parent() {
-	spec := Spec{Path: "/bin/sleep", Args: []string{"1000"}}
-	if len(os.Args) > 1 {
-		spec.User = must(LookupUser(os.Args[1]))
+	spec := sh("trap '' HUP; exec sleep 1000")
+	spec.Terminal = Terminal(must(strconv.Atoi(os.Args[1])))
+	if len(os.Args) > 2 {
+		spec.User = must(LookupUser(os.Args[2]))
 	}
 	var c *Child
 	onDyingThread(func() { c = must(Start(spec)) })
@@ -63,16 +65,13 @@ func TestChildOutlivesThreadThatStartedIt(t *testing.T) {
 
 func TestChildDiesWithParent(t *testing.T) {
 	t.Parallel()
-	for _, user := range []string{"", "nobody"} {
-		if user != "" && os.Getuid() != 0 {
+	for _, args := range [][]string{{"0"}, {"1"}, {"2"}, {"0", "nobody"}, {"2", "nobody"}} {
+		if len(args) > 1 && os.Getuid() != 0 {
 			continue
 		}
-		t.Run(cmp.Or(user, "ourselves"), func(t *testing.T) {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			t.Parallel()
-			spec := helper("parent")
-			if user != "" {
-				spec.Args = []string{user}
-			}
+			spec := helper("parent", args...)
 			p := start(t, spec)
 			child, err := strconv.Atoi(readLine(t, p.Stdout()))
 			if err != nil {

@@ -1,6 +1,6 @@
-// Package process runs one child: how it is started, its pipes, its process
-// group, how it is stopped, and how it ended. It knows nothing of WebSocket or
-// HTTP.
+// Package process runs one child: how it is started, its pipes or its terminal,
+// its process group, how it is stopped, and how it ended. It knows nothing of
+// WebSocket or HTTP.
 package process
 
 import (
@@ -27,6 +27,11 @@ type Spec struct {
 	Dir string
 	// User is whom the child runs as. Nil means ourselves.
 	User *User
+	// Terminal says which of the child's files are a terminal.
+	Terminal Terminal
+	// Size is the terminal's at first. Zero means 24 rows of 80 columns with
+	// FullTerminal, and unknown to the child with StdoutTerminal.
+	Size WindowSize
 	// Grace is added to each wait of the stop ladder. Zero adds nothing;
 	// WaitForever sends no signal.
 	Grace time.Duration

@@ -5,6 +5,7 @@ package process
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -101,6 +102,7 @@ func TestChildRunsAsUser(t *testing.T) {
 	spec.Dir, spec.User = "/", nobody
 	if os.Getuid() != 0 {
 		checkStartError(t, spec, "not permitted to switch user")
+		checkStartError(t, on(FullTerminal, spec), "not permitted to switch user")
 		return
 	}
 	want := output(t, sh("id -u nobody; id -g nobody; id -G nobody"))
@@ -168,8 +170,15 @@ func TestStartErrorNamesCauseOnce(t *testing.T) {
 	}
 }
 
-// Each step of Start that takes a descriptor is made to fail in turn.
+// Each step of Start that takes a descriptor is made to fail in turn: those of
+// the pipes, one of the fork and the pidfd, and what a terminal takes.
 func TestStartWithoutDescriptors(t *testing.T) {
+	for terminal, steps := range map[Terminal]int{NoTerminal: 9, StdoutTerminal: 10, FullTerminal: 6} {
+		t.Run(fmt.Sprint(terminal), func(t *testing.T) { testStartWithoutDescriptors(t, terminal, steps) })
+	}
+}
+
+func testStartWithoutDescriptors(t *testing.T, terminal Terminal, steps int) {
 	checkDescriptors(t)
 	var old unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
@@ -177,7 +186,7 @@ func TestStartWithoutDescriptors(t *testing.T) {
 	}
 	failed, started := 0, 0
 	for limit := uint64(3); started < 3; limit++ {
-		c, err := startLimited(t, old, limit)
+		c, err := startLimited(t, old, limit, terminal)
 		if err == nil {
 			started++
 			c.Stdin().Close()
@@ -191,18 +200,18 @@ func TestStartWithoutDescriptors(t *testing.T) {
 			t.Fatalf("with %d descriptors: %v", limit, err)
 		}
 	}
-	if failed < 9 {
-		t.Errorf("only %d failures: three pipes, one for the fork and a pidfd should fail one by one", failed)
+	if failed < steps {
+		t.Errorf("only %d failures, want one for each of %d descriptors", failed, steps)
 	}
 }
 
 // startLimited calls Start while no more than limit files may be open.
-func startLimited(t *testing.T, old unix.Rlimit, limit uint64) (*Child, error) {
+func startLimited(t *testing.T, old unix.Rlimit, limit uint64, terminal Terminal) (*Child, error) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit, Max: old.Max}); err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &old)
-	return Start(Spec{Path: "/bin/cat"})
+	return Start(Spec{Path: "/bin/cat", Terminal: terminal})
 }
 
 func checkStartError(t *testing.T, spec Spec, reason string) {

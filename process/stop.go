@@ -20,7 +20,8 @@ const afterKill = 2 * time.Second
 // zombieCheck is how often WaitForever looks whether only zombies are left.
 const zombieCheck = 2 * time.Second
 
-// Stop ends the whole process group and returns once it is gone. The caller
+// Stop ends the whole process group, or session with FullTerminal, and returns
+// once it is gone; who has left it by setsid(2) is free. The caller
 // closes Stdin, now or when the child has taken what waits; Stop then waits
 // 100 ms before SIGINT, 250 ms more before SIGTERM and 500 ms more before
 // SIGKILL, Spec.Grace added to each, and closes Stdin with the first signal at
@@ -35,6 +36,7 @@ func (c *Child) Stop() {
 			c.climb()
 		}
 		c.stdin.Close()
+		c.gone.Store(true)
 		c.group.close()
 		if c.onGone != nil {
 			c.onGone()

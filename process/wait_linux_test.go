@@ -54,8 +54,14 @@ func TestInitReapsOrphans(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	const script = "sleep 0 & sleep 1000 & (trap '' INT TERM; sleep 1000) & exit 3"
+	for name, spec := range map[string]Spec{"group": sh(script), "session": on(FullTerminal, sh("set -m;"+script))} {
+		t.Run(name, func(t *testing.T) { testInitReapsOrphans(t, spec) })
+	}
+}
+
+func testInitReapsOrphans(t *testing.T, spec Spec) {
 	var log bytes.Buffer
-	spec := sh("sleep 0 & sleep 1000 & (trap '' INT TERM; sleep 1000) & exit 3")
 	spec.Log = slog.New(slog.NewTextHandler(&log, nil))
 	c, err := Start(spec)
 	if err != nil {

@@ -11,21 +11,19 @@ import (
 // so at once, or ever. It reads all of /proc (proc_pid_stat(5)), so it is no
 // way to wait.
 func (g group) onlyZombies() bool {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return false
-	}
-	for _, entry := range entries {
-		if _, err := strconv.Atoi(entry.Name()); err != nil {
+	known := false
+	for pid := range processes {
+		known = true
+		if !g.has(pid) {
 			continue
 		}
-		stat, err := os.ReadFile("/proc/" + entry.Name() + "/stat")
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 		if err != nil {
 			continue // it is gone
 		}
 		// The name before the rest, in parentheses, may hold anything.
 		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-		if len(fields) < 18 || string(fields[2]) != strconv.Itoa(g.id) {
+		if len(fields) < 18 {
 			continue
 		}
 		state := string(fields[0])
@@ -34,5 +32,5 @@ func (g group) onlyZombies() bool {
 			return false
 		}
 	}
-	return true
+	return known // without /proc every zombie counts as alive
 }

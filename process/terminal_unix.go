@@ -1,0 +1,134 @@
+//go:build unix
+
+package process
+
+import (
+	"os"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// openTerminal returns both ends of a new terminal: ours, in the runtime's
+// poller, and the child's, which blocks. Programs that we start get neither
+// unless told.
+func openTerminal(spec Spec) (ptmx, tty *os.File, err error) {
+	blocking, tty, err := pty.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	ptmx, err = polled(blocking)
+	if err != nil {
+		tty.Close()
+		return nil, nil, err
+	}
+	err = setUp(ptmx, spec)
+	if err == nil && spec.User != nil {
+		err = give(tty, spec.User)
+	}
+	if err != nil {
+		closeAll([]*os.File{ptmx, tty})
+		return nil, nil, err
+	}
+	return ptmx, tty, nil
+}
+
+// give lets u open the terminal by its name, as sshd does.
+func give(tty *os.File, u *User) error {
+	if err := tty.Chown(int(u.UID), -1); err != nil {
+		return err
+	}
+	return tty.Chmod(0o620)
+}
+
+// polled returns f anew, in the runtime's poller, and closes f: pty.Open has
+// made it block.
+func polled(f *os.File) (*os.File, error) {
+	defer f.Close()
+	var fd int
+	err := control(f, func(old int) (err error) {
+		fd, err = unix.FcntlInt(uintptr(old), unix.F_DUPFD_CLOEXEC, 0)
+		return os.NewSyscallError("fcntl", err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// setUp gives a terminal its mode and its size.
+func setUp(ptmx *os.File, spec Spec) error {
+	size := spec.Size
+	if spec.Terminal == FullTerminal && size == (WindowSize{}) {
+		size = defaultSize
+	}
+	if err := setSize(ptmx, size); err != nil {
+		return err
+	}
+	return control(ptmx, func(fd int) error {
+		mode, err := unix.IoctlGetTermios(fd, getTermios)
+		if err != nil {
+			return os.NewSyscallError("ioctl", err)
+		}
+		if spec.Terminal == FullTerminal {
+			mode.Iflag |= utf8Input // the erase key takes a character, not a byte
+		} else {
+			makeRaw(mode)
+		}
+		return os.NewSyscallError("ioctl", unix.IoctlSetTermios(fd, setTermios, mode))
+	})
+}
+
+// makeRaw is cfmakeraw of termios(3).
+func makeRaw(mode *unix.Termios) {
+	mode.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	mode.Oflag &^= unix.OPOST
+	mode.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	mode.Cflag &^= unix.CSIZE | unix.PARENB
+	mode.Cflag |= unix.CS8
+}
+
+func setSize(ptmx *os.File, size WindowSize) error {
+	return control(ptmx, func(fd int) error {
+		ws := unix.Winsize{Row: size.Rows, Col: size.Cols}
+		return os.NewSyscallError("ioctl", unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &ws))
+	})
+}
+
+// control calls f with the descriptor of file. File.Fd would take it out of the
+// poller.
+func control(file *os.File, f func(fd int) error) error {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	controlErr := raw.Control(func(fd uintptr) { err = f(int(fd)) })
+	if controlErr != nil {
+		return controlErr
+	}
+	return err
+}
+
+// foreground is the process group that the terminal's keys signal, 0 if there
+// is none.
+func (t *terminal) foreground() (pgid int) {
+	control(t.ptmx, func(fd int) (err error) {
+		pgid, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+		return err
+	})
+	return max(pgid, 0)
+}
+
+// foreground is the group that Signal means.
+func (c *Child) foreground() group {
+	if c.terminal != nil {
+		if pgid := c.terminal.foreground(); pgid > 0 {
+			return group{id: pgid}
+		}
+	}
+	return group{id: c.group.id}
+}

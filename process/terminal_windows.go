@@ -1,0 +1,12 @@
+package process
+
+import "os"
+
+func openTerminal(Spec) (ptmx, tty *os.File, err error) { return nil, nil, ErrUnsupported }
+
+func setSize(*os.File, WindowSize) error { return ErrUnsupported }
+
+func (t *terminal) noteForeground() {}
+
+// foreground is the group that Signal means.
+func (c *Child) foreground() group { return c.group }
