@@ -55,7 +55,7 @@ func BenchmarkOutbound(b *testing.B) {
 			done := discard(c)
 			line := append(bytes.Repeat([]byte("x"), size), '\n')
 			block := bytes.Repeat(line, 1+64<<10/len(line))
-			o := &outbound{ws: ws, wire: wire, codec: lines{}}
+			o := newOutbound(ws, wire, Lines)
 			b.SetBytes(int64(size + 1))
 			b.ReportAllocs()
 			b.ResetTimer()
@@ -80,7 +80,7 @@ func BenchmarkInbound(b *testing.B) {
 			}
 			defer r.Close()
 			go io.Copy(io.Discard, r) // ends when w is closed
-			in := &inbound{ws: ws, out: newOutflow(w), codec: lines{}}
+			in := &inbound{ws: ws, out: newOutflow(w), codec: delimited('\n')}
 			in.wait = func() {
 				if in.out.Waiting() > maxWaiting {
 					in.out.Wait(maxWaiting / 2)

@@ -4,6 +4,7 @@ package bridge
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -49,9 +50,28 @@ func (r toEnd) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// told has what Signal and Resize were called with.
+type told chan string
+
+// Signal notes the signal.
+func (t told) Signal(name string) error {
+	if name == "" {
+		return errors.New("no signal")
+	}
+	t <- "signal " + name
+	return nil
+}
+
+// Resize notes the size.
+func (t told) Resize(size WindowSize) error {
+	t <- fmt.Sprintf("size %dx%d", size.Cols, size.Rows)
+	return nil
+}
+
 // puppet is a child that the test plays: it holds the far ends of the pipes.
 type puppet struct {
 	pipes
+	told
 	reader bool        // Stop waits for exit
 	input  chan []byte // from readAll
 
@@ -63,7 +83,7 @@ type puppet struct {
 }
 
 func newPuppet(t testing.TB) *puppet {
-	p := &puppet{pipes: newPipes(t), input: make(chan []byte, 1), gone: make(chan struct{}), stopped: make(chan struct{})}
+	p := &puppet{pipes: newPipes(t), input: make(chan []byte, 1), told: make(told, 100), gone: make(chan struct{}), stopped: make(chan struct{})}
 	t.Cleanup(func() { p.far[0].Close() })
 	return p
 }

@@ -37,6 +37,7 @@ var (
 	endNotUTF8  = End{Code: websocket.StatusInvalidFramePayloadData, Reason: "text is not UTF-8"}
 	endProtocol = End{Code: websocket.StatusProtocolError, Reason: "protocol error"}
 	endSilent   = End{Code: websocket.StatusPolicyViolation, Reason: "no answer to pings", by: bySilence}
+	endControl  = End{Code: websocket.StatusMessageTooBig, Reason: fmt.Sprintf("control message over %d bytes", maxControl)}
 	endLost     = End{Code: websocket.StatusAbnormalClosure, Reason: "connection lost", by: byLoss}
 )
 
@@ -58,9 +59,14 @@ func endExit(code int, signal string, exitCode bool) End {
 	return e
 }
 
-// EndCannotStart tells that the child could not be started.
-func EndCannotStart(reason string) End {
+// endCannotStart tells that the child could not be started.
+func endCannotStart(reason string) End {
 	return End{Code: websocket.StatusInternalError, Reason: cutReason("cannot start: " + reason)}
+}
+
+// endBadFraming tells how the child's output breaks its framing.
+func endBadFraming(f Framing, cause error) End {
+	return End{Code: websocket.StatusInternalError, Reason: fmt.Sprintf("bad %s output: %v", f, cause)}
 }
 
 // maxReason is the room for a reason in a close frame (RFC 6455, section 5.5).

@@ -40,10 +40,10 @@ func TestEndExit(t *testing.T) {
 
 func TestEndCannotStart(t *testing.T) {
 	t.Parallel()
-	if e := EndCannotStart("no such file"); e.Code != 1011 || e.Reason != "cannot start: no such file" {
+	if e := endCannotStart("no such file"); e.Code != 1011 || e.Reason != "cannot start: no such file" {
 		t.Errorf("%+v", e)
 	}
-	if e := EndCannotStart(strings.Repeat("é", 100)); len(e.Reason) > maxReason {
+	if e := endCannotStart(strings.Repeat("é", 100)); len(e.Reason) > maxReason {
 		t.Errorf("reason of %d bytes", len(e.Reason))
 	}
 }

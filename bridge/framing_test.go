@@ -36,6 +36,12 @@ func (c *chunked) Read(p []byte) (int, error) {
 type sender struct {
 	*client
 	*outbound
+	framing Framing
+}
+
+func newOutbound(ws *websocket.Conn, wire *Wire, f Framing) *outbound {
+	out := framings[f]
+	return &outbound{outlet: &outlet{ws: ws, wire: wire}, codec: out.codec(), typ: out.typ}
 }
 
 func newSender(t testing.TB, f Framing) *sender {
@@ -44,7 +50,7 @@ func newSender(t testing.TB, f Framing) *sender {
 		wire.Abort()
 		wait(t, "the end of the wire", wire.Closed())
 	})
-	return &sender{c, &outbound{ws: ws, wire: wire, codec: f.codec()}}
+	return &sender{c, newOutbound(ws, wire, f), f}
 }
 
 const mark = "all has been sent"
@@ -55,7 +61,7 @@ func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 	t.Helper()
 	s.t = t
 	s.SetDeadline(time.Now().Add(patience))
-	s.outbound = &outbound{ws: s.ws, wire: s.wire, codec: s.codec}
+	s.outbound = newOutbound(s.ws, s.wire, s.framing)
 	done := make(chan error)
 	go func() { // ends when the client has read
 		s.run(output)
@@ -66,7 +72,7 @@ func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 		if opcode == opBinary && payload == mark {
 			break
 		}
-		if (opcode == opText) != s.codec.text() {
+		if (opcode == opText) != (s.typ == websocket.MessageText) {
 			t.Errorf("message with opcode %d", opcode)
 		}
 		if len(payload) <= maxFrame && frames != 1 || len(payload)+1 < frames {
@@ -268,7 +274,7 @@ func TestReadBufferGrowsAndShrinks(t *testing.T) {
 	line := strings.Repeat("x", 99) + "\n"
 	r := &room{chunked: chunked{line, strings.Repeat(line, 40), "part", " of a line\n", line}}
 	newSender(t, Lines).messages(t, r)
-	want := []int{smallBlock, smallBlock, blockSize - 24, blockSize, smallBlock - 4, smallBlock, smallBlock}
+	want := []int{smallBlock - lead, smallBlock - lead, blockSize - 24, blockSize - lead, smallBlock - lead - 4, smallBlock - lead, smallBlock - lead}
 	if !slices.Equal(r.sizes, want) {
 		t.Errorf("reads had room for %v bytes, want %v", r.sizes, want)
 	}
@@ -280,10 +286,10 @@ func TestMessagesOfOneReadLeaveInOneWrite(t *testing.T) {
 	t.Parallel()
 	near, far := pair(t, "unixpacket")
 	wire := NewWire(near, nil)
-	o := &outbound{ws: acceptOn(t, wire), wire: wire, codec: lines{}}
+	o := newOutbound(acceptOn(t, wire), wire, Lines)
 	x := func(n int) string { return strings.Repeat("x", n) }
-	o.run(&chunked{"lone\n", strings.Repeat("many\n", 200), x(smallBlock-1) + "\n", strings.Repeat(x(300)+"\n", 200)})
-	for _, want := range []int{2 + 4, 200 * (2 + 4), 4 + smallBlock - 1, 200 * (4 + 300)} {
+	o.run(&chunked{"lone\n", strings.Repeat("many\n", 200), x(smallBlock-lead-1) + "\n", strings.Repeat(x(300)+"\n", 200)})
+	for _, want := range []int{2 + 4, 200 * (2 + 4), 4 + smallBlock - lead - 1, 200 * (4 + 300)} {
 		p := make([]byte, blockSize)
 		if n, err := far.Read(p); n != want || err != nil {
 			t.Errorf("one write took %d bytes, want %d: %v", n, want, err)
@@ -332,7 +338,7 @@ func TestReadHasRoomAfterAFullBufferCouldNotBeSent(t *testing.T) {
 	s := newSender(t, Lines)
 	left := 0
 	s.run(&goodbye{
-		chunked{"1", strings.Repeat("x", smallBlock-1), strings.Repeat("x", blockSize-smallBlock-1) + "\n", "end"},
+		chunked{"1", strings.Repeat("x", smallBlock-lead-1), strings.Repeat("x", blockSize-smallBlock-1) + "\n", "end"},
 		func() {
 			if left++; left == 2 {
 				s.wire.Abort()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync/atomic"
 
 	"github.com/coder/websocket"
@@ -12,6 +13,8 @@ import (
 var (
 	errNotUTF8 = errors.New("text message is not UTF-8")
 	errTooBig  = errors.New("message too big")
+
+	errControlTooBig = errors.New("control message too big")
 )
 
 // inbound turns the messages of one connection into what a child reads. A
@@ -22,27 +25,43 @@ type inbound struct {
 	ws    *websocket.Conn
 	out   *Outflow // the child's stdin
 	codec codec
+	whole bool  // the codec must know a message's size first
 	limit int64 // longest message in bytes; zero or less means any
 	total traffic
 	wait  func() // waits while too much waits for the child
 
+	// obey, if set, is what messages on other channels than ChannelStdin mean:
+	// the first byte of each message is its channel.
+	obey func(channel byte, message []byte)
+
 	// The stage gathers messages until the socket has no more of them. It is
-	// a pooled block, nil while nothing is in it.
+	// a pooled block, nil while nothing is in it, and larger only for a message
+	// that is held whole.
 	stage []byte
 	sent  int // stage[:sent] has been handed on
 	start int // stage[start:] is the message being received
 	valid int // stage[start:valid] is checked
 
+	last      byte        // handed on, zero if nothing was
+	channel   byte        // of the message being received
 	receiving bool        // the library reads into the stage
 	ended     atomic.Bool // nothing more is handed on
 }
 
-// maxWaiting is how much may wait for the child's stdin, in bytes, before the
-// client must wait.
-const maxWaiting = 1 << 20
+const (
+	// maxWaiting is how much may wait for the child's stdin, in bytes, before the
+	// client must wait.
+	maxWaiting = 1 << 20
+	// maxControl is the longest message on any other channel than ChannelStdin.
+	maxControl = 4 << 10
+	// enough is how much room there is on the stage for each read, at least.
+	enough = 4 << 10
+	// spare is left of the stage for what goes around a message.
+	spare = 64
+)
 
-// receive takes one message. The error is errNotUTF8, errTooBig or the
-// connection's.
+// receive takes one message. The error is errNotUTF8, errTooBig,
+// errControlTooBig or the connection's.
 func (in *inbound) receive() error {
 	typ, r, err := in.ws.Reader(context.Background()) // calls handOn while it waits
 	if err != nil {
@@ -50,25 +69,51 @@ func (in *inbound) receive() error {
 		return err
 	}
 	in.receiving = true
+	in.channel = ChannelStdin
 	size, err := in.gather(typ == websocket.MessageText, r)
 	in.receiving = false
-	if err != nil {
+	switch {
+	case err != nil:
 		in.drop()
 		in.handOn()
 		return err
+	case in.channel != ChannelStdin:
+		in.command()
+		return nil
 	}
-	in.stage = append(in.stage, in.codec.terminator()...)
-	in.start = len(in.stage)
-	in.valid = in.start
-	in.total.count(true, size)
+	in.finish(size)
 	return nil
 }
 
-// gather reads the payload of one message to the stage.
+// finish completes the message at hand, whose payload has size bytes.
+func (in *inbound) finish(size int) {
+	before, after := in.codec.wrap(size)
+	if before != "" {
+		in.stage = slices.Insert(in.stage, in.start, []byte(before)...)
+	}
+	in.stage = append(in.stage, after...)
+	in.start = len(in.stage)
+	in.valid = in.start
+	in.total.count(true, size)
+}
+
+// command hands on what came before the message at hand, and then does what that
+// one says.
+func (in *inbound) command() {
+	message := slices.Clone(in.stage[in.start:])
+	in.drop()
+	in.handOn()
+	in.total.touch()
+	in.obey(in.channel, message)
+}
+
+// gather reads one message to the stage and returns the size of its payload, of
+// which the channel is no part.
 func (in *inbound) gather(text bool, r io.Reader) (size int, err error) {
+	channels := 0 // bytes that have named one
 	for {
 		in.makeRoom()
-		n, err := r.Read(in.stage[len(in.stage) : cap(in.stage)-len("\r\n")])
+		n, err := r.Read(in.stage[len(in.stage) : cap(in.stage)-spare])
 		if err != nil && err != io.EOF {
 			return size, err // the bytes may still be masked
 		}
@@ -86,20 +131,33 @@ func (in *inbound) gather(text bool, r io.Reader) (size int, err error) {
 		} else {
 			in.valid = len(in.stage)
 		}
+		if in.obey != nil && channels == 0 && in.valid > in.start {
+			in.takeChannel()
+			channels = 1
+		}
+		if in.channel != ChannelStdin && size > maxControl {
+			return size, errControlTooBig
+		}
 		if err == io.EOF {
 			if in.valid < len(in.stage) {
 				return size, errNotUTF8
 			}
-			return size, nil
+			return size - channels, nil
 		}
 	}
 }
 
+// takeChannel takes the first byte off the message at hand.
+func (in *inbound) takeChannel() {
+	in.channel = in.stage[in.start]
+	in.stage = slices.Delete(in.stage, in.start, in.start+1)
+	in.valid--
+}
+
 // makeRoom sees to it that there is a stage with room for more: it hands on
 // what is complete, and a part of the message at hand only if that fills the
-// stage alone.
+// stage alone. Then a message that must be held whole gets a larger stage.
 func (in *inbound) makeRoom() {
-	const enough = 4 << 10
 	if in.stage == nil {
 		in.stage = getBlock()[:0]
 	}
@@ -107,6 +165,13 @@ func (in *inbound) makeRoom() {
 		return
 	}
 	in.handOn()
+	if in.start == 0 && in.whole {
+		grown := make([]byte, len(in.stage), 2*cap(in.stage))
+		copy(grown, in.stage)
+		putBlock(in.stage)
+		in.stage = grown
+		return
+	}
 	if in.start == 0 {
 		in.write(in.stage[:in.valid])
 		in.sent, in.start = in.valid, in.valid
@@ -138,7 +203,13 @@ func (in *inbound) handOn() {
 
 func (in *inbound) write(p []byte) {
 	in.out.Write(p) // fails if the child reads no more, which is its right
+	if len(p) > 0 {
+		in.last = p[len(p)-1]
+	}
 }
+
+// atLineStart reports whether what was handed on ends with a line.
+func (in *inbound) atLineStart() bool { return in.last == 0 || in.last == '\n' || in.last == '\r' }
 
 // drop forgets the message at hand.
 func (in *inbound) drop() {

@@ -8,38 +8,51 @@ import (
 	"github.com/coder/websocket"
 )
 
-// outbound turns what a child writes into messages to one connection.
+// outbound turns one stream of a child's output into messages to one
+// connection.
 type outbound struct {
-	ws    *websocket.Conn
-	wire  *Wire
+	*outlet
 	codec codec
-	total traffic
+	typ   websocket.MessageType
+	// channel, if not zero, is the first byte of each message.
+	channel byte
+	// stream, if not empty, is named in each message, which is then JSON.
+	stream string
+	// broken is told how the child breaks its framing, and at which of its bytes.
+	// Nothing is sent after that.
+	broken func(err error, position int64)
 
 	small    [smallBlock]byte
 	buf      []byte // small, or a pooled block while much is coming
-	from, to int    // buf[from:to] is not sent yet
+	from, to int    // buf[from:to] is not sent yet; from is at least lead
+	taken    int64  // bytes of the stream before buf[from]
 
-	message io.WriteCloser // the long message being sent in pieces, or nil
-	clean   []byte         // room for a piece that was not UTF-8
-	err     error          // the connection takes no more
+	dressed []byte // room for a piece that is not sent as it is
+	err     error  // nothing more is sent
 }
+
+// lead is the room in the buffer for a channel before the first byte.
+const lead = 1
 
 // maxUnsent is how much may wait for the socket before the child must wait.
 const maxUnsent = 64 << 10
 
-// run reads r to its end and sends every message in it. When the connection
-// fails it goes on reading, so that the child is not held up on its way out.
+// maxBurst is how many bytes of messages are gathered to leave in one write.
+const maxBurst = 4 * blockSize
+
+// run reads r to its end and sends every message in it. When it cannot send any
+// more it goes on reading, so that the child is not held up on its way out.
 func (o *outbound) run(r io.Reader) {
-	o.buf = o.small[:]
+	o.buf, o.from, o.to = o.small[:], lead, lead
 	defer func() { putBlock(o.buf) }()
 	for {
 		n, err := r.Read(o.buf[o.to:])
 		o.to += n
-		if o.err == nil {
-			o.sendBlock(err != nil)
+		for more := true; more && o.err == nil; {
+			more = o.sendBurst(err != nil)
 		}
 		if o.err != nil {
-			o.from, o.to = 0, 0
+			o.from, o.to = lead, lead
 		}
 		if err != nil {
 			return
@@ -48,63 +61,80 @@ func (o *outbound) run(r io.Reader) {
 	}
 }
 
-// sendBlock sends every message that is complete in the buffer, all in one
-// write to the socket, and waits while the peer is slow.
-func (o *outbound) sendBlock(eof bool) {
-	o.wire.Out.Hold()
-	for o.from < o.to || eof && o.message != nil {
-		n, piece, last := o.codec.cut(o.buf[o.from:o.to], eof)
+// sendBurst sends the messages that are complete in the buffer, as many as
+// leave in one write to the socket, and waits while the peer is slow. It
+// reports whether there are more.
+func (o *outbound) sendBurst(eof bool) (more bool) {
+	o.err = o.begin(o)
+	for burst := 0; o.err == nil && (o.from < o.to || eof && o.sender == o); {
+		if more = burst >= maxBurst; more {
+			break
+		}
+		n, piece, last, wrong := o.codec.cut(o.buf[o.from:o.to], eof)
+		if wrong != nil {
+			o.end()
+			o.broken(wrong, o.taken+int64(n))
+			o.err = wrong
+			return false
+		}
 		if n == 0 && !last {
 			break
 		}
-		if o.err = o.send(piece, last); o.err != nil {
-			break
-		}
+		var size int
+		size, o.err = o.send(piece, last)
 		o.from += n
+		o.taken += int64(n)
+		burst += size + maxHeader
 	}
-	o.wire.Out.Release()
-	o.total.touch()
+	o.end()
 	if o.err == nil {
 		o.err = o.wire.Out.Wait(maxUnsent)
 	}
+	return more
 }
 
-// send sends one piece of a message.
-func (o *outbound) send(piece []byte, last bool) (err error) {
-	typ := websocket.MessageBinary
-	if o.codec.text() {
-		typ = websocket.MessageText
-		if !utf8.Valid(piece) {
-			o.clean = appendValid(o.clean[:0], piece)
-			piece = o.clean
-		}
-	}
+// maxHeader is the size of the largest header of a frame that we send (RFC
+// 6455, section 5.2).
+const maxHeader = 10
+
+// send sends one piece of a message, and returns the size of what that became.
+func (o *outbound) send(piece []byte, last bool) (size int, err error) {
 	o.total.count(last, len(piece))
-	if last && o.message == nil {
-		return o.ws.Write(context.Background(), typ, piece)
+	alone := last && o.sender != o
+	switch {
+	case o.channel != 0:
+		piece = o.buf[o.from-lead : o.from+len(piece)] // what was there has been sent
+		piece[0] = o.channel
+	case o.stream != "":
+		piece = o.dress(piece, last)
+	case o.typ == websocket.MessageText && !utf8.Valid(piece):
+		o.dressed = appendValid(o.dressed[:0], piece)
+		piece = o.dressed
 	}
-	return o.sendPiece(typ, piece, last)
+	if alone {
+		return len(piece), o.ws.Write(context.Background(), o.typ, piece)
+	}
+	return len(piece), o.sendPiece(o, o.typ, piece, last)
 }
 
-// sendPiece sends a frame of a message that has, or will have, several.
-func (o *outbound) sendPiece(typ websocket.MessageType, piece []byte, last bool) (err error) {
-	if o.message == nil {
-		// A background context: the library closes a connection whose write
-		// is cancelled, and a write to a Wire does not wait anyway.
-		if o.message, err = o.ws.Writer(context.Background(), typ); err != nil {
-			return err
-		}
+// dress returns piece as part of a message of JSON.
+func (o *outbound) dress(piece []byte, last bool) []byte {
+	d := o.dressed[:0]
+	if o.sender != o {
+		d = append(append(append(d, jsonBegin...), o.stream...), jsonData...)
 	}
-	if len(piece) > 0 {
-		if _, err = o.message.Write(piece); err != nil {
-			return err
-		}
-	}
+	d = appendJSON(d, piece)
 	if last {
-		err = o.message.Close()
-		o.message = nil
+		d = append(d, jsonEnd...)
 	}
-	return err
+	o.dressed = d
+	return d
+}
+
+// breakOff ends the message at hand because another stream has something to
+// send: the child may write no more here until that has been read.
+func (o *outbound) breakOff() error {
+	return o.sendPiece(o, o.typ, []byte(jsonMore), true)
 }
 
 // resize makes room for the next read, after one of n bytes: a block when
@@ -117,17 +147,17 @@ func (o *outbound) resize(n int) {
 	case len(o.buf) == blockSize && n < smallBlock && len(rest) < smallBlock/2:
 		o.replace(o.small[:], rest)
 	case len(rest) == 0:
-		o.from, o.to = 0, 0
-	case o.from > 0 && len(o.buf)-o.to < maxFrame:
-		o.from, o.to = 0, copy(o.buf, rest)
+		o.from, o.to = lead, lead
+	case o.from > lead && len(o.buf)-o.to < maxFrame:
+		o.from, o.to = lead, lead+copy(o.buf[lead:], rest)
 	}
-	if cap(o.clean) > smallBlock && len(o.buf) == smallBlock {
-		o.clean = nil
+	if cap(o.dressed) > smallBlock && len(o.buf) == smallBlock {
+		o.dressed = nil
 	}
 }
 
 func (o *outbound) replace(buf, rest []byte) {
-	o.from, o.to = 0, copy(buf, rest)
+	o.from, o.to = lead, lead+copy(buf[lead:], rest)
 	putBlock(o.buf)
 	o.buf = buf
 }

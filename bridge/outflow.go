@@ -25,6 +25,7 @@ type Outflow struct {
 	taken   int       // of waiting[0]
 	size    int       // of what waits, in bytes
 	held    bool      // Hold was called
+	ending  bool      // End was called
 	writing bool      // the goroutine runs
 	err     error     // why nothing more is written
 }
@@ -36,13 +37,16 @@ func newOutflow(w io.WriteCloser) *Outflow {
 	return o
 }
 
-// Write takes all of p. It fails only if an earlier write or Close has ended
-// the flow.
+// Write takes all of p. It fails only if an earlier write, End or Close has
+// ended the flow.
 func (o *Outflow) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.err != nil {
+	switch {
+	case o.err != nil:
 		return 0, o.err
+	case o.ending:
+		return 0, net.ErrClosed
 	}
 	n := 0
 	if !o.held && o.size == 0 {
@@ -148,6 +152,7 @@ func (o *Outflow) writeWaiting() {
 		o.take(n)
 	}
 	o.writing = false
+	o.closeIfDone()
 	o.change.Broadcast()
 }
 
@@ -204,6 +209,21 @@ func (o *Outflow) Drain(d time.Duration) {
 	defer o.mu.Unlock()
 	for o.size > 0 && o.err == nil && !expired {
 		o.change.Wait()
+	}
+}
+
+// End takes no more, and closes what the flow writes to once nothing waits.
+func (o *Outflow) End() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ending = true
+	o.closeIfDone()
+}
+
+func (o *Outflow) closeIfDone() {
+	if o.ending && !o.writing && o.err == nil {
+		o.fail(net.ErrClosed)
+		o.w.Close()
 	}
 }
 

@@ -21,6 +21,10 @@ type Child interface {
 	// Stdout and Stderr end when all that the child wrote has been read.
 	Stdout() io.Reader
 	Stderr() io.Reader
+	// Signal sends it the signal of that name, such as INT.
+	Signal(name string) error
+	// Resize sets the size of its terminal, if it has one.
+	Resize(size WindowSize) error
 	// Exit waits for the child's end: its status, or 128+n and the name of
 	// signal n.
 	Exit() (code int, signal string)
@@ -29,10 +33,19 @@ type Child interface {
 	Stop()
 }
 
+// WindowSize is the size of a terminal, in characters.
+type WindowSize struct{ Rows, Cols uint16 }
+
 // Options are what a session is told by flags. The zero value bounds nothing.
 type Options struct {
-	// Framing maps the child's bytes to messages.
+	// ID names the session to the client.
+	ID string
+	// Framing maps the child's bytes to messages, unless the client has chosen one
+	// of ChannelProtocols.
 	Framing Framing
+	// Terminal says that the child's stdin and stdout are a terminal: closing Stdin
+	// hangs that up, and there is no stderr.
+	Terminal bool
 	// MaxMessage is the longest message taken, in bytes; zero or less: any.
 	MaxMessage int64
 	// PingInterval is the time between pings; zero or less: none.
@@ -56,12 +69,17 @@ type Session struct {
 	opt   Options
 	stdin *Outflow
 	in    inbound
-	out   outbound
 
-	tasks    sync.WaitGroup // whatever Run waits for
-	stopOnce sync.Once
-	endOnce  sync.Once
-	end      End // set by finish
+	protocol string // the channel protocol in use, or empty
+	outlet   outlet
+	stdout   *outbound
+	stderr   *outbound // nil if the client does not get it
+
+	tasks       sync.WaitGroup // whatever Run waits for
+	ignoredOnce sync.Once
+	stopOnce    sync.Once
+	endOnce     sync.Once
+	end         End // set by finish
 }
 
 // Summary tells how a session went.
@@ -81,23 +99,53 @@ func NewSession(ws *websocket.Conn, wire *Wire, child Child, opt Options) *Sessi
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Session{ws: ws, wire: wire, child: child, opt: opt, stdin: newOutflow(child.Stdin())}
-	codec := opt.Framing.codec()
-	s.in = inbound{ws: ws, out: s.stdin, codec: codec, limit: opt.MaxMessage, wait: s.waitForChild}
-	s.out = outbound{ws: ws, wire: wire, codec: codec}
+	s.protocol = channelProtocol(ws)
+	s.outlet = outlet{ws: ws, wire: wire}
+	s.in = inbound{ws: ws, out: s.stdin, limit: opt.MaxMessage, wait: s.waitForChild}
+	if s.usesChannels() {
+		s.carryChannels()
+	} else {
+		s.carryMessages()
+	}
 	s.in.total.touch()
-	s.out.total.touch()
+	s.outlet.total.touch()
 	wire.onIdle = s.in.handOn
 	ws.SetReadLimit(-1) // inbound has the limit, and its own words for it
 	return s
 }
 
+// carryMessages sets s up for a client that speaks plain messages.
+func (s *Session) carryMessages() {
+	f := framings[s.opt.Framing]
+	s.in.codec, s.in.whole = f.codec(), f.whole
+	s.stdout = &outbound{outlet: &s.outlet, codec: s.in.codec, typ: f.typ, broken: s.brokenFraming}
+	if s.opt.Framing == JSON {
+		s.stdout.stream = "stdout"
+		s.stderr = &outbound{outlet: &s.outlet, codec: f.codec(), typ: f.typ, stream: "stderr"}
+	}
+}
+
+// carryChannels sets s up for a client that has streams apart.
+func (s *Session) carryChannels() {
+	size := maxStreamMessage
+	if s.opt.MaxMessage > 0 {
+		size = int(min(int64(size), s.opt.MaxMessage))
+	}
+	c := chunks(max(1, size-lead))
+	s.in.codec, s.in.obey = c, s.obey
+	s.stdout = &outbound{outlet: &s.outlet, codec: c, typ: websocket.MessageBinary, channel: ChannelStdout}
+	if !s.opt.Terminal {
+		s.stderr = &outbound{outlet: &s.outlet, codec: c, typ: websocket.MessageBinary, channel: ChannelStderr}
+	}
+}
+
 // Run carries messages both ways and returns once the child and its group, the
 // closing handshake and the connection have ended.
 func (s *Session) Run() Summary {
+	if s.usesChannels() {
+		s.greet()
+	}
 	s.tasks.Go(s.sendOutput) // ends at the end of the output; unblocked by Child.Stop and Outflow.Fail
-	s.tasks.Go(func() {      // ends at the end of stderr; unblocked by Child.Stop
-		LogStderr(s.child.Stderr(), s.child.Pid(), s.opt.Log)
-	})
 	stopTimers := s.startTimers()
 	s.receiveAll() // unblocked by whatever closes the connection
 	if s.end.by == byLoss {
@@ -108,8 +156,11 @@ func (s *Session) Run() Summary {
 	stopTimers()
 	<-s.wire.Closed()
 	code, signal := s.child.Exit()
-	return Summary{End: s.end, ExitCode: code, Signal: signal, In: s.in.total.total(), Out: s.out.total.total()}
+	return Summary{End: s.end, ExitCode: code, Signal: signal, In: s.in.total.total(), Out: s.outlet.total.total()}
 }
+
+// usesChannels reports whether the client has the child's streams apart.
+func (s *Session) usesChannels() bool { return s.protocol != "" }
 
 // Shutdown ends the session because the server stops.
 func (s *Session) Shutdown() { s.finish(endShutdown) }
@@ -149,6 +200,8 @@ func (s *Session) endOf(err error) End {
 		return endNotUTF8
 	case errors.Is(err, errTooBig):
 		return endTooBig(s.opt.MaxMessage)
+	case errors.Is(err, errControlTooBig):
+		return endControl
 	case byPeer:
 		s.wire.peerDone()
 		return End{Code: closed.Code, Reason: closed.Reason, by: byClient}
@@ -161,11 +214,37 @@ func (s *Session) endOf(err error) End {
 // sendOutput carries the child's output to the client, and ends the session
 // when the client has it all.
 func (s *Session) sendOutput() {
-	s.out.run(s.child.Stdout())
+	var sent sync.WaitGroup
+	if s.stderr != nil {
+		sent.Go(s.sendStderr) // ends and is unblocked as this
+	} else {
+		s.tasks.Go(s.logStderr) // ends at the end of stderr; unblocked by Child.Stop
+	}
+	s.stdout.run(s.child.Stdout())
+	sent.Wait()
 	code, signal := s.child.Exit()
 	s.stopChild() // whoever of the group is left
+	if s.usesChannels() {
+		s.farewell(code, signal)
+	}
 	s.wire.Out.Wait(0)
 	s.finish(endExit(code, signal, s.opt.ExitCloseCode))
+}
+
+func (s *Session) logStderr() { LogStderr(s.child.Stderr(), s.child.Pid(), s.opt.Log) }
+
+// sendStderr carries stderr to the client and to the log.
+func (s *Session) sendStderr() {
+	log := lineLog{log: s.opt.Log, pid: s.child.Pid()}
+	s.stderr.run(io.TeeReader(s.child.Stderr(), &log))
+	log.end()
+}
+
+// brokenFraming ends the session because the child does not keep to its framing,
+// from the byte at position of its output on.
+func (s *Session) brokenFraming(cause error, position int64) {
+	s.opt.Log.Error("child breaks its framing", "pid", s.child.Pid(), "framing", s.opt.Framing.String(), "cause", cause, "position", position)
+	s.finish(endBadFraming(s.opt.Framing, cause))
 }
 
 // finish ends the session with e, unless something else has ended it before.
@@ -202,6 +281,9 @@ func (s *Session) closeConn() {
 	switch s.end.by {
 	case byUs:
 		s.in.ended.Store(true)
+		if s.usesChannels() {
+			s.outlet.settle(onChannel(ChannelStatus, failure(s.end.Reason))) // unless farewell has said all
+		}
 		s.ws.Close(s.end.Code, cutReason(s.end.Reason))
 	case bySilence:
 		s.in.ended.Store(true)

@@ -13,6 +13,7 @@ import (
 // shell is a child that runs a script of /bin/sh.
 type shell struct {
 	pipes
+	told
 	cmd     *exec.Cmd
 	grace   time.Duration // between the call of Stop and the end by force
 	exited  chan struct{}

@@ -14,42 +14,63 @@ const maxRecord = 1 << 20
 // LogStderr logs the standard error of the child called pid, one record a line,
 // until its end.
 func LogStderr(r io.Reader, pid int, log *slog.Logger) {
+	l := lineLog{log: log, pid: pid}
 	small := make([]byte, smallBlock)
-	buf, used := small, 0
-	for {
-		n, err := r.Read(buf[used:])
-		used += n
-		rest := logLines(log, pid, buf[:used], err != nil)
+	for buf := small; ; {
+		n, err := r.Read(buf)
+		l.Write(buf[:n])
 		if err != nil {
+			l.end()
 			return
 		}
-		switch {
-		case len(rest) == len(buf): // a line as long as the buffer
-			grown := make([]byte, min(2*len(buf), maxRecord))
-			used = copy(grown, rest)
-			buf = grown
-		case len(rest) == 0 && n < smallBlock:
-			buf, used = small, 0
-		default:
-			used = copy(buf, rest)
+		if n < len(buf) {
+			buf = small
+		} else if len(buf) < maxFrame { // much is coming
+			buf = make([]byte, maxFrame)
 		}
 	}
 }
 
-// logLines logs the lines in p and returns the incomplete one at its end,
-// unless that is the last or too long to grow any further.
-func logLines(log *slog.Logger, pid int, p []byte, last bool) (rest []byte) {
+// lineLog logs what is written to it, one record a line.
+type lineLog struct {
+	log  *slog.Logger
+	pid  int
+	rest []byte // the line that is not complete, less than maxRecord
+}
+
+// Write implements io.Writer. It never fails.
+func (l *lineLog) Write(p []byte) (int, error) {
+	size := len(p)
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')
-		if i < 0 {
-			if !last && len(p) < maxRecord {
-				return p
-			}
-			i = len(p) - 1
+		n, whole := i+1, i >= 0
+		if room := maxRecord - len(l.rest); !whole && len(p) >= room || n > room {
+			n, whole = room, true
 		}
-		line := bytes.TrimRight(p[:i+1], "\r\n")
-		log.LogAttrs(context.Background(), slog.LevelInfo, "stderr", slog.Int("pid", pid), slog.String("line", string(line)))
-		p = p[i+1:]
+		if !whole {
+			l.rest = append(l.rest, p...)
+			break
+		}
+		line := p[:n]
+		if len(l.rest) > 0 {
+			line = append(l.rest, line...)
+			l.rest = nil
+		}
+		l.record(line)
+		p = p[n:]
 	}
-	return nil
+	return size, nil
+}
+
+// end logs a last line without a newline.
+func (l *lineLog) end() {
+	if len(l.rest) > 0 {
+		l.record(l.rest)
+		l.rest = nil
+	}
+}
+
+func (l *lineLog) record(line []byte) {
+	line = bytes.TrimRight(line, "\r\n")
+	l.log.LogAttrs(context.Background(), slog.LevelInfo, "stderr", slog.Int("pid", l.pid), slog.String("line", string(line)))
 }

@@ -67,7 +67,7 @@ func (s *Session) startTimers() (stop func()) {
 
 // checkIdle ends the session if no message has gone either way for IdleTimeout.
 func (s *Session) checkIdle() (next time.Duration) {
-	next = s.opt.IdleTimeout - min(s.in.total.quiet(), s.out.total.quiet())
+	next = s.opt.IdleTimeout - min(s.in.total.quiet(), s.outlet.total.quiet())
 	if next <= 0 {
 		s.finish(endIdle)
 	}

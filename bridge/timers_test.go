@@ -49,9 +49,9 @@ func TestIdleIsNoMessageEitherWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &Session{opt: Options{IdleTimeout: 10 * time.Second}}
-		for _, touched := range []*traffic{&s.in.total, &s.out.total} {
+		for _, touched := range []*traffic{&s.in.total, &s.outlet.total} {
 			s.in.total.touch()
-			s.out.total.touch()
+			s.outlet.total.touch()
 			<-time.After(6 * time.Second)
 			if next := s.checkIdle(); next != 4*time.Second {
 				t.Errorf("after 6s: look again in %v", next)

@@ -11,7 +11,7 @@ type Traffic struct {
 	Messages, Bytes int64
 }
 
-// traffic counts one direction. One goroutine counts; others may read.
+// traffic counts one direction. One goroutine counts at a time; others may read.
 type traffic struct {
 	messages, bytes atomic.Int64
 	touched         atomic.Int64 // Unix nanoseconds

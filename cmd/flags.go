@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"wspipe/bridge"
 	"wspipe/server"
 )
 
@@ -17,6 +18,7 @@ func (o *options) addFlags(to *pflag.FlagSet) {
 	o.addListening(f)
 	o.addServing(f)
 	o.addMessages(f)
+	o.addTerminals(f)
 	o.addLife(f)
 	o.addAccess(f)
 	o.addEnvironment(f)
@@ -49,12 +51,20 @@ func (o *options) addServing(f *flagSet) {
 
 func (o *options) addMessages(f *flagSet) {
 	f.group = "Messages"
-	f.value("framing", "NAME", "lines", "lines: text messages; bytes: binary messages, cut anywhere", optional(&o.framing, framing))
+	f.value("framing", "NAME", "lines", "what a message is: "+strings.Join(bridge.FramingNames(), ", "), optional(&o.framing, framing))
 	f.toggle("binary", "false", "the same as --framing=bytes", optional(&o.binary, boolean))
+	f.toggle("passstderr", "false", "the same as --framing=json: stderr goes to the client, too", optional(&o.passStderr, boolean))
 	f.value("maxframesize", "SIZE", "1MiB", "longest message taken, in bytes or KiB, MiB, GiB; 0 for any", set(&o.maxFrameSize, size))
 	f.value("subprotocol", "NAME,..", "", "subprotocols to offer, best first, repeatable", list(&o.subprotocols, token))
 	f.toggle("compress", "false", "compress messages if the client can (costs memory)", set(&o.compress, boolean))
 	f.value("pingms", "MS", "30000", "time between pings, which find dead clients; 0 for no pings", set(&o.ping, milliseconds))
+}
+
+func (o *options) addTerminals(f *flagSet) {
+	f.group = "Terminals"
+	f.toggle("pty", "false", "run COMMAND in a terminal of its own", set(&o.pty, boolean))
+	f.toggle("line-buffered", "false", "make COMMAND send each line at once, as it would to a terminal", set(&o.lineBuffered, boolean))
+	f.value("size", "COLSxROWS", "", "size of the terminal, 80x24 with --pty if neither this nor the client says", set(&o.size, windowSize))
 }
 
 func (o *options) addLife(f *flagSet) {
@@ -78,6 +88,7 @@ func (o *options) addAccess(f *flagSet) {
 	f.value("token-file", "FILE", "", "ask for a bearer token, one a line in this file", set(&o.tokenFile, nonEmpty))
 	f.value("auth-header", "NAME", "", "let in whom a trusted proxy names in this request header", set(&o.authHeader, token))
 	f.value("trusted-proxy", "CIDR", "", "proxies whose X-Forwarded-For, -Proto are believed, or unix; repeatable", list(&o.proxies, proxy))
+	f.toggle("no-auth", "false", "let everybody who can reach a terminal use it (--pty)", set(&o.noAuth, boolean))
 	f.value("max-per-ip", "N", "0", "most children at once for one client address; 0 for any number", set(&o.maxPerIP, integer(0, math.MaxInt)))
 }
 

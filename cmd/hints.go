@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"wspipe/process"
+	"wspipe/server"
 )
 
 const seeHelp = "wspipe --help lists the flags"
@@ -72,6 +73,11 @@ func quotedCommand(err error, line string) error {
 // do, such as "listen on ADDRESS: CAUSE".
 func (o *options) cannotServe(err error) error {
 	said := fmt.Errorf("cannot %w", err)
+	if exposed, ok := errors.AsType[*server.ExposedTerminalError](err); ok {
+		return misuse{hint(fmt.Errorf("anybody who can reach %s could type into this terminal", exposed.Address),
+			"ask for a password: --htpasswd=FILE, or one of the other ways that --help lists", "or stay on this machine: no --address",
+			"or, if that is meant: --no-auth")}
+	}
 	inUse := errors.Is(err, syscall.EADDRINUSE)
 	switch {
 	case !strings.HasPrefix(err.Error(), "listen on "):

@@ -36,10 +36,15 @@ type options struct {
 	// Messages
 	framing      *bridge.Framing // nil if not given
 	binary       *bool           // nil if not given
+	passStderr   *bool           // nil if not given
 	maxFrameSize int64
 	subprotocols []string
 	compress     bool
 	ping         time.Duration
+	// Terminals
+	pty          bool
+	lineBuffered bool
+	size         process.WindowSize // zero if not given
 	// Life of a child
 	maxForks      int
 	maxRuntime    time.Duration
@@ -57,6 +62,7 @@ type options struct {
 	tokenFile  string
 	authHeader string
 	proxies    []string
+	noAuth     bool
 	maxPerIP   int
 	// Environment
 	passEnv       []string // nil if not given
@@ -105,7 +111,7 @@ func (o *options) config() (server.Config, error) {
 		Port:           o.chosenPort(),
 		RedirectPort:   o.redirPort,
 		UnixSocket:     o.unixSocket,
-		Child:          process.Spec{Grace: o.closeGrace},
+		Child:          process.Spec{Terminal: o.terminal(), Size: o.size, Grace: o.closeGrace},
 		Dir:            o.dir,
 		CGIDir:         o.cgiDir,
 		StaticDir:      o.staticDir,
@@ -123,6 +129,7 @@ func (o *options) config() (server.Config, error) {
 		HeadersHTTP:    o.headersHTTP,
 		ReverseLookup:  o.reverseLookup,
 		Auth:           server.Auth{Basic: o.basicAuth, HtpasswdFile: o.htpasswd, TokenFile: o.tokenFile, ProxyHeader: o.authHeader},
+		NoAuth:         o.noAuth,
 		TrustedProxies: trustedProxies(o.proxies),
 		Origins:        o.allowedOrigins(),
 		Hosts:          o.hosts,
@@ -156,20 +163,44 @@ func (o *options) chosenPort() int {
 	return defaultPort
 }
 
-func (o *options) chosenFraming() (bridge.Framing, error) {
+// terminal returns which of the child's files are to be one.
+func (o *options) terminal() process.Terminal {
 	switch {
-	case o.binary == nil && o.framing == nil:
-		return bridge.Lines, nil
-	case o.binary == nil:
-		return *o.framing, nil
-	case o.framing == nil && *o.binary:
-		return bridge.Bytes, nil
-	case o.framing == nil:
-		return bridge.Lines, nil
-	case *o.binary != (*o.framing == bridge.Bytes):
-		return 0, fmt.Errorf("--binary=%t contradicts --framing=%s: --binary is --framing=bytes", *o.binary, *o.framing)
+	case o.pty:
+		return process.FullTerminal
+	case o.lineBuffered:
+		return process.StdoutTerminal
 	}
-	return *o.framing, nil
+	return process.NoTerminal
+}
+
+// chosenFraming returns the framing that the flags agree on.
+func (o *options) chosenFraming() (framing bridge.Framing, err error) {
+	chosenBy := ""
+	choose := func(f bridge.Framing, by string) {
+		if chosenBy != "" && f != framing {
+			err = errors.Join(err, fmt.Errorf("%s contradicts %s", chosenBy, by))
+		}
+		framing, chosenBy = f, by
+	}
+	if o.framing != nil {
+		choose(*o.framing, "--framing="+o.framing.String())
+	}
+	for _, short := range []struct {
+		flag    string
+		given   *bool
+		framing bridge.Framing
+	}{{"--binary", o.binary, bridge.Bytes}, {"--passstderr", o.passStderr, bridge.JSON}, {"--pty", &o.pty, bridge.Bytes}} {
+		means := fmt.Sprintf("%s (--framing=%s)", short.flag, short.framing)
+		switch {
+		case short.given == nil:
+		case *short.given:
+			choose(short.framing, means)
+		case o.framing != nil && *o.framing == short.framing && short.given != &o.pty:
+			err = errors.Join(err, fmt.Errorf("--framing=%s contradicts %s=false", short.framing, short.flag))
+		}
+	}
+	return framing, err
 }
 
 // allowedOrigins makes --sameorigin=false mean --origin='*', but never widens
@@ -191,6 +222,14 @@ func (o *options) contradictions() error {
 	}
 	twice := firstTwice(o.subprotocols)
 	says(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
+	for _, name := range o.subprotocols {
+		says(slices.Contains(bridge.ChannelProtocols, name), fmt.Errorf("--subprotocol lists %s, which every client may choose anyway", name))
+	}
+	says(o.framing != nil && o.framing.HoldsWhole() && (o.maxFrameSize == 0 || o.maxFrameSize > bridge.MaxHeld), hint(
+		errors.New("--framing=length and --framing=lsp hold a message until its length is known, so --maxframesize must bound it, below 4GiB"), "--maxframesize=64MiB"))
+	says(o.pty && o.lineBuffered, hint(errors.New("--pty and --line-buffered exclude each other"), "--pty alone sends each line at once, too"))
+	says(o.size != (process.WindowSize{}) && !o.pty && !o.lineBuffered, hint(errors.New("--size means nothing without a terminal"), "add --pty"))
+	says(o.noAuth && o.basicAuth+o.htpasswd+o.tokenFile+o.authHeader+o.sslCA != "", errors.New("--no-auth contradicts the flags that ask for authentication"))
 	says(o.ssl && (o.sslCert == "" || o.sslKey == ""), hint(errors.New("--ssl needs a certificate and its key"),
 		"--ssl --sslcert=cert.pem --sslkey=key.pem"))
 	says(!o.ssl && o.sslCert+o.sslKey+o.sslCA != "", hint(errors.New("--sslcert, --sslkey and --sslca mean nothing without --ssl"), "add --ssl"))

@@ -98,6 +98,14 @@ func TestEachFlag(t *testing.T) {
 		{[]string{"-binary"}, func(c *server.Config) { c.Framing = bridge.Bytes }},
 		{[]string{"--binary=false"}, func(c *server.Config) {}},
 		{[]string{"--binary", "--framing=bytes"}, func(c *server.Config) { c.Framing = bridge.Bytes }},
+		{[]string{"--passstderr"}, func(c *server.Config) { c.Framing = bridge.JSON }},
+		{[]string{"--framing=lsp", "--passstderr=false"}, func(c *server.Config) { c.Framing = bridge.LSP }},
+		{[]string{"--pty", "--size=132x43"}, func(c *server.Config) {
+			c.Framing = bridge.Bytes
+			c.Child.Terminal, c.Child.Size = process.FullTerminal, process.WindowSize{Rows: 43, Cols: 132}
+		}},
+		{[]string{"--line-buffered"}, func(c *server.Config) { c.Child.Terminal = process.StdoutTerminal }},
+		{[]string{"--no-auth"}, func(c *server.Config) { c.NoAuth = true }},
 		{[]string{"--maxframesize=2KiB"}, func(c *server.Config) { c.MaxMessage = 2048 }},
 		{[]string{"--maxframesize=0"}, func(c *server.Config) { c.MaxMessage = 0 }},
 		{[]string{"--subprotocol=b,a", "--subprotocol=c"}, func(c *server.Config) { c.Subprotocols = []string{"b", "a", "c"} }},
@@ -135,7 +143,7 @@ func TestEachFlag(t *testing.T) {
 func TestFlagGroups(t *testing.T) {
 	var groups []string
 	byGroup(knownFlags(), func(group string) { groups = append(groups, group) }, func(*pflag.Flag) {})
-	want := []string{"Listening", "What to serve", "Messages", "Life of a child", "Who may come in", "Environment", "Log", "Other"}
+	want := []string{"Listening", "What to serve", "Messages", "Terminals", "Life of a child", "Who may come in", "Environment", "Log", "Other"}
 	if !slices.Equal(groups, want) {
 		t.Errorf("got %q, want %q", groups, want)
 	}

@@ -26,6 +26,9 @@ func (p *program) serve(ctx context.Context, cfg server.Config, words []string) 
 	if err := p.opts.fillSecret(&cfg.Auth); err != nil {
 		return misuse{err}
 	}
+	if err := noTerminal(cfg.Child.Terminal); err != nil {
+		return misuse{err}
+	}
 	cfg.Reload = p.reload
 	cfg.Log = newLog(p.stderr, p.opts.logFormat, p.opts.logLevel)
 	p.stderr.TellLost(p.lostRecords)
@@ -78,6 +81,18 @@ func isDir(dir string) error {
 		cause = errors.Unwrap(err)
 	}
 	return fmt.Errorf("--cwd=%s: %w", shellWords(dir), cause)
+}
+
+// noTerminal says why this machine cannot give a child the terminal that it is
+// to have.
+func noTerminal(wanted process.Terminal) error {
+	if wanted == process.NoTerminal {
+		return nil
+	}
+	if err := process.CheckTerminal(); err != nil {
+		return fmt.Errorf("--pty and --line-buffered need terminals, and there are none here: %w", err)
+	}
+	return nil
 }
 
 // fillSecret takes the password from the environment, where no ps shows it.

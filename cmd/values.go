@@ -84,6 +84,20 @@ func size(s string) (int64, error) {
 	return int64(n) << shift, nil
 }
 
+// windowSize takes COLSxROWS.
+func windowSize(s string) (size process.WindowSize, err error) {
+	cols, rows, _ := strings.Cut(s, "x")
+	parse := func(number string) uint16 {
+		n, numErr := strconv.ParseUint(number, 10, 16)
+		if numErr != nil || n == 0 {
+			err = errors.New("not a size, such as 80x24")
+		}
+		return uint16(n)
+	}
+	size = process.WindowSize{Cols: parse(cols), Rows: parse(rows)}
+	return size, err
+}
+
 func nonEmpty(s string) (string, error) {
 	if s == "" {
 		return "", errors.New("empty")

@@ -212,7 +212,7 @@ func TestOrderOfTheGate(t *testing.T) {
 		{plain("GET", "/", ours), 401, "no credentials"},
 		{plain("GET", "/.wspipe/console/none", ours), 401, "no credentials"},
 		{plain("DELETE", "/", ours), 401, "no credentials"},
-		{opening("/", ours, login, "Sec-WebSocket-Protocol: unknown, too"), 400, "this server has: known\n"},
+		{opening("/", ours, login, "Sec-WebSocket-Protocol: unknown, too"), 400, "this server has: v1.wspipe, v5.channel.k8s.io, v4.channel.k8s.io, known\n"},
 		{opening("/", ours, login), 429, "--maxforks"},
 		{plain("GET", "/hold.sh", ours, login), 429, "--maxforks"},
 		{plain("GET", "/", ours, login), 200, "<html"},

@@ -89,7 +89,7 @@ func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, v *visitor, p 
 	env.set("SCRIPT_FILENAME", p.path)
 	env = override(env, contentVariables(r))
 	spec := s.spec(p, env, leave, log)
-	spec.Args = nil // those are COMMAND's
+	spec.Args, spec.Terminal = nil, process.NoTerminal // those are COMMAND's
 	if spec.Dir == "" {
 		spec.Dir = filepath.Dir(p.path) // RFC 3875, section 7.2
 	}

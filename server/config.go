@@ -43,9 +43,11 @@ type Config struct {
 	// SetEnv are NAME=VALUE pairs added last, so that they win.
 	SetEnv []string
 
-	// Framing maps the child's bytes to messages.
+	// Framing maps the child's bytes to messages, unless a client chooses one of
+	// bridge.ChannelProtocols.
 	Framing bridge.Framing
-	// Subprotocols are offered in this order. Empty accepts any client without one.
+	// Subprotocols are offered in this order, after bridge.ChannelProtocols. Empty
+	// accepts any client without one.
 	Subprotocols []string
 	// Compress negotiates permessage-deflate (RFC 7692).
 	Compress bool
@@ -67,6 +69,9 @@ type Config struct {
 
 	// Auth says who may come in.
 	Auth Auth
+	// NoAuth lets everybody in the network have a terminal, if Child has one and
+	// Auth is zero.
+	NoAuth bool
 	// TrustedProxies may say whose requests they pass on.
 	TrustedProxies TrustedProxies
 	// Origins lists who else may connect from a web page:

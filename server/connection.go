@@ -18,6 +18,7 @@ import (
 // connection is one accepted client and what is to run for it.
 type connection struct {
 	server  *Server
+	id      string // of the session
 	ws      *websocket.Conn
 	wire    *bridge.Wire
 	spec    process.Spec
@@ -28,13 +29,13 @@ type connection struct {
 // newConnection prepares the program p for r, whose slot leave frees when the
 // child's group is gone.
 func (s *Server) newConnection(r *http.Request, v *visitor, p *program, ws *websocket.Conn, wire *bridge.Wire, leave func()) *connection {
-	c := &connection{server: s, ws: ws, wire: wire, started: time.Now()}
-	id := newID()
-	c.log = s.log.With("session", id, "remote", v.String())
+	c := &connection{server: s, id: newID(), ws: ws, wire: wire, started: time.Now()}
+	c.log = s.log.With("session", c.id, "remote", v.String())
 	if v.user != "" {
 		c.log = c.log.With("user", v.user)
 	}
-	env := s.environment(r, v, p, id)
+	env := s.environment(r, v, p, c.id)
+	env.describeTerminal(s.cfg.Child.Terminal)
 	if sub := ws.Subprotocol(); sub != "" {
 		env.set("WEBSOCKET_PROTOCOL", sub)
 	}
@@ -68,7 +69,7 @@ func (c *connection) serve() {
 	}
 	c.spec.Env = nil // the child has it
 	c.log.Log(context.Background(), LevelAccess, "connect", "pid", child.Pid())
-	session := bridge.NewSession(c.ws, c.wire, child, c.server.sessionOptions(c.log))
+	session := bridge.NewSession(c.ws, c.wire, sessionChild{child}, c.sessionOptions())
 	if !c.server.sessions.add(session) {
 		session.Shutdown()
 	}
@@ -90,8 +91,7 @@ func startReason(err error) string {
 func (c *connection) refuse(err error) {
 	c.log.Error("cannot start", "error", err)
 	c.spec.OnGone()
-	end := bridge.EndCannotStart(startReason(err))
-	c.ws.Close(end.Code, end.Reason)
+	bridge.Refuse(c.ws, startReason(err))
 	<-c.wire.Closed()
 	c.server.sessionEnded(1)
 	c.server.sessions.done(nil)
@@ -108,15 +108,26 @@ func (c *connection) logEnd(pid int, sum bridge.Summary) {
 }
 
 // sessionOptions are the flags that a session needs.
-func (s *Server) sessionOptions(log *slog.Logger) bridge.Options {
+func (c *connection) sessionOptions() bridge.Options {
+	cfg := &c.server.cfg
 	return bridge.Options{
-		Framing:       s.cfg.Framing,
-		MaxMessage:    s.cfg.MaxMessage,
-		PingInterval:  s.cfg.PingInterval,
-		MaxRuntime:    s.cfg.MaxRuntime,
-		IdleTimeout:   s.cfg.IdleTimeout,
-		InputPatience: process.FirstWait(s.cfg.Child.Grace),
-		ExitCloseCode: s.cfg.ExitCloseCode,
-		Log:           log,
+		ID:            c.id,
+		Framing:       cfg.Framing,
+		Terminal:      cfg.Child.Terminal == process.FullTerminal,
+		MaxMessage:    cfg.MaxMessage,
+		PingInterval:  cfg.PingInterval,
+		MaxRuntime:    cfg.MaxRuntime,
+		IdleTimeout:   cfg.IdleTimeout,
+		InputPatience: process.FirstWait(cfg.Child.Grace),
+		ExitCloseCode: cfg.ExitCloseCode,
+		Log:           c.log,
 	}
+}
+
+// sessionChild is a child as bridge knows it.
+type sessionChild struct{ *process.Child }
+
+// Resize implements bridge.Child.
+func (c sessionChild) Resize(size bridge.WindowSize) error {
+	return c.Child.Resize(process.WindowSize(size))
 }

@@ -41,10 +41,10 @@ func (s *Server) admit(r *http.Request, rt route, v *visitor) (leave func(), why
 }
 
 // refuseSubprotocols returns why a client that offers only unknown ones is
-// refused, or nil.
+// refused, or nil. A server that was given none takes anybody without one.
 func (s *Server) refuseSubprotocols(r *http.Request) *refusal {
-	offered, known := tokens(r.Header.Values("Sec-WebSocket-Protocol")), s.cfg.Subprotocols
-	if len(offered) == 0 || len(known) == 0 || slices.ContainsFunc(offered, func(name string) bool {
+	offered, known := tokens(r.Header.Values("Sec-WebSocket-Protocol")), s.subprotocols()
+	if len(offered) == 0 || len(s.cfg.Subprotocols) == 0 || slices.ContainsFunc(offered, func(name string) bool {
 		return slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(name, k) })
 	}) {
 		return nil

@@ -77,6 +77,10 @@ func Listen(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.stopListening = sync.OnceFunc(s.sockets.close)
+	if err = s.checkExposure(); err != nil {
+		s.stopListening()
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -34,12 +34,17 @@ func tokens(values []string) (list []string) {
 	return list
 }
 
+// subprotocols are those that a client may choose, best first.
+func (s *Server) subprotocols() []string {
+	return slices.Concat(bridge.ChannelProtocols, s.cfg.Subprotocols)
+}
+
 // upgrade answers the opening handshake. After an error it has answered r with
 // what is wrong with it.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, *bridge.Wire, error) {
 	h := &hijacker{ResponseWriter: w}
 	opt := &websocket.AcceptOptions{
-		Subprotocols:       s.cfg.Subprotocols,
+		Subprotocols:       s.subprotocols(),
 		InsecureSkipVerify: true, // the origin has been checked
 		OnPingReceived:     func(context.Context, []byte) bool { return h.wire.MayAnswer() },
 	}
