@@ -84,18 +84,12 @@ func size(s string) (int64, error) {
 	return int64(n) << shift, nil
 }
 
-// windowSize takes COLSxROWS.
-func windowSize(s string) (size process.WindowSize, err error) {
-	cols, rows, _ := strings.Cut(s, "x")
-	parse := func(number string) uint16 {
-		n, numErr := strconv.ParseUint(number, 10, 16)
-		if numErr != nil || n == 0 {
-			err = errors.New("not a size, such as 80x24")
-		}
-		return uint16(n)
+func windowSize(s string) (process.WindowSize, error) {
+	size, err := process.ParseWindowSize(s)
+	if err != nil {
+		return size, errors.New("not a size, such as 80x24")
 	}
-	size = process.WindowSize{Cols: parse(cols), Rows: parse(rows)}
-	return size, err
+	return size, nil
 }
 
 func nonEmpty(s string) (string, error) {

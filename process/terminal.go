@@ -1,8 +1,11 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -25,6 +28,17 @@ const (
 
 // WindowSize is a terminal's, in characters.
 type WindowSize struct{ Rows, Cols uint16 }
+
+// ParseWindowSize takes COLSxROWS, such as 80x24.
+func ParseWindowSize(s string) (WindowSize, error) {
+	cols, rows, _ := strings.Cut(s, "x")
+	c, colsErr := strconv.ParseUint(cols, 10, 16)
+	r, rowsErr := strconv.ParseUint(rows, 10, 16)
+	if err := errors.Join(colsErr, rowsErr); err != nil || c == 0 || r == 0 {
+		return WindowSize{}, fmt.Errorf("no window size, such as 80x24: %q", s)
+	}
+	return WindowSize{Rows: uint16(r), Cols: uint16(c)}, nil
+}
 
 // defaultSize is that of a FullTerminal for which Spec.Size is zero.
 var defaultSize = WindowSize{Rows: 24, Cols: 80}

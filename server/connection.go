@@ -34,12 +34,16 @@ func (s *Server) newConnection(r *http.Request, v *visitor, p *program, ws *webs
 	if v.user != "" {
 		c.log = c.log.With("user", v.user)
 	}
+	size := takeSize(r)
 	env := s.environment(r, v, p, c.id)
 	env.describeTerminal(s.cfg.Child.Terminal)
 	if sub := ws.Subprotocol(); sub != "" {
 		env.set("WEBSOCKET_PROTOCOL", sub)
 	}
 	c.spec = s.spec(p, env, leave, c.log)
+	if size != (process.WindowSize{}) {
+		c.spec.Size = size
+	}
 	return c
 }
 

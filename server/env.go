@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-
-	"wspipe/process"
 )
 
 // environment returns the child's environment for r: CGI/1.1 (RFC 3875) as
@@ -51,16 +49,6 @@ func (s *Server) environment(r *http.Request, v *visitor, p *program, id string)
 		env.set("SSL_CLIENT_S_DN", v.subject)
 	}
 	return env
-}
-
-// describeTerminal tells the child what it writes to.
-func (e *environ) describeTerminal(terminal process.Terminal) {
-	switch terminal {
-	case process.FullTerminal:
-		*e = override(*e, []string{"TERM=xterm-256color"})
-	case process.StdoutTerminal: // which nobody sees
-		*e = override(*e, []string{"TERM=dumb", "NO_COLOR=1"})
-	}
 }
 
 // separator returns what joins several fields of the header in variable key.

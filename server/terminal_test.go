@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"wspipe/bridge"
 	"wspipe/process"
 )
 
@@ -51,4 +53,48 @@ func TestTerminalIsNotExposed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSizeFromTheStart: a client that tells its size with the handshake finds
+// the child's terminal so, and the child nothing of it in its environment.
+func TestSizeFromTheStart(t *testing.T) {
+	t.Parallel()
+	const script = `echo "$(stty size) $TERM $QUERY_STRING $REQUEST_URI"`
+	for query, want := range map[string]string{
+		"":                               "24 80 xterm-256color  /",
+		"?wspipe_size=120x40":            "40 120 xterm-256color  /",
+		"?a=b&wspipe_size=90x30&c":       "30 90 xterm-256color a=b&c /?a=b&c",
+		"?wspipe_size=0x40":              "24 80 xterm-256color  /",
+		"?wspipe_size=120x40x1&x":        "24 80 xterm-256color x /?x",
+		"?wspipe_size=99999x1":           "24 80 xterm-256color  /",
+		"?wspipe_size=91x31&wspipe_size": "31 91 xterm-256color  /",
+	} {
+		t.Run(query, func(t *testing.T) {
+			t.Parallel()
+			cfg := Config{Child: sh(script), Framing: bridge.Bytes}
+			cfg.Child.Terminal = process.FullTerminal
+			c := dial(t, serve(t, cfg).ws+query)
+			if got := strings.Join(c.ExpectEnd(1000, "exit 0"), ""); got != want+"\r\n" {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestTerminalIsDescribed: the child knows what it writes to, whatever we are
+// told to pass on, unless --setenv says otherwise.
+func TestTerminalIsDescribed(t *testing.T) {
+	t.Parallel()
+	for terminal, want := range map[process.Terminal]string{
+		process.NoTerminal:     "env= no= tty=",
+		process.StdoutTerminal: "env=dumb no=1 tty=y",
+		process.FullTerminal:   "env=xterm-256color no= tty=y",
+	} {
+		cfg := Config{Child: sh(`[ -t 1 ] && tty=y; echo "env=$TERM no=$NO_COLOR tty=$tty"`)}
+		cfg.Child.Terminal = terminal
+		dial(t, serve(t, cfg).ws).Expect(want)
+	}
+	cfg := Config{Child: sh(`echo "$TERM"`), SetEnv: []string{"TERM=vt100"}}
+	cfg.Child.Terminal = process.StdoutTerminal
+	dial(t, serve(t, cfg).ws).Expect("vt100")
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net"
+	"net/http"
 
 	"wspipe/process"
 )
@@ -34,4 +35,31 @@ func (s *Server) checkExposure() error {
 		}
 	}
 	return nil
+}
+
+// describeTerminal tells the child what it writes to.
+func (e *environ) describeTerminal(terminal process.Terminal) {
+	switch terminal {
+	case process.FullTerminal:
+		*e = override(*e, []string{"TERM=xterm-256color"})
+	case process.StdoutTerminal: // which nobody sees
+		*e = override(*e, []string{"TERM=dumb", "NO_COLOR=1"})
+	}
+}
+
+// sizeParameter is the query parameter by which a client tells the size of its
+// window, COLSxROWS, so that the child has it from the start.
+const sizeParameter = "wspipe_size"
+
+// takeSize returns the size that r tells, or the zero value, and removes it from
+// the query.
+func takeSize(r *http.Request) (size process.WindowSize) {
+	query, values := withoutParameter(r.URL.RawQuery, sizeParameter)
+	r.URL.RawQuery = query
+	for _, value := range values {
+		if told, err := process.ParseWindowSize(value); err == nil {
+			size = told
+		}
+	}
+	return size
 }
