@@ -53,7 +53,7 @@ func newGate(t *testing.T, cfg Config, trusted bool, tlsConfig *tls.Config) *gat
 		dump, _ := httputil.DumpRequest(r, false)
 		g.seen <- passage{v, r.RequestURI, r.Header, string(dump) + r.URL.String() + fmt.Sprint(r.Form), why}
 		if why != nil {
-			why.write(w)
+			why.write(w, r)
 		}
 	}))
 	hs.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)

@@ -15,7 +15,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		why = rt.serve(a, r, v, leave)
 	}
 	if why != nil {
-		why.write(a)
+		why.write(a, r)
 	}
 	s.logRequest(r, v, a.status, why)
 }

@@ -144,7 +144,7 @@ func TestAProgramThatVanishes(t *testing.T) {
 			why = rt.serve(w, r, v, leave)
 		}
 		if why != nil {
-			why.write(w)
+			why.write(w, r)
 		}
 	}))
 	defer front.Close()

@@ -1,7 +1,12 @@
 package server
 
 import (
+	"encoding/json"
 	"net/http"
+	"slices"
+	"strings"
+
+	"wspipe/bridge"
 )
 
 // refusal is an answer to a request that starts nothing. It names the rule
@@ -14,7 +19,7 @@ type refusal struct {
 	challenges []string
 }
 
-func (f *refusal) write(w http.ResponseWriter) {
+func (f *refusal) write(w http.ResponseWriter, r *http.Request) {
 	if f.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "1")
 	}
@@ -25,5 +30,21 @@ func (f *refusal) write(w http.ResponseWriter) {
 	if f.flag != "" {
 		body += "; to allow it, start wspipe with " + f.flag
 	}
-	http.Error(w, "wspipe: "+body, f.status)
+	body = "wspipe: " + body
+	if isKubernetes(r) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(f.status)
+		json.NewEncoder(w).Encode(bridge.Status{Status: bridge.StatusFailure, Message: body, Code: f.status})
+		return
+	}
+	http.Error(w, body, f.status)
+}
+
+// isKubernetes reports whether r is from a client of Kubernetes' protocols. Its
+// own takes a body for a Status if it can, and a text with a colon is YAML: the
+// user would see an empty message.
+func isKubernetes(r *http.Request) bool {
+	return slices.ContainsFunc(tokens(r.Header.Values("Sec-WebSocket-Protocol")), func(name string) bool {
+		return strings.HasSuffix(name, ".channel.k8s.io")
+	})
 }
