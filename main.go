@@ -17,12 +17,14 @@ var license string
 
 func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 2)
-	if signal.Notify(signals, os.Interrupt, syscall.SIGTERM); !signal.Ignored(syscall.SIGHUP) { // as under nohup
-		signal.Notify(signals, syscall.SIGHUP)
-	}
 	reload := make(chan struct{}, 1)
-	go obey(signals, cancel, reload) // ends with the process
+	if !cmd.IsConnect(os.Args) { // which has its own way with signals
+		signals := make(chan os.Signal, 2)
+		if signal.Notify(signals, os.Interrupt, syscall.SIGTERM); !signal.Ignored(syscall.SIGHUP) { // as under nohup
+			signal.Notify(signals, syscall.SIGHUP)
+		}
+		go obey(signals, cancel, reload) // ends with the process
+	}
 	os.Exit(cmd.Main(ctx, reload, os.Args, os.Stdout, os.Stderr, license))
 }
 

@@ -34,6 +34,11 @@ const (
 	ChannelClose byte = 255
 )
 
+// SizeParameter is the query parameter by which a client tells the size of its
+// window in the opening handshake, COLSxROWS, so that the child has it from the
+// start.
+const SizeParameter = "wspipe_size"
+
 // Size is the message on ChannelResize, in characters.
 type Size struct {
 	Width, Height uint16

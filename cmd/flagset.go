@@ -53,11 +53,7 @@ func (v *flagValue) Type() string { return v.kind }
 // Set always succeeds: pflag would stop at the first error.
 func (v *flagValue) Set(s string) error {
 	if err := v.set(s); err != nil {
-		shown := shellWords(s)
-		if v.name == secretFlag {
-			shown = hiddenValue
-		}
-		*v.refused = append(*v.refused, fmt.Errorf("--%s=%s: %w", v.name, shown, err))
+		*v.refused = append(*v.refused, fmt.Errorf("--%s=%s: %w", v.name, shellWords(shownValue(v.name, s)), err))
 		return nil
 	}
 	v.text = s

@@ -31,7 +31,7 @@ func shortUsage(name string) string {
 
 // help prints the help of cmd. Cobra takes no error.
 func (p *program) help(cmd *cobra.Command, _ []string) {
-	text := fmt.Sprintf("%s\n\nUsage:\n  %s\n", cmd.Long, cmd.UseLine())
+	text := subHelp(cmd)
 	if !cmd.HasParent() {
 		text = rootHelp(cmd)
 	}
@@ -54,21 +54,39 @@ func rootHelp(root *cobra.Command) string {
 		}
 	}
 	line(root.Name()+" [flags] -- COMMAND [ARG...]", "serve a COMMAND that is called like one of these")
-	byGroup(root.Flags(), func(group string) {
-		fmt.Fprintf(&text, "\n%s:\n", group)
-	}, func(f *pflag.Flag) {
-		fmt.Fprintf(&text, "  %-22s %s\n", spelling(f), usage(f))
-	})
+	writeFlags(&text, root.Flags())
 	return text.String()
+}
+
+// subHelp returns the help of a subcommand.
+func subHelp(sub *cobra.Command) string {
+	var text strings.Builder
+	if sub.Example != "" {
+		fmt.Fprintf(&text, "Examples:\n%s\n\n", sub.Example)
+	}
+	fmt.Fprintf(&text, "%s\n\nUsage:\n  %s\n", sub.Long, sub.UseLine())
+	writeFlags(&text, sub.Flags())
+	return text.String()
+}
+
+// writeFlags lists flags, a line each.
+func writeFlags(text *strings.Builder, flags *pflag.FlagSet) {
+	byGroup(flags, func(group string) {
+		fmt.Fprintf(text, "\n%s:\n", group)
+	}, func(f *pflag.Flag) {
+		fmt.Fprintf(text, "  %-22s %s\n", spelling(f), usage(f))
+	})
 }
 
 // byGroup calls each for every flag, and heading before the first one of a group.
 func byGroup(flags *pflag.FlagSet, heading func(group string), each func(*pflag.Flag)) {
 	last := ""
 	flags.VisitAll(func(f *pflag.Flag) {
-		if group := f.Annotations[groupKey][0]; group != last {
-			heading(group)
-			last = group
+		if group := f.Annotations[groupKey]; len(group) == 0 {
+			return // cobra's own
+		} else if group[0] != last {
+			heading(group[0])
+			last = group[0]
 		}
 		each(f)
 	})

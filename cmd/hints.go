@@ -17,16 +17,18 @@ import (
 
 const seeHelp = "wspipe --help lists the flags"
 
-// unknownFlag says that arg, as typed, is none of the flags known.
-func unknownFlag(arg string, known *pflag.FlagSet) error {
+// unknownFlag says that arg, as typed, is none of the flags known, which are those
+// of a command.
+func unknownFlag(arg, of string, known *pflag.FlagSet) error {
+	list := of + " --help lists the flags"
 	typed, _, _ := strings.Cut(arg, "=")
 	err := fmt.Errorf("unknown flag %s", shellWords(typed))
 	var names []string
 	known.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	if near := nearest(strings.TrimLeft(typed, "-"), names); near != "" {
-		return hint(err, "did you mean --"+near+"? "+seeHelp)
+		return hint(err, "did you mean --"+near+"? "+list)
 	}
-	return hint(err, seeHelp)
+	return hint(err, list)
 }
 
 // cannotRun says why the program called name cannot be run.

@@ -36,7 +36,9 @@ func Main(ctx context.Context, reload <-chan struct{}, args []string, stdout, st
 		license: license,
 		stdout:  stdout,
 		stderr:  log,
+		direct:  stderr,
 		opts:    newOptions(),
+		conn:    &connectOptions{},
 		reload:  reload,
 	}
 	return p.run(ctx, args[1:])
@@ -48,7 +50,9 @@ type program struct {
 	license string
 	stdout  io.Writer
 	stderr  *logWriter
+	direct  io.Writer // stderr, for what may not be lost
 	opts    *options
+	conn    *connectOptions
 	reload  <-chan struct{}
 	line    commandLine
 	sub     *cobra.Command // the subcommand called for, or nil
@@ -58,7 +62,7 @@ type program struct {
 // run takes the command line apart and has cobra find and run its command.
 func (p *program) run(ctx context.Context, args []string) int {
 	root := p.rootCommand()
-	p.line = takeApart(args, root.Flags())
+	p.line = takeApart(args, "wspipe", root.Flags())
 	p.opts.refused = p.line.problems
 	root.SetArgs(p.line.args())
 	if words := p.line.words; !p.line.dashed && len(words) > 0 {
@@ -68,8 +72,9 @@ func (p *program) run(ctx context.Context, args []string) int {
 			root.SetArgs(args)
 		case p.sub != nil && p.line.bare():
 			p.sub.InitDefaultHelpFlag()
-			inner := takeApart(words[1:], p.sub.Flags())
-			if err := errors.Join(inner.problems...); err != nil {
+			inner := takeApart(words[1:], "wspipe "+p.sub.Name(), p.sub.Flags())
+			p.conn.refused = inner.problems
+			if err := errors.Join(inner.problems...); err != nil && p.sub.Name() != connectName {
 				p.complain(misuse{err})
 				return p.status
 			}

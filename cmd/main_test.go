@@ -111,16 +111,18 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestHelp(t *testing.T) {
-	status, stdout, stderr := run("--help")
-	if status != 0 || stderr != "" {
-		t.Errorf("status %d, stderr %q", status, stderr)
-	}
-	for line := range strings.Lines(stdout) {
-		if len(line) > 101 {
-			t.Errorf("over 100 columns: %q", line)
+	for file, args := range map[string][]string{"help.golden": {"--help"}, "connect.golden": {"connect", "--help"}} {
+		status, stdout, stderr := run(args...)
+		if status != 0 || stderr != "" {
+			t.Errorf("status %d, stderr %q", status, stderr)
 		}
+		for line := range strings.Lines(stdout) {
+			if len(line) > 101 {
+				t.Errorf("over 100 columns: %q", line)
+			}
+		}
+		golden(t, file, stdout)
 	}
-	golden(t, "help.golden", stdout)
 }
 
 func TestHelpIsTheSameByEveryWay(t *testing.T) {

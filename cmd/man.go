@@ -17,6 +17,8 @@ wspipe \- serve any program as a WebSocket
 # SYNOPSIS
 **wspipe** [*flags*] *COMMAND* [*ARG*...]
 
+**wspipe** **connect** [*flags*] *URL*
+
 **wspipe** **completion** *SHELL* | **man** | **help**
 
 # DESCRIPTION
@@ -27,6 +29,17 @@ One dash is as good as two. A *COMMAND* that is called like a subcommand is
 reached by **--**, as in **wspipe -- help**.
 
 # OPTIONS
+`
+	manConnect = `
+# WSPIPE CONNECT
+%s
+
+It ends with the program's exit status, or 128 + n if signal n has ended it;
+with 255 if that cannot be known, such as when the connection is lost; with 141
+if nobody takes its output any more. SIGINT and SIGQUIT are passed on to the
+program; a third SIGINT within a second ends **wspipe connect** alone. In a
+terminal that is the program's, **~.** at the beginning of a line does that.
+
 `
 	manTail = `
 # EXIT STATUS
@@ -52,16 +65,25 @@ func manPage() []byte {
 	fmt.Fprintf(&page, manHead, version(), about)
 	flags := pflag.NewFlagSet("wspipe", pflag.ContinueOnError)
 	newOptions().addFlags(flags)
+	manFlags(&page, flags)
+	fmt.Fprintf(&page, manConnect, aboutConnect)
+	flags = pflag.NewFlagSet("wspipe connect", pflag.ContinueOnError)
+	new(connectOptions).addFlags(flags)
+	manFlags(&page, flags)
+	fmt.Fprintf(&page, manTail, examples("wspipe")+"\n"+connectExamples("wspipe"))
+	return md2man.Render([]byte(page.String()))
+}
+
+// manFlags lists flags, group by group.
+func manFlags(page *strings.Builder, flags *pflag.FlagSet) {
 	byGroup(flags, func(group string) {
-		fmt.Fprintf(&page, "## %s\n", group)
+		fmt.Fprintf(page, "## %s\n", group)
 	}, func(f *pflag.Flag) {
 		name, value, hasValue := strings.Cut(spelling(f), "=")
-		fmt.Fprintf(&page, "**%s**", name)
+		fmt.Fprintf(page, "**%s**", name)
 		if hasValue {
-			fmt.Fprintf(&page, "=*%s*", value)
+			fmt.Fprintf(page, "=*%s*", value)
 		}
-		fmt.Fprintf(&page, "\n: %s\n\n", strings.ReplaceAll(usage(f), "*", `\*`))
+		fmt.Fprintf(page, "\n: %s\n\n", strings.ReplaceAll(usage(f), "*", `\*`))
 	})
-	fmt.Fprintf(&page, manTail, examples("wspipe"))
-	return md2man.Render([]byte(page.String()))
 }

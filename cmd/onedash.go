@@ -21,8 +21,9 @@ type commandLine struct {
 }
 
 // takeApart splits args for a command that knows the flags known. One dash is
-// as good as two in front of a long name, as with Go's flag package.
-func takeApart(args []string, known *pflag.FlagSet) commandLine {
+// as good as two in front of a long name, as with Go's flag package. of is that
+// command as one types it.
+func takeApart(args []string, of string, known *pflag.FlagSet) commandLine {
 	var line commandLine
 	for len(args) > 0 {
 		arg := args[0]
@@ -38,7 +39,7 @@ func takeApart(args []string, known *pflag.FlagSet) commandLine {
 		flag, value, hasValue := lookUp(arg, known)
 		switch {
 		case flag == nil:
-			line.problems = append(line.problems, unknownFlag(arg, known))
+			line.problems = append(line.problems, unknownFlag(arg, of, known))
 			continue
 		case !hasValue && flag.NoOptDefVal == "" && len(args) == 0:
 			line.problems = append(line.problems, fmt.Errorf("%s needs a value: --%s=%s", arg, flag.Name, flag.Value.Type()))

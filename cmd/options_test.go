@@ -22,7 +22,7 @@ func parse(t *testing.T, args ...string) *options {
 	o := newOptions()
 	flags := pflag.NewFlagSet("wspipe", pflag.ContinueOnError)
 	o.addFlags(flags)
-	line := takeApart(args, flags)
+	line := takeApart(args, "wspipe", flags)
 	o.refused = line.problems
 	if err := flags.Parse(line.args()); err != nil {
 		t.Fatal(err)

@@ -139,7 +139,7 @@ func trustedProxies(list []string) (t server.TrustedProxies) {
 
 // protocolHeaders are part of how HTTP or WebSocket carry an answer.
 var protocolHeaders = []string{"connection", "content-length", "keep-alive", "sec-websocket-accept", "sec-websocket-extensions",
-	"sec-websocket-protocol", "te", "trailer", "transfer-encoding", "upgrade"}
+	"sec-websocket-key", "sec-websocket-protocol", "sec-websocket-version", "te", "trailer", "transfer-encoding", "upgrade"}
 
 // header takes "Name: value", a header field to send.
 func header(s string) (server.Header, error) {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 
+	"wspipe/bridge"
 	"wspipe/process"
 )
 
@@ -47,14 +48,10 @@ func (e *environ) describeTerminal(terminal process.Terminal) {
 	}
 }
 
-// sizeParameter is the query parameter by which a client tells the size of its
-// window, COLSxROWS, so that the child has it from the start.
-const sizeParameter = "wspipe_size"
-
-// takeSize returns the size that r tells, or the zero value, and removes it from
-// the query.
+// takeSize returns the window's size that r tells, or the zero value, and removes
+// it from the query.
 func takeSize(r *http.Request) (size process.WindowSize) {
-	query, values := withoutParameter(r.URL.RawQuery, sizeParameter)
+	query, values := withoutParameter(r.URL.RawQuery, bridge.SizeParameter)
 	r.URL.RawQuery = query
 	for _, value := range values {
 		if told, err := process.ParseWindowSize(value); err == nil {

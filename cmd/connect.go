@@ -1,0 +1,195 @@
+package cmd
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"wspipe/bridge"
+	"wspipe/cmd/connect"
+	"wspipe/server"
+)
+
+const connectName = "connect"
+
+const aboutConnect = `Connect stdin and stdout to a WebSocket, and exit with the status of the program behind it.
+A wspipe server tells that status and the program's stderr apart from its output, and takes
+the end of stdin, signals, and the keys and size of a terminal. For any other server, each
+line of stdin is a message, and each message a line of stdout.`
+
+// connectExamples are the command lines that its help begins with.
+func connectExamples(name string) string {
+	return strings.ReplaceAll(`  echo hi | wspipe connect ws://127.0.0.1:8080/
+  wspipe connect --reconnect --token=TOKEN wss://example.com/log > log.txt
+  tar c . | wspipe connect ws://backup.lan:8080/ && echo done
+  wspipe connect unix:/run/shell.sock       a shell, if wspipe --pty serves one there`, "wspipe", name)
+}
+
+// IsConnect reports whether args is a command line of "wspipe connect", which
+// has its own way with signals. The first of args is the name of the program.
+func IsConnect(args []string) bool { return len(args) > 1 && args[1] == connectName }
+
+// connectCommand returns "wspipe connect".
+func (p *program) connectCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		DisableFlagsInUseLine: true,
+		Use:                   connectName + " [flags] URL",
+		Short:                 "connect stdin and stdout to one",
+		Long:                  aboutConnect,
+		Example:               connectExamples(p.name),
+		RunE:                  p.runConnect,
+		ValidArgsFunction:     cobra.NoFileCompletions,
+	}
+	p.conn.addFlags(cmd.Flags())
+	cmd.RegisterFlagCompletionFunc("subprotocol", cobra.FixedCompletions(bridge.ChannelProtocols, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// runConnect is "wspipe connect".
+func (p *program) runConnect(cmd *cobra.Command, words []string) error {
+	cfg, err := p.conn.config(words)
+	if err != nil {
+		return misuse{err}
+	}
+	cfg.Stdin, cfg.Stdout, cfg.Stderr = os.Stdin, p.stdout, p.direct
+	cfg.Notice = func(text string) { fmt.Fprintf(p.stderr, "wspipe: %s\n", text) }
+	p.status, err = connect.Run(cmd.Context(), cfg)
+	if errors.Is(err, connect.ErrNoTerminal) {
+		return misuse{err}
+	}
+	return connectHint(err)
+}
+
+// connectHint adds to err what to type instead.
+func connectHint(err error) error {
+	refused, ok := errors.AsType[*connect.RefusedError](err)
+	switch {
+	case !ok:
+		return err
+	case refused.Status == 401:
+		return hint(err, "--token=TOKEN or --basic-auth=USER:PASS, out of sight of ps: "+tokenVariable+", "+server.BasicAuthVariable)
+	case refused.Status == 400 && strings.Contains(strings.ToLower(refused.Text), "subprotocol"):
+		return hint(err, "--subprotocol=NAME offers another one, --subprotocol= none")
+	case refused.Location != "":
+		return hint(err, "if you trust that: wspipe connect "+shellWords(refused.Location))
+	}
+	return err
+}
+
+// config returns where to connect. It joins everything that is wrong with the
+// flags and words.
+func (o *connectOptions) config(words []string) (connect.Config, error) {
+	target, err := oneURL(words)
+	problems := append(slices.Clone(o.refused), err)
+	authorization, err := o.authorization(target)
+	problems = append(problems, err, o.contradictions(target))
+	if err := errors.Join(problems...); err != nil {
+		return connect.Config{}, err
+	}
+	cfg := connect.Config{
+		URL:          target.url,
+		Socket:       target.socket,
+		Headers:      []connect.Header{{Name: "User-Agent", Value: "wspipe/" + version()}},
+		Subprotocols: []string{bridge.ProtocolWspipe},
+		CA:           o.ca,
+		Cert:         o.cert,
+		Key:          o.key,
+		Insecure:     o.insecure,
+		Binary:       o.binary,
+		PTY:          o.pty,
+		EOFTimeout:   o.eofTimeout,
+		Reconnect:    o.reconnect,
+	}
+	if o.unixSocket != "" {
+		cfg.Socket = o.unixSocket
+	}
+	if o.subprotocols != nil {
+		cfg.Subprotocols = o.subprotocols
+	}
+	if authorization != "" {
+		cfg.Headers = append(cfg.Headers, connect.Header{Name: "Authorization", Value: authorization})
+	}
+	for _, h := range o.headers {
+		if strings.EqualFold(h.Name, "User-Agent") {
+			cfg.Headers = cfg.Headers[1:]
+		}
+		cfg.Headers = append(cfg.Headers, connect.Header(h))
+	}
+	return cfg, nil
+}
+
+// contradictions joins what is wrong with the flags together.
+func (o *connectOptions) contradictions(t target) error {
+	var problems []error
+	says := func(wrong bool, problem error) {
+		if wrong {
+			problems = append(problems, problem)
+		}
+	}
+	twice := firstTwice(o.subprotocols)
+	says(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
+	says((o.cert == "") != (o.key == ""), hint(errors.New("a client certificate needs its key, and a key its certificate"),
+		"--cert=cert.pem --key=key.pem"))
+	says(o.ca != "" && o.insecure, errors.New("--insecure takes any certificate, so --ca means nothing beside it"))
+	says(o.unixSocket != "" && t.socket != "", errors.New("--unixsocket means nothing beside a unix: URL, which names a socket itself"))
+	return errors.Join(problems...)
+}
+
+// authorization returns the value of the header that says who we are. What is
+// typed counts more than what is in the environment.
+func (o *connectOptions) authorization(t target) (string, error) {
+	given := 0
+	for _, way := range []string{o.token, o.basicAuth, t.basicAuth} {
+		if way != "" {
+			given++
+		}
+	}
+	for _, h := range o.headers {
+		if strings.EqualFold(h.Name, "Authorization") {
+			given++
+		}
+	}
+	token, pair := o.token, o.basicAuth+t.basicAuth
+	if given > 1 {
+		return "", errors.New("--token, --basic-auth, a user in the URL and --header=Authorization:... exclude each other")
+	}
+	if given == 0 {
+		var err error
+		if token, pair, err = secretsOfEnvironment(); err != nil {
+			return "", err
+		}
+	}
+	switch {
+	case token != "":
+		return "Bearer " + token, nil
+	case pair != "":
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)), nil
+	}
+	return "", nil
+}
+
+// tokenVariable is the environment variable with the token to send.
+const tokenVariable = "WSPIPE_TOKEN"
+
+// secretsOfEnvironment returns what no ps shows.
+func secretsOfEnvironment() (token, pair string, err error) {
+	if token = os.Getenv(tokenVariable); token != "" {
+		if token, err = bearer(token); err != nil {
+			return "", "", fmt.Errorf("%s: %w", tokenVariable, err)
+		}
+	}
+	if pair = os.Getenv(server.BasicAuthVariable); pair != "" {
+		if pair, err = credentials(pair); err != nil {
+			return "", "", fmt.Errorf("%s: %w", server.BasicAuthVariable, err)
+		}
+	}
+	if token != "" && pair != "" {
+		return "", "", fmt.Errorf("%s and %s exclude each other", tokenVariable, server.BasicAuthVariable)
+	}
+	return token, pair, nil
+}

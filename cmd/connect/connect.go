@@ -1,0 +1,244 @@
+// Package connect is the client: it joins our stdin and stdout to a WebSocket,
+// and ends as the program behind it does. An interactive terminal becomes that
+// program's terminal.
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"wspipe/bridge"
+)
+
+// Config says where to connect and how.
+type Config struct {
+	// URL is the server's, with the scheme ws, wss, http or https, and without a
+	// user.
+	URL *url.URL
+	// Socket is the path of a unix socket to connect to instead of URL's host.
+	// Empty means none.
+	Socket string
+	// Headers go with the opening handshake.
+	Headers []Header
+	// Subprotocols are offered in this order.
+	Subprotocols []string
+	// CA is a PEM file with the roots to trust instead of the system's. Empty
+	// means those.
+	CA string
+	// Cert and Key are PEM files by which we say who we are. Empty means that we
+	// do not.
+	Cert, Key string
+	// Insecure takes any certificate.
+	Insecure bool
+
+	// Binary sends stdin as binary messages, and adds no newlines to those that
+	// come, where the subprotocol does not say what a message is.
+	Binary bool
+	// PTY is whether our terminal becomes the program's. Nil means that it does if
+	// both have one.
+	PTY *bool
+	// EOFTimeout ends a connection after so long without a message, once stdin
+	// has ended. Zero means never.
+	EOFTimeout time.Duration
+	// Reconnect connects again when a connection is lost.
+	Reconnect bool
+
+	// Stdin is what is sent. A read from it may go on after Run has returned: one
+	// from a terminal cannot be interrupted.
+	Stdin *os.File
+	// Stdout and Stderr get what the program writes, and Run waits for them.
+	Stdout, Stderr io.Writer
+	// Notice is told, in a line without newline, what Run does by itself.
+	Notice func(string)
+}
+
+// Header is a field of the opening handshake.
+type Header struct{ Name, Value string }
+
+// StatusFailed is the exit status when the program's is not known, as with ssh(1).
+const StatusFailed = 255
+
+// ErrNoTerminal is what Run returns if Config.PTY wants a terminal that we do not
+// have.
+var ErrNoTerminal = errors.New("--pty needs a terminal as stdin and stdout")
+
+// client is a run of Run.
+type client struct {
+	Config
+	dialer   *dialer
+	input    *input
+	output   *output
+	terminal *terminal
+
+	mu      sync.Mutex
+	current *session // nil between connections
+	final   *end     // how we end, if it is us who want to
+	hangUp  context.CancelFunc
+	late    chan struct{} // closed when that has taken too long
+}
+
+// Run connects and returns when it is over: the exit status, and what there is
+// to say about it. It takes over the signals that end a program. Once it has
+// returned, the terminal is as it was.
+func Run(ctx context.Context, cfg Config) (status int, err error) {
+	c := &client{Config: cfg, input: newInput(cfg.Stdin), terminal: newTerminal(cfg.Stdin, cfg.Stdout), late: make(chan struct{})}
+	c.output = &output{stdout: cfg.Stdout, stderr: cfg.Stderr, onFail: c.outputFailed}
+	defer c.input.stop()
+	defer c.terminal.giveUp()
+	if err := c.wantTerminal(); err != nil {
+		return StatusFailed, err
+	}
+	if c.dialer, err = newDialer(cfg, c.output.flush); err != nil {
+		return StatusFailed, err
+	}
+	signals, windows := watchSignals(), watchWindow()
+	defer signals.stop()
+	defer windows.stop()
+	attempts, hangUp := context.WithCancel(ctx)
+	c.hangUp = hangUp
+	defer hangUp()
+	done := make(chan end, 1)
+	go func() { // ends with the last connection; unblocked by leave
+		defer c.terminal.rescue()
+		done <- keepConnected(attempts, c.Reconnect, c.connection, c.Notice)
+	}()
+	for enough := ctx.Done(); ; {
+		select {
+		case e := <-done:
+			return c.ending(e)
+		case <-c.late:
+			return c.ending(end{})
+		case <-enough:
+			c.leave(end{status: StatusFailed, err: context.Cause(ctx)})
+			enough = nil
+		case sig := <-signals.c:
+			if c.obey(sig, &signals.interrupts) {
+				return c.ending(end{})
+			}
+		case event := <-windows.c:
+			windows.follow(c, event)
+		}
+	}
+}
+
+// wantTerminal says why there cannot be the terminal that was asked for.
+func (c *client) wantTerminal() error {
+	if c.PTY == nil || !*c.PTY || c.terminal != nil {
+		return nil
+	}
+	return ErrNoTerminal
+}
+
+// ending is how Run ends: as we wanted, otherwise with e.
+func (c *client) ending(e end) (status int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.final != nil {
+		e = *c.final
+	}
+	return e.status, e.err
+}
+
+// leaveTime is how long our end may take, whatever the server does, and whoever
+// does not take our output.
+const leaveTime = 2 * closeTime
+
+// leave ends the client with e, unless it is ending already. It does not wait.
+func (c *client) leave(e end) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.final != nil {
+		return
+	}
+	c.final = &e
+	time.AfterFunc(leaveTime, func() { close(c.late) })
+	c.hangUp()
+	if c.current != nil {
+		c.current.close()
+	}
+}
+
+// isLeaving reports whether leave has been called.
+func (c *client) isLeaving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.final != nil
+}
+
+// session returns the connection that there is, or nil.
+func (c *client) session() *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current
+}
+
+// setSession says which connection there is now; nil for none.
+func (c *client) setSession(s *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = s
+	if s != nil && c.final != nil {
+		s.close()
+	}
+}
+
+// connection connects, once, and returns how that ended.
+func (c *client) connection(ctx context.Context) end {
+	ws, link, err := c.dialer.dial(ctx, c.address())
+	if err != nil {
+		return cannotConnect(err)
+	}
+	s := newSession(c, ws, link)
+	c.setSession(s)
+	e := s.run()
+	c.setSession(nil)
+	if c.terminal.restore() && e.err != nil {
+		io.WriteString(c.Stderr, "\n") // the message is not to go on with the program's line
+	}
+	return e
+}
+
+// address is the URL and, for a program's terminal that is to be as large as ours
+// from the start, its size.
+func (c *client) address() string {
+	size, ok := c.terminal.size()
+	if !ok || !c.wantsRaw(true) || !slices.Contains(c.Subprotocols, bridge.ProtocolWspipe) {
+		return c.URL.String()
+	}
+	u := *c.URL
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += fmt.Sprintf("%s=%dx%d", bridge.SizeParameter, size.Width, size.Height)
+	return u.String()
+}
+
+// outputFailed ends the client because stdout takes nothing more. If that is so
+// because its reader has had enough, there is nothing to say.
+func (c *client) outputFailed(err error) {
+	if isBrokenPipe(err) {
+		c.leave(end{status: 128 + int(signalNumbers["PIPE"])})
+		return
+	}
+	c.leave(end{status: StatusFailed, err: err})
+}
+
+// wantsRaw reports whether our terminal is to become that of a program which has
+// one, or is not known to have none.
+func (c *client) wantsRaw(pty bool) bool {
+	return c.terminal != nil && (c.PTY == nil && pty || c.PTY != nil && *c.PTY)
+}
+
+// maxMessage is the longest message that stdin is cut into: what the servers with
+// the smallest limits still take, in bytes.
+const maxMessage = 32 << 10
+
+// maxPayload is what there is room for in such a message behind its channel.
+const maxPayload = maxMessage - 1

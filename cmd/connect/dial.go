@@ -1,0 +1,224 @@
+package connect
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+)
+
+// dialTimeout is how long an opening handshake may take, from the first look at
+// a name on.
+const dialTimeout = 30 * time.Second
+
+// dialer opens connections to one URL.
+type dialer struct {
+	Config
+	header http.Header
+	host   string // the Host header, if it is not the URL's
+	tls    *tls.Config
+	idle   func() // see link
+}
+
+// newDialer reads the files that cfg names.
+func newDialer(cfg Config, idle func()) (*dialer, error) {
+	d := &dialer{Config: cfg, header: http.Header{}, idle: idle, tls: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: cfg.Insecure}}
+	for _, h := range cfg.Headers {
+		if d.header.Add(h.Name, h.Value); strings.EqualFold(h.Name, "Host") {
+			d.host = h.Value
+		}
+	}
+	if cfg.CA != "" {
+		pem, err := os.ReadFile(cfg.CA)
+		if err != nil {
+			return nil, cannotRead("roots", cfg.CA, err)
+		}
+		if d.tls.RootCAs = x509.NewCertPool(); !d.tls.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, cannotRead("roots", cfg.CA, errors.New("no certificate in PEM"))
+		}
+	}
+	if cfg.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
+		if err != nil {
+			return nil, cannotRead("certificate", cfg.Cert, err)
+		}
+		d.tls.Certificates = []tls.Certificate{pair}
+	}
+	return d, nil
+}
+
+func cannotRead(what, file string, err error) error {
+	if failure, ok := errors.AsType[*fs.PathError](err); ok {
+		file, err = failure.Path, failure.Err
+	}
+	return fmt.Errorf("cannot read %s %s: %w", what, file, err)
+}
+
+// dial does the opening handshake with address, which is d.URL or more.
+func (d *dialer) dial(ctx context.Context, address string) (*websocket.Conn, *link, error) {
+	var last atomic.Pointer[link] // a redirect takes another
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := d.connect(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			l := &link{Wire: bridge.NewWire(conn, nil), idle: d.idle}
+			if before := last.Swap(l); before != nil {
+				before.Abort()
+			}
+			return l, nil
+		},
+		TLSClientConfig:   d.tls,
+		DisableKeepAlives: true,
+	}
+	if d.Socket != "" {
+		transport.Proxy = nil
+	}
+	ws, response, err := websocket.Dial(ctx, address, &websocket.DialOptions{
+		HTTPClient:     &http.Client{Transport: transport, CheckRedirect: mayRedirect, Timeout: dialTimeout},
+		HTTPHeader:     d.header,
+		Host:           d.host,
+		Subprotocols:   d.Subprotocols,
+		OnPingReceived: func(context.Context, []byte) bool { return last.Load().MayAnswer() },
+	})
+	if err == nil {
+		ws.SetReadLimit(-1)
+		return ws, last.Load(), nil
+	}
+	transport.CloseIdleConnections()
+	if l := last.Load(); l != nil {
+		l.Abort()
+	}
+	return nil, nil, d.explain(response, err)
+}
+
+// connect opens the network connection.
+func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	var dialer net.Dialer
+	if d.Socket != "" {
+		return dialer.DialContext(ctx, "unix", d.Socket)
+	}
+	return dialer.DialContext(ctx, network, addr)
+}
+
+// mayRedirect follows a server that sends us to its TLS port, or to another path.
+// What we say to it, such as a token, is not for others.
+func mayRedirect(request *http.Request, via []*http.Request) error {
+	from, to := via[len(via)-1].URL, request.URL
+	secures := from.Scheme == "http" && to.Scheme == "https"
+	if len(via) < 10 && from.Hostname() == to.Hostname() && (secures || from.Scheme == to.Scheme && from.Port() == to.Port()) {
+		return nil
+	}
+	return http.ErrUseLastResponse
+}
+
+// RefusedError is an answer of the server that opens no WebSocket.
+type RefusedError struct {
+	// URL is what we asked for, as it may be shown.
+	URL string
+	// Status is the answer's, such as 403.
+	Status int
+	// Text is what its body says, on one line, if that is for people.
+	Text string
+	// Location is where else it sends us, if it does.
+	Location string
+
+	after time.Duration
+}
+
+// Error implements error.
+func (e *RefusedError) Error() string {
+	text := fmt.Sprintf("cannot connect to %s: the server answered %d %s", e.URL, e.Status, http.StatusText(e.Status))
+	if e.Location != "" {
+		text += ", with a redirect to " + e.Location
+	}
+	if e.Text != "" {
+		text += ": " + e.Text
+	}
+	return text
+}
+
+// explain says why there is no connection.
+func (d *dialer) explain(response *http.Response, err error) error {
+	if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
+		refused := &RefusedError{URL: ShownURL(d.URL), Status: response.StatusCode, after: retryAfter(response.Header)}
+		if to, err := response.Location(); err == nil {
+			refused.Location = clean(ShownURL(to))
+		}
+		if strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") && response.Body != nil {
+			body, _ := io.ReadAll(response.Body) // what there is of it
+			refused.Text = clean(string(body))
+		}
+		return refused
+	}
+	if response == nil {
+		if failure, ok := errors.AsType[*url.Error](err); ok {
+			err = failure.Err
+			if failure.Timeout() {
+				err = fmt.Errorf("no answer within %v", dialTimeout)
+			}
+		}
+	}
+	if failure, ok := errors.AsType[*net.OpError](err); ok && failure.Op == "dial" {
+		err = failure.Err
+	}
+	if failure, ok := errors.AsType[*os.SyscallError](err); ok {
+		err = failure.Err
+	}
+	where := ShownURL(d.URL)
+	if d.Socket != "" {
+		where = d.Socket
+	}
+	return fmt.Errorf("cannot connect to %s: %w", where, err)
+}
+
+// ShownURL returns u without what may be secret: user, password and query.
+func ShownURL(u *url.URL) string {
+	shown := *u
+	shown.User, shown.RawQuery, shown.Fragment = nil, "", ""
+	return shown.String()
+}
+
+// cannotConnect is the end of an attempt to connect.
+func cannotConnect(err error) end {
+	e := end{status: StatusFailed, err: err, retry: true}
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		switch e.after = refused.after; refused.Status {
+		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		default:
+			e.retry = false
+		}
+	} else if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		e.retry = false
+	}
+	return e
+}
+
+// retryAfter returns how long to wait by RFC 9110 section 10.2.3.
+func retryAfter(header http.Header) time.Duration {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return time.Until(at)
+	}
+	return 0
+}

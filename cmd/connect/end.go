@@ -1,0 +1,200 @@
+package connect
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+)
+
+// end is how a connection ended, or the client.
+type end struct {
+	status int
+	// err is what there is to say about it. Nil means nothing.
+	err error
+	// retry says that another attempt may do better, which is not to come before
+	// after.
+	retry bool
+	after time.Duration
+	// lasted is how long there was a connection.
+	lasted time.Duration
+}
+
+// signalNumbers are the signals of programs, by name without SIG, as Linux
+// numbers them.
+var signalNumbers = map[string]syscall.Signal{
+	"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "TRAP": 5, "ABRT": 6, "BUS": 7, "FPE": 8, "KILL": 9, "USR1": 10, "SEGV": 11, "USR2": 12,
+	"PIPE": 13, "ALRM": 14, "TERM": 15, "STKFLT": 16, "CHLD": 17, "CONT": 18, "STOP": 19, "TSTP": 20, "TTIN": 21, "TTOU": 22, "URG": 23,
+	"XCPU": 24, "XFSZ": 25, "VTALRM": 26, "PROF": 27, "WINCH": 28, "IO": 29, "POLL": 29, "PWR": 30, "SYS": 31,
+}
+
+// exited is the end of a program with this exit status. An operating system may
+// have larger ones than ours can tell.
+func exited(code int) end {
+	if code < 0 || code > StatusFailed {
+		code = StatusFailed
+	}
+	return end{status: code}
+}
+
+// killed is the end of a program by the signal of this name, or number if it has
+// none.
+func killed(signal string) end {
+	n, err := strconv.Atoi(signal)
+	if number, ok := signalNumbers[signal]; ok {
+		n = int(number)
+	} else if err != nil {
+		return end{status: StatusFailed, err: fmt.Errorf("the program was ended by signal %s", clean(signal))}
+	}
+	return exited(128 + n)
+}
+
+// ofReason returns what a close frame's reason tells of the program's end.
+func ofReason(reason string) (e end, ok bool) {
+	what, which, _ := strings.Cut(reason, " ")
+	switch what {
+	case "exit":
+		code, err := strconv.Atoi(which)
+		return exited(code), err == nil
+	case "signal":
+		return killed(which), which != ""
+	}
+	return end{}, false
+}
+
+// ofControl returns what a message on bridge.ChannelControl tells of it.
+func ofControl(c bridge.Control) (e end, ok bool) {
+	switch {
+	case c.Type != bridge.ControlExit:
+		return end{}, false
+	case c.Signal != "":
+		return killed(c.Signal), true
+	case c.Code != nil:
+		return exited(*c.Code), true
+	}
+	return end{}, false
+}
+
+// ofStatus returns what the message on bridge.ChannelStatus tells of it.
+func ofStatus(message []byte) (e end, ok bool) {
+	var status bridge.Status
+	if err := json.Unmarshal(message, &status); err != nil {
+		return end{}, false
+	}
+	if status.Status == bridge.StatusSuccess {
+		return exited(0), true
+	}
+	if status.Details != nil && status.Reason == bridge.ReasonNonZeroExitCode {
+		for _, cause := range status.Details.Causes {
+			if code, err := strconv.Atoi(cause.Message); err == nil && cause.Reason == bridge.ReasonExitCode {
+				return exited(code), true
+			}
+		}
+	}
+	return end{status: StatusFailed, err: fmt.Errorf("the server says: %s", clean(status.Message))}, true
+}
+
+// ofClose is the end of a connection by a close frame. told is what the server
+// has said before about the program's end, or nil; mustTell says that it should
+// have.
+func ofClose(frame websocket.CloseError, told *end, mustTell bool) end {
+	isNormal := frame.Code == websocket.StatusNormalClosure || frame.Code == websocket.StatusNoStatusRcvd
+	ofProgram, ok := ofReason(frame.Reason)
+	switch {
+	case told != nil && (isNormal || ok):
+		return *told
+	case ok && (isNormal || frame.Code >= 4000):
+		return ofProgram
+	case isNormal && mustTell:
+		return end{status: StatusFailed, err: errors.New("the server did not say how the program ended")}
+	case isNormal:
+		return end{}
+	}
+	text := fmt.Sprintf("connection closed by the server: code %d", frame.Code)
+	if meaning := codeMeanings[frame.Code]; meaning != "" {
+		text += " (" + meaning + ")"
+	}
+	if reason := clean(frame.Reason); reason != "" {
+		text += ": " + reason
+	}
+	_, again := againCodes[frame.Code]
+	return end{status: StatusFailed, err: errors.New(text), retry: again}
+}
+
+// codeMeanings says the codes of RFC 6455 section 7.4.1, and of its registry, in
+// words.
+var codeMeanings = map[websocket.StatusCode]string{
+	websocket.StatusGoingAway:               "going away",
+	websocket.StatusProtocolError:           "protocol error",
+	websocket.StatusUnsupportedData:         "cannot take such data",
+	websocket.StatusInvalidFramePayloadData: "invalid data",
+	websocket.StatusPolicyViolation:         "against its policy",
+	websocket.StatusMessageTooBig:           "message too big",
+	websocket.StatusInternalError:           "internal error",
+	websocket.StatusServiceRestart:          "restarting",
+	websocket.StatusTryAgainLater:           "try again later",
+	websocket.StatusBadGateway:              "bad gateway",
+}
+
+// againCodes are the close codes after which a server wants its clients back, or
+// will have nothing against it.
+var againCodes = map[websocket.StatusCode]struct{}{
+	websocket.StatusGoingAway:      {},
+	websocket.StatusServiceRestart: {},
+	websocket.StatusTryAgainLater:  {},
+}
+
+// ofLoss is the end of a connection without a close frame.
+func ofLoss(err error) end {
+	text := "connection lost"
+	if cause := innermost(err); cause != io.EOF && cause != io.ErrUnexpectedEOF && cause != net.ErrClosed {
+		text += ": " + clean(cause.Error())
+	}
+	return end{status: StatusFailed, err: errors.New(text), retry: true}
+}
+
+// innermost returns the error that err is about.
+func innermost(err error) error {
+	for {
+		if op, ok := err.(*os.SyscallError); ok {
+			return op.Err
+		}
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// maxShown is how much of a text from the server is shown, in bytes.
+const maxShown = 1000
+
+// clean makes a text from the server fit for our terminal: one line without
+// control characters.
+func clean(s string) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
+	s = strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return '\uFFFD'
+		}
+		return c
+	}, s)
+	if len(s) > maxShown {
+		s = strings.ToValidUTF8(s[:maxShown], "") + "..."
+	}
+	return s
+}

@@ -1,0 +1,62 @@
+package connect
+
+import (
+	"time"
+
+	"wspipe/bridge"
+)
+
+// linkBuffer is how much a link reads at once, in bytes.
+const linkBuffer = 64 << 10
+
+// link is the connection below TLS and the WebSocket. The Wire keeps the library
+// from waiting, so that pings are answered also while the server takes nothing
+// of what we send. Its Read calls idle before it asks the kernel for more.
+type link struct {
+	*bridge.Wire
+	idle func()
+
+	buf        []byte
+	start, end int // what buf has
+}
+
+// Read implements io.Reader.
+func (l *link) Read(p []byte) (int, error) {
+	if l.start == l.end {
+		l.idle()
+		if len(p) >= linkBuffer {
+			return l.Wire.Read(p)
+		}
+		if l.buf == nil {
+			l.buf = make([]byte, linkBuffer)
+		}
+		n, err := l.Wire.Read(l.buf)
+		if l.start, l.end = 0, n; err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, l.buf[l.start:l.end])
+	l.start += n
+	return n, nil
+}
+
+// SetWriteDeadline does nothing: a Write never waits. TLS, which sets one when it
+// closes, would end what still waits to be written.
+func (l *link) SetWriteDeadline(time.Time) error { return nil }
+
+// SetDeadline is that for reading.
+func (l *link) SetDeadline(t time.Time) error { return l.SetReadDeadline(t) }
+
+// closeTime is how long the end of a connection may take.
+const closeTime = 3 * time.Second
+
+// await waits until the closed link has delivered what waits and the server has
+// closed, too, but not longer than closeTime.
+func (l *link) await() {
+	select {
+	case <-l.Closed():
+	case <-time.After(closeTime):
+		l.Abort()
+		<-l.Closed()
+	}
+}

@@ -1,0 +1,195 @@
+//go:build unix
+
+package connect
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+)
+
+// lost is the end of an attempt that another may follow.
+var lost = end{status: StatusFailed, err: errors.New("connection lost"), retry: true}
+
+// The wait doubles up to a limit, with some of it left out, and begins anew after
+// a connection that lasted.
+func TestBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Time
+		var notices []string
+		keepConnected(t.Context(), true, func(context.Context) end {
+			at = append(at, time.Now())
+			switch len(at) {
+			case 10:
+				time.Sleep(longBackoff)
+				e := lost
+				e.lasted = longBackoff
+				return e
+			case 12:
+				return exited(3)
+			}
+			return lost
+		}, func(text string) { notices = append(notices, text) })
+		want := shortBackoff
+		for i := 1; i < len(at); i++ {
+			wait := at[i].Sub(at[i-1])
+			if i == 10 {
+				wait, want = wait-longBackoff, shortBackoff
+			}
+			if wait > want || wait < want/2 {
+				t.Errorf("attempt %d after %v, want %v to %v", i, wait, want/2, want)
+			}
+			want = min(2*want, longBackoff)
+		}
+		if len(at) != 12 || len(notices) != 11 || !strings.HasPrefix(notices[0], "connection lost; connecting again in ") {
+			t.Errorf("%d attempts, notices %q", len(at), notices)
+		}
+	})
+}
+
+// A server may ask for more time than that.
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for value, want := range map[string]time.Duration{
+			"120": 2 * time.Minute,
+			time.Now().Add(time.Hour).UTC().Format(http.TimeFormat): time.Hour,
+			"-1": 0, "soon": 0, "": 0,
+		} {
+			if got := retryAfter(http.Header{"Retry-After": {value}}); got != want {
+				t.Errorf("%q: %v, want %v", value, got, want)
+			}
+		}
+		began := time.Now()
+		attempts := 0
+		keepConnected(t.Context(), true, func(context.Context) end {
+			if attempts++; attempts == 2 {
+				return end{}
+			}
+			return cannotConnect(&RefusedError{Status: 503, after: time.Hour})
+		}, func(string) {})
+		if got := time.Since(began); got != time.Hour {
+			t.Errorf("the second attempt came after %v", got)
+		}
+	})
+}
+
+// Nobody waits for the rest of a wait.
+func TestBackoffEndsWithTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		began := time.Now()
+		keepConnected(ctx, true, func(context.Context) end { return lost }, func(string) { stop() })
+		if time.Since(began) > 0 {
+			t.Error("it waited")
+		}
+	})
+}
+
+func TestWhatIsTriedAgain(t *testing.T) {
+	for e, want := range map[end]bool{
+		cannotConnect(&RefusedError{Status: 429}):                                       true,
+		cannotConnect(&RefusedError{Status: 502}):                                       true,
+		cannotConnect(&RefusedError{Status: 503}):                                       true,
+		cannotConnect(&RefusedError{Status: 504}):                                       true,
+		cannotConnect(&RefusedError{Status: 400}):                                       false,
+		cannotConnect(&RefusedError{Status: 401}):                                       false,
+		cannotConnect(&RefusedError{Status: 403}):                                       false,
+		cannotConnect(&RefusedError{Status: 404}):                                       false,
+		cannotConnect(&RefusedError{Status: 500}):                                       false,
+		cannotConnect(errors.New("connection refused")):                                 true,
+		ofLoss(errors.New("connection reset")):                                          true,
+		ofClose(websocket.CloseError{Code: 1001}, nil, false):                           true,
+		ofClose(websocket.CloseError{Code: 1012}, nil, false):                           true,
+		ofClose(websocket.CloseError{Code: 1013}, nil, false):                           true,
+		ofClose(websocket.CloseError{Code: 1000}, nil, false):                           false,
+		ofClose(websocket.CloseError{Code: 1000, Reason: "exit 1"}, nil, false):         false,
+		ofClose(websocket.CloseError{Code: 1008}, nil, false):                           false,
+		ofClose(websocket.CloseError{Code: 1011, Reason: "cannot start"}, nil, false):   false,
+		ofClose(websocket.CloseError{Code: 4002, Reason: "idle timeout"}, nil, false):   false,
+		ofClose(websocket.CloseError{Code: 1001, Reason: "x"}, &end{status: 3}, false):  true,
+		ofClose(websocket.CloseError{Code: 1000, Reason: ""}, &end{status: 300}, false): false,
+	} {
+		if e.retry != want {
+			t.Errorf("%d, %v: again %t", e.status, e.err, e.retry)
+		}
+	}
+}
+
+// A new connection takes up stdin where the last one left it, also its end.
+func TestReconnect(t *testing.T) {
+	s := serve(t, nil, bridge.ProtocolWspipe)
+	r := start(t, Config{URL: s.url(), Reconnect: true})
+	p := s.peer(t).hello(false)
+	r.input("one")
+	p.expect("\x00one")
+	p.drop()
+	if got := wait(t, "a notice", r.notices); !strings.HasPrefix(got, "connection lost; connecting again in ") {
+		t.Errorf("got %q", got)
+	}
+	r.input("two")
+	p = s.peer(t).hello(false)
+	p.expect("\x00two")
+	r.stdin.Close()
+	p.expect("\xff\x00")
+	p.Close(1001, "server shutting down")
+	if got := wait(t, "a notice", r.notices); !strings.HasPrefix(got, "connection closed by the server: code 1001 (going away): server shutting down; connecting") {
+		t.Errorf("got %q", got)
+	}
+	p = s.peer(t).hello(false)
+	p.expect("\xff\x00")
+	p.Close(1000, "exit 3")
+	r.expect(3, "")
+}
+
+// What a server that is overloaded or gone says is no end either.
+func TestReconnectAfterRefusal(t *testing.T) {
+	var refusals atomic.Int32
+	s := serve(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if refusals.Add(1) == 1 {
+				http.Error(w, "wspipe: full", http.StatusTooManyRequests)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	r := start(t, Config{URL: s.url(), Reconnect: true})
+	if got := wait(t, "a notice", r.notices); !strings.Contains(got, "429 Too Many Requests: wspipe: full; connecting again in ") {
+		t.Errorf("got %q", got)
+	}
+	s.peer(t).Close(1000, "exit 0")
+	r.expect(0, "")
+}
+
+// Of a long line whose beginning went with the old connection, the rest is not
+// sent as a line of its own.
+func TestReconnectWithinALine(t *testing.T) {
+	s := serve(t, nil)
+	r := start(t, Config{URL: s.url(), Reconnect: true})
+	p := s.peer(t)
+	r.input(strings.Repeat("x", 200_000))
+	_, message, err := p.Reader(p.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(message, make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	p.drop()
+	wait(t, "a notice", r.notices)
+	p = s.peer(t)
+	r.input("rest\nnext\n")
+	p.expect("next")
+	p.Close(1000, "exit 0")
+	r.expect(0, "")
+}

@@ -1,0 +1,262 @@
+package connect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+)
+
+// session is one connection.
+type session struct {
+	*client
+	ws       *websocket.Conn
+	link     *link
+	began    time.Time
+	protocol string
+	channels bool // the first byte of each message is its channel
+
+	closing   sync.Once
+	over      chan struct{}  // closed when no message comes any more
+	others    sync.WaitGroup // the goroutines beside run's
+	control   atomic.Bool    // signals can be sent
+	resizable atomic.Bool    // so can window sizes
+	raw       atomic.Bool    // what is typed comes key by key
+	eof       atomic.Bool    // stdin has ended, and that has been sent
+	silence   *time.Timer    // EOFTimeout; nil without
+
+	// The reader's:
+	told *end // how the program ended, once the server has said so
+
+	// The sender's:
+	escapes escapes
+	message []byte         // what is sent, behind its channel
+	line    io.WriteCloser // a long line that is being sent, or nil
+}
+
+func newSession(c *client, ws *websocket.Conn, l *link) *session {
+	s := &session{client: c, ws: ws, link: l, began: time.Now(), protocol: ws.Subprotocol(), over: make(chan struct{})}
+	s.channels = slices.Contains(bridge.ChannelProtocols, s.protocol)
+	s.message = make([]byte, 1, maxMessage)
+	return s
+}
+
+// run returns when nothing of the connection is left.
+func (s *session) run() end {
+	if s.EOFTimeout > 0 {
+		s.silence = time.AfterFunc(math.MaxInt64, s.silent)
+		defer s.silence.Stop()
+	}
+	s.beside(s.beat) // ends when the connection is over
+	if s.protocol != bridge.ProtocolWspipe {
+		s.begin(false)
+	}
+	err := s.readMessages()
+	s.output.flush()
+	close(s.over)
+	s.ws.CloseNow() // the close frames have been exchanged, or there will be none
+	s.link.await()
+	s.closing.Do(func() {}) // nor is there anything left to close
+	s.others.Wait()
+	var e end
+	if frame, ok := errors.AsType[websocket.CloseError](err); ok {
+		e = ofClose(frame, s.told, s.channels)
+	} else if e = ofLoss(err); s.told != nil {
+		e = *s.told
+	}
+	e.lasted = time.Since(s.began)
+	return e
+}
+
+// beside runs f in a goroutine, which run waits for.
+func (s *session) beside(f func()) {
+	s.others.Go(func() {
+		defer s.terminal.rescue()
+		f()
+	})
+}
+
+// begin starts what is sent. pty says that the program is known to have a
+// terminal.
+func (s *session) begin(pty bool) {
+	if s.wantsRaw(pty) {
+		if err := s.terminal.makeRaw(); err != nil {
+			s.leave(end{status: StatusFailed, err: err})
+			return
+		}
+		s.raw.Store(true)
+		s.resizable.Store(s.channels)
+		s.sendSize()
+	}
+	s.input.start(s.terminal.rescue)
+	s.beside(s.send) // ends with stdin or the connection
+}
+
+// close ends the connection from our side. It does not wait.
+func (s *session) close() {
+	s.closing.Do(func() {
+		s.beside(func() { // ends within closeTime
+			defer time.AfterFunc(closeTime, s.link.Abort).Stop()
+			s.ws.Close(websocket.StatusNormalClosure, "")
+		})
+	})
+}
+
+// readMessages hands out what comes, until nothing does any more.
+func (s *session) readMessages() error {
+	for {
+		typ, r, err := s.ws.Reader(context.Background())
+		if err != nil {
+			return err
+		}
+		if s.eof.Load() && s.silence != nil {
+			s.silence.Reset(s.EOFTimeout)
+		}
+		switch {
+		case s.channels:
+			err = s.fromChannel(r)
+		case typ == websocket.MessageText && !s.Binary && !s.raw.Load():
+			err = s.output.copyToStdout(r, "\n")
+		default:
+			err = s.output.copyToStdout(r, "")
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// fromChannel hands out a message behind its channel.
+func (s *session) fromChannel(r io.Reader) error {
+	var channel [1]byte
+	if _, err := io.ReadFull(r, channel[:]); err == io.EOF {
+		return nil // a message without even a channel says nothing
+	} else if err != nil {
+		return err
+	}
+	switch channel[0] {
+	case bridge.ChannelStdout:
+		return s.output.copyToStdout(r, "")
+	case bridge.ChannelStderr:
+		return s.output.copyToStderr(r)
+	case bridge.ChannelStatus, bridge.ChannelControl:
+		text, err := io.ReadAll(io.LimitReader(r, maxControl))
+		if err == nil {
+			_, err = io.Copy(io.Discard, r)
+		}
+		if err == nil {
+			s.heed(channel[0], text)
+		}
+		return err
+	}
+	_, err := io.Copy(io.Discard, r) // of a later protocol
+	return err
+}
+
+// maxControl is how much is taken of a message to us, in bytes.
+const maxControl = 64 << 10
+
+// heed takes a message that is for us. What it does not understand it ignores.
+func (s *session) heed(channel byte, text []byte) {
+	if channel == bridge.ChannelStatus {
+		if e, ok := ofStatus(text); ok && s.told == nil {
+			s.told = &e
+		}
+		return
+	}
+	var message bridge.Control
+	if s.protocol != bridge.ProtocolWspipe || json.Unmarshal(text, &message) != nil {
+		return
+	}
+	if e, ok := ofControl(message); ok {
+		s.told = &e
+	}
+	if message.Type == bridge.ControlHello && !s.control.Swap(true) {
+		s.hello(message.PTY != nil && *message.PTY)
+	}
+}
+
+// hello begins a session about which the server has said whether its program has
+// a terminal.
+func (s *session) hello(pty bool) {
+	if !pty && s.PTY != nil && *s.PTY {
+		s.leave(end{status: StatusFailed, err: errors.New("the server's program has no terminal; it gets one from wspipe --pty there")})
+		return
+	}
+	s.begin(pty)
+}
+
+// silent ends a connection that has been silent for so long since stdin ended.
+// While nobody takes our output we do not know that.
+func (s *session) silent() {
+	select {
+	case <-s.over:
+		return
+	default:
+	}
+	if s.output.stuckFor() > 0 {
+		s.silence.Reset(s.EOFTimeout)
+		return
+	}
+	s.leave(end{})
+}
+
+// beatInterval is how long a write of ours to stdout may be stuck before we give
+// a sign of life, and again.
+const beatInterval = 10 * time.Second
+
+// beat shows the server that we live while nobody takes our output, so that we
+// read nothing and answer no pings. Answers are not waited for.
+func (s *session) beat() {
+	tick := time.NewTicker(beatInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-s.over:
+			return
+		}
+		if s.output.stuckFor() >= beatInterval && s.link.MayAnswer() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			s.ws.Ping(ctx)
+			cancel()
+		}
+	}
+}
+
+// sendControl sends v, in JSON, on a channel, unless the server takes nothing.
+func (s *session) sendControl(channel byte, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("message on channel %d: %v", channel, err)) // v is one of bridge's
+	}
+	if s.link.MayAnswer() {
+		s.ws.Write(context.Background(), websocket.MessageBinary, append([]byte{channel}, text...))
+	}
+}
+
+// sendSignal sends the program a signal, and reports whether it can.
+func (s *session) sendSignal(name string) bool {
+	if !s.control.Load() {
+		return false
+	}
+	s.sendControl(bridge.ChannelControl, bridge.Control{Type: bridge.ControlSignal, Signal: name})
+	return true
+}
+
+// sendSize tells the size of our window.
+func (s *session) sendSize() {
+	if size, ok := s.terminal.size(); ok && s.resizable.Load() {
+		s.sendControl(bridge.ChannelResize, size)
+	}
+}

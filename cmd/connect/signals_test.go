@@ -1,0 +1,171 @@
+//go:build unix
+
+package connect
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"wspipe/bridge"
+	"wspipe/cmd/wspipetest"
+)
+
+// What the program can be told, it is told, and the client ends as it does.
+func TestSignalsGoToTheProgram(t *testing.T) {
+	s := serve(t, nil, bridge.ProtocolWspipe)
+	c := startBinary(t, s.url().String())
+	p := s.peer(t).hello(false)
+	c.press("started")
+	p.expect("\x00started")
+	c.signal(syscall.SIGQUIT)
+	p.expect("\x05" + `{"type":"signal","signal":"QUIT"}`)
+	c.signal(os.Interrupt)
+	p.expect("\x05" + `{"type":"signal","signal":"INT"}`)
+	p.send(bridge.ChannelStdout, "caught it\n")
+	p.Close(1000, "exit 7")
+	c.expectStatus(7)
+	if c.output() != "caught it\n" {
+		t.Errorf("it wrote %q", c.output())
+	}
+}
+
+// A program that does not care does not keep us.
+func TestThirdInterruptEnds(t *testing.T) {
+	s := serve(t, nil, bridge.ProtocolWspipe)
+	c := startBinary(t, s.url().String())
+	p := s.peer(t).hello(false)
+	c.press("started")
+	p.expect("\x00started")
+	for range 2 {
+		c.signal(os.Interrupt)
+		p.expect("\x05" + `{"type":"signal","signal":"INT"}`)
+	}
+	c.signal(os.Interrupt)
+	p.expectClose(1000)
+	c.expectStatus(130)
+}
+
+func TestInterruptsWithinASecond(t *testing.T) {
+	at := time.Now()
+	var i interrupts
+	for n, test := range []struct {
+		after time.Duration
+		third bool
+	}{{0, false}, {400, false}, {700, false}, {200, true}, {2000, false}, {1, false}, {1, true}} {
+		at = at.Add(test.after * time.Millisecond)
+		if got := i.isThird(at); got != test.third {
+			t.Errorf("interrupt %d: %t", n, got)
+		}
+	}
+}
+
+// What nothing can carry to the program ends us.
+func TestSignalsThatEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		protocols []string
+		sig       syscall.Signal
+	}{
+		"SIGINT, plain":  {nil, syscall.SIGINT},
+		"SIGQUIT, plain": {nil, syscall.SIGQUIT},
+		"SIGINT, v5":     {[]string{bridge.ProtocolV5}, syscall.SIGINT},
+		"SIGTERM":        {[]string{bridge.ProtocolWspipe}, syscall.SIGTERM},
+		"SIGHUP":         {[]string{bridge.ProtocolWspipe}, syscall.SIGHUP},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, nil, test.protocols...)
+			c := startBinary(t, "--reconnect", "--subprotocol=v1.wspipe,v5.channel.k8s.io", s.url().String())
+			p := s.peer(t)
+			if test.protocols != nil && test.protocols[0] == bridge.ProtocolWspipe {
+				p.hello(false)
+			}
+			c.press("started\n")
+			if _, _, err := p.Read(p.ctx); err != nil {
+				t.Fatal(err)
+			}
+			c.signal(test.sig)
+			p.expectClose(1000)
+			c.expectStatus(128 + int(test.sig))
+			if c.output() != "" {
+				t.Errorf("it wrote %q", c.output())
+			}
+		})
+	}
+}
+
+// A server that answers nothing, not even a close frame, keeps us for seconds at
+// most, and a second signal does not wait for that.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	for _, signals := range []int{1, 2} {
+		s := serve(t, nil, bridge.ProtocolWspipe)
+		c := startBinary(t, s.url().String())
+		p := s.peer(t).hello(false)
+		c.press("started")
+		p.expect("\x00started")
+		began := time.Now()
+		c.signal(syscall.SIGTERM)
+		if signals == 2 {
+			_, _, err := p.Reader(p.ctx) // its close frame, which the library answers
+			if err == nil {
+				t.Error("a message after SIGTERM")
+			}
+			c.Process.Signal(syscall.SIGTERM) // it may have ended already
+		}
+		c.expectStatus(143)
+		if d := time.Since(began); d > 2*closeTime+2*time.Second {
+			t.Errorf("%d signals: %v", signals, d)
+		}
+	}
+}
+
+// Nor does anybody keep us who does not take our output.
+func TestSignalWhileStdoutIsStuck(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil, bridge.ProtocolWspipe)
+	stdout, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdout.Close()
+	c := newProcess(t, []string{s.url().String()})
+	c.Stdout, c.Stderr = w, c
+	c.launch()
+	w.Close()
+	p := s.peer(t).hello(false)
+	p.expect("\xff\x00")
+	p.send(bridge.ChannelStdout, strings.Repeat("x", 1<<20))
+	if _, err := stdout.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	c.signal(syscall.SIGTERM)
+	c.expectStatus(143)
+}
+
+// While there is no connection, any of them ends the wait for one.
+func TestSignalsWhileWaiting(t *testing.T) {
+	c := startBinary(t, "--reconnect", "ws://127.0.0.1:1/")
+	c.awaitOutput("connecting again in")
+	c.signal(os.Interrupt)
+	c.expectStatus(130)
+}
+
+// Who ignores a signal, as nohup and a script's background do, goes on doing so.
+func TestIgnoredSignals(t *testing.T) {
+	s := serve(t, nil, bridge.ProtocolWspipe)
+	c := &process{t: t, ended: make(chan error, 1)}
+	c.Cmd = exec.Command("sh", "-c", `trap '' HUP INT; exec "$0" connect "$1"`, wspipetest.Binary(t), s.url().String())
+	c.Stdout, c.Stderr = c, c
+	c.launch()
+	p := s.peer(t).hello(false)
+	p.expect("\xff\x00")
+	c.signal(syscall.SIGHUP)
+	c.signal(os.Interrupt)
+	c.signal(syscall.SIGQUIT)
+	p.expect("\x05" + `{"type":"signal","signal":"QUIT"}`)
+	p.Close(1000, "exit 0")
+	c.expectStatus(0)
+}

@@ -1,0 +1,217 @@
+//go:build unix
+
+package connect
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/coder/websocket"
+	"github.com/creack/pty"
+	"golang.org/x/term"
+
+	"wspipe/bridge"
+)
+
+const resized = "\x04" + `{"Width":91,"Height":17}`
+
+// startRaw starts a session whose program has a terminal.
+func startRaw(t *testing.T, args ...string) (*process, *peer) {
+	t.Helper()
+	s := serve(t, nil, bridge.ProtocolWspipe)
+	c := startOnTerminal(t, append(args, s.url().String())...)
+	p := s.peer(t).hello(true)
+	p.expect(resized)
+	c.awaitRaw(true)
+	return c, p
+}
+
+// Keys go as they are pressed, output comes as it is, sizes follow the window, and
+// all is as before in the end.
+func TestTerminal(t *testing.T) {
+	c, p := startRaw(t)
+	c.press("\x03")
+	p.expect("\x00\x03")
+	c.press("\x04")
+	p.expect("\x00\x04")
+	p.send(bridge.ChannelStdout, "one\ntwo\n")
+	c.awaitOutput("one\ntwo\n") // a cooked terminal would add \r
+	if err := pty.Setsize(c.keyboard.(*os.File), &pty.Winsize{Cols: 100, Rows: 30}); err != nil {
+		t.Fatal(err)
+	}
+	p.expect("\x04" + `{"Width":100,"Height":30}`)
+	p.send(bridge.ChannelControl, `{"type":"exit","code":3}`)
+	p.Close(1000, "exit 3")
+	c.expectStatus(3)
+}
+
+// However it ends, the terminal is as before, and messages begin a line.
+func TestTerminalIsRestored(t *testing.T) {
+	for name, test := range map[string]struct {
+		end     func(*process, *peer)
+		status  int
+		message string
+	}{
+		"exit":     {func(_ *process, p *peer) { p.Close(1000, "exit 0") }, 0, ""},
+		"signal":   {func(_ *process, p *peer) { p.Close(1000, "signal HUP") }, 129, ""},
+		"shutdown": {func(_ *process, p *peer) { p.Close(1001, "server shutting down") }, 255, "$ \r\nwspipe: connection closed by the server: code 1001"},
+		"lost":     {func(_ *process, p *peer) { p.drop() }, 255, "$ \r\nwspipe: connection lost\r\n"},
+		"escape":   {func(c *process, p *peer) { c.press("x\r~."); p.expectClose(1000) }, 255, "$ \r\nwspipe: connection closed by ~.\r\n"},
+		"SIGTERM":  {func(c *process, p *peer) { c.signal(syscall.SIGTERM); p.expectClose(1000) }, 143, ""},
+		"SIGHUP":   {func(c *process, p *peer) { c.signal(syscall.SIGHUP); p.expectClose(1000) }, 129, ""},
+		"SIGTERM while nobody answers": {func(c *process, _ *peer) {
+			c.signal(syscall.SIGTERM)
+			c.awaitRaw(false)
+			c.signal(syscall.SIGTERM)
+		}, 143, ""},
+		"SIGINT, for the program":  {func(c *process, p *peer) { obeys(c, p, syscall.SIGINT, "INT") }, 130, ""},
+		"SIGQUIT, for the program": {func(c *process, p *peer) { obeys(c, p, syscall.SIGQUIT, "QUIT") }, 131, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, p := startRaw(t)
+			p.send(bridge.ChannelStdout, "$ ")
+			c.awaitOutput("$ ")
+			test.end(c, p)
+			c.expectStatus(test.status)
+			c.awaitOutput(test.message)
+			if test.message == "" && c.output() != "$ " {
+				t.Errorf("it wrote %q", c.output())
+			}
+		})
+	}
+}
+
+// obeys passes on a signal to a program that ends by it.
+func obeys(c *process, p *peer, sig os.Signal, name string) {
+	c.signal(sig)
+	p.expect("\x05" + `{"type":"signal","signal":"` + name + `"}`)
+	p.Close(1000, "signal "+name)
+}
+
+// A stopped client leaves the terminal to others, and takes it again.
+func TestTerminalIsLentWhileStopped(t *testing.T) {
+	c, p := startRaw(t)
+	c.signal(syscall.SIGTSTP)
+	c.awaitRaw(false)
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(c.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatalf("status %v, %v", status, err)
+	}
+	c.signal(syscall.SIGCONT)
+	c.awaitRaw(true)
+	p.expect(resized)
+	if err := term.Restore(int(c.tty.Fd()), c.before); err != nil { // as a shell does to one that SIGSTOP has stopped
+		t.Fatal(err)
+	}
+	c.signal(syscall.SIGCONT)
+	c.awaitRaw(true)
+	p.expect(resized)
+	p.Close(1000, "exit 0")
+	c.expectStatus(0)
+}
+
+// A program without a terminal gets lines, and signals instead of keys.
+func TestCookedTerminal(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		pty  bool
+	}{{nil, false}, {[]string{"--pty=false"}, true}} {
+		s := serve(t, nil, bridge.ProtocolWspipe)
+		c := startOnTerminal(t, append(test.args, s.url().String())...)
+		p := s.peer(t).hello(test.pty)
+		c.press("lin\x7fne\r")
+		p.expect("\x00line\n")
+		if c.isRaw() {
+			t.Error("the terminal is raw")
+		}
+		c.press("\x03")
+		p.expect("\x05" + `{"type":"signal","signal":"INT"}`)
+		c.press("\x04")
+		p.expect("\xff\x00")
+		p.Close(1000, "exit 0")
+		c.expectStatus(0)
+	}
+}
+
+func TestProgramHasNoTerminal(t *testing.T) {
+	s := serve(t, nil, bridge.ProtocolWspipe)
+	c := startOnTerminal(t, "--pty", s.url().String())
+	s.peer(t).hello(false).expectClose(1000)
+	c.expectStatus(255)
+	c.awaitOutput("wspipe: the server's program has no terminal; it gets one from wspipe --pty there\r\n")
+}
+
+func TestWeHaveNoTerminal(t *testing.T) {
+	pty := true
+	start(t, Config{PTY: &pty}).expect(255, "--pty needs a terminal as stdin and stdout")
+}
+
+// Any server can have a terminal behind it, if we are told.
+func TestPlainTerminal(t *testing.T) {
+	s := serve(t, nil)
+	c := startOnTerminal(t, "--pty", s.url().String())
+	p := s.peer(t)
+	c.awaitRaw(true)
+	c.press("a")
+	if typ, got, err := p.Read(p.ctx); typ != websocket.MessageBinary || string(got) != "a" {
+		t.Errorf("got %v %q, %v", typ, got, err)
+	}
+	p.sendRaw(websocket.MessageText, "b")
+	c.awaitOutput("b")
+	p.Close(1000, "")
+	c.expectStatus(0)
+	if c.output() != "b" {
+		t.Errorf("it wrote %q", c.output())
+	}
+}
+
+// A panic of ours leaves the terminal as it was, too.
+func TestPanicRestores(t *testing.T) {
+	ptmx, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ptmx.Close()
+	defer tty.Close()
+	before, err := term.GetState(int(tty.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal := newTerminal(tty, tty)
+	if err := terminal.makeRaw(); err != nil {
+		t.Fatal(err)
+	}
+	during, _ := term.GetState(int(tty.Fd())) // it has just worked
+	said := make(chan any)
+	go func() { // ends with its panic
+		defer func() { said <- recover() }()
+		defer terminal.rescue()
+		panic("on purpose")
+	}()
+	if got := wait(t, "the panic", said); got != "on purpose" {
+		t.Errorf("the panic became %v", got)
+	}
+	after, _ := term.GetState(int(tty.Fd()))
+	if reflect.DeepEqual(before, during) || !reflect.DeepEqual(before, after) {
+		t.Errorf("before %v, raw %v, after %v", before, during, after)
+	}
+}
+
+// Every goroutine of the package calls rescue.
+func TestEveryGoroutineRescues(t *testing.T) {
+	for _, file := range []string{"connect.go", "session.go", "input.go"} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range strings.Split(string(source), "\tgo func()")[1:] {
+			if lines := strings.SplitN(part, "\n", 3); !strings.Contains(lines[1], "rescue()") && !strings.Contains(lines[1], "guard()") {
+				t.Errorf("%s: %s", file, lines[0])
+			}
+		}
+	}
+}

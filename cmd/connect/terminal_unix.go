@@ -1,0 +1,64 @@
+//go:build unix
+
+package connect
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+// rawState is how the terminal was, termios(3).
+type rawState struct{ *term.State }
+
+func makeRaw(in, _ int) (*rawState, error) {
+	state, err := term.MakeRaw(in)
+	return &rawState{state}, err
+}
+
+func (s *rawState) restore(in, _ int) { term.Restore(in, s.State) }
+
+// windowEvent is a signal that has to do with our window.
+type windowEvent = os.Signal
+
+// windowWatch has such signals.
+type windowWatch struct{ c chan windowEvent }
+
+func watchWindow() *windowWatch {
+	w := &windowWatch{make(chan windowEvent, 4)}
+	if signal.Notify(w.c, syscall.SIGWINCH, syscall.SIGCONT); !signal.Ignored(syscall.SIGTSTP) {
+		signal.Notify(w.c, syscall.SIGTSTP)
+	}
+	return w
+}
+
+func (w *windowWatch) stop() { signal.Stop(w.c) }
+
+// follow follows a new size. It stops us as the signal would have done, but
+// without a raw terminal; a shell may change that before we go on.
+func (w *windowWatch) follow(c *client, event windowEvent) {
+	switch event {
+	case syscall.SIGTSTP:
+		c.terminal.restore()
+		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		return
+	case syscall.SIGCONT:
+		c.rawAgain()
+	}
+	if s := c.session(); s != nil {
+		s.sendSize()
+	}
+}
+
+// rawAgain makes the terminal raw if it should be. A shell that had it meanwhile
+// has made it something else.
+func (c *client) rawAgain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current != nil && c.current.raw.Load() && c.final == nil {
+		c.terminal.restore()
+		c.terminal.makeRaw() // it worked before; if not, keys come by the line
+	}
+}

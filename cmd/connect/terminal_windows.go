@@ -1,0 +1,64 @@
+package connect
+
+import (
+	"time"
+
+	"golang.org/x/sys/windows"
+	"golang.org/x/term"
+
+	"wspipe/bridge"
+)
+
+// rawState is how the console was.
+type rawState struct {
+	in      *term.State
+	outMode uint32
+}
+
+func makeRaw(in, out int) (*rawState, error) {
+	s := &rawState{}
+	if err := windows.GetConsoleMode(windows.Handle(out), &s.outMode); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.in, err = term.MakeRaw(in); err != nil {
+		return nil, err
+	}
+	mode := s.outMode | windows.ENABLE_PROCESSED_OUTPUT | windows.ENABLE_VIRTUAL_TERMINAL_PROCESSING | windows.DISABLE_NEWLINE_AUTO_RETURN
+	if err := windows.SetConsoleMode(windows.Handle(out), mode); err != nil {
+		term.Restore(in, s.in)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *rawState) restore(in, out int) {
+	term.Restore(in, s.in)
+	windows.SetConsoleMode(windows.Handle(out), s.outMode)
+}
+
+// windowEvent is a time to look at the window: nothing tells of a new size.
+type windowEvent = time.Time
+
+// windowWatch has such times.
+type windowWatch struct {
+	c      <-chan windowEvent
+	ticker *time.Ticker
+	last   bridge.Size
+}
+
+func watchWindow() *windowWatch {
+	ticker := time.NewTicker(500 * time.Millisecond)
+	return &windowWatch{c: ticker.C, ticker: ticker}
+}
+
+func (w *windowWatch) stop() { w.ticker.Stop() }
+
+// follow follows a new size.
+func (w *windowWatch) follow(c *client, _ windowEvent) {
+	size, ok := c.terminal.size()
+	if s := c.session(); s != nil && ok && size != w.last {
+		w.last = size
+		s.sendSize()
+	}
+}

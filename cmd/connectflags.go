@@ -1,0 +1,166 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"wspipe/bridge"
+	"wspipe/server"
+)
+
+// connectOptions is what the flags of "wspipe connect" say.
+type connectOptions struct {
+	// Connection
+	subprotocols []string // nil if not given
+	headers      []server.Header
+	unixSocket   string
+	reconnect    bool
+	// Who you are
+	token     string
+	basicAuth string
+	cert      string
+	key       string
+	// Whom to trust
+	ca       string
+	insecure bool
+	// Messages
+	binary     bool
+	eofTimeout time.Duration
+	pty        *bool // nil if not given
+
+	// refused is what was wrong with single flags.
+	refused []error
+}
+
+// addFlags defines the flags that set o, in the order that help lists them.
+func (o *connectOptions) addFlags(to *pflag.FlagSet) {
+	to.SortFlags = false
+	to.SetInterspersed(false)
+	f := &flagSet{to: to, refused: &o.refused}
+
+	f.group = "Connection"
+	f.value("subprotocol", "NAME,..", bridge.ProtocolWspipe, "subprotocols to offer, best first, repeatable; or empty", subprotocols(&o.subprotocols))
+	f.value("header", "LINE", "", "'Name: value' as a header of the request, repeatable", each(&o.headers, header))
+	f.value("unixsocket", "PATH", "", "connect to a socket file instead of URL's host", set(&o.unixSocket, nonEmpty))
+	f.toggle("reconnect", "false", "connect again when the connection is lost or the server restarts", set(&o.reconnect, boolean))
+
+	f.group = "Who you are"
+	f.value("token", "TOKEN", "", "bearer token to send; "+tokenVariable+" sets it out of sight of ps", set(&o.token, bearer))
+	f.value("basic-auth", "USER:PASS", "", "password to send, also as ws://USER:PASS@HOST/; or "+server.BasicAuthVariable, set(&o.basicAuth, credentials))
+	f.value("cert", "FILE", "", "client certificate, with its chain, in PEM; needs --key", set(&o.cert, nonEmpty))
+	f.value("key", "FILE", "", "its private key in PEM", set(&o.key, nonEmpty))
+
+	f.group = "Whom to trust"
+	f.value("ca", "FILE", "", "trust certificates of these roots, in PEM, instead of the system's", set(&o.ca, nonEmpty))
+	f.toggle("insecure", "false", "trust any certificate: no protection against who can change the traffic", set(&o.insecure, boolean))
+
+	f.group = "Messages"
+	f.toggle("binary", "false", "send stdin as binary messages, add no newlines (not for v1.wspipe)", set(&o.binary, boolean))
+	f.value("eof-timeout", "DUR", "", "close after so long without a message, such as 2s, once stdin has ended", set(&o.eofTimeout, duration))
+	f.toggle("pty", "", "make this terminal the program's; by itself if both have one; =false never", optional(&o.pty, boolean))
+
+	f.group = "Other"
+	help := f.add("help", "h", "bool", "false", "print this help", func(s string) error { _, err := boolean(s); return err })
+	help.NoOptDefVal = "true" // cobra acts on it
+}
+
+// subprotocols returns the setter of a list of subprotocols, which the empty
+// value makes an empty one.
+func subprotocols(to *[]string) func(string) error {
+	add := list(to, token)
+	return func(s string) error {
+		if s == "" {
+			*to = []string{}
+			return nil
+		}
+		return add(s)
+	}
+}
+
+// bearer takes a token, RFC 6750 section 2.1. Its errors do not tell what was in
+// it.
+func bearer(s string) (string, error) {
+	switch {
+	case s == "":
+		return "", errors.New("empty")
+	case strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' }):
+		return "", errors.New("a token has letters, digits and punctuation, but no spaces")
+	}
+	return s, nil
+}
+
+// target is what a URL leads to.
+type target struct {
+	url       *url.URL
+	socket    string // of a unix: URL
+	basicAuth string // USER:PASS, if it has them
+}
+
+const urlExample = "wspipe connect ws://127.0.0.1:8080/"
+
+// oneURL takes the words behind the flags.
+func oneURL(words []string) (target, error) {
+	switch {
+	case len(words) == 0:
+		return target{}, hint(errors.New("no URL to connect to"), urlExample)
+	case len(words) == 1:
+		t, err := parseURL(words[0])
+		if err != nil {
+			shown := words[0]
+			if at := strings.LastIndexByte(shown, '@'); at >= 0 && !strings.Contains(shown, "://") {
+				shown = hiddenValue + shown[at:]
+			}
+			err = fmt.Errorf("%s: %w", shellLine(shown), err)
+		}
+		return t, err
+	}
+	err := fmt.Errorf("connect takes one URL, and %s is behind it", shellLine(words[1:]...))
+	if strings.HasPrefix(words[1], "-") {
+		return target{}, hint(err, "flags go in front: "+shellLine(slices.Concat([]string{"wspipe", connectName}, words[1:], words[:1])...))
+	}
+	return target{}, err
+}
+
+// parseURL takes the URL of a WebSocket, as browsers or wspipe write it. Its
+// errors do not repeat it.
+func parseURL(s string) (target, error) {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		if path == "" || path == "//" {
+			return target{}, errors.New("there is no path in it: unix:/run/wspipe.sock")
+		}
+		return target{url: &url.URL{Scheme: "ws", Host: "localhost", Path: "/"}, socket: strings.TrimPrefix(path, "//")}, nil
+	}
+	scheme, rest, hasScheme := strings.Cut(s, "://")
+	if !hasScheme {
+		return target{}, hint(errors.New("not a URL, it begins with no scheme"), "wspipe connect "+shellLine("ws://"+s))
+	}
+	if !slices.Contains([]string{"ws", "wss", "http", "https"}, strings.ToLower(scheme)) {
+		return target{}, hint(errors.New("its scheme is none of ws, wss, http, https"), "wspipe connect "+shellLine("ws://"+rest))
+	}
+	u, err := url.Parse(s)
+	if failure, ok := errors.AsType[*url.Error](err); ok {
+		if strings.Contains(s, "@") {
+			return target{}, errors.New("not a URL; in a password, %40 stands for @, %2F for /, %3A for a colon")
+		}
+		return target{}, fmt.Errorf("not a URL: %w", failure.Err)
+	}
+	if u.Hostname() == "" {
+		return target{}, errors.New("there is no host in it")
+	}
+	t := target{url: u}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		if t.basicAuth, err = credentials(u.User.Username() + ":" + password); err != nil {
+			return target{}, err
+		}
+		u.User = nil
+	}
+	u.Fragment = "" // RFC 6455 section 3
+	return t, nil
+}
