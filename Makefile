@@ -7,6 +7,9 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # websocketd's users find wspipe under the old name, too; ALIAS= skips that.
 ALIAS       ?= websocketd
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# A module of its own, of tests only: what it needs is none of ours. go vet is
+# part of its tests.
+KUBERNETES   = cmd/wspipetest/kubernetes
 
 .PHONY: build run test check gofmt vet staticcheck unit fuzz deps install clean
 
@@ -32,10 +35,12 @@ vet:
 
 staticcheck:
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) run -C $(KUBERNETES) $(STATICCHECK) ./...
 
 # Most tests wait for something most of the time.
 unit:
 	$(GO) test -race -count=1 -parallel=6 -timeout=10m ./...
+	$(GO) test -C $(KUBERNETES) -race -vet=all -count=1 -parallel=6 -timeout=5m ./...
 
 # A few seconds of each fuzz target.
 fuzz:

@@ -57,7 +57,13 @@ func build(t testing.TB, race bool) string {
 		builds.dir, builds.path = dir, make(map[bool]string)
 	}
 	path := filepath.Join(builds.dir, fmt.Sprintf("wspipe-race=%t", race))
-	out, err := exec.Command("go", "build", fmt.Sprintf("-race=%t", race), "-o", path, "wspipe").CombinedOutput()
+	// In wspipe's own module: that of the test may ask for other versions of what
+	// wspipe is made of.
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "wspipe").Output()
+	if err != nil {
+		t.Fatalf("find wspipe's module: %v", err)
+	}
+	out, err := exec.Command("go", "build", "-C", strings.TrimSpace(string(dir)), fmt.Sprintf("-race=%t", race), "-o", path, ".").CombinedOutput()
 	if err != nil {
 		t.Fatalf("build wspipe: %v\n%s", err, out)
 	}
