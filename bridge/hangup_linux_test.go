@@ -61,7 +61,7 @@ func TestHangupWatchEndsAndLeavesTheWireUsable(t *testing.T) {
 		}
 	}
 	far.Close()
-	if _, err := w.Read(make([]byte, 1)); err != io.EOF {
+	if _, err := w.Read(make([]byte, 1)); err != ErrPeerGone {
 		t.Errorf("Read: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -51,7 +52,13 @@ func NewWire(conn net.Conn, early []byte) *Wire {
 // bigRead is the size from which on a reader's own buffer is as good as a block.
 const bigRead = 16 << 10
 
-// Read reads what the peer sent, at once if something is there.
+// ErrPeerGone stands for the end of what the peer sends. The WebSocket library
+// takes an io.EOF below it for the end of the message at hand, and behind
+// compression an io.ErrUnexpectedEOF, too, which TLS yields.
+var ErrPeerGone = errors.New("peer has gone")
+
+// Read reads what the peer sent, at once if something is there. It returns
+// ErrPeerGone at the end.
 func (w *Wire) Read(p []byte) (n int, err error) {
 	w.readMu.Lock()
 	defer w.readMu.Unlock()
@@ -70,6 +77,9 @@ func (w *Wire) Read(p []byte) (n int, err error) {
 			return 0, net.ErrClosed
 		}
 		w.lost.Store(true)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = ErrPeerGone
+		}
 	}
 	return n, err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -158,7 +159,7 @@ var againCodes = map[websocket.StatusCode]struct{}{
 // ofLoss is the end of a connection without a close frame.
 func ofLoss(err error) end {
 	text := "connection lost"
-	if cause := innermost(err); cause != io.EOF && cause != io.ErrUnexpectedEOF && cause != net.ErrClosed {
+	if cause := innermost(err); !slices.Contains([]error{io.EOF, bridge.ErrPeerGone, net.ErrClosed}, cause) {
 		text += ": " + clean(cause.Error())
 	}
 	return end{status: StatusFailed, err: errors.New(text), retry: true}
