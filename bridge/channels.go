@@ -97,6 +97,8 @@ func Refuse(ws *websocket.Conn, reason string) {
 func (s *Session) obey(channel byte, message []byte) {
 	var err error
 	switch {
+	case channel == ChannelStdin:
+		err = errors.New("empty message")
 	case channel == ChannelResize:
 		var size Size
 		if json.Unmarshal(message, &size) != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -33,13 +34,14 @@ type client struct {
 	pings   int  // that message has seen
 }
 
-// handshake asks for a WebSocket over conn, and sends early in the same write.
-func handshake(t testing.TB, conn net.Conn, early []byte) *client {
+// handshake asks for a WebSocket over conn, with these lines of the header, and
+// sends early in the same write.
+func handshake(t testing.TB, conn net.Conn, early []byte, header ...string) *client {
 	t.Helper()
 	c := &client{Conn: conn, t: t, br: bufio.NewReaderSize(conn, 64<<10)}
 	c.SetDeadline(time.Now().Add(patience))
 	c.write([]byte("GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"), early)
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"+strings.Join(header, "")+"\r\n"), early)
 	resp, err := http.ReadResponse(c.br, nil)
 	if err != nil {
 		t.Fatal(err)

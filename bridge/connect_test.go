@@ -24,6 +24,7 @@ type link struct {
 	compress bool                    // permessage-deflate, if the client wants it
 	wrap     func(net.Conn) net.Conn // puts something below the Wire
 	early    []byte                  // sent together with the opening handshake
+	protocol string                  // the subprotocol that the client wants
 }
 
 // accepted is a WebSocket as server sees it.
@@ -58,7 +59,7 @@ func serve(t testing.TB, l link) (url, addr string, conns <-chan accepted) {
 	c := make(chan accepted, 1)
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := &hijacker{ResponseWriter: w, link: l}
-		opt := &websocket.AcceptOptions{OnPingReceived: func(context.Context, []byte) bool { return h.wire.MayAnswer() }}
+		opt := &websocket.AcceptOptions{Subprotocols: ChannelProtocols, OnPingReceived: func(context.Context, []byte) bool { return h.wire.MayAnswer() }}
 		if l.compress {
 			opt.CompressionMode = websocket.CompressionNoContextTakeover
 		}
@@ -104,7 +105,14 @@ func connect(t testing.TB, l link) (*client, *websocket.Conn, *Wire) {
 		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 	}
 	t.Cleanup(func() { conn.Close() })
-	c := handshake(t, conn, l.early)
+	var header []string
+	if l.protocol != "" {
+		header = append(header, "Sec-WebSocket-Protocol: "+l.protocol+"\r\n")
+	}
+	if l.compress {
+		header = append(header, "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover\r\n")
+	}
+	c := handshake(t, conn, l.early, header...)
 	a := wait(t, "opening handshake", conns)
 	if l.buffers > 0 {
 		setBuffers(a.wire.Conn, l.buffers)

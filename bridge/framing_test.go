@@ -37,11 +37,19 @@ type sender struct {
 	*client
 	*outbound
 	framing Framing
+
+	wrong    error // how the output broke its framing
+	position int64 // where it did
+	cutOff   bool  // within a long message, whose part is the last one then
 }
 
 func newOutbound(ws *websocket.Conn, wire *Wire, f Framing) *outbound {
 	out := framings[f]
-	return &outbound{outlet: &outlet{ws: ws, wire: wire}, codec: out.codec(), typ: out.typ}
+	o := &outbound{outlet: &outlet{ws: ws, wire: wire}, codec: out.codec(), typ: out.typ}
+	if f == JSON {
+		o.stream = "stdout"
+	}
+	return o
 }
 
 func newSender(t testing.TB, f Framing) *sender {
@@ -50,7 +58,7 @@ func newSender(t testing.TB, f Framing) *sender {
 		wire.Abort()
 		wait(t, "the end of the wire", wire.Closed())
 	})
-	return &sender{c, newOutbound(ws, wire, f), f}
+	return &sender{client: c, outbound: newOutbound(ws, wire, f), framing: f}
 }
 
 const mark = "all has been sent"
@@ -62,9 +70,14 @@ func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 	s.t = t
 	s.SetDeadline(time.Now().Add(patience))
 	s.outbound = newOutbound(s.ws, s.wire, s.framing)
+	s.wrong, s.position, s.cutOff = nil, 0, false
+	s.broken = func(err error, position int64) { s.wrong, s.position = err, position }
 	done := make(chan error)
 	go func() { // ends when the client has read
 		s.run(output)
+		if s.cutOff = s.long != nil; s.cutOff {
+			s.long.Close()
+		}
 		done <- s.ws.Write(t.Context(), websocket.MessageBinary, []byte(mark))
 	}()
 	for {
@@ -251,6 +264,7 @@ func TestALongLineTakesNoMemory(t *testing.T) {
 
 // liveHeap returns how many bytes are in use.
 func liveHeap() int {
+	runtime.GC() // spares what a sync.Pool holds
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)

@@ -31,7 +31,8 @@ type inbound struct {
 	wait  func() // waits while too much waits for the child
 
 	// obey, if set, is what messages on other channels than ChannelStdin mean:
-	// the first byte of each message is its channel.
+	// the first byte of each message is its channel. An empty message is on no
+	// channel, for which ChannelStdin stands there.
 	obey func(channel byte, message []byte)
 
 	// The stage gathers messages until the socket has no more of them. It is
@@ -77,7 +78,7 @@ func (in *inbound) receive() error {
 		in.drop()
 		in.handOn()
 		return err
-	case in.channel != ChannelStdin:
+	case in.channel != ChannelStdin || size < 0:
 		in.command()
 		return nil
 	}
@@ -95,6 +96,9 @@ func (in *inbound) finish(size int) {
 	in.start = len(in.stage)
 	in.valid = in.start
 	in.total.count(true, size)
+	if cap(in.stage) > blockSize {
+		in.handOn() // no more messages are to gather on a stage that had to grow
+	}
 }
 
 // command hands on what came before the message at hand, and then does what that
@@ -108,9 +112,9 @@ func (in *inbound) command() {
 }
 
 // gather reads one message to the stage and returns the size of its payload, of
-// which the channel is no part.
+// which the channel is no part: -1 if a message that must name one is empty.
 func (in *inbound) gather(text bool, r io.Reader) (size int, err error) {
-	channels := 0 // bytes that have named one
+	named := in.obey == nil // the message's channel is known
 	for {
 		in.makeRoom()
 		n, err := r.Read(in.stage[len(in.stage) : cap(in.stage)-spare])
@@ -131,9 +135,9 @@ func (in *inbound) gather(text bool, r io.Reader) (size int, err error) {
 		} else {
 			in.valid = len(in.stage)
 		}
-		if in.obey != nil && channels == 0 && in.valid > in.start {
+		if !named && in.valid > in.start {
 			in.takeChannel()
-			channels = 1
+			named = true
 		}
 		if in.channel != ChannelStdin && size > maxControl {
 			return size, errControlTooBig
@@ -142,7 +146,10 @@ func (in *inbound) gather(text bool, r io.Reader) (size int, err error) {
 			if in.valid < len(in.stage) {
 				return size, errNotUTF8
 			}
-			return size - channels, nil
+			if in.obey != nil {
+				size--
+			}
+			return size, nil
 		}
 	}
 }

@@ -28,6 +28,7 @@ type outbound struct {
 	taken    int64  // bytes of the stream before buf[from]
 
 	dressed []byte // room for a piece that is not sent as it is
+	owing   bool   // a message of this stream was broken off: its rest is to come
 	err     error  // nothing more is sent
 }
 
@@ -65,8 +66,9 @@ func (o *outbound) run(r io.Reader) {
 // leave in one write to the socket, and waits while the peer is slow. It
 // reports whether there are more.
 func (o *outbound) sendBurst(eof bool) (more bool) {
-	o.err = o.begin(o)
-	for burst := 0; o.err == nil && (o.from < o.to || eof && o.sender == o); {
+	o.err = o.begin()
+	burst := 0
+	for o.err == nil && (o.from < o.to || eof && (o.sender == o || o.owing)) {
 		if more = burst >= maxBurst; more {
 			break
 		}
@@ -87,6 +89,9 @@ func (o *outbound) sendBurst(eof bool) (more bool) {
 		burst += size + maxHeader
 	}
 	o.end()
+	if burst > 0 {
+		o.total.touch()
+	}
 	if o.err == nil {
 		o.err = o.wire.Out.Wait(maxUnsent)
 	}
@@ -99,7 +104,13 @@ const maxHeader = 10
 
 // send sends one piece of a message, and returns the size of what that became.
 func (o *outbound) send(piece []byte, last bool) (size int, err error) {
+	if o.long != nil && o.sender != o {
+		if err = o.sender.breakOff(); err != nil {
+			return 0, err
+		}
+	}
 	o.total.count(last, len(piece))
+	o.owing = o.owing && !last
 	alone := last && o.sender != o
 	switch {
 	case o.channel != 0:
@@ -134,6 +145,8 @@ func (o *outbound) dress(piece []byte, last bool) []byte {
 // breakOff ends the message at hand because another stream has something to
 // send: the child may write no more here until that has been read.
 func (o *outbound) breakOff() error {
+	o.total.count(true, 0)
+	o.owing = true
 	return o.sendPiece(o, o.typ, []byte(jsonMore), true)
 }
 

@@ -89,6 +89,7 @@ func (o *Outflow) Release() {
 	o.mu.Lock()
 	o.held = false
 	o.flush()
+	o.closeIfDone()
 	o.mu.Unlock()
 }
 
@@ -221,7 +222,7 @@ func (o *Outflow) End() {
 }
 
 func (o *Outflow) closeIfDone() {
-	if o.ending && !o.writing && o.err == nil {
+	if o.ending && o.size == 0 && !o.writing && o.err == nil {
 		o.fail(net.ErrClosed)
 		o.w.Close()
 	}

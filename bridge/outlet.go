@@ -21,15 +21,12 @@ type outlet struct {
 	settled bool           // the last message has been sent
 }
 
-// begin lets s send until it calls end; all of that leaves in one write.
-func (o *outlet) begin(s *outbound) error {
+// begin lets the caller send until it calls end; all of that leaves in one write.
+func (o *outlet) begin() error {
 	o.mu.Lock()
 	o.wire.Out.Hold()
-	switch {
-	case o.settled:
+	if o.settled {
 		return net.ErrClosed
-	case o.long != nil && o.sender != s:
-		return o.sender.breakOff()
 	}
 	return nil
 }
@@ -37,7 +34,6 @@ func (o *outlet) begin(s *outbound) error {
 func (o *outlet) end() {
 	o.wire.Out.Release()
 	o.mu.Unlock()
-	o.total.touch()
 }
 
 // sendPiece sends a frame of a message that has, or will have, several.
@@ -62,11 +58,14 @@ func (o *outlet) sendPiece(s *outbound, typ websocket.MessageType, piece []byte,
 	return err
 }
 
-// sendBinary sends messages that are none of the child's streams.
+// sendBinary sends messages that are none of the child's streams, unless settle
+// has been called.
 func (o *outlet) sendBinary(messages ...[]byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.send(messages)
+	if !o.settled {
+		o.send(messages)
+	}
 }
 
 // settle is sendBinary for the last messages: the streams send nothing after

@@ -243,18 +243,25 @@ func (s *Session) sendStderr() {
 // brokenFraming ends the session because the child does not keep to its framing,
 // from the byte at position of its output on.
 func (s *Session) brokenFraming(cause error, position int64) {
-	s.opt.Log.Error("child breaks its framing", "pid", s.child.Pid(), "framing", s.opt.Framing.String(), "cause", cause, "position", position)
-	s.finish(endBadFraming(s.opt.Framing, cause))
+	if s.finish(endBadFraming(s.opt.Framing, cause)) { // else the child may have been stopped within a record
+		s.opt.Log.Error("child breaks its framing", "pid", s.child.Pid(), "framing", s.opt.Framing.String(), "cause", cause, "position", position)
+	}
 }
 
-// finish ends the session with e, unless something else has ended it before.
-// Only the caller that comes first may come before Run waits for the tasks.
-func (s *Session) finish(e End) {
+// finish ends the session with e, unless something else has ended it before, and
+// reports whether it did. Only the caller that comes first may come before Run
+// waits for the tasks.
+func (s *Session) finish(e End) (first bool) {
 	s.endOnce.Do(func() {
+		first = true
 		s.end = e
+		if s.usesChannels() { // before the child is stopped, or its end would be told
+			s.outlet.settle(onChannel(ChannelStatus, failure(e.Reason))) // unless farewell has said all
+		}
 		s.stopChild()
 		s.tasks.Go(s.closeConn)
 	})
+	return first
 }
 
 // stopChild starts to stop the child, once. What the client has sent before
@@ -281,9 +288,6 @@ func (s *Session) closeConn() {
 	switch s.end.by {
 	case byUs:
 		s.in.ended.Store(true)
-		if s.usesChannels() {
-			s.outlet.settle(onChannel(ChannelStatus, failure(s.end.Reason))) // unless farewell has said all
-		}
 		s.ws.Close(s.end.Code, cutReason(s.end.Reason))
 	case bySilence:
 		s.in.ended.Store(true)

@@ -35,7 +35,7 @@ func LogStderr(r io.Reader, pid int, log *slog.Logger) {
 type lineLog struct {
 	log  *slog.Logger
 	pid  int
-	rest []byte // the line that is not complete, less than maxRecord
+	rest []byte // the line that is not complete, at most maxRecord
 }
 
 // Write implements io.Writer. It never fails.
@@ -44,7 +44,7 @@ func (l *lineLog) Write(p []byte) (int, error) {
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')
 		n, whole := i+1, i >= 0
-		if room := maxRecord - len(l.rest); !whole && len(p) >= room || n > room {
+		if room := maxRecord - len(l.rest); !whole && len(p) > room || i > room {
 			n, whole = room, true
 		}
 		if !whole {

@@ -56,6 +56,7 @@ func TestStderrIsLoggedByTheLine(t *testing.T) {
 		"100 KB":           {x(100_000) + "\n" + x(10) + "\n", []string{x(100_000), x(10)}},
 		"many":             {strings.Repeat(x(99)+"\n", 10_000), slices.Repeat([]string{x(99)}, 10_000)},
 		"1 MiB":            {x(1<<20-1) + "\nend", []string{x(1<<20 - 1), "end"}},
+		"exactly 1 MiB":    {x(1<<20) + "\nend\n", []string{x(1 << 20), "end"}},
 		"over 1 MiB":       {x(1<<20) + "y\nend", []string{x(1 << 20), "y", "end"}},
 		"3 MB, no newline": {x(3_000_000), []string{x(1 << 20), x(1 << 20), x(3_000_000 - 2<<20)}},
 	} {

@@ -237,6 +237,11 @@ func TestTimeLimits(t *testing.T) {
 		s := serve(t, Config{Child: sh(`exec cat`), IdleTimeout: 300 * time.Millisecond})
 		dial(t, s.ws).ExpectEnd(4002, "idle timeout")
 	})
+	t.Run("half a line is no message", func(t *testing.T) {
+		t.Parallel()
+		s := serve(t, Config{Child: sh(`while printf .; do sleep 0.05; done`), IdleTimeout: 300 * time.Millisecond})
+		dial(t, s.ws).ExpectEnd(4002, "idle timeout")
+	})
 	t.Run("not idle", func(t *testing.T) {
 		t.Parallel()
 		// Twice the limit in all, but never silent for so long.

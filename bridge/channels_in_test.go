@@ -1,0 +1,262 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// [255, 0] ends stdin when the child has all that was sent before. What comes
+// after it is dropped. v4 does not know it.
+func TestChannelsEndOfInput(t *testing.T) {
+	t.Parallel()
+	eachProtocol(t, func(t *testing.T, protocol string) {
+		const size = 1_500_000 // waits for the child
+		child := newPuppet(t)
+		child.reader = true
+		s := onChannels(t, protocol, child, named)
+		s.greeted()
+		sent := strings.Repeat("0123456789", size/10)
+		s.say(ChannelStdin, sent[:500_000])
+		s.say(ChannelStdin, sent[500_000:size-7])
+		s.say(ChannelStdin, sent[size-7:])
+		s.say(ChannelClose, "\x00")
+		s.say(ChannelStdin, "more")
+		s.say(ChannelClose, "\x00")
+		s.say(ChannelStdin, strings.Repeat("much more", 100))
+		if protocol == ProtocolV4 {
+			want := sent + "more" + strings.Repeat("much more", 100)
+			if got := child.read(t, len(want)); got != want {
+				t.Errorf("the child got %.100q", got)
+			}
+			s.client.Close()
+			child.exit(0, "")
+			return
+		}
+		child.readAll()
+		if got := string(wait(t, "input", child.input)); got != sent {
+			t.Errorf("the child got %d bytes, want %d", len(got), size)
+		}
+		s.expectClose(1000, "exit 0")
+		if sum := s.summary(); sum.ExitCode != 0 {
+			t.Errorf("summary %+v", sum)
+		}
+	})
+}
+
+// A child that goes on after the end of its input is not held up, nor is its
+// client.
+func TestChannelsGoOnAfterTheEndOfInput(t *testing.T) {
+	t.Parallel()
+	s := onChannels(t, ProtocolV5, startShell(t, `cat; echo eof; while :; do sleep 1000; done`), named)
+	s.greeted()
+	s.say(ChannelStdin, "hello")
+	s.say(ChannelClose, "\x00")
+	out := ""
+	for out != "helloeof\n" {
+		_, p := s.channelMessage()
+		out += p
+	}
+	for range 3000 { // 3 MB
+		s.say(ChannelStdin, strings.Repeat("x", 1000))
+	}
+	s.write(maskedFrame(fin|opPing, nil))
+	if f, err := s.frame(); err != nil || f.first != fin|opPong {
+		t.Errorf("instead of a pong: %v, %v", f, err)
+	}
+	s.Session.Shutdown()
+	s.expectOn(ChannelStatus, `{"metadata":{},"status":"Failure","message":"server shutting down","reason":"InternalError","code":500}`)
+	s.expectClose(1001, "server shutting down")
+}
+
+// stdin over any number of frames, and longer than the stage.
+func TestChannelsInput(t *testing.T) {
+	t.Parallel()
+	eachProtocol(t, func(t *testing.T, protocol string) {
+		child := newPuppet(t).readAll()
+		s := onChannels(t, protocol, child, named)
+		s.greeted()
+		want := ""
+		for _, text := range []string{"", "a", "\xff\x00", strings.Repeat("0123456789", 40_000), strings.Repeat("x", blockSize), strings.Repeat("y", blockSize-1)} {
+			message := "\x00" + text
+			s.write(maskedFrame(fin|opBinary, []byte(message)))
+			s.write(maskedFrame(opBinary, []byte(message[:1])), maskedFrame(fin|opPing, nil), maskedFrame(fin|opContinuation, []byte(message[1:])))
+			s.write(maskedFrame(opBinary, nil), maskedFrame(opContinuation, []byte(message)), maskedFrame(fin|opContinuation, nil))
+			want += strings.Repeat(text, 3)
+		}
+		for _, text := range []string{"é", "text", ""} { // typed as text
+			s.write(maskedFrame(fin|opText, []byte("\x00"+text)))
+			for i := range len(text) {
+				s.write(maskedFrame(opText, []byte("\x00"+text[:i])), maskedFrame(fin|opContinuation, []byte(text[i:])))
+				want += text
+			}
+			want += text
+		}
+		s.write(closeFrame(1000, ""))
+		if got := string(wait(t, "input", child.input)); got != want {
+			t.Errorf("input of %d bytes, want %d", len(got), len(want))
+		}
+	})
+}
+
+// Many messages of all kinds in one burst: what the child is told comes when it
+// has, or will have, all input that was sent before.
+func TestChannelsOrder(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	s := startOver(t, link{protocol: ProtocolWspipe}, child, Options{ID: "the session", Terminal: true})
+	s.expectOn(ChannelControl, `{"type":"hello","session":"the session","pty":true,"pid":1}`)
+	var burst []byte
+	for i := range 30 {
+		burst = append(burst, maskedFrame(fin|opBinary, fmt.Appendf(nil, "\x00%d,", i))...)
+		burst = append(burst, maskedFrame(fin|opBinary, fmt.Appendf(nil, "\x05{\"type\":\"signal\",\"signal\":\"%d\"}", i))...)
+		burst = append(burst, maskedFrame(fin|opText, fmt.Appendf(nil, "\x04{\"Width\":%d,\"Height\":1}", i+1))...)
+		burst = append(burst, maskedFrame(fin|opText, fmt.Appendf(nil, "\x05{\"type\":\"resize\",\"cols\":%d,\"rows\":2}", i+1))...)
+	}
+	s.write(burst)
+	input := ""
+	for i := range 30 {
+		if got := wait(t, "a signal", child.told); got != fmt.Sprint("signal ", i) {
+			t.Errorf("the child is told %s", got)
+		}
+		piece := child.read(t, len(fmt.Sprint(i, ",")))
+		input += piece
+		for row := 1; row <= 2; row++ {
+			if got := wait(t, "a size", child.told); got != fmt.Sprintf("size %dx%d", i+1, row) {
+				t.Errorf("the child is told %s", got)
+			}
+		}
+		if !strings.HasSuffix(input, fmt.Sprint(i, ",")) {
+			t.Errorf("the child has read %q", input)
+		}
+	}
+}
+
+// What is no message of the protocol is ignored, and that is logged once; so is
+// what the child cannot do.
+func TestChannelsIgnore(t *testing.T) {
+	t.Parallel()
+	always := []string{"", "\x01out", "\x02err", "\x03{}", "\x06", "\x77", "\x04", "\x04{", "\x04[1]", "\x04{\"Width\":-1,\"Height\":5}", "\x04{\"Width\":70000,\"Height\":5}",
+		"\xff\x01", "\xff", "\xff\x00\x00", strings.Repeat("\x06", 4096)}
+	for protocol, messages := range map[string][]string{
+		ProtocolWspipe: append(slices.Clone(always), "\x05", "\x05{", "\x05null", "\x05[]", "\x05\"hello\"", "\x05{}", "\x05{\"type\":\"hello\"}", "\x05{\"type\":7}", "\x05{\"type\":\"exit\",\"code\":0}",
+			"\x05{\"type\":\"signal\"}", "\x05{\"type\":\"resize\",\"cols\":-1}", "\x05\xff\xff"),
+		ProtocolV5: append(slices.Clone(always), "\x05{\"type\":\"signal\",\"signal\":\"INT\"}", "\x05{\"type\":\"resize\",\"cols\":1,\"rows\":1}"),
+		ProtocolV4: append(slices.Clone(always), "\xff\x00", "\x05{\"type\":\"signal\",\"signal\":\"INT\"}"),
+	} {
+		for i, m := range messages {
+			t.Run(fmt.Sprint(protocol, "/", i), func(t *testing.T) {
+				t.Parallel()
+				var log bytes.Buffer
+				opt := named
+				opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+				child := newPuppet(t).readAll()
+				s := onChannels(t, protocol, child, opt)
+				s.greeted()
+				s.write(maskedFrame(fin|opBinary, []byte(m)), maskedFrame(fin|opBinary, []byte(m)))
+				s.say(ChannelStdin, "still here")
+				s.write(closeFrame(1000, ""))
+				if got := string(wait(t, "input", child.input)); got != "still here" {
+					t.Errorf("input %q", got)
+				}
+				if sum := s.summary(); sum.Code != 1000 || sum.In != (Traffic{1, 10}) {
+					t.Errorf("after %q: summary %+v", m, sum)
+				}
+				if got := strings.Count(log.String(), "client's message ignored"); got != 1 || strings.Count(log.String(), "\n") != 1 {
+					t.Errorf("after %q: logged %s", m, log.String())
+				}
+				if len(child.told) > 0 {
+					t.Errorf("the child was told %s", <-child.told)
+				}
+			})
+		}
+	}
+}
+
+// A size that nobody knows, or of no terminal, is none, and no reason to warn.
+func TestChannelsSizes(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		"\x04{\"Width\":80,\"Height\":24}":                       "size 80x24",
+		"\x04{\"Width\":0,\"Height\":24}":                        "",
+		"\x04{\"Width\":80}":                                     "",
+		"\x04{}":                                                 "",
+		"\x05{\"type\":\"resize\"}":                              "",
+		"\x05{\"type\":\"resize\",\"cols\":65535,\"rows\":1}":    "size 65535x1",
+		"\x05{\"type\":\"resize\",\"cols\":0,\"rows\":1}":        "",
+		"\x05{\"type\":\"signal\",\"signal\":\"WINCH\",\"x\":1}": "signal WINCH",
+	} {
+		for _, terminal := range []bool{true, false} {
+			var log bytes.Buffer
+			child := newPuppet(t)
+			s := onChannels(t, ProtocolWspipe, child, Options{Terminal: terminal, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			s.write(maskedFrame(fin|opBinary, []byte(message)), closeFrame(1000, ""))
+			s.summary()
+			got := ""
+			if len(child.told) > 0 {
+				got = <-child.told
+			}
+			if terminal && got != want || !terminal && strings.HasPrefix(got, "size") || log.Len() > 0 {
+				t.Errorf("%q, terminal %t: the child is told %q, logged %s", message, terminal, got, log.String())
+			}
+		}
+	}
+}
+
+// Messages against the rules, and what of them the child gets: nothing.
+func TestChannelsBadMessages(t *testing.T) {
+	t.Parallel()
+	const limit = 10_000
+	for name, test := range map[string]struct {
+		frames []byte
+		code   int
+		reason string
+	}{
+		"resize over 4 KiB":      {maskedFrame(fin|opBinary, []byte("\x04"+strings.Repeat(" ", 4096))), 1009, "control message over 4096 bytes"},
+		"control over 4 KiB":     {maskedFrame(fin|opBinary, []byte("\x05"+strings.Repeat(" ", 4096))), 1009, "control message over 4096 bytes"},
+		"unknown over 4 KiB":     {maskedFrame(fin|opBinary, []byte("\x77"+strings.Repeat(" ", 4096))), 1009, "control message over 4096 bytes"},
+		"over 4 KiB in frames":   {append(maskedFrame(opBinary, []byte("\x05")), maskedFrame(fin|opContinuation, make([]byte, 4096))...), 1009, "control message over 4096 bytes"},
+		"control over the limit": {maskedFrame(fin|opBinary, append([]byte{5}, make([]byte, limit)...)), 1009, "message over 10000 bytes"},
+		"stdin over the limit":   {maskedFrame(fin|opBinary, make([]byte, limit+1)), 1009, "message over 10000 bytes"},
+		"text, not UTF-8":        {maskedFrame(fin|opText, []byte("\x00a\xff")), 1007, "text is not UTF-8"},
+		"text, incomplete":       {maskedFrame(fin|opText, []byte("\x00a\xe2\x82")), 1007, "text is not UTF-8"},
+		"text on channel 255":    {maskedFrame(fin|opText, []byte("\xff\x00")), 1007, "text is not UTF-8"},
+		"half a channel":         {maskedFrame(fin|opText, []byte("\xc3")), 1007, "text is not UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachProtocol(t, func(t *testing.T, protocol string) {
+				opt := named
+				opt.MaxMessage = limit
+				child := newPuppet(t).readAll()
+				s := onChannels(t, protocol, child, opt)
+				s.greeted()
+				s.say(ChannelStdin, "before")
+				s.write(test.frames)
+				s.expectOn(ChannelStatus, `{"metadata":{},"status":"Failure","message":"`+test.reason+`","reason":"InternalError","code":500}`)
+				s.expectClose(test.code, test.reason)
+				if got := string(wait(t, "input", child.input)); got != "before" {
+					t.Errorf("input %q", got)
+				}
+			})
+		})
+	}
+}
+
+// A control message may have 4 KiB, its channel included.
+func TestChannelsLongControlMessage(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	s := onChannels(t, ProtocolWspipe, child, named)
+	s.greeted()
+	control := `{"type":"signal","signal":"USR1"}`
+	s.say(ChannelControl, control+strings.Repeat(" ", maxControl-1-len(control)))
+	if got := wait(t, "a signal", child.told); got != "signal USR1" {
+		t.Errorf("the child was told %s", got)
+	}
+}

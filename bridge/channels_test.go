@@ -1,0 +1,282 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+// onChannels runs a session whose client speaks protocol.
+func onChannels(t testing.TB, protocol string, child Child, opt Options) *session {
+	t.Helper()
+	return startOver(t, link{buffers: 256 << 10, protocol: protocol}, child, opt)
+}
+
+// say sends a binary message on a channel.
+func (c *client) say(channel byte, payload string) {
+	c.t.Helper()
+	c.write(maskedFrame(fin|opBinary, append([]byte{channel}, payload...)))
+}
+
+// channelMessage reads a message on a channel.
+func (c *client) channelMessage() (channel byte, payload string) {
+	c.t.Helper()
+	opcode, m, frames := c.message()
+	if opcode != opBinary || frames != 1 || m == "" || len(m) > maxStreamMessage {
+		c.t.Fatalf("message of %d bytes, opcode %d, in %d frames", len(m), opcode, frames)
+	}
+	return m[0], m[1:]
+}
+
+// expectOn reads messages on a channel that must be want.
+func (c *client) expectOn(channel byte, want ...string) {
+	c.t.Helper()
+	for _, w := range want {
+		if ch, got := c.channelMessage(); ch != channel || got != w {
+			c.t.Fatalf("%.200q on channel %d, want %.200q on %d", got, ch, w, channel)
+		}
+	}
+}
+
+// greeted reads what comes first.
+func (s *session) greeted() {
+	s.t.Helper()
+	if s.protocol == ProtocolWspipe {
+		s.expectOn(ChannelControl, fmt.Sprintf(`{"type":"hello","session":"the session","pty":false,"pid":%d}`, s.child.Pid()))
+	}
+	s.expectOn(ChannelStdout, "")
+}
+
+// streams reads to the first message on another channel than stdout and stderr.
+func (c *client) streams() (stdout, stderr string, channel byte, other string) {
+	c.t.Helper()
+	var text [3]bytes.Buffer
+	for {
+		channel, payload := c.channelMessage()
+		if channel != ChannelStdout && channel != ChannelStderr {
+			return text[1].String(), text[2].String(), channel, payload
+		}
+		if payload == "" {
+			c.t.Error("an empty message")
+		}
+		text[channel].WriteString(payload)
+	}
+}
+
+var named = Options{ID: "the session", InputPatience: -1}
+
+const success = `{"metadata":{},"status":"Success"}`
+
+// eachProtocol runs test with each of ChannelProtocols.
+func eachProtocol(t *testing.T, test func(t *testing.T, protocol string)) {
+	for _, protocol := range ChannelProtocols {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			test(t, protocol)
+		})
+	}
+}
+
+func failed(code, how string) string {
+	return `{"metadata":{},"status":"Failure","message":"command terminated with non-zero exit code: ` + how +
+		`","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"` + code + `"}]}}`
+}
+
+// A whole conversation, message by message, whatever the framing.
+func TestChannels(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ script, exit, status, reason string }{
+		{"exit 0", `{"type":"exit","code":0}`, success, "exit 0"},
+		{"exit 3", `{"type":"exit","code":3}`, failed("3", "exit status 3"), "exit 3"},
+		{"kill -TERM $$", `{"type":"exit","signal":"TERM"}`, failed("143", "signal TERM"), "signal TERM"},
+	} {
+		for framing := range framings {
+			t.Run(fmt.Sprint(test.script, "/", Framing(framing)), func(t *testing.T) {
+				t.Parallel()
+				eachProtocol(t, func(t *testing.T, protocol string) {
+					opt := named
+					opt.Framing = Framing(framing)
+					child := startShell(t, `read l; printf "a\0\r\n$l\377"; read l; printf "$l\n" >&2; read l; `+test.script)
+					s := onChannels(t, protocol, child, opt)
+					s.greeted()
+					s.say(ChannelStdin, "one\n")
+					s.expectOn(ChannelStdout, "a\x00\r\none\xff")
+					s.say(ChannelStdin, "tw")
+					s.say(ChannelStdin, "o\n")
+					s.expectOn(ChannelStderr, "two\n")
+					s.say(ChannelStdin, "\n")
+					if protocol == ProtocolWspipe {
+						s.expectOn(ChannelControl, test.exit)
+					}
+					s.expectOn(ChannelStatus, test.status)
+					s.expectClose(1000, test.reason)
+					sum := s.summary()
+					if sum.In != (Traffic{4, 9}) || sum.Out != (Traffic{2, 12}) {
+						t.Errorf("counted %+v and %+v", sum.In, sum.Out)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Both streams are complete before the end is told, in messages that any client
+// takes.
+func TestChannelsStreamsAreComplete(t *testing.T) {
+	t.Parallel()
+	eachProtocol(t, func(t *testing.T, protocol string) {
+		for _, limit := range []int64{0, 1 << 20, 1000, 2} {
+			opt, size := named, 1_000_000
+			if opt.MaxMessage = limit; limit > 0 {
+				size = min(size, int(limit)*1000)
+			}
+			child := newPuppet(t)
+			s := onChannels(t, protocol, child, opt)
+			var text [3]string
+			for i := 1; i <= 2; i++ {
+				text[i] = strings.Repeat(fmt.Sprint(i, "\n\xff\x00"), size/5)
+			}
+			go func() { // ends when the client has read
+				done := make(chan bool)
+				go func() { io.WriteString(child.far[1], text[1]); done <- true }() // as this
+				io.WriteString(child.far[2], text[2])
+				<-done
+				child.exit(0, "")
+			}()
+			s.greeted()
+			stdout, stderr, channel, _ := s.streams()
+			if stdout != text[1] || stderr != text[2] {
+				t.Errorf("limit %d: %d and %d bytes came of %d and %d", limit, len(stdout), len(stderr), len(text[1]), len(text[2]))
+			}
+			if want := map[bool]byte{true: ChannelControl, false: ChannelStatus}[protocol == ProtocolWspipe]; channel != want {
+				t.Errorf("then a message on channel %d", channel)
+			}
+			s.expectClose(1000, "exit 0")
+		}
+	})
+}
+
+// No message is longer than the client may send, if that can be.
+func TestChannelsMessageSize(t *testing.T) {
+	t.Parallel()
+	for limit, most := range map[int64]int{0: maxStreamMessage, -1: maxStreamMessage, 1 << 20: maxStreamMessage, 1000: 1000, 2: 2, 1: 2} {
+		child := newPuppet(t)
+		s := onChannels(t, ProtocolV5, child, Options{MaxMessage: limit})
+		s.greeted()
+		child.print(t, strings.Repeat("x", 60_000))
+		child.exit(0, "")
+		longest, bytes := 0, 0
+		for bytes < 60_000 {
+			_, payload := s.channelMessage()
+			bytes += len(payload)
+			longest = max(longest, len(payload)+1)
+		}
+		if longest != most {
+			t.Errorf("limit %d: a message of %d bytes, want %d", limit, longest, most)
+		}
+		s.expectOn(ChannelStatus, success)
+		s.expectClose(1000, "exit 0")
+	}
+}
+
+// Each end but the child's own is told as a failure before the close frame, and
+// nothing comes after that, although both streams flood.
+func TestChannelsEndInAFlood(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		opt    Options
+		end    func(*session)
+		code   int
+		reason string
+	}{
+		"shutdown":    {Options{}, func(s *session) { s.Session.Shutdown() }, 1001, "server shutting down"},
+		"max runtime": {Options{MaxRuntime: 100 * time.Millisecond}, func(*session) {}, 4001, "max runtime"},
+		"too big":     {Options{MaxMessage: 32 << 10}, func(s *session) { s.say(ChannelStdin, strings.Repeat("x", 32<<10)) }, 1009, "message over 32768 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachProtocol(t, func(t *testing.T, protocol string) {
+				opt := test.opt
+				opt.ID = named.ID
+				s := onChannels(t, protocol, startShell(t, "yes >&2 & exec yes"), opt)
+				s.greeted()
+				s.channelMessage()
+				test.end(s)
+				_, _, channel, status := s.streams()
+				want := `{"metadata":{},"status":"Failure","message":"` + test.reason + `","reason":"InternalError","code":500}`
+				if channel != ChannelStatus || status != want {
+					t.Errorf("%s on channel %d", status, channel)
+				}
+				f, err := s.frame()
+				if err != nil || f.first != fin|opClose || string(f.payload) != string([]byte{byte(test.code >> 8), byte(test.code)})+test.reason {
+					t.Errorf("after the status %v, %v", f, err)
+				}
+			})
+		})
+	}
+}
+
+// A session that ends before it has begun still greets first, or not at all.
+func TestChannelsShutdownBeforeRun(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		c, ws, wire := connect(t, link{protocol: ProtocolWspipe})
+		s := NewSession(ws, wire, startShell(t, "exec cat"), named)
+		s.Shutdown()
+		ended := make(chan Summary, 1)
+		go func() { ended <- s.Run() }() // ends when the client has answered
+		var channels []byte
+		for {
+			f, err := c.frame()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.first == fin|opClose {
+				c.write(maskedFrame(fin|opClose, f.payload))
+				break
+			}
+			channels = append(channels, f.payload[0])
+		}
+		if got := string(channels); got != "\x03" && got != "\x05\x01\x03" {
+			t.Errorf("messages on channels %q before the end", got)
+		}
+		c.Close()
+		wait(t, "the end of Run", ended)
+	}
+}
+
+func TestRefuse(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range append([]string{""}, ChannelProtocols...) {
+		c, ws, wire := connect(t, link{protocol: protocol})
+		done := make(chan bool)
+		go func() { // ends when the client has answered
+			Refuse(ws, "no such file")
+			<-wire.Closed()
+			done <- true
+		}()
+		if protocol != "" {
+			c.expectOn(ChannelStatus, `{"metadata":{},"status":"Failure","message":"cannot start: no such file","reason":"InternalError","code":500}`)
+		}
+		c.expectClose(1011, "cannot start: no such file")
+		wait(t, "the end", done)
+	}
+}
+
+// What is on the wire is what Kubernetes' types say.
+func TestStatusIsJSON(t *testing.T) {
+	t.Parallel()
+	for _, status := range []Status{exitStatus(0, ""), exitStatus(3, ""), exitStatus(137, "KILL"), failure("\"quoted\"\xff")} {
+		m := onChannel(ChannelStatus, status)
+		var got Status
+		if err := json.Unmarshal(m[1:], &got); err != nil || m[0] != ChannelStatus || got.Status != status.Status {
+			t.Errorf("%q: %v", m, err)
+		}
+	}
+}

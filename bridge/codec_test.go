@@ -1,0 +1,386 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// encoded is what a child writes for a message, and reads as one.
+func encoded(f Framing, payload string) string {
+	before, after := framings[f].codec().wrap(len(payload))
+	return before + payload + after
+}
+
+func mended(s string) string {
+	text, _, _ := whatwg([]byte(s))
+	return string(text)
+}
+
+// What a child of each framing may write, in chunks, and the messages of it.
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	x := func(n int) string { return strings.Repeat("x", n) }
+	nul := func(n int) []string { return []string{x(n) + "\x00"} }
+	head := func(n int) string { return encoded(LSP, x(n))[:len(encoded(LSP, x(n)))-n] }
+	for name, test := range map[string]struct {
+		framing      Framing
+		output, want []string
+	}{
+		"NUL":                          {NUL, []string{"a\x00b\x00"}, []string{"a", "b"}},
+		"NUL, nothing":                 {NUL, nil, nil},
+		"NUL, newlines":                {NUL, []string{"a\nb\r\x00\n\x00"}, []string{"a\nb\r", "\n"}},
+		"NUL, empty":                   {NUL, []string{"\x00\x00a\x00\x00"}, []string{"", "", "a", ""}},
+		"NUL, none at the end":         {NUL, []string{"a\x00b\n"}, []string{"a", "b\n"}},
+		"NUL, pieces":                  {NUL, []string{"a", "b", "\x00c", "\x00", "d"}, []string{"ab", "c", "d"}},
+		"NUL, not UTF-8":               {NUL, []string{"a\xff\x00\xe2\x82\x00"}, []string{"a\uFFFD", "\uFFFD"}},
+		"NUL, 64 KiB":                  {NUL, nul(64 << 10), []string{x(64 << 10)}},
+		"NUL, 64 KiB + 1, apart":       {NUL, []string{x(64<<10 + 1), "\x00a"}, []string{x(64<<10 + 1), "a"}},
+		"NUL, 128 KiB":                 {NUL, nul(128 << 10), []string{x(128 << 10)}},
+		"NUL, 1 MiB":                   {NUL, []string{x(1 << 20), "\x00"}, []string{x(1 << 20)}},
+		"length":                       {Length, []string{"\x00\x00\x00\x01a\x00\x00\x00\x02b\xff"}, []string{"a", "b\xff"}},
+		"length, nothing":              {Length, nil, nil},
+		"length, empty":                {Length, []string{"\x00\x00\x00\x00\x00\x00\x00\x00"}, []string{"", ""}},
+		"length, pieces":               {Length, []string{"\x00", "\x00\x00", "\x03", "a", "bc\x00", "\x00\x00\x00"}, []string{"abc", ""}},
+		"length, 64 KiB":               {Length, []string{encoded(Length, x(64<<10))}, []string{x(64 << 10)}},
+		"length, 64 KiB + 1":           {Length, []string{encoded(Length, x(64<<10+1)), encoded(Length, "a")}, []string{x(64<<10 + 1), "a"}},
+		"length, 128 KiB":              {Length, []string{encoded(Length, x(128<<10)) + encoded(Length, "a")}, []string{x(128 << 10), "a"}},
+		"length, 1 MiB":                {Length, []string{encoded(Length, x(1<<20)), encoded(Length, "")}, []string{x(1 << 20), ""}},
+		"length, long one's head only": {Length, []string{"\x00\x10\x00\x00", x(1 << 20)}, []string{x(1 << 20)}},
+		"LSP":                          {LSP, []string{"Content-Length: 2\r\n\r\n{}Content-Length: 1\r\n\r\n1"}, []string{"{}", "1"}},
+		"LSP, nothing":                 {LSP, nil, nil},
+		"LSP, empty":                   {LSP, []string{"Content-Length: 0\r\n\r\nContent-Length:0\n\n"}, []string{"", ""}},
+		"LSP, bare LF":                 {LSP, []string{"Content-Length: 1\n\na"}, []string{"a"}},
+		"LSP, other case and spaces":   {LSP, []string{"content-LENGTH:\t 1 \r\n\r\na"}, []string{"a"}},
+		"LSP, other fields": {LSP, []string{"Content-Type: application/vscode-jsonrpc; charset=utf-8\r\nContent-Length: 1\r\nX: \r\n\r\na"},
+			[]string{"a"}},
+		"LSP, leading zeros":             {LSP, []string{"Content-Length: 0000000000000000000000001\r\n\r\na"}, []string{"a"}},
+		"LSP, pieces":                    {LSP, strings.Split("Content-Length: 4\r\n\r\n\xf0\x9f\x98\x80", ""), []string{"😀"}},
+		"LSP, character apart":           {LSP, []string{"Content-Length: 4\r\n\r\n\xf0\x9f", "\x98\x80"}, []string{"😀"}},
+		"LSP, not UTF-8":                 {LSP, []string{"Content-Length: 3\r\n\r\na\xffb"}, []string{"a\uFFFDb"}},
+		"LSP, length cuts a character":   {LSP, []string{"Content-Length: 2\r\n\r\n\xe2\x82" + encoded(LSP, "€")}, []string{"\uFFFD", "€"}},
+		"LSP, long, cuts a character":    {LSP, []string{head(200_000) + x(199_998) + "\xe2\x82" + encoded(LSP, "€")}, []string{x(199_998) + "\uFFFD", "€"}},
+		"LSP, long, of three-byte runes": {LSP, []string{encoded(LSP, strings.Repeat("€", 100_000))}, []string{strings.Repeat("€", 100_000)}},
+		"LSP, 64 KiB":                    {LSP, []string{encoded(LSP, x(64<<10))}, []string{x(64 << 10)}},
+		"LSP, 128 KiB":                   {LSP, []string{head(128 << 10), x(128 << 10), encoded(LSP, "a")}, []string{x(128 << 10), "a"}},
+		"LSP, 1 MiB":                     {LSP, []string{encoded(LSP, x(1<<20))}, []string{x(1 << 20)}},
+		"LSP, a header of 4 KiB":         {LSP, []string{"X: " + x(4096-3-1-len(head(1))) + "\n" + head(1) + "a"}, []string{"a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSender(t, test.framing)
+			same(t, s.messages(t, (*chunked)(&test.output)), test.want)
+			if s.wrong != nil {
+				t.Errorf("at byte %d: %v", s.position, s.wrong)
+			}
+		})
+	}
+}
+
+// How a child can break its framing, and what is said of it. The messages
+// before that are delivered.
+var brokenOutputs = map[string]struct {
+	framing  Framing
+	output   string
+	want     []string
+	wrong    string
+	position int64
+}{
+	"half a length":            {Length, encoded(Length, "a") + "\x00\x00\x00", []string{"a"}, "output ends after 3 of the 4 bytes of a length", 8},
+	"length of 4 GiB":          {Length, "\xff\xff\xff\xff0123456789", nil, "output ends 4294967285 bytes before the end of a record", 14},
+	"short record":             {Length, "\x00\x00\x00\x05abc", nil, "output ends 2 bytes before the end of a record", 7},
+	"length and nothing":       {Length, encoded(Length, "") + "\x00\x00\x00\x01", []string{""}, "output ends 1 bytes before the end of a record", 8},
+	"text":                     {Length, "Hello, world\n", nil, "output ends 1214606435 bytes before the end of a record", 13},
+	"long record":              {Length, "\x00\x10\x00\x00" + strings.Repeat("x", 1<<20-1), nil, "output ends 1 bytes before the end of a record", 4 + 1<<20 - 1},
+	"garbage":                  {LSP, "Hello\r\nContent-Length: 1\r\n\r\na", nil, "header line without a colon", 0},
+	"garbage later":            {LSP, encoded(LSP, "{}") + "Hello\n", []string{"{}"}, "header line without a colon", 23},
+	"garbage after the body":   {LSP, "Content-Length: 1\r\n\r\na\r\nContent-Length: 1\r\n\r\nb", []string{"a"}, "header without Content-Length", 22},
+	"no length":                {LSP, "Content-Type: x\r\n\r\n{}", nil, "header without Content-Length", 17},
+	"empty header":             {LSP, "\n", nil, "header without Content-Length", 0},
+	"space before the colon":   {LSP, "Content-Length : 1\r\n\r\na", nil, "header without Content-Length", 20},
+	"length twice":             {LSP, "Content-Length: 1\r\ncontent-length: 1\r\n\r\na", nil, "header with Content-Length twice", 19},
+	"negative length":          {LSP, "Content-Length: -1\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"length with a plus":       {LSP, "Content-Length: +1\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"hexadecimal length":       {LSP, "Content-Length: 0x1\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"length with underscores":  {LSP, "Content-Length: 1_0\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"two lengths in a field":   {LSP, "X: y\nContent-Length: 1, 1\r\n\r\na", nil, "Content-Length is not a length", 5},
+	"no number":                {LSP, "Content-Length:\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"length over 63 bits":      {LSP, "Content-Length: 9223372036854775808\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"length of 4096 digits":    {LSP, "Content-Length: " + strings.Repeat("9", 4000) + "\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"length of 63 bits":        {LSP, "Content-Length: 9223372036854775807\r\n\r\nabc", nil, "output ends 9223372036854775804 bytes before the end of a record", 42},
+	"header over 4 KiB":        {LSP, "X: " + strings.Repeat("x", 5000) + "\r\nContent-Length: 1\r\n\r\na", nil, "header over 4096 bytes", 0},
+	"header over 4 KiB, lines": {LSP, strings.Repeat("X: 4567\n", 600) + "Content-Length: 1\r\n\r\na", nil, "header over 4096 bytes", 4096},
+	"header without end":       {LSP, "X: " + strings.Repeat("x", 200_000), nil, "header over 4096 bytes", 0},
+	"header of 4 KiB + 1":      {LSP, "X: " + strings.Repeat("x", 4096-3-21) + "\nContent-Length: 1\r\n\r\na", nil, "header over 4096 bytes", 4095},
+	"end within the header":    {LSP, encoded(LSP, "a") + "Content-Length: 1\r\nX:", []string{"a"}, "output ends within a header", 41},
+	"end before the blank":     {LSP, "Content-Length: 1\r\n", nil, "output ends within a header", 19},
+	"end within the body":      {LSP, "Content-Length: 3\r\n\r\nab", nil, "output ends 1 bytes before the end of a record", 23},
+	"end within a long body":   {LSP, "Content-Length: 1000000\r\n\r\n" + strings.Repeat("é", 499_999), nil, "output ends 2 bytes before the end of a record", 27 + 999_998},
+}
+
+func TestBrokenFraming(t *testing.T) {
+	t.Parallel()
+	for name, test := range brokenOutputs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSender(t, test.framing)
+			for _, size := range []int{len(test.output), 1000, 7, 1} {
+				if len(test.output)/size > 10_000 {
+					continue // would be slow
+				}
+				got := s.messages(t, split(test.output, func(int) int { return size }))
+				if s.cutOff {
+					got = got[:len(got)-1]
+				}
+				same(t, got, test.want)
+				if s.wrong == nil || s.wrong.Error() != test.wrong || s.position != test.position {
+					t.Errorf("in chunks of %d bytes: %v at byte %d, want %s at %d", size, s.wrong, s.position, test.wrong, test.position)
+				}
+			}
+		})
+	}
+}
+
+// split cuts output into chunks whose sizes next tells.
+func split(output string, size func(i int) int) *chunked {
+	var c chunked
+	for i := 0; output != ""; i++ {
+		n := min(len(output), size(i))
+		c, output = append(c, output[:n]), output[n:]
+	}
+	return &c
+}
+
+// sizesOf makes chunk sizes of 1 to 165813 bytes of what a fuzzer found.
+func sizesOf(sizes []byte) func(i int) int {
+	return func(i int) int {
+		if len(sizes) == 0 || i >= 2000 { // more would be slow
+			return math.MaxInt
+		}
+		size := int(sizes[i%len(sizes)])
+		return 1 + size*size*size/100
+	}
+}
+
+// The messages of each framing go through, as wrap writes them and in whatever
+// chunks they come: each payload is what stands between two bars of text.
+func FuzzRecordsChunking(f *testing.F) {
+	var senders []*sender
+	for framing := range framings {
+		senders = append(senders, newSender(f, Framing(framing)))
+		for _, sizes := range []string{"\x01", "\x02\x01", "\x20", "\xff\x01\x80"} {
+			f.Add(byte(framing), []byte("a\x00b||\x1f\"\\\u2028\xe2\x82|\xf0\x9f\x98\x80\r\n|\xff"), []byte(sizes), uint32(0), 0)
+			if sizes[0] > 2 {
+				f.Add(byte(framing), []byte("a|\xf0\x9f\x98\x80|b"), []byte(sizes), uint32(maxFrame-3), 4)
+				f.Add(byte(framing), []byte("a|\xf0\x9f\x98\x80|b"), []byte(sizes), uint32(2*maxFrame-7), 4)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, framing byte, text, sizes []byte, fill uint32, at int) {
+		s := senders[int(framing)%len(senders)]
+		at = max(min(at, len(text)), 0)
+		long := string(text[:at]) + strings.Repeat("x", int(fill%(5*maxFrame))) + string(text[at:])
+		payloads := strings.Split(long, "|")
+		output := ""
+		for _, p := range payloads {
+			output += encoded(s.framing, p)
+		}
+		got := s.messages(t, split(output, sizesOf(sizes)))
+		if s.wrong != nil {
+			t.Errorf("at byte %d: %v", s.position, s.wrong)
+		}
+		if s.framing == Bytes {
+			got, payloads = []string{strings.Join(got, "")}, []string{output}
+		}
+		same(t, got, messagesOf(s.framing, payloads))
+	})
+}
+
+// messagesOf says what messages these payloads of records are.
+func messagesOf(f Framing, payloads []string) (want []string) {
+	for _, p := range payloads {
+		switch f {
+		case Bytes, Length:
+			want = append(want, p)
+		case LSP:
+			want = append(want, mended(p))
+		case NUL:
+			for record := range strings.SplitSeq(p, "\x00") {
+				want = append(want, mended(record))
+			}
+		case Lines:
+			want = append(want, linesOf(p+"\n")...)
+		case JSON:
+			for _, line := range linesOf(p + "\n") {
+				want = append(want, fmt.Sprintf(`{"stream":"stdout","data":%s}`, quoted(line)))
+			}
+		}
+	}
+	return want
+}
+
+// quoted is how encoding/json writes a string, but for the escapes that are
+// never needed or written otherwise.
+func quoted(s string) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.Encode(s)
+	r := strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029", `\b`, `\u0008`, `\f`, `\u000c`, `\n`, `\u000a`, `\r`, `\u000d`)
+	return r.Replace(strings.TrimSuffix(b.String(), "\n"))
+}
+
+// Whatever a child writes, in whatever chunks: the messages are the same, and so
+// is what is said of the framing that it breaks. at says where a long stretch
+// is.
+func FuzzBrokenFraming(f *testing.F) {
+	senders := []*sender{newSender(f, Length), newSender(f, LSP)}
+	for _, test := range brokenOutputs {
+		if len(test.output) < 10_000 {
+			f.Add(test.framing == LSP, []byte(test.output), []byte("\x01\x08"), uint32(0), 0)
+			f.Add(test.framing == LSP, []byte(test.output), []byte("\xff\x30"), uint32(100_000), 22)
+		}
+	}
+	f.Fuzz(func(t *testing.T, lsp bool, text, sizes []byte, fill uint32, at int) {
+		s := senders[0]
+		if lsp {
+			s = senders[1]
+		}
+		at = max(min(at, len(text)), 0)
+		output := string(text[:at]) + strings.Repeat("x", int(fill%(5*maxFrame))) + string(text[at:])
+		want := s.messages(t, &chunked{output})
+		wrong, position, cutOff := s.wrong, s.position, s.cutOff
+		got := s.messages(t, split(output, sizesOf(sizes)))
+		if fmt.Sprint(s.wrong) != fmt.Sprint(wrong) || s.position != position {
+			t.Errorf("%v at byte %d, in one chunk %v at byte %d", s.wrong, s.position, wrong, position)
+		}
+		if position < 0 || position > int64(len(output)) {
+			t.Errorf("position %d of %d", position, len(output))
+		}
+		// How much of a message goes before its end fails to come is a matter of chance.
+		if s.cutOff {
+			got = got[:len(got)-1]
+		}
+		if cutOff {
+			want = want[:len(want)-1]
+		}
+		same(t, got, want)
+	})
+}
+
+// What wrap makes for a payload of any size, cut reads back.
+func TestWrapAndCut(t *testing.T) {
+	t.Parallel()
+	for _, f := range []Framing{Lines, NUL, Length, LSP, JSON} {
+		for _, size := range []int{0, 1, 9, 10, 99, 100, 255, 256, 65535, 65536, 65537, 70_000} {
+			payload := strings.Repeat("x", size)
+			p := []byte(encoded(f, payload) + encoded(f, "next"))
+			c := framings[f].codec()
+			n, piece, last, err := c.cut(p, false)
+			if string(piece) != payload || !last || err != nil {
+				t.Errorf("%s: %d bytes became %d, last %t, %v", f, size, len(piece), last, err)
+				continue
+			}
+			n, piece, last, err = c.cut(p[n:], false)
+			if string(piece) != "next" || !last || err != nil || n != len(encoded(f, "next")) {
+				t.Errorf("%s: after %d bytes %q, last %t, %v", f, size, piece, last, err)
+			}
+		}
+	}
+	before, _ := framings[Length].codec().wrap(MaxHeld)
+	if before != "\xff\xff\xff\xff" {
+		t.Errorf("the longest message has length %q", before)
+	}
+}
+
+// A record that is announced as huge costs no more than the blocks it goes
+// through.
+func TestAHugeRecordTakesNoMemory(t *testing.T) {
+	const size = 200 << 20
+	for framing, head := range map[Framing]string{
+		Length: string(binary.BigEndian.AppendUint32(nil, math.MaxUint32)),
+		LSP:    "Content-Length: " + strconv.FormatInt(math.MaxInt64, 10) + "\r\n\r\n",
+	} {
+		t.Run(framing.String(), func(t *testing.T) {
+			s := newSender(t, framing)
+			s.SetDeadline(time.Now().Add(3 * patience))
+			wrong := make(chan string, 1)
+			s.broken = func(err error, position int64) { wrong <- fmt.Sprint(err, " at ", position) }
+			before := liveHeap()
+			go func() { // ends when the client has read
+				s.run(io.MultiReader(strings.NewReader(head), &repeated{text: bytes.Repeat([]byte("é"), 1<<15), left: size}))
+				s.long.Close()
+				s.ws.Write(t.Context(), websocket.MessageBinary, nil)
+			}()
+			got, ends := 0, 0
+			for frames := 0; ends < 2; frames++ {
+				first, n, err := s.header()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.br.Discard(n); err != nil {
+					t.Fatal(err)
+				}
+				got += n
+				if first&fin != 0 {
+					ends++
+				}
+				if frames%300 == 0 {
+					if n := liveHeap() - before; n > 4<<20 { // as documented
+						t.Errorf("%d more bytes in use after %d of the record", n, got)
+					}
+				}
+			}
+			if got > size || got < size-2*maxFrame {
+				t.Errorf("%d bytes came, of %d", got, size)
+			}
+			announced := cmp.Or(map[Framing]int64{Length: math.MaxUint32}[framing], math.MaxInt64)
+			want := fmt.Sprintf("output ends %d bytes before the end of a record at %d", announced-size, len(head)+size)
+			if got := wait(t, "the end of the output", wrong); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// Every byte of every length of record stands where it did.
+func TestRecordsInOrder(t *testing.T) {
+	t.Parallel()
+	for _, f := range []Framing{NUL, Length, LSP} {
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			output, want := "", []string(nil)
+			for i := range 400 {
+				p := strings.Repeat(strconv.Itoa(i), i*i%3000)
+				output, want = output+encoded(f, p), append(want, p)
+			}
+			same(t, newSender(t, f).messages(t, &chunked{output}), want)
+		})
+	}
+}
+
+func TestFramingsHoldWhole(t *testing.T) {
+	t.Parallel()
+	var whole []string
+	for _, name := range FramingNames() {
+		if f, _ := ParseFraming(name); f.HoldsWhole() {
+			whole = append(whole, name)
+		}
+	}
+	if !slices.Equal(whole, []string{"length", "lsp"}) {
+		t.Errorf("%v hold messages whole", whole)
+	}
+}

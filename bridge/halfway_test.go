@@ -1,0 +1,73 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"compress/flate"
+	"io"
+	"strings"
+	"testing"
+)
+
+// A client goes between frames, after no more than a frame's header, or with
+// whatever the last read has brought: what has come so far is no message.
+func TestClientGoesWhereAFrameCouldEnd(t *testing.T) {
+	t.Parallel()
+	half := maskedFrame(opText, []byte("half"))
+	frame := maskedFrame(fin|opText, []byte("whole"))
+	long := maskedFrame(fin|opText, bytes.Repeat([]byte("x"), 2*blockSize))
+	for name, sent := range map[string][]byte{
+		"between frames":  half,
+		"within a header": append(half[:len(half):len(half)], fin|opContinuation),
+		"after a header":  append(half[:len(half):len(half)], maskedFrame(fin|opContinuation, []byte("x"))[:6]...),
+		"after the first": frame[:6],
+		"a full stage":    long[:14+blockSize-spare],
+		"more than that":  long[:14+blockSize],
+	} {
+		for link, l := range map[string]link{"TCP": {}, "TLS": {tls: true}} {
+			t.Run(name+"/"+link, func(t *testing.T) {
+				t.Parallel()
+				child := newPuppet(t).readAll()
+				s := startOver(t, l, child, patient)
+				s.send("before")
+				s.write(sent)
+				s.client.Close()
+				got, after := strings.CutPrefix(string(wait(t, "input", child.input)), "before\n")
+				if !after || strings.Contains(got, "\n") || len(sent) < blockSize/2 && got != "" {
+					t.Errorf("after the first message, %t, the child got %.50q (%d bytes)", after, got, len(got))
+				}
+				if sum := s.summary(); sum.Code != 1006 || sum.In.Messages != 1 {
+					t.Errorf("summary %+v", sum)
+				}
+			})
+		}
+	}
+}
+
+// A compressed message, too, is none before its end.
+func TestClientGoesWithinACompressedMessage(t *testing.T) {
+	t.Parallel()
+	var packed bytes.Buffer
+	w, _ := flate.NewWriter(&packed, flate.BestSpeed)
+	io.WriteString(w, strings.Repeat("all or nothing ", 100))
+	w.Flush()
+	message := maskedFrame(fin|0x40|opText, packed.Bytes()[:packed.Len()-4])
+	for name, l := range map[string]link{"TCP": {compress: true}, "TLS": {compress: true, tls: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n := range len(message) {
+				child := newPuppet(t).readAll()
+				s := startOver(t, l, child, patient)
+				s.write(message, message[:n])
+				s.client.Close()
+				if got := string(wait(t, "input", child.input)); got != strings.Repeat("all or nothing ", 100)+"\n" {
+					t.Errorf("with %d of %d bytes of a message, the child got %.50q (%d bytes)", n, len(message), got, len(got))
+				}
+				if sum := s.summary(); sum.Code != 1006 {
+					t.Errorf("summary %+v", sum)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,242 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// heldInput are the framings that hold messages whole, and NUL, and what each of
+// them makes of a payload.
+var heldInput = map[Framing]func(payload string) string{
+	NUL:    func(p string) string { return p + "\x00" },
+	Length: func(p string) string { return string(frameLength(len(p))) + p },
+	LSP:    func(p string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(p), p) },
+}
+
+func frameLength(n int) []byte { return []byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)} }
+
+// Messages of every size, alone and in frames, among others: the child gets each
+// in its framing, byte by byte.
+func TestRecordsToTheChild(t *testing.T) {
+	t.Parallel()
+	sizes := []int{0, 1, 3, 4, 100, 4096, maxFrame, blockSize - spare - enough, blockSize - enough, blockSize - spare - 31, blockSize - spare - 30, blockSize - spare - 4,
+		blockSize - spare - 1, blockSize - spare, blockSize - spare + 1, blockSize - 1, blockSize, blockSize + 1, 2*blockSize - spare, 300_000, 1 << 20}
+	for framing, record := range heldInput {
+		for name, l := range map[string]link{"TCP": {}, "TLS": {tls: true}} {
+			t.Run(fmt.Sprint(framing, "/", name), func(t *testing.T) {
+				t.Parallel()
+				child := newPuppet(t).readAll()
+				s := startOver(t, l, child, Options{Framing: framing, InputPatience: -1, MaxMessage: 1 << 20})
+				var want strings.Builder
+				for i, size := range sizes {
+					payload := strings.Repeat(string(rune('a'+i)), size)
+					s.write(maskedFrame(fin|opText, []byte(payload)))
+					s.write(maskedFrame(fin|opBinary, []byte(payload)), maskedFrame(fin|opBinary, []byte("small")))
+					cut := size * i / len(sizes)
+					s.write(maskedFrame(opText, []byte(payload[:cut])), maskedFrame(fin|opPing, nil), maskedFrame(fin|opContinuation, []byte(payload[cut:])))
+					want.WriteString(record(payload) + record(payload) + record("small") + record(payload))
+				}
+				s.write(closeFrame(1000, ""))
+				got := string(wait(t, "input", child.input))
+				if got != want.String() {
+					t.Errorf("input of %d bytes, want %d", len(got), want.Len())
+				}
+			})
+		}
+	}
+}
+
+// Many messages at once, of sizes in any order, in frames cut anywhere.
+func TestManyRecordsToTheChild(t *testing.T) {
+	t.Parallel()
+	for framing, record := range heldInput {
+		for seed := range uint64(3) {
+			t.Run(fmt.Sprint(framing, "/", seed), func(t *testing.T) {
+				t.Parallel()
+				child := newPuppet(t).readAll()
+				s := start(t, child, Options{Framing: framing, InputPatience: -1})
+				r := rand.New(rand.NewPCG(7, seed))
+				var sent, want []byte
+				for i := range 1000 {
+					payload := strings.Repeat(fmt.Sprint(i, "é"), r.IntN(20))
+					if i%50 == 0 {
+						payload = strings.Repeat(payload, 1+r.IntN(3000))
+					}
+					want = append(want, record(payload)...)
+					first, rest := byte(opText), []byte(payload)
+					for r.IntN(3) == 0 {
+						n := r.IntN(len(rest) + 1)
+						sent = append(sent, maskedFrame(first, rest[:n])...)
+						first, rest = opContinuation, rest[n:]
+					}
+					sent = append(sent, maskedFrame(fin|first, rest)...)
+				}
+				for sent = append(sent, closeFrame(1000, "")...); len(sent) > 0; {
+					n := min(len(sent), 1+r.IntN(100_000))
+					s.write(sent[:n])
+					sent = sent[n:]
+				}
+				if got := wait(t, "input", child.input); !bytes.Equal(got, want) {
+					t.Errorf("input of %d bytes, want %d", len(got), len(want))
+				}
+			})
+		}
+	}
+}
+
+// Of a message that is held whole and proves bad, or never ends, the child gets
+// nothing at all.
+func TestRecordsAreWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	const limit = 3 * blockSize
+	long := strings.Repeat("é", blockSize)
+	for name, test := range map[string]struct {
+		sent   []byte
+		code   int // 1006: the client goes
+		reason string
+	}{
+		"not UTF-8":             {maskedFrame(fin|opText, []byte("a\xff")), 1007, "text is not UTF-8"},
+		"long, not UTF-8":       {maskedFrame(fin|opText, []byte(long+"\xff")), 1007, "text is not UTF-8"},
+		"long, incomplete":      {maskedFrame(fin|opText, []byte(long+"\xe2\x82")), 1007, "text is not UTF-8"},
+		"long, bad in frame 2":  {append(maskedFrame(opText, []byte(long)), maskedFrame(fin|opContinuation, []byte("\x80"))...), 1007, "text is not UTF-8"},
+		"too big":               {maskedFrame(fin|opBinary, make([]byte, limit+1)), 1009, fmt.Sprintf("message over %d bytes", limit)},
+		"too big over frames":   {append(maskedFrame(opBinary, make([]byte, limit)), maskedFrame(fin|opContinuation, make([]byte, 1))...), 1009, fmt.Sprintf("message over %d bytes", limit)},
+		"gone within":           {maskedFrame(fin|opBinary, make([]byte, 1000))[:500], 1006, ""},
+		"gone within a long":    {maskedFrame(fin|opBinary, make([]byte, limit))[:limit-100], 1006, ""},
+		"gone between frames":   {maskedFrame(opBinary, make([]byte, limit)), 1006, ""},
+		"a bad frame in a long": {append(maskedFrame(opBinary, make([]byte, limit-1)), bytes.Repeat([]byte{0xff}, 14)...), 1002, ""},
+		"close in a long":       {append(maskedFrame(opBinary, make([]byte, limit-1)), closeFrame(1000, "bye")...), 1000, "bye"},
+	} {
+		for _, framing := range []Framing{Length, LSP} {
+			t.Run(fmt.Sprint(framing, "/", name), func(t *testing.T) {
+				t.Parallel()
+				child := newPuppet(t).readAll()
+				s := start(t, child, Options{Framing: framing, MaxMessage: limit, InputPatience: -1})
+				s.send("before")
+				s.write(test.sent)
+				switch test.code {
+				case 1007, 1009:
+					s.expectClose(test.code, test.reason)
+				default:
+					s.client.Close()
+				}
+				if got, want := string(wait(t, "input", child.input)), heldInput[framing]("before"); got != want {
+					t.Errorf("input of %d bytes, want %d: %.50q", len(got), len(want), got)
+				}
+				if sum := s.summary(); int(sum.Code) != test.code || sum.In.Messages != 1 {
+					t.Errorf("summary %+v", sum)
+				}
+			})
+		}
+	}
+}
+
+// A child that does not read holds its client up, and costs a bounded backlog.
+// Nothing is lost, and each message stays whole.
+func TestRecordsForASlowChild(t *testing.T) {
+	t.Parallel()
+	const limit = 1 << 20
+	for _, framing := range []Framing{Length, LSP} {
+		for _, size := range []int{100, 300_000, limit} {
+			t.Run(fmt.Sprint(framing, "/", size), func(t *testing.T) {
+				t.Parallel()
+				child := newPuppet(t)
+				child.reader = true
+				s := startOver(t, link{buffers: 256 << 10}, child, Options{Framing: framing, MaxMessage: limit, InputPatience: -1})
+				payload := strings.Repeat("x", size)
+				count := 8_000_000 / size
+				sent := bytes.Repeat(maskedFrame(fin|opText, []byte(payload)), count)
+				n := heldUpAfter(t, s, sent)
+				if w := s.stdin.Waiting(); w < maxWaiting/2 || w > maxWaiting+limit+2*blockSize {
+					t.Errorf("%d bytes wait", w)
+				}
+				child.readAll()
+				s.write(sent[n:], closeFrame(1000, ""))
+				if got := string(wait(t, "input", child.input)); got != strings.Repeat(heldInput[framing](payload), count) {
+					t.Errorf("input of %d bytes, want %d", len(got), count*len(heldInput[framing](payload)))
+				}
+			})
+		}
+	}
+}
+
+// A stage that had to grow for a long message goes with it, also while the
+// client has more to send.
+func TestStageOfALongMessageGoes(t *testing.T) {
+	t.Parallel()
+	c, ws, wire := connect(t, link{})
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &inbound{ws: ws, out: newOutflow(w), codec: framings[Length].codec(), whole: true, wait: func() {}}
+	ws.SetReadLimit(-1)
+	wire.onIdle = in.handOn
+	go io.Copy(io.Discard, r)                                                                                                 // ends when w is closed
+	go c.Write(append(maskedFrame(fin|opBinary, make([]byte, 1<<20)), bytes.Repeat(maskedFrame(fin|opBinary, nil), 1000)...)) // ends when it is read
+	for i := range 1001 {
+		if err := in.receive(); err != nil {
+			t.Fatal(err)
+		}
+		if cap(in.stage) > blockSize {
+			t.Fatalf("after message %d the stage has %d bytes", i, cap(in.stage))
+		}
+	}
+	in.out.Close()
+	r.Close()
+	wire.Abort()
+	wait(t, "the end of the wire", wire.Closed())
+}
+
+// A message goes to the child at once, whatever follows it.
+func TestRecordLeavesAtOnce(t *testing.T) {
+	t.Parallel()
+	for framing, record := range heldInput {
+		t.Run(framing.String(), func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t)
+			s := start(t, child, Options{Framing: framing})
+			one, two := maskedFrame(fin|opText, []byte("one")), maskedFrame(fin|opText, bytes.Repeat([]byte("2"), 200))
+			for cut := range two {
+				s.write(one, two[:cut])
+				if got := child.read(t, len(record("one"))); got != record("one") {
+					t.Fatalf("child read %q", got)
+				}
+				s.write(two[cut:])
+				if got := child.read(t, len(record(strings.Repeat("2", 200)))); got != record(strings.Repeat("2", 200)) {
+					t.Fatalf("child read %q", got)
+				}
+			}
+		})
+	}
+}
+
+// Messages of the greatest size, one after the other, take no more memory than
+// one.
+func TestLongRecordsTakeBoundedMemory(t *testing.T) {
+	child := newPuppet(t)
+	s := start(t, child, Options{Framing: LSP, MaxMessage: 4 << 20})
+	message := maskedFrame(fin|opText, bytes.Repeat([]byte("é"), 2<<20))
+	s.SetDeadline(time.Now().Add(3 * patience))
+	before := liveHeap()
+	for i := range 20 {
+		go s.client.Write(message) // ends when it has been read
+		child.read(t, len(heldInput[LSP]("")))
+		for range 4 {
+			child.read(t, 1<<20)
+		}
+		child.read(t, len("4194304")-1)
+		eventually(t, "all is read", func() bool { return s.stdin.Waiting() == 0 })
+		if n := liveHeap() - before; n > 2<<20 {
+			t.Errorf("%d more bytes in use after message %d", n, i)
+		}
+	}
+}

@@ -1,0 +1,295 @@
+//go:build unix
+
+package bridge
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// line is a message of JSON as a client reads it.
+type line struct {
+	Stream *string
+	Data   *string
+	More   bool
+}
+
+// jsonLines reads to the close frame and returns what came of each stream: lines
+// put together from their parts, and how many parts of lines there were.
+func jsonLines(t testing.TB, s *session, reason string) (lines map[string][]string, parts int) {
+	t.Helper()
+	lines = make(map[string][]string)
+	begun := make(map[string]string)
+	for {
+		f, err := s.frame()
+		if err != nil {
+			t.Fatalf("no close frame: %v", err)
+		}
+		payload := f.payload
+		for f.first&fin == 0 && err == nil {
+			if f, err = s.frame(); f.first&^fin != opContinuation {
+				t.Fatalf("frame %#x within a message", f.first)
+			}
+			payload = append(payload, f.payload...)
+		}
+		if f.first == fin|opClose {
+			if got := string(payload); got != "\x03\xe8"+reason {
+				t.Errorf("closed with %q", got)
+			}
+			s.write(maskedFrame(fin|opClose, payload))
+			break
+		}
+		var l line
+		d := json.NewDecoder(strings.NewReader(string(payload)))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&l); err != nil || l.Stream == nil || l.Data == nil || !utf8.Valid(payload) {
+			t.Fatalf("not a message of JSON: %.200q: %v", payload, err)
+		}
+		begun[*l.Stream] += *l.Data
+		if l.More {
+			parts++
+			continue
+		}
+		lines[*l.Stream] = append(lines[*l.Stream], begun[*l.Stream])
+		delete(begun, *l.Stream)
+	}
+	if len(begun) > 0 {
+		t.Errorf("lines of %d streams have no end", len(begun))
+	}
+	return lines, parts
+}
+
+// Every byte and every character comes through, as JSON has it.
+func TestJSONEscapes(t *testing.T) {
+	t.Parallel()
+	var texts []string
+	for b := range 256 {
+		if b != '\n' {
+			texts = append(texts, "a"+string([]byte{byte(b)})+"b")
+		}
+	}
+	texts = append(texts, "\u2028\u2029", "\x7f\u0080", "😀\xf0\x9f\x98", "\xed\xa0\x80", `\`, `"`, `\\"`, `<>&`, "\ufffd", "\U0010ffff", "", "\r", "x\r\r")
+	s := newSender(t, JSON)
+	for i, got := range s.messages(t, &chunked{strings.Join(texts, "\n") + "\n"}) {
+		var l line
+		if err := json.Unmarshal([]byte(got), &l); err != nil || *l.Stream != "stdout" {
+			t.Errorf("%q: %q: %v", texts[i], got, err)
+			continue
+		}
+		if want := mended(strings.TrimSuffix(texts[i], "\r")); *l.Data != want {
+			t.Errorf("%q: %q, want %q", texts[i], *l.Data, want)
+		}
+	}
+}
+
+func FuzzJSONEscapes(f *testing.F) {
+	f.Add([]byte("a\"\\\x00\x1f\x7f\u2028\xff\xe2\x82"))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		text := string(appendJSON([]byte(`"`), p)) + `"`
+		var got string
+		if err := json.Unmarshal([]byte(text), &got); err != nil || got != mended(string(p)) {
+			t.Errorf("%q became %q: %q, %v", p, text, got, err)
+		}
+	})
+}
+
+func TestJSONMessages(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ output, want string }{
+		{"a\n", `{"stream":"stdout","data":"a"}`},
+		{"\n", `{"stream":"stdout","data":""}`},
+		{"\r\n", `{"stream":"stdout","data":""}`},
+		{"last", `{"stream":"stdout","data":"last"}`},
+		{"é \"x\"\t\\\x01", `{"stream":"stdout","data":"é \"x\"\t\\\u0001"}`},
+	} {
+		same(t, newSender(t, JSON).messages(t, &chunked{test.output}), []string{test.want})
+	}
+}
+
+// Lines of any length are one message each while the other stream has nothing to
+// say, also if that is no whole line yet, or its end.
+func TestJSONLongLinesAreOneMessage(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{maxFrame - 1, maxFrame, maxFrame + 1, 2 * maxFrame, 10_000_000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t)
+			s := start(t, child, Options{Framing: JSON})
+			long := strings.Repeat("é\"", size/3)
+			go func() { // ends when the client has read
+				child.far[1].WriteString(long[:len(long)/2])
+				child.far[2].WriteString("begun")
+				child.far[1].WriteString(long[len(long)/2:])
+				child.far[2].Close()
+				child.far[1].WriteString("\nlast")
+				child.exit(0, "")
+			}()
+			lines, parts := jsonLines(t, s, "exit 0")
+			same(t, lines["stdout"], []string{long, "last"})
+			same(t, lines["stderr"], []string{"begun"})
+			if parts > 1 { // "begun" is said when stderr ends
+				t.Errorf("%d parts of lines", parts)
+			}
+			if sum := s.summary(); sum.Out.Messages != int64(3+parts) || sum.Out.Bytes != int64(len(long)+len("last"+"begun")) {
+				t.Errorf("counted %+v", sum.Out)
+			}
+		})
+	}
+}
+
+// A stream that ends says nothing: a long line goes on as it was.
+func TestJSONLongLineBesideAnEndOfTheOther(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	s := start(t, child, Options{Framing: JSON})
+	child.print(t, strings.Repeat("x", 2*blockSize))
+	eventually(t, "a part is sent", func() bool { return s.outlet.total.total().Bytes > 0 })
+	child.far[2].Close()
+	eventually(t, "the end of stderr", func() bool { _, err := child.near[2].Stat(); return err != nil })
+	child.print(t, "y\n")
+	child.exit(0, "")
+	lines, parts := jsonLines(t, s, "exit 0")
+	same(t, lines["stdout"], []string{strings.Repeat("x", 2*blockSize) + "y"})
+	if parts != 0 {
+		t.Errorf("%d parts of lines", parts)
+	}
+}
+
+// A child may write to stderr in the midst of a long line. Nobody waits for
+// anybody, and the rest of the line follows, also if it is nothing but the end.
+func TestJSONInterruptedLine(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]string{"newline": "\n", "more and newline": "more\n", "end": "", "more and end": "more"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t)
+			s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: JSON})
+			long := strings.Repeat("x", 100_000)
+			stderr := strings.Repeat(strings.Repeat("e", 99)+"\n", 20_000)
+			go func() { // ends when the client has read
+				child.far[1].WriteString(long)
+				for s.outlet.total.total().Bytes == 0 { // a part is sent
+					time.Sleep(time.Millisecond)
+				}
+				child.far[2].WriteString(stderr)
+				child.far[1].WriteString(end)
+				child.exit(0, "")
+			}()
+			lines, parts := jsonLines(t, s, "exit 0")
+			same(t, lines["stdout"], []string{long + strings.TrimSuffix(end, "\n")})
+			if got := strings.Join(lines["stderr"], "\n") + "\n"; got != stderr {
+				t.Errorf("stderr has %d bytes, want %d", len(got), len(stderr))
+			}
+			if parts != 1 {
+				t.Errorf("%d parts of lines", parts)
+			}
+			if sum := s.summary(); sum.Out.Messages != int64(len(lines["stdout"])+len(lines["stderr"])+parts) {
+				t.Errorf("%d messages counted", sum.Out.Messages)
+			}
+		})
+	}
+}
+
+// Both streams flood with lines of any length: each keeps its order and every
+// byte.
+func TestJSONBothStreamsFlood(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: JSON})
+	var written [3]chan []string
+	for i, f := range child.far {
+		if i == 0 {
+			continue
+		}
+		written[i] = make(chan []string, 1)
+		go func() { // ends when the client has read
+			var lines []string
+			r := rand.New(rand.NewPCG(1, uint64(i)))
+			for n := range 150 {
+				size := r.IntN(200)
+				if n%10 == 0 {
+					size = r.IntN(300_000)
+				}
+				l := fmt.Sprint(n, " ", strings.Repeat("é", size/2))
+				io.WriteString(f, l+"\n")
+				lines = append(lines, l)
+			}
+			f.Close()
+			written[i] <- lines
+		}()
+	}
+	go func() { // ends when both have written
+		out, errs := <-written[1], <-written[2]
+		written[1] <- out
+		written[2] <- errs
+		child.exit(0, "")
+	}()
+	lines, _ := jsonLines(t, s, "exit 0")
+	same(t, lines["stdout"], <-written[1])
+	same(t, lines["stderr"], <-written[2])
+}
+
+// stderr is in the log as ever, and with the client before the end.
+func TestJSONStderrIsLogged(t *testing.T) {
+	t.Parallel()
+	log := &records{t: t}
+	child := newPuppet(t)
+	s := start(t, child, Options{Framing: JSON, Log: slog.New(log)})
+	child.far[2].WriteString("a\r\n\nb\xff\nlast")
+	child.print(t, "out")
+	child.exit(0, "")
+	lines, _ := jsonLines(t, s, "exit 0")
+	same(t, lines["stderr"], []string{"a", "", "b\uFFFD", "last"})
+	same(t, lines["stdout"], []string{"out"})
+	s.summary()
+	same(t, log.lines, []string{"a", "", "b\xff", "last"})
+}
+
+// A client that does not read holds both streams, and the log gets what the
+// child has been able to write; when it has gone, the log gets the rest.
+func TestJSONClientGoesInAFlood(t *testing.T) {
+	t.Parallel()
+	log := &records{t: t}
+	child := newPuppet(t)
+	child.reader = true // does not end when it is to stop
+	s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: JSON, Log: slog.New(log)})
+	written := make(chan int, 1)
+	go func() { // ends when all is read
+		n := 0
+		for ; n < 50_000; n++ {
+			io.WriteString(child.far[2], strings.Repeat("e", 99)+"\n")
+		}
+		written <- n
+		child.exit(0, "")
+	}()
+	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+	s.client.Close()
+	if n := wait(t, "the child", written); n != 50_000 {
+		t.Errorf("wrote %d lines", n)
+	}
+	s.summary()
+	if len(log.lines) != 50_000 {
+		t.Errorf("%d lines in the log", len(log.lines))
+	}
+}
+
+// What a JSON client sends is lines.
+func TestJSONInput(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t).readAll()
+	s := start(t, child, Options{Framing: JSON, InputPatience: -1})
+	s.send("a")
+	s.send("")
+	s.send(`{"b":1}`)
+	s.write(closeFrame(1000, ""))
+	if got := string(wait(t, "input", child.input)); got != "a\n\n{\"b\":1}\n" {
+		t.Errorf("input %q", got)
+	}
+}

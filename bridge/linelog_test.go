@@ -1,0 +1,53 @@
+//go:build unix
+
+package bridge
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A lineLog makes the same records of a text in whatever pieces it is written.
+func TestLineLog(t *testing.T) {
+	t.Parallel()
+	x := func(n int) string { return strings.Repeat("x", n) }
+	for name, test := range map[string]struct {
+		text string
+		want []string
+	}{
+		"nothing":            {"", nil},
+		"lines":              {"a\n\r\n\nb\r\n", []string{"a", "", "", "b"}},
+		"no last newline":    {"a\nb", []string{"a", "b"}},
+		"last is CR":         {"a\n\r", []string{"a", ""}},
+		"CR inside":          {"a\rb\n", []string{"a\rb"}},
+		"1 MiB with newline": {x(1<<20-1) + "\na\n", []string{x(1<<20 - 1), "a"}},
+		"over 1 MiB":         {x(1<<20) + "y\nend", []string{x(1 << 20), "y", "end"}},
+		"over 2 MiB":         {x(2<<20) + "yy", []string{x(1 << 20), x(1 << 20), "yy"}},
+		"over 1 MiB, then":   {"a\n" + x(1<<20+5) + "\n\n" + x(10), []string{"a", x(1 << 20), x(5), "", x(10)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, size := range []int{1, 7, 1000, 64 << 10, 1<<20 - 1, 1 << 20, 1<<20 + 1, 3 << 20} {
+				if len(test.text)/size > 10_000 {
+					continue // would be slow
+				}
+				log := &records{t: t}
+				l := lineLog{log: slog.New(log), pid: 1}
+				for p := range slices.Chunk([]byte(test.text), size) {
+					if n, err := l.Write(p); n != len(p) || err != nil {
+						t.Errorf("Write: %d, %v", n, err)
+					}
+					if len(l.rest) > maxRecord {
+						t.Errorf("%d bytes are kept", len(l.rest))
+					}
+					clear(p) // the writer may use it again
+				}
+				l.end()
+				l.end()
+				same(t, log.lines, test.want)
+			}
+		})
+	}
+}

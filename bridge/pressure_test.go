@@ -1,0 +1,112 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+)
+
+// A child that does not read holds a client with channels up, too, and one that
+// has much to say is held by a client that does not read: both streams of it, in
+// bounded memory, and nothing is lost.
+func TestChannelsHoldUp(t *testing.T) {
+	t.Parallel()
+	eachProtocol(t, func(t *testing.T, protocol string) {
+		const size = 8_000_000
+		child := newPuppet(t)
+		child.reader = true
+		s := onChannels(t, protocol, child, named)
+		written := make(chan int, 2)
+		for i := 1; i <= 2; i++ {
+			go func() { // ends when the client has read
+				n, _ := io.WriteString(child.far[i], strings.Repeat(fmt.Sprint(i), size))
+				written <- n
+			}()
+		}
+		sent := bytes.Repeat(maskedFrame(fin|opBinary, append([]byte{ChannelStdin}, strings.Repeat("x", 999)...)), size/999+1)
+		n := heldUpAfter(t, s, sent)
+		if w := s.stdin.Waiting(); w > maxWaiting+2*blockSize {
+			t.Errorf("%d bytes wait for the child", w)
+		}
+		if w := s.wire.Out.Waiting(); w < maxUnsent || w > 2*(maxUnsent+maxBurst+blockSize) {
+			t.Errorf("%d bytes wait for the client", w)
+		}
+		if len(written) > 0 {
+			t.Error("the child was not held up")
+		}
+		input := make(chan int)
+		go func() { // ends with stdin
+			got, _ := io.Copy(io.Discard, child.far[0])
+			input <- int(got)
+		}()
+		go s.client.Write(append(sent[n:], maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin})...)) // ends when it is read
+		s.greeted()
+		var got [3]int
+		for got[1]+got[2] < 2*size {
+			channel, payload := s.channelMessage()
+			if strings.Trim(payload, fmt.Sprint(channel)) != "" {
+				t.Errorf("%.50q on channel %d", payload, channel)
+			}
+			got[channel] += len(payload)
+		}
+		if got[1] != size || got[2] != size {
+			t.Errorf("%v bytes came", got)
+		}
+		if protocol != ProtocolV4 {
+			if n := wait(t, "input", input); n != (size/999+1)*999 {
+				t.Errorf("the child got %d bytes", n)
+			}
+			child.exit(0, "")
+			return
+		}
+		s.client.Close()
+		child.exit(0, "")
+		wait(t, "input", input)
+	})
+}
+
+// What waits for a client that does not read stays within what is documented,
+// whatever its framing makes of it.
+func TestOutputWaitingIsBounded(t *testing.T) {
+	t.Parallel()
+	for framing, test := range map[Framing]struct {
+		record string
+		most   int
+	}{
+		Lines:  {"\n", maxUnsent + maxBurst + 3*blockSize},
+		NUL:    {"\xff\x00", maxUnsent + maxBurst + 3*blockSize},
+		Length: {"\x00\x00\x00\x00", maxUnsent + maxBurst + 3*blockSize},
+		LSP:    {encoded(LSP, strings.Repeat("\xff", 100_000)), maxUnsent + maxBurst + 3*blockSize},
+		JSON:   {strings.Repeat("\x01", 120_000) + "\n", maxUnsent + maxBurst + 6*blockSize},
+	} {
+		t.Run(framing.String(), func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t)
+			s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: framing})
+			go func() { // ends when the child does
+				for {
+					if _, err := io.WriteString(child.far[1], strings.Repeat(test.record, 1+blockSize/len(test.record))); err != nil {
+						return
+					}
+				}
+			}()
+			most := 0
+			for waits := 0; waits < 100; {
+				n := s.wire.Out.Waiting()
+				if most = max(most, n); n > maxUnsent {
+					waits++
+					if waits%10 == 0 {
+						s.br.Discard(10_000)
+					}
+				}
+			}
+			if most > test.most {
+				t.Errorf("%d bytes have waited, of at most %d", most, test.most)
+			}
+		})
+	}
+}

@@ -1,0 +1,88 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Sessions end from several sides at once while both streams and the client
+// flood: Run returns, and nothing is left over.
+func TestEndsFromSeveralSidesAtOnce(t *testing.T) {
+	t.Parallel()
+	ends := []func(*session){
+		func(s *session) { s.Session.Shutdown() },
+		func(s *session) { s.Session.Abort() },
+		func(s *session) { s.client.Close() },
+		func(s *session) { s.Write(closeFrame(1000, "bye")) },
+		func(s *session) { s.Write(maskedFrame(fin|opText, []byte("\xff"))) },
+		func(s *session) { s.Write([]byte{0xff, 0xff, 0xff}) },
+		func(s *session) { s.child.(*puppet).exit(3, "") },
+		func(s *session) { s.Write(maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin})) },
+	}
+	for name, test := range map[string]struct {
+		link
+		Framing
+		flood string
+	}{
+		"lines":   {link{}, Lines, strings.Repeat("line\n", 1000)},
+		"json":    {link{}, JSON, strings.Repeat("x", 99_999) + "\nshort\n"},
+		"lsp":     {link{}, LSP, encoded(LSP, strings.Repeat("é", 50_000)) + encoded(LSP, "")},
+		"length":  {link{compress: true}, Length, encoded(Length, strings.Repeat("x", 100_000)) + encoded(Length, "x")},
+		"broken":  {link{}, Length, strings.Repeat(encoded(Length, strings.Repeat("x", 1000)), 20) + "\xff\xff\xff\xff"},
+		"wspipe":  {link{protocol: ProtocolWspipe}, Lines, strings.Repeat("x", 10_000)},
+		"v5, TLS": {link{protocol: ProtocolV5, tls: true}, Lines, strings.Repeat("x", 10_000)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for i := range 20 {
+				child := newPuppet(t)
+				s := startOver(t, test.link, child, Options{Framing: test.Framing, MaxMessage: 100_000, PingInterval: time.Millisecond * 5})
+				var flooding sync.WaitGroup
+				for _, f := range child.far[1:] {
+					flooding.Go(func() { // ends when the child does
+						for {
+							if _, err := f.WriteString(test.flood); err != nil {
+								return
+							}
+						}
+					})
+				}
+				flooding.Go(func() { // ends with the connection
+					burst := bytes.Repeat(maskedFrame(fin|opBinary, []byte("\x00input")), 100)
+					for {
+						if _, err := s.Write(burst); err != nil {
+							return
+						}
+					}
+				})
+				if i%2 == 0 {
+					flooding.Go(func() { <-discard(s.client.Conn) })
+				}
+				r := rand.New(rand.NewPCG(3, uint64(i)))
+				start := make(chan bool)
+				for range 3 {
+					end := ends[r.IntN(len(ends))]
+					flooding.Go(func() { // ends at once
+						<-start
+						end(s)
+					})
+				}
+				close(start)
+				flooding.Go(func() { // in case none of these was an end
+					s.Session.Shutdown()
+					s.client.Close()
+				})
+				if sum := s.summary(); sum.Code == 0 {
+					t.Errorf("summary %+v", sum)
+				}
+				flooding.Wait()
+			}
+		})
+	}
+}

@@ -1,0 +1,304 @@
+//go:build unix
+
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+	"wspipe/cmd/wspipetest"
+)
+
+// Section 6 of the contract: channels, with real children.
+
+// channels is a client of one of bridge.ChannelProtocols.
+type channels struct {
+	*wspipetest.Client
+	t *testing.T
+}
+
+func dialChannels(t *testing.T, url, protocol string) channels {
+	t.Helper()
+	return dialChannelsWith(t, url, protocol, &websocket.DialOptions{})
+}
+
+func dialChannelsWith(t *testing.T, url, protocol string, opt *websocket.DialOptions) channels {
+	t.Helper()
+	opt.Subprotocols, opt.CompressionMode = []string{protocol}, websocket.CompressionNoContextTakeover
+	c := wspipetest.Dial(t, url, opt)
+	if c.Subprotocol() != protocol {
+		t.Fatalf("negotiated %q, want %q", c.Subprotocol(), protocol)
+	}
+	return channels{c, t}
+}
+
+func (c channels) say(channel byte, payload string) {
+	c.t.Helper()
+	if err := c.Write(c.Ctx, websocket.MessageBinary, append([]byte{channel}, payload...)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// expect reads one message.
+func (c channels) expect(channel byte, payload string) {
+	c.t.Helper()
+	typ, p, err := c.Read(c.Ctx)
+	if err != nil || typ != websocket.MessageBinary || !bytes.Equal(p, append([]byte{channel}, payload...)) {
+		c.t.Fatalf("got %v %.200q %v, want %q on %d", typ, p, err, payload, channel)
+	}
+}
+
+// said is what came on each channel, up to the close frame.
+type said struct {
+	on   [6]string
+	last []byte // the channels of the last messages, no two alike in a row
+	end  websocket.CloseError
+}
+
+func (c channels) rest() (s said) {
+	c.t.Helper()
+	for {
+		_, p, err := c.Read(c.Ctx)
+		if err != nil {
+			end, ok := errors.AsType[websocket.CloseError](err)
+			if !ok {
+				c.t.Fatalf("no close frame: %v", err)
+			}
+			s.end = end
+			return s
+		}
+		if len(p) == 0 || p[0] > 5 || len(p) > 32<<10 {
+			c.t.Fatalf("message of %d bytes: %.50q", len(p), p)
+		}
+		s.on[p[0]] += string(p[1:])
+		s.last = slices.Compact(append(s.last, p[0]))
+	}
+}
+
+func status(t *testing.T, text string) (s bridge.Status) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	return s
+}
+
+// Several clients at one endpoint, each with a protocol of its own.
+func TestChannelsBesidePlainClients(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`echo "[$WEBSOCKET_PROTOCOL]"; echo err >&2; while read -r l; do echo "$l"; done; exit 3`), Subprotocols: []string{"mine"}})
+	plain, mine := dial(t, s.ws), wspipetest.Dial(t, s.ws, &websocket.DialOptions{Subprotocols: []string{"unknown", "mine"}})
+	clients := make(map[string]channels)
+	for _, protocol := range bridge.ChannelProtocols {
+		clients[protocol] = dialChannels(t, s.ws, protocol)
+	}
+	for name, c := range map[string]*wspipetest.Client{"": plain, "mine": mine} {
+		c.Expect("[" + name + "]")
+		c.Send("hello")
+		c.Expect("hello")
+		c.Close(1000, "")
+	}
+	for protocol, c := range clients {
+		c.say(bridge.ChannelStdin, "hello\n")
+		if protocol == bridge.ProtocolV4 {
+			if _, p, err := c.Read(c.Ctx); err != nil || string(p) != "\x01" {
+				t.Errorf("the greeting is %q, %v", p, err)
+			}
+			c.Close(1000, "")
+			continue
+		}
+		c.say(bridge.ChannelClose, "\x00")
+		got := c.rest()
+		if got.on[1] != "["+protocol+"]\nhello\n" || got.on[2] != "err\n" || got.end != (websocket.CloseError{Code: 1000, Reason: "exit 3"}) {
+			t.Errorf("%s: got %+v", protocol, got)
+		}
+		if st := status(t, got.on[3]); st.Status != "Failure" || st.Reason != "NonZeroExitCode" || st.Details.Causes[0] != (bridge.StatusCause{Reason: "ExitCode", Message: "3"}) {
+			t.Errorf("%s: status %s", protocol, got.on[3])
+		}
+		if hello := got.on[5]; (protocol == bridge.ProtocolWspipe) != strings.HasSuffix(hello, `}{"type":"exit","code":3}`) {
+			t.Errorf("%s: control %s", protocol, hello)
+		}
+	}
+	s.log.await(t, `"disconnect"`, 5)
+	for _, counts := range []string{`"messages_in":1,"bytes_in":6`, `"messages_in":1,"bytes_in":5`} {
+		if !strings.Contains(s.log.String(), counts) {
+			t.Errorf("the log lacks %s", counts)
+		}
+	}
+}
+
+// The server's order decides, and its own come first.
+func TestChannelsAreChosenInOrder(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		ours, offered []string
+		want          string
+		status        int
+	}{
+		{nil, []string{"v4.channel.k8s.io", "v5.channel.k8s.io"}, "v5.channel.k8s.io", 101},
+		{nil, []string{"v4.channel.k8s.io", "v1.wspipe"}, "v1.wspipe", 101},
+		{[]string{"mine"}, []string{"mine", "v4.channel.k8s.io"}, "v4.channel.k8s.io", 101},
+		{[]string{"mine"}, []string{"mine", "unknown"}, "mine", 101},
+		{nil, []string{"unknown", "v3.channel.k8s.io"}, "", 101},
+		{[]string{"mine"}, []string{"unknown"}, "", 400},
+	} {
+		s := serve(t, Config{Child: sh(`exec cat`), Subprotocols: test.ours})
+		opt := &websocket.DialOptions{Subprotocols: test.offered}
+		if test.status == 400 {
+			if resp, body := refused(t, s.ws, opt); resp.StatusCode != 400 || !strings.Contains(body, "mine") {
+				t.Errorf("%v: got %d %q", test.offered, resp.StatusCode, body)
+			}
+			continue
+		}
+		c := wspipetest.Dial(t, s.ws, opt)
+		if c.Subprotocol() != test.want {
+			t.Errorf("%v: negotiated %q, want %q", test.offered, c.Subprotocol(), test.want)
+		}
+		c.CloseNow()
+	}
+}
+
+// Raw bytes both ways, a megabyte and more in each direction, also with
+// compression and over TLS.
+func TestChannelsCarryBytes(t *testing.T) {
+	for name, cfg := range map[string]Config{"plain": {}, "compressed": {Compress: true}, "a framing": {Framing: bridge.LSP}, "TLS": {}} {
+		for _, protocol := range []string{bridge.ProtocolWspipe, bridge.ProtocolV5} {
+			t.Run(name+"/"+protocol, func(t *testing.T) {
+				t.Parallel()
+				const script = `tee /dev/fd/2`
+				cfg := cfg
+				cfg.Child, cfg.MaxMessage = sh(script), 1<<20
+				var c channels
+				if name == "TLS" {
+					ca := newCA(t)
+					c = dialChannelsWith(t, serveTLS(t, ca, script, cfg).ws, protocol, over(t, ca.client(t)))
+				} else {
+					c = dialChannels(t, serve(t, cfg).ws, protocol)
+				}
+				var sent strings.Builder
+				for i := range 100_000 {
+					fmt.Fprintf(&sent, "%d\x00\xff\r\n", i)
+				}
+				go func() { // ends when the child has read
+					for chunk := range slices.Chunk([]byte(sent.String()), 100_000) {
+						c.Write(c.Ctx, websocket.MessageBinary, append([]byte{0}, chunk...))
+					}
+					c.Write(c.Ctx, websocket.MessageBinary, []byte{255, 0})
+				}()
+				got := c.rest()
+				if got.on[1] != sent.String() || got.on[2] != sent.String() {
+					t.Errorf("%d and %d bytes came back of %d", len(got.on[1]), len(got.on[2]), sent.Len())
+				}
+				if st := status(t, got.on[3]); st.Status != "Success" || got.last[len(got.last)-1] != 3 || got.end.Reason != "exit 0" {
+					t.Errorf("status %s, %v, channels %v", got.on[3], got.end, got.last)
+				}
+			})
+		}
+	}
+}
+
+// The end of stdin reaches the child behind all that waits for it.
+func TestChannelsEndOfInputBehindMuch(t *testing.T) {
+	t.Parallel()
+	cfg := python(t, `
+os.write(1, b"ready")
+time.sleep(0.3)
+n = len(i.read())
+os.write(1, b"%d" % n)`)
+	c := dialChannels(t, serve(t, cfg).ws, bridge.ProtocolV5)
+	c.expect(1, "")
+	c.expect(1, "ready")
+	for range 11 {
+		c.say(bridge.ChannelStdin, strings.Repeat("x", 100_000))
+	}
+	c.say(bridge.ChannelClose, "\x00")
+	c.say(bridge.ChannelStdin, "dropped")
+	c.expect(1, "1100000")
+	if got := c.rest(); got.end.Reason != "exit 0" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A client that does not read holds the child, both streams of it, and gets all
+// when it reads.
+func TestChannelsClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	cfg := python(t, `
+import threading
+def flood(fd):
+    for n in range(2000): os.write(fd, b"%d" % fd * 5000)
+threads = [threading.Thread(target=flood, args=(fd,)) for fd in (1, 2)]
+for x in threads: x.start()
+for x in threads: x.join()`)
+	s := serve(t, cfg)
+	c := dialChannels(t, s.ws, bridge.ProtocolV4)
+	select { // the child ends only if somebody takes its 20 MB
+	case <-time.After(300 * time.Millisecond):
+	case <-c.Ctx.Done():
+	}
+	if strings.Contains(s.log.String(), `"disconnect"`) {
+		t.Error("the child has ended, and nobody has read")
+	}
+	got := c.rest()
+	if got.on[1] != strings.Repeat("1", 10_000_000) || got.on[2] != strings.Repeat("2", 10_000_000) || got.end.Reason != "exit 0" {
+		t.Errorf("%d and %d bytes came, %v", len(got.on[1]), len(got.on[2]), got.end)
+	}
+}
+
+// What ends a session before its child does is told twice: as a Status and in
+// the close frame.
+func TestChannelsFailures(t *testing.T) {
+	for name, test := range map[string]struct {
+		cfg    Config
+		end    func(*testServer, channels)
+		code   websocket.StatusCode
+		reason string
+	}{
+		"shutdown":    {Config{Child: sh(`echo ready; yes >&2 & exec yes`)}, func(s *testServer, _ channels) { s.stop() }, 1001, "server shutting down"},
+		"max runtime": {Config{Child: sh(`echo ready; yes >&2 & exec yes`), MaxRuntime: 200 * time.Millisecond}, func(*testServer, channels) {}, 4001, "max runtime"},
+		"idle":        {Config{Child: sh(`echo ready; exec sleep 1000`), IdleTimeout: 100 * time.Millisecond}, func(*testServer, channels) {}, 4002, "idle timeout"},
+		"too big": {Config{Child: sh(`echo ready; exec cat`), MaxMessage: 1000},
+			func(_ *testServer, c channels) { c.say(bridge.ChannelStdin, strings.Repeat("x", 1000)) }, 1009, "message over 1000 bytes"},
+		"control too big": {Config{Child: sh(`echo ready; exec cat`)},
+			func(_ *testServer, c channels) { c.say(bridge.ChannelResize, strings.Repeat(" ", 4096)) }, 1009, "control message over 4096 bytes"},
+		"cannot start": {Config{Child: sh(`exit`)}, func(*testServer, channels) {}, 1011, "cannot start: no such working directory"},
+	} {
+		for _, protocol := range bridge.ChannelProtocols {
+			t.Run(name+"/"+protocol, func(t *testing.T) {
+				t.Parallel()
+				cfg := test.cfg
+				if name == "cannot start" {
+					cfg.Child.Dir = t.TempDir() + "/none"
+				}
+				s := serve(t, cfg)
+				c := dialChannels(t, s.ws, protocol)
+				if name != "cannot start" {
+					for said := ""; !strings.Contains(said, "\x01ready"); {
+						_, p, err := c.Read(c.Ctx)
+						if err != nil {
+							t.Fatal(err)
+						}
+						said = string(p)
+					}
+				}
+				test.end(s, c)
+				got := c.rest()
+				if got.end != (websocket.CloseError{Code: test.code, Reason: test.reason}) {
+					t.Errorf("closed with %v", got.end)
+				}
+				if st := status(t, got.on[3]); st.Status != "Failure" || st.Message != test.reason || st.Reason != "InternalError" || st.Code != 500 || got.last[len(got.last)-1] != 3 {
+					t.Errorf("status %s, channels %v", got.on[3], got.last)
+				}
+			})
+		}
+	}
+}

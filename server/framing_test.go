@@ -1,0 +1,230 @@
+//go:build unix
+
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+	"wspipe/cmd/wspipetest"
+)
+
+// Section 3 of the contract: the framings, with real children.
+
+// python is a child that runs script, which has stdin and stdout as binary files
+// i and o.
+func python(t *testing.T, script string) Config {
+	t.Helper()
+	cfg := Config{MaxMessage: 8 << 20}
+	cfg.Child.Path = wspipetest.Need(t, "python3")
+	cfg.Child.Args = []string{"-c", "import sys, os, time\ni, o, e = sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer\n" + script}
+	return cfg
+}
+
+// speakers are programs that speak a framing both ways.
+var speakers = map[bridge.Framing]string{
+	bridge.NUL: `
+rest = b""
+while True:
+    p = os.read(0, 65536)
+    if not p: break
+    *records, rest = (rest + p).split(b"\0")
+    for r in records: o.write(r + b"\0")
+    o.flush()`,
+	bridge.Length: `
+while True:
+    head = i.read(4)
+    if not head: break
+    n = int.from_bytes(head, "big")
+    body = i.read(n)
+    assert len(head) == 4 and len(body) == n
+    o.write(head + body); o.flush()`,
+	bridge.LSP: `
+while True:
+    head = i.readline()
+    if not head: break
+    assert i.readline() == b"\r\n" and head.endswith(b"\r\n")
+    n = int(head.removeprefix(b"Content-Length: "))
+    body = i.read(n)
+    assert len(body) == n
+    o.write(b"Content-Type: text\ncontent-length: %d\n\n" % n + body); o.flush()`,
+}
+
+// What a client sends comes back through a program of each framing: messages of
+// any length and with newlines, one after the other and many at once.
+func TestRecordsBothWays(t *testing.T) {
+	for framing, script := range speakers {
+		for _, compress := range []bool{false, true} {
+			t.Run(fmt.Sprint(framing, "/", compress), func(t *testing.T) {
+				t.Parallel()
+				cfg := python(t, script)
+				cfg.Framing, cfg.Compress = framing, compress
+				c := wspipetest.Dial(t, serve(t, cfg).ws, &websocket.DialOptions{CompressionMode: websocket.CompressionNoContextTakeover})
+				want := websocket.MessageText
+				if framing == bridge.Length {
+					want = websocket.MessageBinary
+				}
+				var messages []string
+				for _, size := range []int{0, 1, 65535, 65536, 65537, 131072, 1 << 20, 5 << 20} {
+					messages = append(messages, strings.Repeat("é", size/2)+strings.Repeat("\n", size%2))
+				}
+				for n := range 1000 {
+					messages = append(messages, fmt.Sprint(n))
+				}
+				go func() { // ends when the child has read
+					for n, m := range messages {
+						typ := websocket.MessageText
+						if n%2 == 0 {
+							typ = websocket.MessageBinary
+						}
+						c.Write(c.Ctx, typ, []byte(m))
+					}
+				}()
+				for n, m := range messages {
+					typ, got, err := c.Read(c.Ctx)
+					if err != nil || typ != want || string(got) != m {
+						t.Fatalf("message %d: %v of %d bytes, %v; want %v of %d", n, typ, len(got), err, want, len(m))
+					}
+				}
+			})
+		}
+	}
+}
+
+// A child that breaks its framing.
+func TestBrokenFraming(t *testing.T) {
+	for name, test := range map[string]struct {
+		framing  bridge.Framing
+		script   string
+		messages []string
+		reason   string
+		position int
+	}{
+		"a length without data": {bridge.Length, `printf '\0\0\0\1a\377\377\377\3770123456789'`, []string{"a"}, "output ends 4294967285 bytes before the end of a record", 19},
+		"half a length":         {bridge.Length, `printf '\0\0'`, nil, "output ends after 2 of the 4 bytes of a length", 2},
+		"lines instead":         {bridge.LSP, `echo hello; exec sleep 1000`, nil, "header line without a colon", 0},
+		"no length":             {bridge.LSP, `printf 'Content-Length: 1\r\n\r\naX: y\r\n\r\n'; exec sleep 1000`, []string{"a"}, "header without Content-Length", 28},
+		"negative":              {bridge.LSP, `printf 'Content-Length: -5\r\n\r\n'; exec sleep 1000`, nil, "Content-Length is not a length", 0},
+		"header without end":    {bridge.LSP, `tr '\0' : </dev/zero`, nil, "header over 4096 bytes", 0},
+		"an end in the body":    {bridge.LSP, `printf 'Content-Length: 5\r\n\r\nabc'`, nil, "output ends 2 bytes before the end of a record", 24},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, Config{Child: sh(test.script), Framing: test.framing})
+			c := dial(t, s.ws)
+			if got := c.ExpectEnd(1011, "bad "+test.framing.String()+" output: "+test.reason); !slices.Equal(got, test.messages) {
+				t.Errorf("got %q, want %q", got, test.messages)
+			}
+			s.log.await(t, `"disconnect"`, 1)
+			want := fmt.Sprintf(`"framing":%q,"cause":%q,"position":%d}`, test.framing, test.reason, test.position)
+			if log := s.log.String(); strings.Count(log, `"msg":"child breaks its framing"`) != 1 || !strings.Contains(log, want) {
+				t.Errorf("the log lacks %s:\n%s", want, log)
+			}
+		})
+	}
+}
+
+// A record that is announced as endless, and never ends, is no reason to stop.
+func TestEndlessRecord(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`printf '\377\377\377\377'; exec cat /dev/zero`), Framing: bridge.Length})
+	c := dial(t, s.ws)
+	_, r, err := c.Reader(c.Ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.CopyN(io.Discard, r, 100_000_000); err != nil {
+		t.Errorf("%d bytes came: %v", n, err)
+	}
+	c.CloseNow()
+	s.log.await(t, `"disconnect"`, 1)
+	if strings.Contains(s.log.String(), "breaks its framing") {
+		t.Error("the end of the client is taken for the child's fault")
+	}
+}
+
+// spoken is what a JSON message says.
+type spoken struct {
+	Stream, Data string
+	More         bool
+}
+
+func hear(t *testing.T, messages []string) (stdout, stderr string) {
+	t.Helper()
+	for _, m := range messages {
+		var l spoken
+		if err := json.Unmarshal([]byte(m), &l); err != nil {
+			t.Fatalf("%.100q: %v", m, err)
+		}
+		if !l.More {
+			l.Data += "\n"
+		}
+		if l.Stream == "stderr" {
+			stderr += l.Data
+		} else {
+			stdout += l.Data
+		}
+	}
+	return stdout, stderr
+}
+
+func TestJSONFraming(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`read -r l; echo "got $l"; read -r l; echo "err $l" >&2; read -r l; printf 'la\377st'; printf 'x\ty' >&2; exit 3`), Framing: bridge.JSON})
+	c := dial(t, s.ws)
+	c.Send(`"1"`)
+	c.Expect(`{"stream":"stdout","data":"got \"1\""}`)
+	c.Send("2")
+	c.Expect(`{"stream":"stderr","data":"err 2"}`)
+	c.Send("3")
+	stdout, stderr := hear(t, c.ExpectEnd(1000, "exit 3"))
+	if stdout != "la\uFFFDst\n" || stderr != "x\ty\n" {
+		t.Errorf("stdout %q, stderr %q", stdout, stderr)
+	}
+	s.log.await(t, `"disconnect"`, 1)
+	for _, want := range []string{`"line":"err 2"`, `"line":"x\ty"`, `"messages_in":3`, `"messages_out":4`} {
+		if !strings.Contains(s.log.String(), want) {
+			t.Errorf("the log lacks %s", want)
+		}
+	}
+}
+
+// A long line that is interrupted by stderr: nobody hangs, and nothing is lost.
+func TestJSONInterruptedLine(t *testing.T) {
+	t.Parallel()
+	cfg := python(t, `
+os.write(1, b"x" * 100000)
+for n in range(50000): os.write(2, b"%d\n" % n)
+os.write(1, b"y\nlast")
+os.write(2, b"last")`)
+	cfg.Framing = bridge.JSON
+	stdout, stderr := hear(t, dial(t, serve(t, cfg).ws).ExpectEnd(1000, "exit 0"))
+	if want := strings.Repeat("x", 100_000) + "y\nlast\n"; stdout != want {
+		t.Errorf("stdout has %d bytes, want %d", len(stdout), len(want))
+	}
+	var want strings.Builder
+	for n := range 50_000 {
+		fmt.Fprintln(&want, n)
+	}
+	if want.WriteString("last\n"); stderr != want.String() {
+		t.Errorf("stderr has %d bytes, want %d", len(stderr), want.Len())
+	}
+}
+
+func TestJSONLongLineIsOneMessage(t *testing.T) {
+	t.Parallel()
+	cfg := python(t, `o.write(b"\xc3\xa9" * 5000000)`)
+	cfg.Framing = bridge.JSON
+	messages := dial(t, serve(t, cfg).ws).ExpectEnd(1000, "exit 0")
+	stdout, _ := hear(t, messages)
+	if len(messages) != 1 || stdout != strings.Repeat("é", 5_000_000)+"\n" {
+		t.Errorf("%d bytes in %d messages", len(stdout), len(messages))
+	}
+}
