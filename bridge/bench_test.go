@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -51,64 +52,76 @@ func discard(c net.Conn) <-chan struct{} {
 func BenchmarkOutbound(b *testing.B) {
 	for _, size := range []int{7, 100, 1000, 60000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			c, ws, wire := connect(b, link{})
-			done := discard(c)
-			line := append(bytes.Repeat([]byte("x"), size), '\n')
-			block := bytes.Repeat(line, 1+64<<10/len(line))
-			o := newOutbound(ws, wire, Lines)
-			b.SetBytes(int64(size + 1))
-			b.ReportAllocs()
-			b.ResetTimer()
-			o.run(&repeated{text: block, left: b.N * (size + 1)})
-			wire.Out.Wait(0)
-			b.StopTimer()
-			wire.Abort()
-			<-done
+			benchmarkOutbound(b, Lines, 0, strings.Repeat("x", size)+"\n")
 		})
 	}
+}
+
+// benchmarkOutbound sends a stream of records.
+func benchmarkOutbound(b *testing.B, f Framing, channel byte, record string) {
+	c, ws, wire := connect(b, link{})
+	done := discard(c)
+	o := newOutbound(ws, wire, f)
+	if o.channel = channel; channel != 0 {
+		o.codec = chunks(maxStreamMessage - lead)
+	}
+	block := bytes.Repeat([]byte(record), 1+64<<10/len(record))
+	b.SetBytes(int64(len(record)))
+	b.ReportAllocs()
+	b.ResetTimer()
+	o.run(&repeated{text: block, left: b.N * len(record)})
+	wire.Out.Wait(0)
+	b.StopTimer()
+	wire.Abort()
+	<-done
 }
 
 // What a client that floods costs for each message.
 func BenchmarkInbound(b *testing.B) {
 	for _, size := range []int{7, 64, 1000, 60000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			c, ws, wire := connect(b, link{})
-			ws.SetReadLimit(-1)
-			r, w, err := os.Pipe()
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer r.Close()
-			go io.Copy(io.Discard, r) // ends when w is closed
-			in := &inbound{ws: ws, out: newOutflow(w), codec: delimited('\n')}
-			in.wait = func() {
-				if in.out.Waiting() > maxWaiting {
-					in.out.Wait(maxWaiting / 2)
-				}
-			}
-			wire.onIdle = in.handOn
-			block := flood(size)
-			b.SetBytes(int64(size + 1))
-			b.ReportAllocs()
-			b.ResetTimer()
-			go func() { // ends with the connection
-				for {
-					if _, err := c.Write(block); err != nil {
-						return
-					}
-				}
-			}()
-			for range b.N {
-				if err := in.receive(); err != nil {
-					b.Fatal(err)
-				}
-				in.wait()
-			}
-			b.StopTimer()
-			in.out.Close()
-			wire.Abort()
+			benchmarkInbound(b, &inbound{codec: delimited('\n')}, size+1, flood(size))
 		})
 	}
+}
+
+// benchmarkInbound receives what is sent again and again: messages that become
+// size bytes each.
+func benchmarkInbound(b *testing.B, in *inbound, size int, block []byte) {
+	c, ws, wire := connect(b, link{})
+	ws.SetReadLimit(-1)
+	r, w, err := os.Pipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	go io.Copy(io.Discard, r) // ends when w is closed
+	in.ws, in.out = ws, newOutflow(w)
+	in.wait = func() {
+		if in.out.Waiting() > maxWaiting {
+			in.out.Wait(maxWaiting / 2)
+		}
+	}
+	wire.onIdle = in.handOn
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	b.ResetTimer()
+	go func() { // ends with the connection
+		for {
+			if _, err := c.Write(block); err != nil {
+				return
+			}
+		}
+	}()
+	for range b.N {
+		if err := in.receive(); err != nil {
+			b.Fatal(err)
+		}
+		in.wait()
+	}
+	b.StopTimer()
+	in.out.Close()
+	wire.Abort()
 }
 
 // flood returns frames of messages of one size, about 64 KiB of them.
