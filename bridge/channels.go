@@ -37,27 +37,27 @@ func onChannel(channel byte, content any) []byte {
 
 // greet sends what comes before all output: Kubernetes tells with an empty
 // message that the child is there.
-func (s *Session) greet() {
+func (p *peer) greet() {
 	greetings := [][]byte{{ChannelStdout}}
-	if s.protocol == ProtocolWspipe {
-		hello := Control{Type: ControlHello, Session: s.opt.ID, PTY: &s.opt.Terminal, Pid: s.child.Pid()}
+	if p.protocol == ProtocolWspipe {
+		hello := Control{Type: ControlHello, Session: p.opt.ID, PTY: &p.opt.Terminal, Pid: p.child.Pid()}
 		greetings = slices.Insert(greetings, 0, onChannel(ChannelControl, hello))
 	}
-	s.outlet.sendBinary(greetings...)
+	p.outlet.sendBinary(greetings...)
 }
 
 // farewell sends how the child ended, in words of the protocol.
-func (s *Session) farewell(code int, signal string) {
+func (p *peer) farewell(code int, signal string) {
 	status := exitStatus(code, signal)
-	if s.protocol != ProtocolWspipe {
-		s.outlet.settle(onChannel(ChannelStatus, status))
+	if p.protocol != ProtocolWspipe {
+		p.outlet.settle(onChannel(ChannelStatus, status))
 		return
 	}
 	exit := Control{Type: ControlExit, Signal: signal}
 	if signal == "" {
 		exit.Code = &code
 	}
-	s.outlet.settle(onChannel(ChannelControl, exit), onChannel(ChannelStatus, status))
+	p.outlet.settle(onChannel(ChannelControl, exit), onChannel(ChannelStatus, status))
 }
 
 // exitStatus is what Kubernetes tells of a child that has ended.
@@ -94,7 +94,7 @@ func Refuse(ws *websocket.Conn, reason string) {
 
 // obey does what a client says on another channel than ChannelStdin. What it
 // cannot do, or does not understand, it leaves: so do Kubernetes and ssh.
-func (s *Session) obey(channel byte, message []byte) {
+func (p *peer) obey(channel byte, message []byte) {
 	var err error
 	switch {
 	case channel == ChannelStdin:
@@ -105,48 +105,48 @@ func (s *Session) obey(channel byte, message []byte) {
 			err = errNotControl
 			break
 		}
-		err = s.resize(WindowSize{Rows: size.Height, Cols: size.Width})
-	case channel == ChannelControl && s.protocol == ProtocolWspipe:
-		err = s.obeyControl(message)
-	case channel == ChannelClose && s.protocol != ProtocolV4 && string(message) == string([]byte{ChannelStdin}):
-		s.endInput()
+		err = p.resize(WindowSize{Rows: size.Height, Cols: size.Width})
+	case channel == ChannelControl && p.protocol == ProtocolWspipe:
+		err = p.obeyControl(message)
+	case channel == ChannelClose && p.protocol != ProtocolV4 && string(message) == string([]byte{ChannelStdin}):
+		p.endInput()
 	default:
-		err = fmt.Errorf("no message of %s is on channel %d", s.protocol, channel)
+		err = fmt.Errorf("no message of %s is on channel %d", p.protocol, channel)
 	}
 	if err != nil {
-		s.ignored(err)
+		p.ignored(err)
 	}
 }
 
 // errNotControl does not tell what there was instead: payload is never logged.
 var errNotControl = errors.New("no control message of a known type")
 
-func (s *Session) obeyControl(message []byte) error {
+func (p *peer) obeyControl(message []byte) error {
 	var c Control
 	if err := json.Unmarshal(message, &c); err != nil {
 		return errNotControl
 	}
 	switch c.Type {
 	case ControlSignal:
-		return s.child.Signal(c.Signal)
+		return p.child.Signal(c.Signal)
 	case ControlResize:
-		return s.resize(WindowSize{Rows: c.Rows, Cols: c.Cols})
+		return p.resize(WindowSize{Rows: c.Rows, Cols: c.Cols})
 	}
 	return errNotControl
 }
 
 // resize leaves the window alone if a client does not know its size.
-func (s *Session) resize(size WindowSize) error {
-	if !s.opt.Terminal || size.Rows == 0 || size.Cols == 0 {
+func (p *peer) resize(size WindowSize) error {
+	if !p.opt.Terminal || size.Rows == 0 || size.Cols == 0 {
 		return nil
 	}
-	return s.child.Resize(size)
+	return p.child.Resize(size)
 }
 
 // ignored logs why a message was, once: a client may send any number of them.
-func (s *Session) ignored(err error) {
-	s.ignoredOnce.Do(func() {
-		s.opt.Log.Warn("client's message ignored", "cause", err)
+func (p *peer) ignored(err error) {
+	p.ignoredOnce.Do(func() {
+		p.opt.Log.Warn("client's message ignored", "cause", err)
 	})
 }
 
@@ -155,13 +155,13 @@ func (s *Session) ignored(err error) {
 const endOfTransmission = "\x04"
 
 // endInput lets the child read to the end of what the client has sent.
-func (s *Session) endInput() {
-	if !s.opt.Terminal {
-		s.stdin.End()
+func (p *peer) endInput() {
+	if !p.opt.Terminal {
+		p.stdin.End()
 		return
 	}
-	if !s.in.atLineStart() {
-		s.stdin.Write([]byte(endOfTransmission))
+	if !p.in.atLineStart() {
+		p.stdin.Write([]byte(endOfTransmission))
 	}
-	s.stdin.Write([]byte(endOfTransmission))
+	p.stdin.Write([]byte(endOfTransmission))
 }

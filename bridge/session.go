@@ -1,10 +1,8 @@
 package bridge
 
 import (
-	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
@@ -63,23 +61,11 @@ type Options struct {
 
 // Session runs one connection and one child to their joint end.
 type Session struct {
-	ws    *websocket.Conn
-	wire  *Wire
-	child Child
-	opt   Options
-	stdin *Outflow
-	in    inbound
+	peer
+	stdout *outbound
+	stderr *outbound // nil if the client does not get it
 
-	protocol string // the channel protocol in use, or empty
-	outlet   outlet
-	stdout   *outbound
-	stderr   *outbound // nil if the client does not get it
-
-	tasks       sync.WaitGroup // whatever Run waits for
-	ignoredOnce sync.Once
-	stopOnce    sync.Once
-	endOnce     sync.Once
-	end         End // set by finish
+	stopOnce sync.Once
 }
 
 // Summary tells how a session went.
@@ -98,44 +84,32 @@ func NewSession(ws *websocket.Conn, wire *Wire, child Child, opt Options) *Sessi
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Session{ws: ws, wire: wire, child: child, opt: opt, stdin: newOutflow(child.Stdin())}
-	s.protocol = channelProtocol(ws)
-	s.outlet = outlet{ws: ws, wire: wire}
-	s.in = inbound{ws: ws, out: s.stdin, limit: opt.MaxMessage, wait: s.waitForChild}
+	s := &Session{}
+	s.init(ws, wire, child, newOutflow(child.Stdin()), opt)
+	s.ending, s.inputTaken = s.stopChild, child.Stop
 	if s.usesChannels() {
-		s.carryChannels()
+		s.sendStreams()
 	} else {
-		s.carryMessages()
+		s.sendMessages()
 	}
-	s.in.total.touch()
-	s.outlet.total.touch()
-	wire.onIdle = s.in.handOn
-	ws.SetReadLimit(-1) // inbound has the limit, and its own words for it
 	return s
 }
 
-// carryMessages sets s up for a client that speaks plain messages.
-func (s *Session) carryMessages() {
+// sendMessages sets s up for a client that speaks plain messages.
+func (s *Session) sendMessages() {
 	f := framings[s.opt.Framing]
-	s.in.codec, s.in.whole = f.codec(), f.whole
-	s.stdout = &outbound{outlet: &s.outlet, codec: s.in.codec, typ: f.typ, broken: s.brokenFraming}
+	s.stdout = &outbound{outlet: &s.outlet, codec: f.codec(), typ: f.typ, broken: s.brokenFraming}
 	if s.opt.Framing == JSON {
 		s.stdout.stream = "stdout"
 		s.stderr = &outbound{outlet: &s.outlet, codec: f.codec(), typ: f.typ, stream: "stderr"}
 	}
 }
 
-// carryChannels sets s up for a client that has streams apart.
-func (s *Session) carryChannels() {
-	size := maxStreamMessage
-	if s.opt.MaxMessage > 0 {
-		size = int(min(int64(size), s.opt.MaxMessage))
-	}
-	c := chunks(max(1, size-lead))
-	s.in.codec, s.in.obey = c, s.obey
-	s.stdout = &outbound{outlet: &s.outlet, codec: c, typ: websocket.MessageBinary, channel: ChannelStdout}
+// sendStreams sets s up for a client that has streams apart.
+func (s *Session) sendStreams() {
+	s.stdout = &outbound{outlet: &s.outlet, codec: s.streamCodec(), typ: websocket.MessageBinary, channel: ChannelStdout}
 	if !s.opt.Terminal {
-		s.stderr = &outbound{outlet: &s.outlet, codec: c, typ: websocket.MessageBinary, channel: ChannelStderr}
+		s.stderr = &outbound{outlet: &s.outlet, codec: s.streamCodec(), typ: websocket.MessageBinary, channel: ChannelStderr}
 	}
 }
 
@@ -159,57 +133,12 @@ func (s *Session) Run() Summary {
 	return Summary{End: s.end, ExitCode: code, Signal: signal, In: s.in.total.total(), Out: s.outlet.total.total()}
 }
 
-// usesChannels reports whether the client has the child's streams apart.
-func (s *Session) usesChannels() bool { return s.protocol != "" }
-
 // Shutdown ends the session because the server stops.
 func (s *Session) Shutdown() { s.finish(endShutdown) }
 
 // Abort closes the connection without another word, for a client that has not
 // answered Shutdown for too long.
 func (s *Session) Abort() { s.wire.Abort() }
-
-// receiveAll carries the client's messages to the child until the connection
-// ends or a message breaks the rules.
-func (s *Session) receiveAll() {
-	for {
-		if err := s.in.receive(); err != nil {
-			s.finish(s.endOf(err))
-			return
-		}
-		s.waitForChild()
-	}
-}
-
-// waitForChild holds the client up while more than maxWaiting bytes wait for
-// the child, and watches meanwhile whether the client is still there.
-func (s *Session) waitForChild() {
-	if s.stdin.Waiting() <= maxWaiting {
-		return
-	}
-	stop := s.wire.watchHangup(func() { s.finish(endLost) })
-	s.stdin.Wait(maxWaiting / 2)
-	stop()
-}
-
-// endOf tells what end a failed receive means.
-func (s *Session) endOf(err error) End {
-	closed, byPeer := errors.AsType[websocket.CloseError](err)
-	switch {
-	case errors.Is(err, errNotUTF8):
-		return endNotUTF8
-	case errors.Is(err, errTooBig):
-		return endTooBig(s.opt.MaxMessage)
-	case errors.Is(err, errControlTooBig):
-		return endControl
-	case byPeer:
-		s.wire.peerDone()
-		return End{Code: closed.Code, Reason: closed.Reason, by: byClient}
-	case s.wire.lost.Load(), errors.Is(err, net.ErrClosed):
-		return endLost
-	}
-	return endProtocol
-}
 
 // sendOutput carries the child's output to the client, and ends the session
 // when the client has it all.
@@ -248,22 +177,6 @@ func (s *Session) brokenFraming(cause error, position int64) {
 	}
 }
 
-// finish ends the session with e, unless something else has ended it before, and
-// reports whether it did. Only the caller that comes first may come before Run
-// waits for the tasks.
-func (s *Session) finish(e End) (first bool) {
-	s.endOnce.Do(func() {
-		first = true
-		s.end = e
-		if s.usesChannels() { // before the child is stopped, or its end would be told
-			s.outlet.settle(onChannel(ChannelStatus, failure(e.Reason))) // unless farewell has said all
-		}
-		s.stopChild()
-		s.tasks.Go(s.closeConn)
-	})
-	return first
-}
-
 // stopChild starts to stop the child, once. What the client has sent before
 // still reaches the child as long as that takes it.
 func (s *Session) stopChild() {
@@ -277,29 +190,4 @@ func (s *Session) stopChild() {
 			s.stdin.Close() // ends the draining
 		})
 	})
-}
-
-// silencePatience is how long a client that answers no ping may still take to
-// answer a close frame.
-const silencePatience = time.Second
-
-// closeConn ends the connection in the way that s.end asks for.
-func (s *Session) closeConn() {
-	switch s.end.by {
-	case byUs:
-		s.in.ended.Store(true)
-		s.ws.Close(s.end.Code, cutReason(s.end.Reason))
-	case bySilence:
-		s.in.ended.Store(true)
-		// Whoever answers no ping will not answer a close frame either.
-		defer time.AfterFunc(silencePatience, s.wire.Abort).Stop()
-		s.ws.Close(s.end.Code, s.end.Reason)
-	case byClient:
-		s.ws.CloseNow()
-	case byLoss:
-		// What has come in before may still be read and handed to the child.
-		s.wire.Out.Fail(net.ErrClosed)
-		s.child.Stop()
-		s.wire.Abort()
-	}
 }

@@ -42,19 +42,19 @@ func (a *alarm) stop() {
 
 // startTimers starts what ends the session by time alone. stop is to be called
 // when the connection is closed.
-func (s *Session) startTimers() (stop func()) {
-	k := &keepalive{session: s, interval: s.opt.PingInterval}
+func (p *peer) startTimers() (stop func()) {
+	k := &keepalive{peer: p, interval: p.opt.PingInterval}
 	var alarms []*alarm
-	if d := s.opt.MaxRuntime; d > 0 {
+	if d := p.opt.MaxRuntime; d > 0 {
 		alarms = append(alarms, startAlarm(d, func() time.Duration {
-			s.finish(endRuntime)
+			p.finish(endRuntime)
 			return 0
 		}))
 	}
-	if d := s.opt.IdleTimeout; d > 0 {
-		alarms = append(alarms, startAlarm(d, s.checkIdle))
+	if d := p.opt.IdleTimeout; d > 0 {
+		alarms = append(alarms, startAlarm(d, p.checkIdle))
 	}
-	if d := s.opt.PingInterval; d > 0 {
+	if d := p.opt.PingInterval; d > 0 {
 		alarms = append(alarms, startAlarm(d, k.tick))
 	}
 	return func() {
@@ -66,17 +66,17 @@ func (s *Session) startTimers() (stop func()) {
 }
 
 // checkIdle ends the session if no message has gone either way for IdleTimeout.
-func (s *Session) checkIdle() (next time.Duration) {
-	next = s.opt.IdleTimeout - min(s.in.total.quiet(), s.outlet.total.quiet())
+func (p *peer) checkIdle() (next time.Duration) {
+	next = p.opt.IdleTimeout - min(p.in.total.quiet(), p.outlet.total.quiet())
 	if next <= 0 {
-		s.finish(endIdle)
+		p.finish(endIdle)
 	}
 	return next
 }
 
 // keepalive finds dead peers. A peer lives as long as anything of it arrives.
 type keepalive struct {
-	session  *Session
+	peer     *peer
 	interval time.Duration
 	reads    int64  // Wire.reads at the last tick
 	missed   int    // intervals in a row without the sign of life that was due
@@ -88,7 +88,7 @@ type keepalive struct {
 // also to one that is silent: a kernel whose program has closed the connection
 // says so only when it gets something.
 func (k *keepalive) tick() (next time.Duration) {
-	reads := k.session.wire.reads.Load()
+	reads := k.peer.wire.reads.Load()
 	switch {
 	case reads != k.reads:
 		k.reads, k.missed = reads, 0
@@ -98,7 +98,7 @@ func (k *keepalive) tick() (next time.Duration) {
 	k.stop()
 	ctx, cancel := context.WithCancel(context.Background())
 	k.giveUp = cancel
-	k.pings.Go(func() { k.session.ws.Ping(ctx) }) // ends with the pong, the connection or giveUp
+	k.pings.Go(func() { k.peer.ws.Ping(ctx) }) // ends with the pong, the connection or giveUp
 	return k.interval
 }
 
@@ -116,18 +116,18 @@ func (k *keepalive) stop() {
 // not read, or one that a child holds up, may be silent as long as its host
 // answers ours.
 func (k *keepalive) judge() {
-	s := k.session
-	if hostGone(s.wire.Conn, k.interval) {
-		s.wire.Abort()
+	p := k.peer
+	if hostGone(p.wire.Conn, k.interval) {
+		p.wire.Abort()
 		return
 	}
-	heldUp := s.stdin.Waiting() > maxWaiting/2
-	unread := s.wire.Out.Waiting() > 0 || unsent(s.wire.Conn) > 0
+	heldUp := p.stdin.Waiting() > maxWaiting/2
+	unread := p.wire.Out.Waiting() > 0 || unsent(p.wire.Conn) > 0
 	if heldUp || unread {
 		k.missed = 0
 		return
 	}
 	if k.missed++; k.missed >= 2 {
-		s.finish(endSilent)
+		p.finish(endSilent)
 	}
 }

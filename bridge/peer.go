@@ -1,0 +1,148 @@
+package bridge
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// peer is a client's end of a session: its connection, what comes in over it,
+// and how it ends.
+type peer struct {
+	ws    *websocket.Conn
+	wire  *Wire
+	opt   Options
+	child Child
+	stdin *Outflow // the child's
+	in    inbound
+
+	protocol string // the channel protocol in use, or empty
+	outlet   outlet
+
+	// ending is called once, when it is clear how the connection ends and before
+	// the client is told. It does not wait.
+	ending func()
+	// inputTaken waits until the child has what a client sent that is lost.
+	inputTaken func()
+
+	tasks       sync.WaitGroup // whatever the end waits for
+	ignoredOnce sync.Once
+	endOnce     sync.Once
+	end         End // set by finish
+}
+
+// init joins the connection and what takes its messages.
+func (p *peer) init(ws *websocket.Conn, wire *Wire, child Child, stdin *Outflow, opt Options) {
+	p.ws, p.wire, p.opt, p.child, p.stdin = ws, wire, opt, child, stdin
+	p.protocol = channelProtocol(ws)
+	p.outlet = outlet{ws: ws, wire: wire}
+	p.in = inbound{ws: ws, out: stdin, limit: opt.MaxMessage, wait: p.waitForChild}
+	if p.usesChannels() {
+		p.in.codec, p.in.obey = p.streamCodec(), p.obey
+	} else {
+		f := framings[opt.Framing]
+		p.in.codec, p.in.whole = f.codec(), f.whole
+	}
+	p.in.total.touch()
+	p.outlet.total.touch()
+	wire.onIdle = p.in.handOn
+	ws.SetReadLimit(-1) // inbound has the limit, and its own words for it
+}
+
+// streamCodec cuts streams into messages that the client takes, on channels.
+func (p *peer) streamCodec() codec {
+	size := maxStreamMessage
+	if p.opt.MaxMessage > 0 {
+		size = int(min(int64(size), p.opt.MaxMessage))
+	}
+	return chunks(max(1, size-lead))
+}
+
+// usesChannels reports whether the client has the child's streams apart.
+func (p *peer) usesChannels() bool { return p.protocol != "" }
+
+// receiveAll carries the client's messages to the child until the connection
+// ends or a message breaks the rules.
+func (p *peer) receiveAll() {
+	for {
+		if err := p.in.receive(); err != nil {
+			p.finish(p.endOf(err))
+			return
+		}
+		p.waitForChild()
+	}
+}
+
+// waitForChild holds the client up while more than maxWaiting bytes wait for
+// the child, and watches meanwhile whether the client is still there.
+func (p *peer) waitForChild() {
+	if p.stdin.Waiting() <= maxWaiting {
+		return
+	}
+	stop := p.wire.watchHangup(func() { p.finish(endLost) })
+	p.stdin.Wait(maxWaiting / 2)
+	stop()
+}
+
+// endOf tells what end a failed receive means.
+func (p *peer) endOf(err error) End {
+	closed, byPeer := errors.AsType[websocket.CloseError](err)
+	switch {
+	case errors.Is(err, errNotUTF8):
+		return endNotUTF8
+	case errors.Is(err, errTooBig):
+		return endTooBig(p.opt.MaxMessage)
+	case errors.Is(err, errControlTooBig):
+		return endControl
+	case byPeer:
+		p.wire.peerDone()
+		return End{Code: closed.Code, Reason: closed.Reason, by: byClient}
+	case p.wire.lost.Load(), errors.Is(err, net.ErrClosed):
+		return endLost
+	}
+	return endProtocol
+}
+
+// finish ends the connection with e, unless something else has ended it before,
+// and reports whether it did. Only the caller that comes first may come before
+// the tasks are waited for.
+func (p *peer) finish(e End) (first bool) {
+	p.endOnce.Do(func() {
+		first = true
+		p.end = e
+		if p.usesChannels() { // before the child is stopped, or its end would be told
+			p.outlet.settle(onChannel(ChannelStatus, failure(e.Reason))) // unless farewell has said all
+		}
+		p.ending()
+		p.tasks.Go(p.closeConn)
+	})
+	return first
+}
+
+// silencePatience is how long a client that answers no ping may still take to
+// answer a close frame.
+const silencePatience = time.Second
+
+// closeConn ends the connection in the way that p.end asks for.
+func (p *peer) closeConn() {
+	switch p.end.by {
+	case byUs:
+		p.in.ended.Store(true)
+		p.ws.Close(p.end.Code, cutReason(p.end.Reason))
+	case bySilence:
+		p.in.ended.Store(true)
+		// Whoever answers no ping will not answer a close frame either.
+		defer time.AfterFunc(silencePatience, p.wire.Abort).Stop()
+		p.ws.Close(p.end.Code, p.end.Reason)
+	case byClient:
+		p.ws.CloseNow()
+	case byLoss:
+		// What has come in before may still be read and handed to the child.
+		p.wire.Out.Fail(net.ErrClosed)
+		p.inputTaken()
+		p.wire.Abort()
+	}
+}
