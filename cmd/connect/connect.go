@@ -76,6 +76,7 @@ type client struct {
 	input    *input
 	output   *output
 	terminal *terminal
+	windows  *windowWatch
 
 	mu      sync.Mutex
 	current *session // nil between connections
@@ -98,9 +99,10 @@ func Run(ctx context.Context, cfg Config) (status int, err error) {
 	if c.dialer, err = newDialer(cfg, c.output.flush); err != nil {
 		return StatusFailed, err
 	}
-	signals, windows := watchSignals(), watchWindow()
+	signals := watchSignals()
 	defer signals.stop()
-	defer windows.stop()
+	c.windows = watchWindow()
+	defer c.windows.stop()
 	attempts, hangUp := context.WithCancel(ctx)
 	c.hangUp = hangUp
 	defer hangUp()
@@ -122,8 +124,8 @@ func Run(ctx context.Context, cfg Config) (status int, err error) {
 			if c.obey(sig, &signals.interrupts) {
 				return c.ending(end{})
 			}
-		case event := <-windows.c:
-			windows.follow(c, event)
+		case event := <-c.windows.c:
+			c.windows.follow(c, event)
 		}
 	}
 }

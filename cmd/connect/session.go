@@ -90,6 +90,7 @@ func (s *session) beside(f func()) {
 // terminal.
 func (s *session) begin(pty bool) {
 	if s.wantsRaw(pty) {
+		s.windows.watchStop()
 		if err := s.terminal.makeRaw(); err != nil {
 			s.leave(end{status: StatusFailed, err: err})
 			return

@@ -137,6 +137,21 @@ func TestCookedTerminal(t *testing.T) {
 	}
 }
 
+// Ctrl-Z does not stop a client that nobody could make go on: it leads its
+// session, so that its process group is orphaned.
+func TestCtrlZWithoutShell(t *testing.T) {
+	s := serve(t, nil, bridge.ProtocolWspipe)
+	c := startOnTerminal(t, s.url().String())
+	p := s.peer(t).hello(false)
+	c.press("before\r")
+	p.expect("\x00before\n")
+	c.press("\x1a")
+	c.press("after\r")
+	p.expect("\x00after\n")
+	p.Close(1000, "exit 0")
+	c.expectStatus(0)
+}
+
 func TestProgramHasNoTerminal(t *testing.T) {
 	s := serve(t, nil, bridge.ProtocolWspipe)
 	c := startOnTerminal(t, "--pty", s.url().String())

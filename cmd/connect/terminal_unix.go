@@ -28,10 +28,17 @@ type windowWatch struct{ c chan windowEvent }
 
 func watchWindow() *windowWatch {
 	w := &windowWatch{make(chan windowEvent, 4)}
-	if signal.Notify(w.c, syscall.SIGWINCH, syscall.SIGCONT); !signal.Ignored(syscall.SIGTSTP) {
+	signal.Notify(w.c, syscall.SIGWINCH, syscall.SIGCONT)
+	return w
+}
+
+// watchStop watches for SIGTSTP, too, from before the terminal becomes raw on. As
+// long as it never was, Ctrl-Z is the kernel's, which stops nobody whom no shell
+// could make go on, as under xterm -e (setpgid(2), orphaned process groups).
+func (w *windowWatch) watchStop() {
+	if !signal.Ignored(syscall.SIGTSTP) {
 		signal.Notify(w.c, syscall.SIGTSTP)
 	}
-	return w
 }
 
 func (w *windowWatch) stop() { signal.Stop(w.c) }

@@ -52,6 +52,9 @@ func watchWindow() *windowWatch {
 	return &windowWatch{c: ticker.C, ticker: ticker}
 }
 
+// watchStop does nothing: nobody stops a program here.
+func (w *windowWatch) watchStop() {}
+
 func (w *windowWatch) stop() { w.ticker.Stop() }
 
 // follow follows a new size.
