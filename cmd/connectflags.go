@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -153,6 +154,9 @@ func parseURL(s string) (target, error) {
 	if u.Hostname() == "" {
 		return target{}, errors.New("there is no host in it")
 	}
+	if err := checkHost(u); err != nil {
+		return target{}, err
+	}
 	t := target{url: u}
 	if u.User != nil {
 		password, _ := u.User.Password()
@@ -163,4 +167,17 @@ func parseURL(s string) (target, error) {
 	}
 	u.Fragment = "" // RFC 6455 section 3
 	return t, nil
+}
+
+// checkHost finds what url.Parse lets pass: no attempt to connect would do better.
+func checkHost(u *url.URL) error {
+	if !strings.HasPrefix(u.Host, "[") && strings.Count(u.Host, ":") > 1 {
+		return errors.New("not a URL: an IPv6 address stands in brackets, [::1]")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return fmt.Errorf("not a URL: there is no port %s", port)
+		}
+	}
+	return nil
 }
