@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -67,6 +68,9 @@ func (p *program) runConnect(cmd *cobra.Command, words []string) error {
 
 // connectHint adds to err what to type instead.
 func connectHint(err error) error {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return hint(err, "--ca=FILE, if it is the server's own root or certificate")
+	}
 	refused, ok := errors.AsType[*connect.RefusedError](err)
 	switch {
 	case !ok:

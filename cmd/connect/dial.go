@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/net/http/httpproxy"
 
 	"wspipe/bridge"
 )
@@ -73,7 +74,7 @@ func cannotRead(what, file string, err error) error {
 func (d *dialer) dial(ctx context.Context, address string) (*websocket.Conn, *link, error) {
 	var last atomic.Pointer[link] // a redirect takes another
 	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
+		Proxy: d.proxy,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := d.connect(ctx, network, addr)
 			if err != nil {
@@ -87,9 +88,6 @@ func (d *dialer) dial(ctx context.Context, address string) (*websocket.Conn, *li
 		},
 		TLSClientConfig:   d.tls,
 		DisableKeepAlives: true,
-	}
-	if d.Socket != "" {
-		transport.Proxy = nil
 	}
 	ws, response, err := websocket.Dial(ctx, address, &websocket.DialOptions{
 		HTTPClient:     &http.Client{Transport: transport, CheckRedirect: mayRedirect, Timeout: dialTimeout},
@@ -107,6 +105,15 @@ func (d *dialer) dial(ctx context.Context, address string) (*websocket.Conn, *li
 		l.Abort()
 	}
 	return nil, nil, d.explain(response, err)
+}
+
+// proxy returns the proxy that the environment names, but none for ws:, which
+// net/http would not tunnel through it as RFC 6455 section 4.1 wants.
+func (d *dialer) proxy(r *http.Request) (*url.URL, error) {
+	if d.Socket != "" || r.URL.Scheme != "https" {
+		return nil, nil
+	}
+	return httpproxy.FromEnvironment().ProxyFunc()(r.URL)
 }
 
 // connect opens the network connection.
@@ -162,7 +169,8 @@ func (d *dialer) explain(response *http.Response, err error) error {
 		if to, err := response.Location(); err == nil {
 			refused.Location = clean(ShownURL(to))
 		}
-		if strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") && response.Body != nil {
+		kind := response.Header.Get("Content-Type") // Go's server gives none if it is spoken to without TLS
+		if (kind == "" || strings.HasPrefix(kind, "text/plain")) && response.Body != nil {
 			body, _ := io.ReadAll(response.Body) // what there is of it
 			refused.Text = clean(string(body))
 		}
@@ -205,7 +213,7 @@ func cannotConnect(err error) end {
 		default:
 			e.retry = false
 		}
-	} else if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+	} else if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
 		e.retry = false
 	}
 	return e

@@ -4,6 +4,7 @@ package connect
 
 import (
 	"crypto/tls"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -69,6 +70,16 @@ func TestUnknownAuthority(t *testing.T) {
 	s := startTLS(t, wspipetest.NewCA(t, "root"))
 	r := start(t, Config{URL: s.url(), CA: wspipetest.NewCA(t, "other").CertFile, Reconnect: true})
 	r.expect(255, "certificate signed by unknown authority")
+}
+
+// Nor is one that speaks no TLS where we do, or the other way round.
+func TestOtherScheme(t *testing.T) {
+	plain := serve(t, nil, bridge.ProtocolWspipe).url()
+	plain.Scheme = "wss"
+	start(t, Config{URL: plain, Reconnect: true}).expect(255, "server gave HTTP response to HTTPS client")
+	secret := startTLS(t, wspipetest.NewCA(t, "root")).url()
+	secret.Scheme = "ws"
+	start(t, Config{URL: secret, Reconnect: true}).expect(255, "Client sent an HTTP request to an HTTPS server.")
 }
 
 func TestUnreadableFiles(t *testing.T) {
@@ -165,6 +176,24 @@ func TestMayRedirect(t *testing.T) {
 		to, _ := url.Parse(test.to)
 		if err := mayRedirect(&http.Request{URL: to}, []*http.Request{{URL: from}}); (err == nil) != test.want {
 			t.Errorf("%s to %s: %v", test.from, test.to, err)
+		}
+	}
+}
+
+// Only what a proxy would tunnel goes to one.
+func TestProxyIsForTLS(t *testing.T) {
+	t.Setenv("https_proxy", "http://proxy.example:3128")
+	t.Setenv("http_proxy", "http://proxy.example:3128")
+	t.Setenv("no_proxy", "")
+	for scheme, want := range map[string]string{"http": "<nil>", "https": "http://proxy.example:3128"} {
+		d := &dialer{}
+		proxy, err := d.proxy(&http.Request{URL: &url.URL{Scheme: scheme, Host: "host.example"}})
+		if got := fmt.Sprint(proxy); got != want || err != nil {
+			t.Errorf("%s: proxy %s, %v, want %s", scheme, got, err, want)
+		}
+		d.Socket = "/run/s"
+		if proxy, _ := d.proxy(&http.Request{URL: &url.URL{Scheme: scheme, Host: "host.example"}}); proxy != nil {
+			t.Errorf("%s over a socket: proxy %v", scheme, proxy)
 		}
 	}
 }
