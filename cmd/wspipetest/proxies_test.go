@@ -105,7 +105,7 @@ func (s *proxied) start(cmd *exec.Cmd) {
 // serve runs script behind the proxy until t ends.
 func (s *proxied) serve(t *testing.T, script string, flags ...string) *wspipetest.Server {
 	t.Helper()
-	args := slices.Concat(s.command, []string{"--pingms=500"}, flags, []string{"/bin/sh", "-c", script})
+	args := slices.Concat(s.command, []string{"--pingms=2000"}, flags, []string{"/bin/sh", "-c", script})
 	return wspipetest.StartCommand(t, exec.Command(wspipetest.Binary(t), args...))
 }
 

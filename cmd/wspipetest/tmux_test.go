@@ -203,7 +203,7 @@ func TestSizeIsThereFromTheStart(t *testing.T) {
 // the program.
 func TestTerminalHangsUp(t *testing.T) {
 	t.Parallel()
-	s := wspipetest.Start(t, "--pty", "sh", "-c", "trap 'exit 7' HUP; echo ready; while :; do sleep 0.1; done")
+	s := wspipetest.Start(t, "--pty", "--closems=5000", "sh", "-c", "trap 'exit 7' HUP; echo ready; while :; do sleep 0.1; done")
 	m := connectIn(t, 80, 24, s.WS)
 	m.until("ready")
 	m.do("kill-session")
