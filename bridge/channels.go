@@ -108,7 +108,7 @@ func (p *peer) obey(channel byte, message []byte) {
 		err = p.resize(WindowSize{Rows: size.Height, Cols: size.Width})
 	case channel == ChannelControl && p.protocol == ProtocolWspipe:
 		err = p.obeyControl(message)
-	case channel == ChannelClose && p.protocol != ProtocolV4 && string(message) == string([]byte{ChannelStdin}):
+	case channel == ChannelClose && !p.shared && p.protocol != ProtocolV4 && string(message) == string([]byte{ChannelStdin}):
 		p.endInput()
 	default:
 		err = fmt.Errorf("no message of %s is on channel %d", p.protocol, channel)

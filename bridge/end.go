@@ -41,6 +41,11 @@ var (
 	endLost     = End{Code: websocket.StatusAbnormalClosure, Reason: "connection lost", by: byLoss}
 )
 
+// endSlow tells a viewer that more waits for it than may.
+func endSlow(behind int) End {
+	return End{Code: websocket.StatusTryAgainLater, Reason: fmt.Sprintf("too slow: %d bytes behind", behind)}
+}
+
 func endTooBig(limit int64) End {
 	return End{Code: websocket.StatusMessageTooBig, Reason: fmt.Sprintf("message over %d bytes", limit)}
 }

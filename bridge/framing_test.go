@@ -37,6 +37,8 @@ type sender struct {
 	*client
 	*outbound
 	framing Framing
+	ws      *websocket.Conn
+	wire    *Wire
 
 	wrong    error // how the output broke its framing
 	position int64 // where it did
@@ -45,7 +47,8 @@ type sender struct {
 
 func newOutbound(ws *websocket.Conn, wire *Wire, f Framing) *outbound {
 	out := framings[f]
-	o := &outbound{outlet: &outlet{ws: ws, wire: wire}, codec: out.codec(), typ: out.typ}
+	way := newOutlet(ws, wire.Out)
+	o := &outbound{outlet: &way, codec: out.codec(), typ: out.typ}
 	if f == JSON {
 		o.stream = "stdout"
 	}
@@ -58,7 +61,7 @@ func newSender(t testing.TB, f Framing) *sender {
 		wire.Abort()
 		wait(t, "the end of the wire", wire.Closed())
 	})
-	return &sender{client: c, outbound: newOutbound(ws, wire, f), framing: f}
+	return &sender{client: c, outbound: newOutbound(ws, wire, f), framing: f, ws: ws, wire: wire}
 }
 
 const mark = "all has been sent"
@@ -75,8 +78,8 @@ func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 	done := make(chan error)
 	go func() { // ends when the client has read
 		s.run(output)
-		if s.cutOff = s.long != nil; s.cutOff {
-			s.long.Close()
+		if s.cutOff = s.targets[0].long != nil; s.cutOff {
+			s.targets[0].long.Close()
 		}
 		done <- s.ws.Write(t.Context(), websocket.MessageBinary, []byte(mark))
 	}()

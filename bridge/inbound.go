@@ -25,7 +25,8 @@ type inbound struct {
 	ws    *websocket.Conn
 	out   *Outflow // the child's stdin
 	codec codec
-	whole bool  // the codec must know a message's size first
+	whole bool  // the codec must know a message's size first, or messages of others come between
+	mute  bool  // what comes is dropped
 	limit int64 // longest message in bytes; zero or less means any
 	total traffic
 	wait  func() // waits while too much waits for the child
@@ -209,6 +210,9 @@ func (in *inbound) handOn() {
 }
 
 func (in *inbound) write(p []byte) {
+	if in.mute {
+		return
+	}
 	in.out.Write(p) // fails if the child reads no more, which is its right
 	if len(p) > 0 {
 		in.last = p[len(p)-1]

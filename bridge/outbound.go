@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"context"
 	"io"
 	"unicode/utf8"
 
@@ -21,11 +20,19 @@ type outbound struct {
 	// broken is told how the child breaks its framing, and at which of its bytes.
 	// Nothing is sent after that.
 	broken func(err error, position int64)
+	// tap, if set, gets what was read, before it is cut, and hurry tells whether
+	// what was gathered should leave after a message. Both are called between begin
+	// and end.
+	tap   func(fresh []byte)
+	hurry func() bool
+	// record, if set, gets each piece of a message as the child wrote it.
+	record func(piece []byte, last bool)
 
 	small    [smallBlock]byte
 	buf      []byte // small, or a pooled block while much is coming
 	from, to int    // buf[from:to] is not sent yet; from is at least lead
 	taken    int64  // bytes of the stream before buf[from]
+	fresh    int    // bytes before buf[to] that tap has not seen
 
 	dressed []byte // room for a piece that is not sent as it is
 	owing   bool   // a message of this stream was broken off: its rest is to come
@@ -49,6 +56,7 @@ func (o *outbound) run(r io.Reader) {
 	for {
 		n, err := r.Read(o.buf[o.to:])
 		o.to += n
+		o.fresh = n
 		for more := true; more && o.err == nil; {
 			more = o.sendBurst(err != nil)
 		}
@@ -67,9 +75,13 @@ func (o *outbound) run(r io.Reader) {
 // reports whether there are more.
 func (o *outbound) sendBurst(eof bool) (more bool) {
 	o.err = o.begin()
+	if o.tap != nil {
+		o.tap(o.buf[o.to-o.fresh : o.to])
+		o.fresh = 0
+	}
 	burst := 0
 	for o.err == nil && (o.from < o.to || eof && (o.sender == o || o.owing)) {
-		if more = burst >= maxBurst; more {
+		if more = burst >= maxBurst || o.hurry != nil && o.sender == nil && burst > 0 && o.hurry(); more {
 			break
 		}
 		n, piece, last, wrong := o.codec.cut(o.buf[o.from:o.to], eof)
@@ -93,7 +105,7 @@ func (o *outbound) sendBurst(eof bool) (more bool) {
 		o.total.touch()
 	}
 	if o.err == nil {
-		o.err = o.wire.Out.Wait(maxUnsent)
+		o.err = o.flow.Wait(maxUnsent)
 	}
 	return more
 }
@@ -104,12 +116,15 @@ const maxHeader = 10
 
 // send sends one piece of a message, and returns the size of what that became.
 func (o *outbound) send(piece []byte, last bool) (size int, err error) {
-	if o.long != nil && o.sender != o {
+	if o.sender != nil && o.sender != o {
 		if err = o.sender.breakOff(); err != nil {
 			return 0, err
 		}
 	}
 	o.total.count(last, len(piece))
+	if o.record != nil {
+		o.record(piece, last)
+	}
 	o.owing = o.owing && !last
 	alone := last && o.sender != o
 	switch {
@@ -123,9 +138,9 @@ func (o *outbound) send(piece []byte, last bool) (size int, err error) {
 		piece = o.dressed
 	}
 	if alone {
-		return len(piece), o.ws.Write(context.Background(), o.typ, piece)
+		return len(piece), o.sendAlone(o.typ, piece)
 	}
-	return len(piece), o.sendPiece(o, o.typ, piece, last)
+	return len(piece), o.sendPiece(o, piece, last)
 }
 
 // dress returns piece as part of a message of JSON.
@@ -147,7 +162,7 @@ func (o *outbound) dress(piece []byte, last bool) []byte {
 func (o *outbound) breakOff() error {
 	o.total.count(true, 0)
 	o.owing = true
-	return o.sendPiece(o, o.typ, []byte(jsonMore), true)
+	return o.sendPiece(o, []byte(jsonMore), true)
 }
 
 // resize makes room for the next read, after one of n bytes: a block when

@@ -21,13 +21,21 @@ type Outflow struct {
 
 	mu      sync.Mutex
 	change  sync.Cond // on mu: less waits, or err is set
-	waiting [][]byte  // blocks that the kernel has not taken; none is empty
+	waiting []segment // what the kernel has not taken; none is empty
 	taken   int       // of waiting[0]
 	size    int       // of what waits, in bytes
 	held    bool      // Hold was called
 	ending  bool      // End was called
 	writing bool      // the goroutine runs
 	err     error     // why nothing more is written
+}
+
+// segment is some of what waits: a pooled block, or a burst that other flows
+// have, too.
+type segment struct {
+	b     []byte
+	burst *burst // nil for a block
+	cut   bool   // b is not all of the burst
 }
 
 // newOutflow returns an Outflow into w, which it closes with Close.
@@ -66,15 +74,55 @@ func (o *Outflow) keep(p []byte) {
 	o.size += len(p)
 	for len(p) > 0 {
 		last := len(o.waiting) - 1
-		if last < 0 || len(o.waiting[last]) == blockSize {
-			o.waiting = append(o.waiting, getBlock()[:0])
+		if last < 0 || o.waiting[last].burst != nil || len(o.waiting[last].b) == blockSize {
+			o.waiting = append(o.waiting, segment{b: getBlock()[:0]})
 			last++
 		}
-		b := o.waiting[last]
+		b := o.waiting[last].b
 		n := copy(b[len(b):blockSize], p)
-		o.waiting[last] = b[:len(b)+n]
+		o.waiting[last].b = b[:len(b)+n]
 		p = p[n:]
 	}
+}
+
+// writeBurst is Write for what is kept as it is, not copied, and may not change
+// any more. It returns how much waits now.
+func (o *Outflow) writeBurst(b *burst) (waiting int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err != nil || o.ending {
+		return 0
+	}
+	n := 0
+	if !o.held && o.size == 0 {
+		n = o.try(b.frames)
+	}
+	if n < len(b.frames) && o.err == nil {
+		o.size += len(b.frames) - n
+		o.waiting = append(o.waiting, segment{b: b.frames[n:], burst: b, cut: n > 0})
+		if !o.held {
+			o.flush()
+		}
+	}
+	return o.size
+}
+
+// dropBursts drops bursts of whole messages, oldest first, until no more than
+// limit bytes wait, and returns how many messages these were.
+func (o *Outflow) dropBursts(limit int) (messages int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := 1; i < len(o.waiting) && o.size > limit; { // the first may be being written
+		if s := o.waiting[i]; s.burst != nil && !s.cut && s.burst.whole {
+			o.size -= len(s.b)
+			messages += s.burst.messages
+			o.waiting = slices.Delete(o.waiting, i, i+1)
+			continue
+		}
+		i++
+	}
+	o.change.Broadcast()
+	return messages
 }
 
 // Hold makes Write gather until Release.
@@ -97,7 +145,7 @@ func (o *Outflow) Release() {
 // to the goroutine.
 func (o *Outflow) flush() {
 	for !o.writing && o.size > 0 && o.err == nil {
-		front := o.waiting[0][o.taken:]
+		front := o.waiting[0].b[o.taken:]
 		n := o.try(front)
 		o.take(n)
 		if n < len(front) && o.err == nil {
@@ -126,8 +174,10 @@ func (o *Outflow) take(n int) {
 	}
 	o.size -= n
 	o.taken += n
-	if o.taken == len(o.waiting[0]) {
-		putBlock(o.waiting[0])
+	if first := o.waiting[0]; o.taken == len(first.b) {
+		if first.burst == nil {
+			putBlock(first.b)
+		}
 		o.waiting = slices.Delete(o.waiting, 0, 1)
 		o.taken = 0
 	}
@@ -142,7 +192,7 @@ func (o *Outflow) writeWaiting() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.size > 0 && o.err == nil {
-		front := o.waiting[0][o.taken:]
+		front := o.waiting[0].b[o.taken:]
 		o.mu.Unlock()
 		n, err := o.w.Write(front[:min(len(front), maxWrite)])
 		o.mu.Lock()

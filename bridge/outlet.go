@@ -9,22 +9,41 @@ import (
 	"github.com/coder/websocket"
 )
 
-// outlet is a connection's way out, which the streams of a child share.
+// outlet is the one way out of what the streams of a child send: to a
+// connection or, with a hub, to the encoders of many.
 type outlet struct {
-	ws    *websocket.Conn
-	wire  *Wire
+	flow  flow
 	total traffic // of what the child's streams send
 
-	mu      sync.Mutex     // held by who sends
-	long    io.WriteCloser // the long message being sent in pieces, or nil
-	sender  *outbound      // whose message that is
-	settled bool           // the last message has been sent
+	mu      sync.Mutex // held by who sends
+	targets []target
+	sender  *outbound // whose message is being sent in pieces, or nil
+	settled bool      // the last message has been sent
+}
+
+// flow is where messages end up. Outflow is one.
+type flow interface {
+	// Hold gathers what is sent until Release.
+	Hold()
+	Release()
+	// Wait waits until no more than n bytes wait to be taken.
+	Wait(n int) error
+}
+
+// target is a WebSocket that gets every message.
+type target struct {
+	ws   *websocket.Conn
+	long io.WriteCloser // the long message being sent in pieces, or nil
+}
+
+func newOutlet(ws *websocket.Conn, flow flow) outlet {
+	return outlet{flow: flow, targets: []target{{ws: ws}}}
 }
 
 // begin lets the caller send until it calls end; all of that leaves in one write.
 func (o *outlet) begin() error {
 	o.mu.Lock()
-	o.wire.Out.Hold()
+	o.flow.Hold()
 	if o.settled {
 		return net.ErrClosed
 	}
@@ -32,28 +51,50 @@ func (o *outlet) begin() error {
 }
 
 func (o *outlet) end() {
-	o.wire.Out.Release()
+	o.flow.Release()
 	o.mu.Unlock()
 }
 
-// sendPiece sends a frame of a message that has, or will have, several.
-func (o *outlet) sendPiece(s *outbound, typ websocket.MessageType, piece []byte, last bool) (err error) {
-	if o.long == nil {
+// sendAlone sends a message that is one frame.
+func (o *outlet) sendAlone(typ websocket.MessageType, payload []byte) error {
+	for _, t := range o.targets {
 		// A background context: the library closes a connection whose write
 		// is cancelled, and a write to a Wire does not wait anyway.
-		if o.long, err = o.ws.Writer(context.Background(), typ); err != nil {
+		if err := t.ws.Write(context.Background(), typ, payload); err != nil {
 			return err
 		}
-		o.sender = s
 	}
-	if len(piece) > 0 {
-		if _, err = o.long.Write(piece); err != nil {
+	return nil
+}
+
+// sendPiece sends a frame of a message that has, or will have, several.
+func (o *outlet) sendPiece(s *outbound, piece []byte, last bool) error {
+	o.sender = s
+	for i := range o.targets {
+		if err := o.targets[i].sendPiece(s.typ, piece, last); err != nil {
 			return err
 		}
 	}
 	if last {
-		err = o.long.Close()
-		o.long, o.sender = nil, nil
+		o.sender = nil
+	}
+	return nil
+}
+
+func (t *target) sendPiece(typ websocket.MessageType, piece []byte, last bool) (err error) {
+	if t.long == nil {
+		if t.long, err = t.ws.Writer(context.Background(), typ); err != nil {
+			return err
+		}
+	}
+	if len(piece) > 0 {
+		if _, err = t.long.Write(piece); err != nil {
+			return err
+		}
+	}
+	if last {
+		err = t.long.Close()
+		t.long = nil
 	}
 	return err
 }
@@ -80,9 +121,9 @@ func (o *outlet) settle(messages ...[]byte) {
 }
 
 func (o *outlet) send(messages [][]byte) {
-	o.wire.Out.Hold()
-	defer o.wire.Out.Release()
+	o.flow.Hold()
+	defer o.flow.Release()
 	for _, m := range messages {
-		o.ws.Write(context.Background(), websocket.MessageBinary, m) // fails if the connection has ended
+		o.sendAlone(websocket.MessageBinary, m) // fails if the connection has ended
 	}
 }

@@ -22,6 +22,8 @@ type peer struct {
 	protocol string // the channel protocol in use, or empty
 	outlet   outlet
 
+	// shared says that the child has other clients, too: none may end its input.
+	shared bool
 	// ending is called once, when it is clear how the connection ends and before
 	// the client is told. It does not wait.
 	ending func()
@@ -38,7 +40,7 @@ type peer struct {
 func (p *peer) init(ws *websocket.Conn, wire *Wire, child Child, stdin *Outflow, opt Options) {
 	p.ws, p.wire, p.opt, p.child, p.stdin = ws, wire, opt, child, stdin
 	p.protocol = channelProtocol(ws)
-	p.outlet = outlet{ws: ws, wire: wire}
+	p.outlet = newOutlet(ws, wire.Out)
 	p.in = inbound{ws: ws, out: stdin, limit: opt.MaxMessage, wait: p.waitForChild}
 	if p.usesChannels() {
 		p.in.codec, p.in.obey = p.streamCodec(), p.obey

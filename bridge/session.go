@@ -173,21 +173,28 @@ func (s *Session) sendStderr() {
 // from the byte at position of its output on.
 func (s *Session) brokenFraming(cause error, position int64) {
 	if s.finish(endBadFraming(s.opt.Framing, cause)) { // else the child may have been stopped within a record
-		s.opt.Log.Error("child breaks its framing", "pid", s.child.Pid(), "framing", s.opt.Framing.String(), "cause", cause, "position", position)
+		logBroken(s.opt, s.child.Pid(), cause, position)
 	}
 }
 
-// stopChild starts to stop the child, once. What the client has sent before
-// still reaches the child as long as that takes it.
+func logBroken(opt Options, pid int, cause error, position int64) {
+	opt.Log.Error("child breaks its framing", "pid", pid, "framing", opt.Framing.String(), "cause", cause, "position", position)
+}
+
+// stopChild starts to stop the child, once.
 func (s *Session) stopChild() {
-	s.stopOnce.Do(func() {
-		s.tasks.Go(func() {
-			s.stdin.Drain(s.opt.InputPatience)
-			s.stdin.Close()
-		})
-		s.tasks.Go(func() {
-			s.child.Stop()
-			s.stdin.Close() // ends the draining
-		})
+	s.stopOnce.Do(func() { stopChild(&s.tasks, s.child, s.stdin, s.opt.InputPatience) })
+}
+
+// stopChild starts to stop child. What clients have sent before still reaches it
+// as long as it takes that.
+func stopChild(tasks *sync.WaitGroup, child Child, stdin *Outflow, patience time.Duration) {
+	tasks.Go(func() {
+		stdin.Drain(patience)
+		stdin.Close()
+	})
+	tasks.Go(func() {
+		child.Stop()
+		stdin.Close() // ends the draining
 	})
 }

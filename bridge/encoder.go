@@ -1,0 +1,84 @@
+package bridge
+
+import (
+	"context"
+	"io"
+	"net"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// encoder makes frames of messages for any number of connections: it is the
+// network below a WebSocket that nobody is at the other end of.
+type encoder struct {
+	net.Conn // nil: no other method is called
+	frames   []byte
+}
+
+// Write gathers frames.
+func (e *encoder) Write(p []byte) (int, error) {
+	e.frames = append(e.frames, p...)
+	return len(p), nil
+}
+
+// Read implements net.Conn: nothing ever comes.
+func (e *encoder) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Close implements net.Conn.
+func (e *encoder) Close() error { return nil }
+
+// SetDeadline implements net.Conn, and so do the next two: nothing here waits.
+func (e *encoder) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline implements net.Conn.
+func (e *encoder) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline implements net.Conn.
+func (e *encoder) SetWriteDeadline(time.Time) error { return nil }
+
+// burst is what leaves a child at once, as frames, for every viewer of one form.
+type burst struct {
+	frames   []byte
+	messages int  // that end in it
+	whole    bool // it has neither the end nor the beginning of another
+}
+
+// form is one way in which viewers get the same messages.
+type form struct {
+	deflate  bool // compressed
+	channels bool // with streams apart
+}
+
+// press is an encoder at work for one form.
+type press struct {
+	*encoder
+	ws    *websocket.Conn
+	flush func() error
+}
+
+func newPress(open func(net.Conn, bool) (*websocket.Conn, func() error), f form) press {
+	e := &encoder{}
+	ws, flush := open(e, f.deflate)
+	return press{e, ws, flush}
+}
+
+// take returns what was gathered, and begins anew.
+func (p press) take() []byte {
+	p.flush() // an encoder takes all
+	taken := append([]byte(nil), p.frames...)
+	if p.frames = p.frames[:0]; cap(p.frames) > 4*blockSize {
+		p.encoder.frames = nil
+	}
+	return taken
+}
+
+// stream adds bytes of a stream, as messages on a channel.
+func (p press) stream(channel byte, content []byte, maxSize int) {
+	for len(content) > 0 {
+		n := min(len(content), maxSize-lead)
+		message := append([]byte{channel}, content[:n]...)
+		p.ws.Write(context.Background(), websocket.MessageBinary, message) // an encoder takes all
+		content = content[n:]
+	}
+}

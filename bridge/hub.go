@@ -1,0 +1,382 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/coder/websocket"
+)
+
+// SlowPolicy is what becomes of a viewer that is more than maxBehind bytes
+// behind. The zero value is SlowDisconnect.
+type SlowPolicy int
+
+// The policies of --slow.
+const (
+	SlowDisconnect SlowPolicy = iota // it is disconnected
+	SlowDrop                         // it loses messages, oldest first
+	SlowBlock                        // everybody waits for it
+)
+
+// maxBehind is how many bytes may wait for a viewer.
+const maxBehind = 1 << 20
+
+// HubOptions are what a shared child is told by flags.
+type HubOptions struct {
+	// Options are those of the child: Framing, Terminal, MaxMessage, InputPatience,
+	// ExitCloseCode and Log.
+	Options
+	// Replay is how many of the last messages a newcomer gets first.
+	Replay int
+	// Slow is what becomes of slow viewers.
+	Slow SlowPolicy
+	// ReadOnly drops what viewers send.
+	ReadOnly bool
+	// NewEncoder returns a WebSocket over conn as if a client had been accepted,
+	// with or without permessage-deflate: the frames of one serve many.
+	// flush makes it write what it still keeps.
+	NewEncoder func(conn net.Conn, deflate bool) (ws *websocket.Conn, flush func() error)
+}
+
+// Hub is one child for many viewers. Its output is cut into messages and made
+// into frames once; every viewer gets the same bytes.
+//
+// outlet.mu is held by whoever of stdout and stderr has something to send, until
+// all viewers have it in their queues. mu is held for moments only: nobody writes
+// to a socket meanwhile, so that a newcomer need not wait for that.
+type Hub struct {
+	child    Child
+	opt      HubOptions
+	stdin    *Outflow
+	outlet   outlet
+	stdout   *outbound
+	stderr   *outbound // for JSON only
+	recorded []*recorder
+	presses  map[form]press // what makes frames, of the forms in use
+	caster   *outbound      // who sends, if it is one of these two
+	counted  int64          // messages that have left
+
+	newcomers atomic.Int32 // len(waiting)
+
+	mu         sync.Mutex
+	viewers    []*Viewer    // never changed, but replaced
+	waiting    []*Viewer    // for the end of a message
+	forms      map[form]int // how many viewers have each, none of them 0
+	replay     replay
+	tail       []byte         // of stdout, after the last message
+	joining    map[form]press // what makes the frames of a replay
+	casting    bool           // between Hold and Release
+	midMessage bool           // viewers have part of a message
+	over       bool           // the child has ended
+	code       int
+	signal     string
+
+	tasks    sync.WaitGroup
+	stopOnce sync.Once
+}
+
+// NewHub takes a child that was just started. Run does the work and must be
+// called.
+func NewHub(child Child, opt HubOptions) *Hub {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &Hub{child: child, opt: opt, stdin: newOutflow(child.Stdin()),
+		presses: map[form]press{}, forms: map[form]int{}, joining: map[form]press{}}
+	h.replay = replay{maxMessages: opt.Replay, maxBytes: maxReplay}
+	if opt.Terminal {
+		h.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen}
+	}
+	h.outlet.flow = hubFlow{h}
+	h.stdout = h.newStream(ChannelStdout)
+	if opt.Framing == JSON {
+		h.stdout.stream = "stdout"
+		h.stderr = h.newStream(ChannelStderr)
+		h.stderr.stream = "stderr"
+	}
+	return h
+}
+
+// newStream returns what sends a stream of the child to all viewers.
+func (h *Hub) newStream(channel byte) *outbound {
+	f := framings[h.opt.Framing]
+	o := &outbound{outlet: &h.outlet, codec: f.codec(), typ: f.typ, broken: h.brokenFraming}
+	if h.replay.maxMessages > 0 {
+		r := &recorder{from: o}
+		h.recorded = append(h.recorded, r)
+		o.record = r.piece
+	}
+	o.tap = func(fresh []byte) {
+		h.tap(channel, fresh)
+		h.caster = o
+	}
+	o.hurry = func() bool { return h.newcomers.Load() > 0 }
+	return o
+}
+
+// tap sends what the child wrote to viewers that have streams apart.
+func (h *Hub) tap(channel byte, fresh []byte) {
+	for f, p := range h.presses {
+		if f.channels {
+			p.stream(channel, fresh, maxStreamMessage)
+		}
+	}
+}
+
+// Run returns once the child and its group have ended and every viewer has been
+// told.
+func (h *Hub) Run() (code int, signal string) {
+	var sent sync.WaitGroup
+	sent.Go(h.castStderr) // ends at the end of stderr; unblocked by Child.Stop
+	h.stdout.run(h.child.Stdout())
+	sent.Wait()
+	code, signal = h.child.Exit()
+	h.Stop() // whoever of the group is left
+	h.mu.Lock()
+	h.over, h.code, h.signal = true, code, signal
+	told := slices.Concat(h.viewers, h.waiting)
+	h.mu.Unlock()
+	for _, v := range told {
+		h.tasks.Go(v.tellExit) // ends with the connection, or when the client has all
+	}
+	h.tasks.Wait()
+	return code, signal
+}
+
+// castStderr logs stderr, and sends it to viewers that want it.
+func (h *Hub) castStderr() {
+	log := lineLog{log: h.opt.Log, pid: h.child.Pid()}
+	defer log.end()
+	stderr := io.TeeReader(h.child.Stderr(), &log)
+	if h.stderr != nil {
+		h.stderr.run(stderr)
+		return
+	}
+	for buf := make([]byte, smallBlock); ; {
+		n, err := stderr.Read(buf)
+		if n > 0 {
+			h.outlet.begin()
+			h.tap(ChannelStderr, buf[:n])
+			h.outlet.end()
+			h.outlet.flow.Wait(maxUnsent)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Stop stops the child; viewers are told how it ended. It does not wait.
+func (h *Hub) Stop() {
+	h.stopOnce.Do(func() { stopChild(&h.tasks, h.child, h.stdin, h.opt.InputPatience) })
+}
+
+// brokenFraming ends all because the child does not keep to its framing.
+func (h *Hub) brokenFraming(cause error, position int64) {
+	h.mu.Lock()
+	told := slices.Concat(h.viewers, h.waiting)
+	h.mu.Unlock()
+	logBroken(h.opt.Options, h.child.Pid(), cause, position)
+	for _, v := range told {
+		v.finish(endBadFraming(h.opt.Framing, cause))
+	}
+	h.Stop()
+}
+
+// join makes v a viewer, as soon as no message is half sent. It reports false if
+// the child has ended.
+func (h *Hub) join(v *Viewer) bool {
+	h.mu.Lock()
+	switch {
+	case h.over:
+		h.mu.Unlock()
+		return false
+	case h.midMessage && !v.form.channels, h.casting && h.forms[v.form] == 0:
+		h.waiting = append(h.waiting, v)
+		h.newcomers.Add(1)
+		h.mu.Unlock()
+		return true
+	}
+	h.admit(v)
+	h.mu.Unlock()
+	v.admitted()
+	return true
+}
+
+// admit makes v a viewer, which gets the last messages first.
+func (h *Hub) admit(v *Viewer) {
+	h.forms[v.form]++
+	h.viewers = append(slices.Clip(h.viewers), v)
+	if v.size != (WindowSize{}) {
+		h.fit()
+	}
+	v.wire.Out.Hold()
+	if frames := h.press(v.form).take(); len(frames) > 0 {
+		v.wire.Out.writeBurst(&burst{frames: frames, messages: len(h.replay.messages), whole: true})
+	}
+}
+
+// press returns the encoder for newcomers of that form, with the last messages
+// in it.
+func (h *Hub) press(f form) press {
+	p, ok := h.joining[f]
+	if !ok {
+		p = newPress(h.opt.NewEncoder, f)
+		h.joining[f] = p
+	}
+	if !f.channels {
+		for _, m := range h.replay.messages {
+			p.ws.Write(context.Background(), m.from.typ, m.payload())
+		}
+		return p
+	}
+	for _, m := range h.replay.messages {
+		channel := ChannelStdout
+		if m.from == h.stderr {
+			channel = ChannelStderr
+		}
+		p.stream(channel, m.raw(), maxStreamMessage)
+	}
+	p.stream(ChannelStdout, h.tail, maxStreamMessage)
+	return p
+}
+
+// leave forgets v.
+func (h *Hub) leave(v *Viewer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if i := slices.Index(h.viewers, v); i >= 0 {
+		h.viewers = slices.Delete(slices.Clone(h.viewers), i, i+1)
+		if h.forms[v.form]--; h.forms[v.form] == 0 {
+			delete(h.forms, v.form)
+		}
+		if v.size != (WindowSize{}) {
+			h.fit()
+		}
+	}
+	if i := slices.Index(h.waiting, v); i >= 0 {
+		h.waiting = slices.Delete(h.waiting, i, i+1)
+		h.newcomers.Add(-1)
+	}
+}
+
+// fit makes the child's terminal fit into the window of every viewer.
+func (h *Hub) fit() error {
+	var size WindowSize
+	for _, v := range h.viewers {
+		switch {
+		case v.size == WindowSize{}:
+		case size == WindowSize{}:
+			size = v.size
+		default:
+			size = WindowSize{Rows: min(size.Rows, v.size.Rows), Cols: min(size.Cols, v.size.Cols)}
+		}
+	}
+	if size == (WindowSize{}) {
+		return nil
+	}
+	return h.child.Resize(size)
+}
+
+// hubFlow is where a hub's messages end up: with its viewers.
+type hubFlow struct{ *Hub }
+
+// Hold implements flow: from here on viewers of a form that is not in use yet
+// must wait.
+func (h hubFlow) Hold() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.casting = true
+	for f := range h.forms {
+		if _, ok := h.presses[f]; !ok {
+			h.presses[f] = newPress(h.opt.NewEncoder, f)
+		}
+	}
+	if h.midMessage { // whose frames go on
+		return
+	}
+	h.outlet.targets = h.outlet.targets[:0]
+	for f, p := range h.presses {
+		switch {
+		case h.forms[f] == 0:
+			delete(h.presses, f)
+		case !f.channels:
+			h.outlet.targets = append(h.outlet.targets, target{ws: p.ws})
+		}
+	}
+}
+
+// Release implements flow: every viewer gets what was gathered, and newcomers
+// what there was so far.
+func (h hubFlow) Release() {
+	bursts := h.takeBursts()
+	h.mu.Lock()
+	h.casting = false
+	wasMid := h.midMessage
+	h.midMessage = h.outlet.sender != nil
+	for _, b := range bursts {
+		b.whole = !wasMid && !h.midMessage
+	}
+	for _, r := range h.recorded {
+		h.replay.add(r.take())
+	}
+	if h.caster == h.stdout {
+		h.tail = append(h.tail[:0], h.stdout.buf[h.stdout.from:h.stdout.to]...)
+	}
+	h.caster = nil
+	viewers := h.viewers
+	var newcomers []*Viewer
+	if !h.midMessage {
+		newcomers, h.waiting = h.waiting, nil
+		h.newcomers.Store(0)
+		for _, v := range newcomers {
+			h.admit(v)
+		}
+	}
+	h.mu.Unlock()
+	for _, v := range viewers {
+		if b := bursts[v.form]; b != nil {
+			v.deliver(b)
+		}
+	}
+	for _, v := range newcomers {
+		v.admitted()
+	}
+}
+
+// takeBursts returns what was gathered, for each form.
+func (h hubFlow) takeBursts() map[form]*burst {
+	total := h.outlet.total.messages.Load()
+	messages := int(total - h.counted)
+	h.counted = total
+	bursts := map[form]*burst{}
+	for f, p := range h.presses {
+		if frames := p.take(); len(frames) > 0 {
+			bursts[f] = &burst{frames: frames, messages: messages}
+		}
+	}
+	return bursts
+}
+
+// Wait implements flow: with SlowBlock it waits for the slowest viewer.
+func (h hubFlow) Wait(n int) error {
+	if h.opt.Slow != SlowBlock {
+		return nil
+	}
+	h.mu.Lock()
+	viewers := h.viewers
+	h.mu.Unlock()
+	for _, v := range viewers {
+		v.wire.Out.Wait(n) // fails if it goes meanwhile
+	}
+	return nil
+}
+
+var errReadOnly = errors.New("viewers may only look (--readonly)")

@@ -1,0 +1,283 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+)
+
+// encoderResponse is what an encoder's opening handshake is answered with.
+type encoderResponse struct {
+	http.ResponseWriter
+	conn net.Conn
+	rw   *bufio.ReadWriter
+}
+
+func (r *encoderResponse) Header() http.Header { return http.Header{} }
+func (r *encoderResponse) WriteHeader(int)     {}
+
+func (r *encoderResponse) Hijack() (net.Conn, *bufio.ReadWriter, error) { return r.conn, r.rw, nil }
+
+// newTestEncoder is what server does.
+func newTestEncoder(conn net.Conn, deflate bool) (*websocket.Conn, func() error) {
+	r := httptest.NewRequest("GET", "/", nil)
+	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket",
+		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+		r.Header.Set(name, value)
+	}
+	opt := &websocket.AcceptOptions{}
+	if deflate {
+		r.Header.Set("Sec-WebSocket-Extensions", "permessage-deflate")
+		opt.CompressionMode = websocket.CompressionNoContextTakeover
+	}
+	w := &encoderResponse{conn: conn, rw: bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriterSize(conn, 4<<10))}
+	ws, err := websocket.Accept(w, r, opt)
+	if err != nil {
+		panic(err)
+	}
+	return ws, w.rw.Flush
+}
+
+// audience is a running Hub.
+type audience struct {
+	*Hub
+	t     testing.TB
+	ended chan string
+}
+
+// startHub runs a hub; its child is stopped with the test.
+func startHub(t testing.TB, child Child, opt HubOptions) *audience {
+	t.Helper()
+	opt.NewEncoder = newTestEncoder
+	a := &audience{Hub: NewHub(child, opt), t: t, ended: make(chan string, 1)}
+	go func() { // ends with the child
+		code, signal := a.Run()
+		a.ended <- fmt.Sprint(code, signal)
+	}()
+	t.Cleanup(func() {
+		a.Stop()
+		wait(t, "the end of the hub", a.ended)
+	})
+	return a
+}
+
+// viewer is a client of an audience.
+type viewer struct {
+	*client
+	*Viewer
+	ended chan Summary
+}
+
+// join connects a client, which has joined when join returns.
+func (a *audience) join(l link, opt Options) *viewer {
+	a.t.Helper()
+	c, ws, wire := connect(a.t, l)
+	v := &viewer{client: c, Viewer: a.NewViewer(ws, wire, l.compress, opt), ended: make(chan Summary, 1)}
+	go func() { v.ended <- v.Run() }() // ends when the client goes
+	a.t.Cleanup(func() {
+		c.Close()
+		v.summary()
+	})
+	eventually(a.t, "the client has joined", func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for _, other := range a.viewers {
+			if other == v.Viewer {
+				return true
+			}
+		}
+		return a.over
+	})
+	return v
+}
+
+func (v *viewer) summary() Summary {
+	v.t.Helper()
+	sum := wait(v.t, "the end of a viewer", v.ended)
+	v.ended <- sum
+	return sum
+}
+
+func TestEveryViewerGetsEverything(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{})
+	var viewers []*viewer
+	for range 5 {
+		viewers = append(viewers, h.join(link{}, Options{}))
+	}
+	long := strings.Repeat("x", 300_000)
+	go io.WriteString(child.far[1], "one\ntwo\n"+long+"\nlast") // ends when it is read
+	for _, v := range viewers[:4] {
+		v.expect("one", "two", long)
+	}
+	child.exit(3, "")
+	for _, v := range viewers[:4] {
+		v.expect("last")
+		v.expectClose(1000, "exit 3")
+		if sum := v.summary(); sum.ExitCode != 3 || sum.Out.Messages != 4 {
+			t.Errorf("summary %+v", sum)
+		}
+	}
+	viewers[4].expect("one", "two", long, "last") // it reads late
+	viewers[4].expectClose(1000, "exit 3")
+}
+
+func TestNewcomersGetTheLastMessages(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{Replay: 3})
+	first := h.join(link{}, Options{})
+	child.print(t, "1\n2\n3\n4\n5\nhalf")
+	first.expect("1", "2", "3", "4", "5")
+	second := h.join(link{}, Options{})
+	second.expect("3", "4", "5")
+	child.print(t, " a line\n6\n")
+	second.expect("half a line", "6")
+	first.expect("half a line", "6")
+	third := h.join(link{compress: true}, Options{})
+	third.expect("5", "half a line", "6")
+}
+
+// TestJoinWhileItFloods: whoever comes gets consecutive numbers, the last ones
+// first, however the child writes.
+func TestJoinWhileItFloods(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string]struct {
+		opt   HubOptions
+		width int
+	}{"short lines": {HubOptions{Replay: 10, Slow: SlowBlock}, 0}, "long lines": {HubOptions{Replay: 2, Slow: SlowBlock}, 100_000}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			child := startShell(t, fmt.Sprintf(`i=0; while :; do printf '%%d %%0%dd\n' $i 0; i=$((i+1)); done`, max(1, options.width)))
+			h := startHub(t, child, options.opt)
+			for range 20 {
+				v := h.join(link{}, Options{})
+				before := -1
+				for n := range 30 {
+					_, message, _ := v.message()
+					var number int
+					fmt.Sscan(message, &number)
+					if n > 0 && number != before+1 {
+						t.Fatalf("%d comes after %d", number, before)
+					}
+					before = number
+				}
+				v.Close()
+			}
+		})
+	}
+}
+
+func TestViewersWithChannels(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t).readAll()
+	h := startHub(t, child, HubOptions{Replay: 2})
+	plain := h.join(link{}, Options{})
+	child.print(t, "1\r\n2\n3\nhalf")
+	plain.expect("1", "2", "3")
+	v := h.join(link{protocol: ProtocolWspipe}, Options{})
+	stream := func(channel byte, n int) string {
+		t.Helper()
+		var got string
+		for len(got) < n {
+			_, message, _ := v.message()
+			if message[0] != channel {
+				t.Fatalf("instead of channel %d: %q", channel, message)
+			}
+			got += message[1:]
+		}
+		return got
+	}
+	if hello := stream(ChannelControl, 1); !strings.Contains(hello, `"hello"`) {
+		t.Errorf("hello %q", hello)
+	}
+	v.message() // the empty one
+	if got := stream(ChannelStdout, 8); got != "2\n3\nhalf" {
+		t.Errorf("replay %q", got)
+	}
+	child.print(t, " a line\n")
+	if got := stream(ChannelStdout, 8); got != " a line\n" {
+		t.Errorf("stdout %q", got)
+	}
+	io.WriteString(child.far[2], "oops\n")
+	if got := stream(ChannelStderr, 5); got != "oops\n" {
+		t.Errorf("stderr %q", got)
+	}
+	v.send("\x00from v\n")
+	plain.send("from plain")
+	eventually(t, "both have sent", func() bool { return plain.in.total.messages.Load()+v.in.total.messages.Load() == 2 })
+	v.write(maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin})) // does not end the input of others
+	plain.send("more")
+	child.exit(0, "")
+	if got := stream(ChannelControl, 1); got != `{"type":"exit","code":0}` {
+		t.Errorf("exit %q", got)
+	}
+	stream(ChannelStatus, 1)
+	v.expectClose(1000, "exit 0")
+}
+
+func TestSlowViewers(t *testing.T) {
+	t.Parallel()
+	const lines, width = 40_000, 200
+	line := func(i int) string { return fmt.Sprintf("%0*d", width, i) }
+	var all strings.Builder
+	for i := range lines {
+		all.WriteString(line(i) + "\n")
+	}
+	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop, "block": SlowBlock} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t)
+			h := startHub(t, child, HubOptions{Slow: policy})
+			slow, fast := h.join(link{}, Options{}), h.join(link{}, Options{})
+			printed := make(chan bool)
+			go func() { // ends when the viewers have read, or need not
+				io.WriteString(child.far[1], all.String())
+				close(printed)
+			}()
+			read := func(v *viewer) (got []string) {
+				for {
+					f, err := v.frame()
+					if err != nil || f.first&^fin == opClose {
+						return append(got, fmt.Sprintf("%q %v", f.payload, err))
+					}
+					got = append(got, string(f.payload))
+				}
+			}
+			if policy == SlowBlock {
+				eventually(t, "the slow one holds everybody", func() bool { return slow.wire.Out.Waiting() > 0 })
+				go read(slow)
+			}
+			for i := range lines {
+				if _, got, _ := fast.message(); got != line(i) {
+					t.Fatalf("line %d is %.20q", i, got)
+				}
+			}
+			wait(t, "all is printed", printed)
+			child.exit(0, "")
+			if policy == SlowBlock {
+				return
+			}
+			got := read(slow)
+			last := got[len(got)-1]
+			switch {
+			case policy == SlowDisconnect && !strings.Contains(last, "too slow: "):
+				t.Errorf("the slow one ends with %s after %d messages", last, len(got))
+			case policy == SlowDrop && (len(got) >= lines || !strings.Contains(last, "exit 0") || got[len(got)-2] != line(lines-1)):
+				t.Errorf("the slow one ends with %s after %d messages", last, len(got))
+			case policy == SlowDrop && slow.summary().Out.Messages == 0:
+				t.Error("nothing counted")
+			}
+		})
+	}
+}

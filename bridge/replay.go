@@ -1,0 +1,93 @@
+package bridge
+
+import (
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+)
+
+const (
+	// maxReplay bounds what a replay holds, in bytes.
+	maxReplay = 16 << 20
+	// maxScreen is that for a terminal, of which a newcomer gets as much as may
+	// still be on the screen.
+	maxScreen = 64 << 10
+)
+
+// recorded is a message as the child wrote it.
+type recorded struct {
+	from *outbound // whose it is
+	data []byte
+}
+
+// replay has the last messages of a child, for those who come later.
+type replay struct {
+	maxMessages, maxBytes int
+
+	messages []recorded
+	size     int // of them, in bytes
+}
+
+// add adds messages, and forgets the oldest.
+func (r *replay) add(more []recorded) {
+	for _, m := range more {
+		r.messages = append(r.messages, m)
+		r.size += len(m.data)
+	}
+	n := 0
+	for len(r.messages)-n > r.maxMessages || r.size > r.maxBytes {
+		r.size -= len(r.messages[n].data)
+		r.messages[n] = recorded{}
+		n++
+	}
+	r.messages = r.messages[n:]
+}
+
+// recorder gathers the messages of one stream as they are cut.
+type recorder struct {
+	from    *outbound
+	data    []byte // of a message that is not complete
+	tooLong bool
+	done    []recorded
+}
+
+// piece takes what the child wrote of a message.
+func (r *recorder) piece(p []byte, last bool) {
+	if r.tooLong = r.tooLong || len(r.data)+len(p) > maxReplay; r.tooLong {
+		r.data = nil
+	} else {
+		r.data = append(r.data, p...)
+	}
+	if !last {
+		return
+	}
+	if !r.tooLong {
+		r.done = append(r.done, recorded{r.from, r.data})
+	}
+	r.data, r.tooLong = nil, false
+}
+
+// take returns the messages that are complete.
+func (r *recorder) take() []recorded {
+	done := r.done
+	r.done = nil
+	return done
+}
+
+// payload returns m as the payload of a plain message.
+func (m recorded) payload() []byte {
+	switch {
+	case m.from.stream != "":
+		d := append(append(append([]byte(nil), jsonBegin...), m.from.stream...), jsonData...)
+		return append(appendJSON(d, m.data), jsonEnd...)
+	case m.from.typ == websocket.MessageText && !utf8.Valid(m.data):
+		return appendValid(nil, m.data)
+	}
+	return m.data
+}
+
+// raw returns m as the child may have written it.
+func (m recorded) raw() []byte {
+	before, after := m.from.codec.wrap(len(m.data))
+	return append(append([]byte(before), m.data...), after...)
+}
