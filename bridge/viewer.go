@@ -12,11 +12,12 @@ type Viewer struct {
 	peer
 	hub  *Hub
 	form form
+	late bool         // the child had ended already
 	size WindowSize   // of its window, zero if it has not told
 	lost atomic.Int64 // messages dropped because it was slow
 }
 
-// NewViewer makes a client of h, on wire and the WebSocket on it. deflate tells
+// NewViewer makes a client of h, which gets everything from then on, on wire and the WebSocket on it. deflate tells
 // whether permessage-deflate was negotiated. Run does the work and must be called.
 func (h *Hub) NewViewer(ws *websocket.Conn, wire *Wire, deflate bool, opt Options) *Viewer {
 	if opt.Log == nil {
@@ -30,17 +31,18 @@ func (h *Hub) NewViewer(ws *websocket.Conn, wire *Wire, deflate bool, opt Option
 	v.form = form{deflate: deflate, channels: v.usesChannels()}
 	v.ending = func() { h.leave(v) }
 	v.inputTaken = func() {}
+	if v.usesChannels() {
+		v.greet()
+	}
+	v.late = !h.join(v)
 	return v
 }
 
 // Run carries messages both ways and returns once the connection has ended. The
 // summary has the child's exit only if that has ended it.
 func (v *Viewer) Run() Summary {
-	if v.usesChannels() {
-		v.greet()
-	}
 	stopTimers := v.startTimers()
-	if !v.hub.join(v) {
+	if v.late {
 		v.tasks.Go(v.tellExit) // ends with the connection, or when the client has all
 	}
 	v.receiveAll() // unblocked by whatever closes the connection
@@ -125,6 +127,9 @@ func (c viewedChild) Signal(name string) error {
 // Resize implements Child: the window has room in that of every viewer.
 func (c viewedChild) Resize(size WindowSize) error {
 	h := c.viewer.hub
+	if h.opt.ReadOnly {
+		return errReadOnly
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.viewer.size = size

@@ -19,6 +19,7 @@ func (o *options) addFlags(to *pflag.FlagSet) {
 	o.addServing(f)
 	o.addMessages(f)
 	o.addTerminals(f)
+	o.addSharing(f)
 	o.addLife(f)
 	o.addAccess(f)
 	o.addEnvironment(f)
@@ -89,7 +90,7 @@ func (o *options) addAccess(f *flagSet) {
 	f.value("auth-header", "NAME", "", "let in whom a trusted proxy names in this request header", set(&o.authHeader, token))
 	f.value("trusted-proxy", "CIDR", "", "proxies whose X-Forwarded-For, -Proto are believed, or unix; repeatable", list(&o.proxies, proxy))
 	f.toggle("no-auth", "false", "let everybody who can reach a terminal use it (--pty)", set(&o.noAuth, boolean))
-	f.value("max-per-ip", "N", "0", "most children at once for one client address; 0 for any number", set(&o.maxPerIP, integer(0, math.MaxInt)))
+	f.value("max-per-ip", "N", "0", "most children, or clients of a shared one, per address; 0: any", set(&o.maxPerIP, integer(0, math.MaxInt)))
 }
 
 func (o *options) addEnvironment(f *flagSet) {

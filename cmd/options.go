@@ -45,6 +45,12 @@ type options struct {
 	pty          bool
 	lineBuffered bool
 	size         process.WindowSize // zero if not given
+	// Sharing
+	share    server.Share
+	replay   int
+	linger   time.Duration // negative: for ever
+	slow     bridge.SlowPolicy
+	readOnly bool
 	// Life of a child
 	maxForks      int
 	maxRuntime    time.Duration
@@ -111,6 +117,7 @@ func (o *options) config() (server.Config, error) {
 		Port:           o.chosenPort(),
 		RedirectPort:   o.redirPort,
 		UnixSocket:     o.unixSocket,
+		TLS:            o.tls(),
 		Child:          process.Spec{Terminal: o.terminal(), Size: o.size, Grace: o.closeGrace},
 		Dir:            o.dir,
 		CGIDir:         o.cgiDir,
@@ -141,9 +148,7 @@ func (o *options) config() (server.Config, error) {
 		ExitWhenIdle:   o.exitWhenIdle,
 		Software:       "wspipe/" + version(),
 	}
-	if o.ssl {
-		cfg.TLS = &server.TLS{Cert: o.sslCert, Key: o.sslKey, ClientCA: o.sslCA}
-	}
+	o.fillSharing(&cfg)
 	if o.socketMode != nil {
 		cfg.UnixSocketMode = *o.socketMode
 	}
@@ -151,6 +156,13 @@ func (o *options) config() (server.Config, error) {
 		cfg.PassEnv = o.passEnv
 	}
 	return cfg, nil
+}
+
+func (o *options) tls() *server.TLS {
+	if !o.ssl {
+		return nil
+	}
+	return &server.TLS{Cert: o.sslCert, Key: o.sslKey, ClientCA: o.sslCA}
 }
 
 func (o *options) chosenPort() int {
@@ -242,7 +254,7 @@ func (o *options) contradictions() error {
 	says(o.redirPort != 0 && o.redirPort == o.chosenPort(), fmt.Errorf("--redirport=%d is the port that it redirects to", o.redirPort))
 	says(o.authHeader != "" && len(o.proxies) == 0, hint(errors.New("--auth-header needs to know which proxy may send it"),
 		"--trusted-proxy=127.0.0.1"))
-	return errors.Join(problems...)
+	return errors.Join(append(problems, o.sharingContradictions())...)
 }
 
 // firstTwice returns the first of names that has been there before, or "".

@@ -105,6 +105,13 @@ func TestEachFlag(t *testing.T) {
 			c.Child.Terminal, c.Child.Size = process.FullTerminal, process.WindowSize{Rows: 43, Cols: 132}
 		}},
 		{[]string{"--line-buffered"}, func(c *server.Config) { c.Child.Terminal = process.StdoutTerminal }},
+		{[]string{"--share=broadcast"}, func(c *server.Config) { c.Share = server.ShareBroadcast }},
+		{[]string{"--share=broadcast", "--replay=20", "--linger=5m", "--slow=drop", "--readonly"}, func(c *server.Config) {
+			c.Share, c.Replay, c.Linger, c.Slow, c.ReadOnly = server.ShareBroadcast, 20, 5*time.Minute, bridge.SlowDrop, true
+		}},
+		{[]string{"--share=broadcast", "--linger=-1", "--slow=block", "--maxframesize=3GiB"}, func(c *server.Config) {
+			c.Share, c.Linger, c.Slow, c.MaxMessage = server.ShareBroadcast, -1, bridge.SlowBlock, 3<<30
+		}},
 		{[]string{"--no-auth"}, func(c *server.Config) { c.NoAuth = true }},
 		{[]string{"--maxframesize=2KiB"}, func(c *server.Config) { c.MaxMessage = 2048 }},
 		{[]string{"--maxframesize=0"}, func(c *server.Config) { c.MaxMessage = 0 }},
@@ -143,7 +150,7 @@ func TestEachFlag(t *testing.T) {
 func TestFlagGroups(t *testing.T) {
 	var groups []string
 	byGroup(knownFlags(), func(group string) { groups = append(groups, group) }, func(*pflag.Flag) {})
-	want := []string{"Listening", "What to serve", "Messages", "Terminals", "Life of a child", "Who may come in", "Environment", "Log", "Other"}
+	want := []string{"Listening", "What to serve", "Messages", "Terminals", "Sharing", "Life of a child", "Who may come in", "Environment", "Log", "Other"}
 	if !slices.Equal(groups, want) {
 		t.Errorf("got %q, want %q", groups, want)
 	}

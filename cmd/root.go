@@ -82,6 +82,8 @@ func flagsBeforeSubcommand(line commandLine) error {
 func completeValues(root *cobra.Command) {
 	words := map[string][]string{
 		"framing":    bridge.FramingNames(),
+		"share":      shareNames,
+		"slow":       slowNames,
 		"loglevel":   levelNames(),
 		"log-format": {formatText, formatJSON},
 	}

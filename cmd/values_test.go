@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"wspipe/bridge"
 	"wspipe/process"
 	"wspipe/server"
 )
@@ -53,6 +54,18 @@ func TestMilliseconds(t *testing.T) {
 func TestDuration(t *testing.T) {
 	good(t, duration, map[string]time.Duration{"0": 0, "30s": 30 * time.Second, "1h30m": 90 * time.Minute})
 	bad(t, duration, "", "30", "-1s", "1d", "soon")
+}
+
+func TestLinger(t *testing.T) {
+	good(t, linger, map[string]time.Duration{"0": 0, "0s": 0, "90s": 90 * time.Second, "-1": -1})
+	bad(t, linger, "", "5", "-1s", "-2", "never")
+}
+
+func TestSharing(t *testing.T) {
+	good(t, share, map[string]server.Share{"broadcast": server.ShareBroadcast})
+	bad(t, share, "", "none", "mux", "Broadcast", "true")
+	good(t, slowPolicy, map[string]bridge.SlowPolicy{"disconnect": bridge.SlowDisconnect, "drop": bridge.SlowDrop, "block": bridge.SlowBlock})
+	bad(t, slowPolicy, "", "wait", "drop,block")
 }
 
 func TestSize(t *testing.T) {

@@ -59,6 +59,19 @@ type Config struct {
 	// ExitCloseCode tells a failed child by close code 4000 + status.
 	ExitCloseCode bool
 
+	// Share says which clients have a child together. Without it, what else is
+	// said of sharing means nothing.
+	Share Share
+	// Replay is how many of the last messages a newcomer gets first.
+	Replay int
+	// Linger is how long a shared child stays when its last client has gone.
+	// Negative means for ever.
+	Linger time.Duration
+	// Slow is what becomes of clients that do not keep up.
+	Slow bridge.SlowPolicy
+	// ReadOnly takes no input from clients.
+	ReadOnly bool
+
 	// Console serves the developer console on plain HTTP requests.
 	Console bool
 	// Headers are added to every answer, HeadersWS to those that open a
@@ -82,11 +95,13 @@ type Config struct {
 	Hosts []string
 
 	// MaxChildren bounds the children that run at once, MaxPerIP those of one
-	// client address. Zero or less means no bound.
+	// client address, or its clients if they share a child. Zero or less means no
+	// bound.
 	MaxChildren, MaxPerIP int
 	// MaxRuntime and IdleTimeout end a session. Zero means never.
 	MaxRuntime, IdleTimeout time.Duration
-	// Once serves one connection and ends Serve with its child's status.
+	// Once serves one connection and ends Serve with its child's status. A shared
+	// child does not linger then.
 	Once bool
 	// ExitWhenIdle ends Serve when no client has been connected for so long.
 	// Zero means never.

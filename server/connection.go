@@ -9,27 +9,26 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wspipe/bridge"
 	"wspipe/process"
 )
 
 // connection is one accepted client and what is to run for it.
 type connection struct {
+	socket
 	server  *Server
 	id      string // of the session
-	ws      *websocket.Conn
-	wire    *bridge.Wire
+	share   *share // the child that it shares, or nil
+	leave   func() // frees its slot
 	spec    process.Spec
 	log     *slog.Logger
 	started time.Time
 }
 
-// newConnection prepares the program p for r, whose slot leave frees when the
-// child's group is gone.
-func (s *Server) newConnection(r *http.Request, v *visitor, p *program, ws *websocket.Conn, wire *bridge.Wire, leave func()) *connection {
-	c := &connection{server: s, id: newID(), ws: ws, wire: wire, started: time.Now()}
+// newConnection prepares the program p for r, whose slot leave frees: when the
+// child's group is gone, or the client if it shares the child.
+func (s *Server) newConnection(r *http.Request, v *visitor, p *program, on socket, leave func()) *connection {
+	c := &connection{socket: on, server: s, id: newID(), share: p.share, leave: leave, started: time.Now()}
 	c.log = s.log.With("session", c.id, "remote", v.String())
 	if v.user != "" {
 		c.log = c.log.With("user", v.user)
@@ -37,10 +36,13 @@ func (s *Server) newConnection(r *http.Request, v *visitor, p *program, ws *webs
 	size := takeSize(r)
 	env := s.environment(r, v, p, c.id)
 	env.describeTerminal(s.cfg.Child.Terminal)
-	if sub := ws.Subprotocol(); sub != "" {
+	if sub := c.ws.Subprotocol(); sub != "" {
 		env.set("WEBSOCKET_PROTOCOL", sub)
 	}
 	c.spec = s.spec(p, env, leave, c.log)
+	if c.share != nil { // the child's end and its log are no single client's
+		c.spec.OnGone, c.spec.Log = c.share.free, s.log.With("endpoint", p.name)
+	}
 	if size != (process.WindowSize{}) {
 		c.spec.Size = size
 	}
@@ -66,6 +68,10 @@ func newID() string {
 
 // serve runs the session from the child's start to its end.
 func (c *connection) serve() {
+	if c.share != nil {
+		c.view()
+		return
+	}
 	child, err := process.Start(c.spec)
 	if err != nil {
 		c.refuse(err)
@@ -78,7 +84,7 @@ func (c *connection) serve() {
 		session.Shutdown()
 	}
 	sum := session.Run()
-	c.logEnd(child.Pid(), sum)
+	c.logEnd(child.Pid(), sum, exitAttr(sum.ExitCode, sum.Signal))
 	c.server.sessionEnded(sum.ExitCode)
 	c.server.sessions.done(session)
 }
@@ -94,18 +100,23 @@ func startReason(err error) string {
 // refuse tells the client that there is no child.
 func (c *connection) refuse(err error) {
 	c.log.Error("cannot start", "error", err)
-	c.spec.OnGone()
+	c.leave()
 	bridge.Refuse(c.ws, startReason(err))
 	<-c.wire.Closed()
 	c.server.sessionEnded(1)
 	c.server.sessions.done(nil)
 }
 
-func (c *connection) logEnd(pid int, sum bridge.Summary) {
-	exit := slog.Int("exit", sum.ExitCode)
-	if sum.Signal != "" {
-		exit = slog.String("signal", sum.Signal)
+// exitAttr tells how a child ended.
+func exitAttr(code int, signal string) slog.Attr {
+	if signal != "" {
+		return slog.String("signal", signal)
 	}
+	return slog.Int("exit", code)
+}
+
+// logEnd tells how the session went, and by exit how the child ended, if it has.
+func (c *connection) logEnd(pid int, sum bridge.Summary, exit slog.Attr) {
 	c.log.Log(context.Background(), LevelAccess, "disconnect",
 		"pid", pid, "code", int(sum.Code), "reason", sum.Reason, exit, "duration", time.Since(c.started).Round(time.Millisecond),
 		"messages_in", sum.In.Messages, "bytes_in", sum.In.Bytes, "messages_out", sum.Out.Messages, "bytes_out", sum.Out.Bytes)

@@ -34,7 +34,12 @@ func (s *Server) admit(r *http.Request, rt route, v *visitor) (leave func(), why
 	if !s.takeOnly() {
 		return nil, &refusal{status: http.StatusServiceUnavailable, why: "this server serves one connection only (--once), and has one"}
 	}
-	if leave, why = s.takeSlot(v); why != nil {
+	if s.cfg.Share == ShareNone {
+		leave, why = s.takeSlot(v)
+	} else {
+		leave, why = s.takePlace(v, rt.program)
+	}
+	if why != nil {
 		s.giveBack()
 	}
 	return leave, why
@@ -59,11 +64,40 @@ var shuttingDown = &refusal{status: http.StatusServiceUnavailable, why: "the ser
 func (s *Server) takeSlot(v *visitor) (leave func(), why *refusal) {
 	leave, flag := s.slots.take(v.addr)
 	if flag != "" {
-		return nil, &refusal{status: http.StatusTooManyRequests, why: "as many children run as may (" + flag + ")", flag: "a larger " + flag}
+		return nil, tooMany("children run", flag)
 	}
 	if !s.sessions.begin() {
 		leave()
 		return nil, shuttingDown
 	}
 	return leave, nil
+}
+
+// takePlace counts v in among those who share p's child, or returns why there is
+// no room. It notes in p whose child that is. Only the first needs room for a
+// child.
+func (s *Server) takePlace(v *visitor, p *program) (leave func(), why *refusal) {
+	free, flag := s.slots.takeClient(v.addr)
+	if flag != "" {
+		return nil, tooMany("clients of your address are connected", flag)
+	}
+	sh, flag := s.shares.join(p.path)
+	if flag != "" {
+		free()
+		return nil, tooMany("children run", flag)
+	}
+	p.share = sh
+	leave = func() {
+		s.shares.leave(sh)
+		free()
+	}
+	if !s.sessions.begin() {
+		leave()
+		return nil, shuttingDown
+	}
+	return leave, nil
+}
+
+func tooMany(what, flag string) *refusal {
+	return &refusal{status: http.StatusTooManyRequests, why: "as many " + what + " as may (" + flag + ")", flag: "a larger " + flag}
 }

@@ -96,7 +96,7 @@ func notFound(why string) handler {
 // after it has returned.
 func (s *Server) webSocket(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal {
-		ws, wire, err := s.upgrade(w, r)
+		accepted, err := s.upgrade(w, r)
 		if err != nil { // the library has answered
 			leave()
 			s.sessions.done(nil)
@@ -104,7 +104,7 @@ func (s *Server) webSocket(p *program) handler {
 			return nil
 		}
 		s.sessionBegan()
-		c := s.newConnection(r, v, p, ws, wire, leave)
+		c := s.newConnection(r, v, p, accepted, leave)
 		// The handler returns, so that what net/http holds for a request is free.
 		go c.serve() // ends with the session; unblocked by sessions.shutdown
 		return nil

@@ -17,6 +17,8 @@ type program struct {
 	path string // its file
 	name string // its part of the URL's path, SCRIPT_NAME
 	info string // the path behind that, PATH_INFO
+
+	share *share // the child that it has already or is to have; nil if each client has its own
 }
 
 // programDir is a directory whose executable files are programs, those of

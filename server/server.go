@@ -36,6 +36,7 @@ type Server struct {
 	auth      *authenticator
 	slots     *slots
 	sessions  *sessions
+	shares    *shares
 	lookups   *net.Resolver
 
 	dir   *programDir // of Config.Dir, or nil
@@ -59,6 +60,7 @@ func Listen(cfg Config) (*Server, error) {
 		// Not the C library's, whose lookups could not be given up.
 		lookups: &net.Resolver{PreferGo: true, Dial: dialNameServer},
 	}
+	s.shares = newShares(cfg, s.slots)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -3,23 +3,29 @@ package server
 import (
 	"sync"
 	"time"
-
-	"wspipe/bridge"
 )
 
 // sessions is the table of everything that runs behind an accepted request.
 type sessions struct {
 	idleFor  time.Duration // see Config.ExitWhenIdle
 	idle     chan struct{} // gets a value when nothing has run for idleFor
-	stopping chan struct{} // closed when shutdown begins
+	stopping chan struct{} // closed when every session has been told of the shutdown
 
 	mu      sync.Mutex
 	closed  bool // nothing begins any more
-	count   int  // of programs
-	answers int  // to requests that start no program
-	running map[*bridge.Session]struct{}
+	count   int  // of clients of programs
+	held    int  // by what else shutdown waits for
+	running map[session]struct{}
 	timer   *time.Timer // runs while count is zero and idleFor is not
-	empty   sync.Cond   // on mu: count and answers are zero
+	empty   sync.Cond   // on mu: count and held are zero
+}
+
+// session is what shutdown needs to know of one. Its methods do not wait.
+type session interface {
+	// Shutdown ends it because the server stops.
+	Shutdown()
+	// Abort closes its connection without another word.
+	Abort()
 }
 
 func newSessions(idleFor time.Duration) *sessions {
@@ -27,7 +33,7 @@ func newSessions(idleFor time.Duration) *sessions {
 		idleFor:  idleFor,
 		idle:     make(chan struct{}, 1),
 		stopping: make(chan struct{}),
-		running:  make(map[*bridge.Session]struct{}),
+		running:  make(map[session]struct{}),
 	}
 	t.empty.L = &t.mu
 	t.armIdle()
@@ -48,20 +54,20 @@ func (t *sessions) begin() bool {
 	return true
 }
 
-// add lets shutdown reach session. It reports false if the server stops
+// add lets shutdown reach s. It reports false if the server stops
 // already.
-func (t *sessions) add(session *bridge.Session) bool {
+func (t *sessions) add(s session) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.running[session] = struct{}{}
+	t.running[s] = struct{}{}
 	return !t.closed
 }
 
-// done takes back begin, and add if session is not nil.
-func (t *sessions) done(session *bridge.Session) {
+// done takes back begin, and add if s is not nil.
+func (t *sessions) done(s session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.running, session)
+	delete(t.running, s)
 	if t.count--; t.count == 0 {
 		t.armIdle()
 	}
@@ -76,13 +82,24 @@ func (t *sessions) answer() (done func(), ok bool) {
 	if t.closed {
 		return nil, false
 	}
-	t.answers++
-	return func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.answers--
-		t.empty.Broadcast()
-	}, true
+	t.held++
+	return t.release, true
+}
+
+// hold makes shutdown wait until release is called, for a child that may outlive
+// its clients. The caller has begun and is not done.
+func (t *sessions) hold() (release func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held++
+	return t.release
+}
+
+func (t *sessions) release() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held--
+	t.empty.Broadcast()
 }
 
 func (t *sessions) armIdle() {
@@ -102,19 +119,19 @@ func (t *sessions) reportIdle() {
 	}
 }
 
-// shutdown ends every session and waits for all of them, and for answers. Clients
+// shutdown ends every session and waits for all of them, and for what is held. Clients
 // that have not closed after patience are cut off, and so are, by cut, those
 // that have not taken their answer; children are always waited for.
 func (t *sessions) shutdown(patience time.Duration, cut func()) {
 	t.mu.Lock()
 	t.closed = true
-	close(t.stopping)
 	if t.timer != nil {
 		t.timer.Stop()
 	}
 	for s := range t.running {
 		s.Shutdown()
 	}
+	close(t.stopping) // not before, or clients would be told that their child has ended
 	t.mu.Unlock()
 	cutOff := time.AfterFunc(patience, func() {
 		t.abort()
@@ -123,7 +140,7 @@ func (t *sessions) shutdown(patience time.Duration, cut func()) {
 	defer cutOff.Stop()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for t.count+t.answers > 0 {
+	for t.count+t.held > 0 {
 		t.empty.Wait()
 	}
 }

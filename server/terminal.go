@@ -21,7 +21,8 @@ func (e *ExposedTerminalError) Error() string {
 // Config.NoAuth says that this is meant. Who may open a unix socket is up to the
 // mode of that.
 func (s *Server) checkExposure() error {
-	if s.cfg.Child.Terminal != process.FullTerminal || s.cfg.NoAuth || s.auth.certificate || len(s.auth.flags) > 0 {
+	readOnly := s.cfg.Share != ShareNone && s.cfg.ReadOnly
+	if s.cfg.Child.Terminal != process.FullTerminal || readOnly || s.cfg.NoAuth || s.auth.certificate || len(s.auth.flags) > 0 {
 		return nil
 	}
 	for _, l := range s.sockets.serving {

@@ -24,14 +24,19 @@ func TestTerminalIsNotExposed(t *testing.T) {
 		change  func(*Config)
 		refused bool
 	}{
-		"every IPv4 address":         {func(c *Config) { c.Addresses = []string{"0.0.0.0"} }, true},
-		"every IPv6 address":         {func(c *Config) { c.Addresses = []string{"127.0.0.1", "::"} }, true},
-		"with --no-auth":             {func(c *Config) { c.Addresses, c.NoAuth = []string{"0.0.0.0"}, true }, false},
-		"with a password":            {func(c *Config) { c.Addresses, c.Auth.Basic = []string{"0.0.0.0"}, "me:secret" }, false},
-		"with client certificates":   {func(c *Config) { c.Addresses, c.TLS = []string{"0.0.0.0"}, files }, false},
-		"on loopback":                {func(c *Config) { c.Addresses = []string{"127.0.0.1", "::1", "127.0.0.2"} }, false},
-		"on a unix socket":           {func(c *Config) { c.UnixSocket, c.UnixSocketMode = filepath.Join(t.TempDir(), "s"), 0o666 }, false},
-		"a line-buffered child":      {func(c *Config) { c.Addresses, c.Child.Terminal = []string{"0.0.0.0"}, process.StdoutTerminal }, false},
+		"every IPv4 address":       {func(c *Config) { c.Addresses = []string{"0.0.0.0"} }, true},
+		"every IPv6 address":       {func(c *Config) { c.Addresses = []string{"127.0.0.1", "::"} }, true},
+		"with --no-auth":           {func(c *Config) { c.Addresses, c.NoAuth = []string{"0.0.0.0"}, true }, false},
+		"with a password":          {func(c *Config) { c.Addresses, c.Auth.Basic = []string{"0.0.0.0"}, "me:secret" }, false},
+		"with client certificates": {func(c *Config) { c.Addresses, c.TLS = []string{"0.0.0.0"}, files }, false},
+		"on loopback":              {func(c *Config) { c.Addresses = []string{"127.0.0.1", "::1", "127.0.0.2"} }, false},
+		"on a unix socket":         {func(c *Config) { c.UnixSocket, c.UnixSocketMode = filepath.Join(t.TempDir(), "s"), 0o666 }, false},
+		"a line-buffered child":    {func(c *Config) { c.Addresses, c.Child.Terminal = []string{"0.0.0.0"}, process.StdoutTerminal }, false},
+		"read-only": {func(c *Config) {
+			c.Addresses, c.Share, c.ReadOnly = []string{"0.0.0.0"}, ShareBroadcast, true
+		}, false},
+		"shared":                     {func(c *Config) { c.Addresses, c.Share = []string{"0.0.0.0"}, ShareBroadcast }, true},
+		"read-only if shared":        {func(c *Config) { c.Addresses, c.ReadOnly = []string{"0.0.0.0"}, true }, true},
 		"a child without a terminal": {func(c *Config) { c.Addresses, c.Child.Terminal = []string{"0.0.0.0"}, process.NoTerminal }, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -39,9 +39,17 @@ func (s *Server) subprotocols() []string {
 	return slices.Concat(bridge.ChannelProtocols, s.cfg.Subprotocols)
 }
 
+// socket is an accepted WebSocket.
+type socket struct {
+	ws   *websocket.Conn
+	wire *bridge.Wire // below it
+	// deflate says that permessage-deflate was negotiated (RFC 7692).
+	deflate bool
+}
+
 // upgrade answers the opening handshake. After an error it has answered r with
 // what is wrong with it.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, *bridge.Wire, error) {
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (socket, error) {
 	h := &hijacker{ResponseWriter: w}
 	opt := &websocket.AcceptOptions{
 		Subprotocols:       s.subprotocols(),
@@ -53,7 +61,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Con
 	}
 	ws, err := websocket.Accept(h, r, opt)
 	h.ResponseWriter = nil // ws keeps h, and must not keep the whole request
-	return ws, h.wire, err
+	return socket{ws, h.wire, w.Header().Get("Sec-WebSocket-Extensions") != ""}, err
 }
 
 // hijacker puts a bridge.Wire below the WebSocket.

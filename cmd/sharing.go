@@ -1,0 +1,88 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"wspipe/bridge"
+	"wspipe/server"
+)
+
+func (o *options) addSharing(f *flagSet) {
+	f.group = "Sharing"
+	f.value("share", "NAME", "", "one COMMAND for all clients: broadcast", set(&o.share, share))
+	f.value("replay", "N", "0", "how many of the last messages a newcomer gets first", set(&o.replay, integer(0, math.MaxInt)))
+	f.value("linger", "DUR", "0", "stop COMMAND so long after the last client has gone; -1: never", set(&o.linger, linger))
+	f.value("slow", "NAME", "disconnect", "if a client is 1 MiB behind: disconnect, drop or block", set(&o.slow, slowPolicy))
+	f.toggle("readonly", "false", "take no input from clients", set(&o.readOnly, boolean))
+}
+
+// fillSharing says in cfg who shares a child, and how.
+func (o *options) fillSharing(cfg *server.Config) {
+	cfg.Share, cfg.Replay, cfg.Linger, cfg.Slow, cfg.ReadOnly = o.share, o.replay, o.linger, o.slow, o.readOnly
+}
+
+// sharingContradictions joins what is wrong with the flags of sharing together.
+func (o *options) sharingContradictions() error {
+	shared := o.share != server.ShareNone
+	if only := o.onlyShared(); !shared && only != "" {
+		return hint(fmt.Errorf("%s means nothing without --share", only), "add --share=broadcast")
+	}
+	if shared && (o.maxFrameSize == 0 || o.maxFrameSize > bridge.MaxHeld) {
+		return hint(errors.New("--share holds a message until all of it has come, so --maxframesize must bound it, below 4GiB"),
+			"--maxframesize=64MiB")
+	}
+	return nil
+}
+
+// onlyShared returns the first flag given that is for shared children alone, or
+// "". One that says what is so anyway does no harm.
+func (o *options) onlyShared() string {
+	switch {
+	case o.replay != 0:
+		return "--replay"
+	case o.linger != 0:
+		return "--linger"
+	case o.slow != bridge.SlowDisconnect:
+		return "--slow"
+	case o.readOnly:
+		return "--readonly"
+	}
+	return ""
+}
+
+// linger takes a duration, or -1 for ever.
+func linger(s string) (time.Duration, error) {
+	if s == "-1" {
+		return -1, nil
+	}
+	d, err := duration(s)
+	if err != nil {
+		return 0, errors.New("neither a duration, such as 30s or 5m, nor -1 for ever")
+	}
+	return d, nil
+}
+
+// shareNames and slowNames are the values of --share and --slow.
+var (
+	shareNames = []string{"broadcast"}
+	slowNames  = []string{"disconnect", "drop", "block"} // in the order of bridge.SlowPolicy
+)
+
+func share(s string) (server.Share, error) {
+	if !slices.Contains(shareNames, s) {
+		return server.ShareNone, notOneOf(shareNames)
+	}
+	return server.ShareBroadcast, nil
+}
+
+func slowPolicy(s string) (bridge.SlowPolicy, error) {
+	i := slices.Index(slowNames, s)
+	if i < 0 {
+		return 0, notOneOf(slowNames)
+	}
+	return bridge.SlowPolicy(i), nil
+}

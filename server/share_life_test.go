@@ -1,0 +1,331 @@
+//go:build unix
+
+package server
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/cmd/wspipetest"
+	"wspipe/process"
+)
+
+// The life of a shared child, and the limits, with real children.
+
+// TestASharedChildLingers: after its last client, as long as --linger says and
+// no longer than the server.
+func TestASharedChildLingers(t *testing.T) {
+	t.Parallel()
+	for linger, stays := range map[time.Duration]bool{0: false, 50 * time.Millisecond: false, time.Hour: true, -1: true} {
+		cfg := shared(echoing)
+		cfg.Linger = linger
+		s := serve(t, cfg)
+		a, pid := arrive(t, s.ws)
+		a.Close(1000, "")
+		s.log.await(t, `"disconnect"`, 1)
+		if !stays {
+			awaitGone(t, pid)
+		}
+		b, next := arrive(t, s.ws)
+		if (pid == next) != stays {
+			t.Errorf("linger %v: the children are %d and %d", linger, pid, next)
+		}
+		b.Close(1000, "")
+		s.log.await(t, `"disconnect"`, 2)
+		s.stop()
+		<-s.status
+		if syscall.Kill(-next, 0) == nil {
+			t.Errorf("linger %v: the child outlives the server", linger)
+		}
+	}
+}
+
+// TestAChildThatIsBeingStoppedIsNotShared: who comes then has a new one started.
+// With --maxforks that needs a slot, which the old one has until it is gone.
+func TestAChildThatIsBeingStoppedIsNotShared(t *testing.T) {
+	t.Parallel()
+	const stubborn = `trap '' INT TERM; ` + echoing + `; while :; do sleep 1000; done`
+	s := serve(t, shared(stubborn))
+	a, pid := arrive(t, s.ws)
+	a.Close(1000, "")
+	s.log.await(t, `"disconnect"`, 1)
+	_, next := arrive(t, s.ws)
+	if pid == next {
+		t.Errorf("a child that is being stopped is shared")
+	}
+	cfg := shared(stubborn)
+	cfg.MaxChildren = 1
+	s = serve(t, cfg)
+	a, pid = arrive(t, s.ws)
+	a.Close(1000, "")
+	s.log.await(t, `"disconnect"`, 1)
+	resp, body := refused(t, s.ws, nil)
+	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || !strings.Contains(body, "--maxforks") {
+		t.Errorf("got %d %q", resp.StatusCode, body)
+	}
+	s.log.await(t, `"shared child ended"`, 1)
+	if _, next = arrive(t, s.ws); pid == next {
+		t.Errorf("a child that was stopped is shared")
+	}
+}
+
+// TestSharedChildCannotStart: all who wait for it are told, and the next one
+// tries again.
+func TestSharedChildCannotStart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "late")
+	s := serve(t, Config{Child: process.Spec{Path: path}, Share: ShareBroadcast, MaxMessage: 1 << 20, MaxChildren: 1, MaxPerIP: 5})
+	for range 3 {
+		var clients []*wspipetest.Client
+		for range 5 {
+			clients = append(clients, dial(t, s.ws))
+		}
+		for _, c := range clients {
+			c.ExpectEnd(1011, "cannot start: no such file")
+		}
+		eventually(t, "the places come free", s.unused)
+	}
+	writeFile(t, path, 0o755, "#!/bin/sh\n"+echoing+"\n")
+	arrive(t, s.ws)
+}
+
+// unused reports whether nothing of the limits is in use.
+func (s *testServer) unused() bool {
+	s.slots.mu.Lock()
+	defer s.slots.mu.Unlock()
+	s.shares.mu.Lock()
+	defer s.shares.mu.Unlock()
+	return s.slots.used == 0 && len(s.slots.perIP) == 0 && len(s.shares.open) == 0
+}
+
+// TestLimitsOfSharedChildren: --maxforks counts children, --max-per-ip clients.
+func TestLimitsOfSharedChildren(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Dir: t.TempDir(), Share: ShareBroadcast, MaxMessage: 1 << 20, MaxChildren: 1, MaxPerIP: 3}
+	for _, name := range []string{"a", "b"} {
+		writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\n"+echoing+"\n")
+	}
+	s := serve(t, cfg)
+	a, _ := arrive(t, s.ws+"a")
+	b, _ := arrive(t, s.ws+"a")
+	expect429 := func(path, want string) {
+		t.Helper()
+		resp, body := refused(t, s.ws+path, nil)
+		if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || !strings.Contains(body, want) {
+			t.Errorf("got %d, Retry-After %q, %q, want 429 %q", resp.StatusCode, resp.Header.Get("Retry-After"), body, want)
+		}
+	}
+	expect429("b", "as many children run as may (--maxforks)")
+	for range 3 { // none of them takes a place
+		if resp := handshake(t, s.ws+"a", http.Header{"Sec-Websocket-Version": {"8"}}); resp.StatusCode != 400 {
+			t.Fatalf("got %d, want 400", resp.StatusCode)
+		}
+	}
+	eventually(t, "none of them is counted", func() bool {
+		s.slots.mu.Lock()
+		defer s.slots.mu.Unlock()
+		return s.slots.perIP[netip.MustParseAddr("127.0.0.1")] == 2
+	})
+	c, _ := arrive(t, s.ws+"a")
+	expect429("a", "as many clients of your address are connected as may (--max-per-ip)")
+	a.Close(1000, "")
+	s.log.await(t, `"disconnect"`, 1)
+	d, _ := arrive(t, s.ws+"a")
+	for _, c := range []*wspipetest.Client{b, c, d} {
+		c.Close(1000, "")
+	}
+	s.log.await(t, `"shared child ended"`, 1)
+	if !s.unused() {
+		t.Error("somebody has gone and is still counted")
+	}
+	arrive(t, s.ws+"b")
+}
+
+// TestABadHandshakeStartsNothing: not even if it is the first, and it takes no
+// slot.
+func TestABadHandshakeStartsNothing(t *testing.T) {
+	t.Parallel()
+	cfg := shared(echoing)
+	cfg.MaxChildren, cfg.Linger = 1, -1
+	s := serve(t, cfg)
+	if resp := handshake(t, s.ws, http.Header{"Sec-Websocket-Key": {"short"}}); resp.StatusCode != 400 {
+		t.Fatalf("got %d, want 400", resp.StatusCode)
+	}
+	eventually(t, "its place comes free", s.unused)
+	if strings.Contains(s.log.String(), "shared child") {
+		t.Error("a child was started")
+	}
+	arrive(t, s.ws)
+}
+
+// TestShutdownWithViewers: each is told, also if one does not listen, and the
+// child is stopped and waited for.
+func TestShutdownWithViewers(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{"obedient": echoing, "stubborn": `trap '' INT TERM; ` + echoing + `; while :; do sleep 1000; done`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := shared(script)
+			cfg.Linger = -1
+			s := serve(t, cfg)
+			var clients []*wspipetest.Client
+			pid := 0
+			for range 10 {
+				c, id := arrive(t, s.ws)
+				clients, pid = append(clients, c), id
+			}
+			dialRaw(t, s.ws) // never answers the close frame
+			s.log.await(t, `"connect"`, 11)
+			s.stop()
+			for _, c := range clients {
+				c.ExpectEnd(1001, "server shutting down")
+			}
+			select {
+			case status := <-s.status:
+				if status != 0 {
+					t.Errorf("status %d, want 0", status)
+				}
+			case <-time.After(patience):
+				t.Fatal("the server did not stop")
+			}
+			if syscall.Kill(-pid, 0) == nil {
+				t.Error("the child outlives the server")
+			}
+		})
+	}
+}
+
+// TestSharedExitWhenIdle: idle is a server without a client, whatever runs on.
+func TestSharedExitWhenIdle(t *testing.T) {
+	t.Parallel()
+	const idle = 300 * time.Millisecond
+	cfg := shared(echoing)
+	cfg.ExitWhenIdle, cfg.Linger = idle, -1
+	s := serve(t, cfg)
+	c, pid := arrive(t, s.ws)
+	select {
+	case <-s.status:
+		t.Fatal("it stopped with a client connected")
+	case <-time.After(2 * idle):
+	}
+	c.Close(1000, "")
+	select {
+	case status := <-s.status:
+		if status != 0 {
+			t.Errorf("status %d, want 0", status)
+		}
+	case <-time.After(patience):
+		t.Fatal("it did not stop")
+	}
+	if syscall.Kill(-pid, 0) == nil {
+		t.Error("the child outlives the server")
+	}
+}
+
+// TestSharedOnce: the one client's end is the child's, however long that may
+// linger, and its status is ours.
+func TestSharedOnce(t *testing.T) {
+	t.Parallel()
+	for script, want := range map[string]int{
+		`echo in; exit 3`:                                          3,
+		`echo in; kill -TERM $$`:                                   143,
+		`echo in; cat >/dev/null; exit 5`:                          5, // when the client has gone
+		`trap 'exit 6' INT; echo in; while :; do sleep 0.05; done`: 6,
+	} {
+		cfg := shared(script)
+		cfg.Once, cfg.Linger = true, -1
+		s := serve(t, cfg)
+		c := dial(t, s.ws)
+		c.Expect("in")
+		if conn, _, err := websocket.Dial(c.Ctx, s.ws, nil); err == nil {
+			conn.CloseNow()
+			t.Error("a second client was let in")
+		}
+		c.Close(1000, "")
+		select {
+		case status := <-s.status:
+			if status != want {
+				t.Errorf("%s: status %d, want %d", script, status, want)
+			}
+		case <-time.After(patience):
+			t.Fatalf("%s: the server did not stop", script)
+		}
+	}
+}
+
+// TestClientsComeAndGo: many, at random, to a child that exits at random. In
+// the end nothing is left of any of them.
+func TestClientsComeAndGo(t *testing.T) {
+	t.Parallel()
+	for _, linger := range []time.Duration{0, 2 * time.Millisecond} {
+		cfg := shared(`while read -r l; do echo "$l"; [ "$l" = die ] && exit 7; done`)
+		cfg.Linger, cfg.Replay, cfg.PingInterval = linger, 5, time.Second
+		s := serve(t, cfg)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+		var clients sync.WaitGroup
+		for range 100 {
+			clients.Go(func() { // ends with its visits; unblocked by cancel
+				for range 5 {
+					if err := visit(ctx, s.ws); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		clients.Wait()
+		cancel()
+		eventually(t, "nobody is counted any more", s.unused)
+		eventually(t, "each child has ended", func() bool {
+			return len(s.records(t, "shared child started")) == len(s.records(t, "shared child ended"))
+		})
+		eventually(t, "each client has gone", func() bool { return len(s.records(t, "disconnect")) == 500 })
+	}
+}
+
+// visit is one visit of a client that does a few things at random. It fails if
+// the server does something that it may not.
+func visit(ctx context.Context, url string) error {
+	c, _, err := websocket.Dial(ctx, url, nil)
+	if err != nil {
+		return err
+	}
+	defer c.CloseNow()
+	word := newID()
+	for range rand.IntN(4) {
+		said := word
+		if rand.IntN(10) == 0 {
+			said = "die"
+		}
+		if c.Write(ctx, websocket.MessageText, []byte(said)) != nil {
+			break // the child has died, as the close frame tells
+		}
+		for {
+			_, p, err := c.Read(ctx)
+			if end, ok := errors.AsType[websocket.CloseError](err); ok && end.Code == 1000 && end.Reason == "exit 7" {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if string(p) == said {
+				break
+			}
+		}
+	}
+	if rand.IntN(2) == 0 {
+		c.Close(1000, "")
+	}
+	return nil
+}

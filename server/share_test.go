@@ -1,0 +1,378 @@
+//go:build unix
+
+package server
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+	"wspipe/cmd/wspipetest"
+	"wspipe/process"
+)
+
+// Section 9 of the contract: one child for many clients, with real children.
+
+// shared is a server of one child for all, which runs script.
+func shared(script string) Config {
+	return Config{Child: sh(script), Share: ShareBroadcast, MaxMessage: 1 << 20}
+}
+
+// echoing is a script that sends each word back with its pid.
+const echoing = `while read -r l; do echo "$$ $l"; done`
+
+// arrive dials a child that runs echoing and returns once the client is one of
+// its viewers.
+func arrive(t *testing.T, url string) (c *wspipetest.Client, pid int) {
+	t.Helper()
+	c = dial(t, url)
+	word := newID()
+	c.Send(word)
+	for { // others may talk meanwhile
+		if id, said, _ := strings.Cut(c.Next(), " "); said == word {
+			return c, atoi(t, id)
+		}
+	}
+}
+
+// records returns those of the log that have this message.
+func (s *testServer) records(t *testing.T, msg string) (records []map[string]any) {
+	t.Helper()
+	for line := range strings.Lines(s.log.String()) {
+		var record map[string]any
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if record["msg"] == msg {
+			records = append(records, record)
+		}
+	}
+	return records
+}
+
+// TestClientsShareAChild: all get its messages, it gets those of all, and the
+// log tells of one child.
+func TestClientsShareAChild(t *testing.T) {
+	t.Parallel()
+	s := serve(t, shared(echoing))
+	a, pid := arrive(t, s.ws)
+	b, same := arrive(t, s.ws+"another/path?q")
+	if pid != same {
+		t.Fatalf("two children: %d and %d", pid, same)
+	}
+	a.Next() // what b has said
+	id := strconv.Itoa(pid)
+	for range 100 {
+		a.Send("from a")
+		for _, c := range []*wspipetest.Client{a, b} {
+			c.Expect(id + " from a")
+		}
+		b.Send("from b")
+		for _, c := range []*wspipetest.Client{b, a} {
+			c.Expect(id + " from b")
+		}
+	}
+	a.Close(1000, "")
+	s.log.await(t, `"disconnect"`, 1)
+	b.Send("alone")
+	b.Expect(id + " alone")
+	b.Close(1000, "")
+	s.log.await(t, `"shared child ended"`, 1)
+	awaitGone(t, pid)
+	for msg, n := range map[string]int{"shared child started": 1, "connect": 2, "disconnect": 2, "shared child ended": 1} {
+		records := s.records(t, msg)
+		for _, r := range records {
+			if r["pid"] != float64(pid) {
+				t.Errorf("%s: pid %v, want %d", msg, r["pid"], pid)
+			}
+		}
+		if len(records) != n {
+			t.Errorf("%d times %q, want %d", len(records), msg, n)
+		}
+	}
+	if end := s.records(t, "shared child ended")[0]; end["endpoint"] != "/" || end["viewers"] != 2.0 || end["exit"] != 0.0 && end["signal"] != "INT" {
+		t.Errorf("the end of the child: %v", end)
+	}
+	if first := s.records(t, "disconnect")[0]; first["exit"] != nil || first["code"] != 1000.0 {
+		t.Errorf("a client that leaves a running child: %v", first)
+	}
+}
+
+// TestTheFirstClientGetsEverything: the child that it has made start may have
+// ended before anybody looks.
+func TestTheFirstClientGetsEverything(t *testing.T) {
+	t.Parallel()
+	s := serve(t, shared(`echo 1; echo 2; printf last; exit 4`))
+	for range 20 {
+		if got := dial(t, s.ws).ExpectEnd(1000, "exit 4"); !slices.Equal(got, []string{"1", "2", "last"}) {
+			t.Fatalf("got %q", got)
+		}
+	}
+}
+
+// TestTheExitIsToldToAll: with its status, and the next client has another child
+// started.
+func TestTheExitIsToldToAll(t *testing.T) {
+	t.Parallel()
+	for code, cfg := range map[websocket.StatusCode]Config{1000: {}, 4003: {ExitCloseCode: true}} {
+		cfg.Child, cfg.Share, cfg.Replay, cfg.Linger = sh(`echo $$; read -r l; echo "$l"; exit 3`), ShareBroadcast, 1, -1
+		cfg.MaxMessage = 1 << 20
+		s := serve(t, cfg)
+		pids := map[string]bool{}
+		for range 5 {
+			a, b := dial(t, s.ws), dial(t, s.ws)
+			pid := a.Next()
+			b.Expect(pid)
+			a.Send("go")
+			for _, c := range []*wspipetest.Client{a, b} {
+				if got := c.ExpectEnd(code, "exit 3"); !slices.Equal(got, []string{"go"}) {
+					t.Errorf("got %q before the end", got)
+				}
+			}
+			pids[pid] = true
+		}
+		if len(pids) != 5 {
+			t.Errorf("%d children, want 5", len(pids))
+		}
+		s.log.await(t, `"shared child ended"`, 5)
+		for _, end := range s.records(t, "shared child ended") {
+			if end["exit"] != 3.0 || end["viewers"] != 2.0 {
+				t.Errorf("the end of a child: %v", end)
+			}
+		}
+	}
+}
+
+// TestReplay: a newcomer gets the last messages first, and then what comes.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	for replay, want := range map[int][]string{0: nil, 3: {"8", "9", "10"}, 100: {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}} {
+		cfg := shared(`seq 10; while read -r l; do echo "$l"; done`)
+		cfg.Replay = replay
+		s := serve(t, cfg)
+		a := dial(t, s.ws)
+		for i := range 10 {
+			a.Expect(strconv.Itoa(i + 1))
+		}
+		b := dial(t, s.ws)
+		b.Expect(want...)
+		b.Send("live")
+		b.Expect("live")
+		a.Expect("live")
+	}
+}
+
+// TestNewcomersIntoAFlood: from its first message on, each gets all, in order,
+// wherever in the flood it comes in.
+func TestNewcomersIntoAFlood(t *testing.T) {
+	t.Parallel()
+	const clients, messages = 20, 2000
+	for _, replay := range []int{0, 50} {
+		cfg := shared(`exec seq 1000000000`)
+		cfg.Slow, cfg.Replay = bridge.SlowBlock, replay // or the slow ones would go
+		s := serve(t, cfg)
+		var all sync.WaitGroup
+		first := make([]int, clients)
+		for i := range clients {
+			c := dial(t, s.ws)
+			all.Go(func() { // ends with its messages
+				defer c.CloseNow()
+				for n := range messages {
+					_, p, err := c.Read(c.Ctx)
+					got, notNumber := strconv.Atoi(string(p))
+					if n == 0 {
+						first[i] = got
+					}
+					if err != nil || notNumber != nil || got != first[i]+n {
+						t.Errorf("message %d of client %d is %.50q, %v, after %d", n, i, p, err, first[i]+n-1)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		if first[0] != 1 {
+			t.Errorf("the first client begins with %d", first[0])
+		}
+	}
+}
+
+// TestReadOnly: nothing that a client sends reaches the child.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	wspipetest.Need(t, "timeout")
+	cfg := shared(`echo ready; read -r go <"$FIFO"; timeout 0.3 head -n 1; echo done; read -r go <"$FIFO"; exit 6`)
+	cfg.ReadOnly, cfg.Replay, cfg.SetEnv = true, 1, []string{"FIFO=" + fifo(t)}
+	s := serve(t, cfg)
+	a, b := dial(t, s.ws), dial(t, s.ws)
+	a.Expect("ready")
+	b.Expect("ready")
+	control := dialChannels(t, s.ws, bridge.ProtocolWspipe)
+	control.say(bridge.ChannelStdin, "typed\n")
+	control.say(bridge.ChannelControl, `{"type":"signal","signal":"KILL"}`)
+	control.say(bridge.ChannelClose, "\x00")
+	control.Close(1000, "")
+	b.Send("typed", "more")
+	b.Close(1000, "") // answered when all before it has been read
+	for _, want := range []string{"done", ""} {
+		if err := os.WriteFile(strings.TrimPrefix(cfg.SetEnv[0], "FIFO="), []byte("go\n"), 0); err != nil {
+			t.Fatal(err)
+		}
+		if want != "" {
+			a.Expect(want)
+		}
+	}
+	a.ExpectEnd(1000, "exit 6")
+}
+
+// TestEndpointsOfADirectory: each has a child of its own, whatever stands
+// behind its name.
+func TestEndpointsOfADirectory(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Dir: t.TempDir(), Share: ShareBroadcast, MaxMessage: 1 << 20}
+	for _, name := range []string{"a", "b"} {
+		writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\n"+echoing+"\n")
+	}
+	s := serve(t, cfg)
+	a, pidA := arrive(t, s.ws+"a")
+	_, pidB := arrive(t, s.ws+"b")
+	_, again := arrive(t, s.ws+"a/rest?x")
+	if pidA != again || pidA == pidB {
+		t.Errorf("/a has %d, /a/rest %d, /b %d", pidA, again, pidB)
+	}
+	a.Next() // the one at /a/rest, and nothing from /b
+	a.Send("x")
+	a.Expect(strconv.Itoa(pidA) + " x")
+	var endpoints []string
+	for _, r := range s.records(t, "shared child started") {
+		endpoints = append(endpoints, r["endpoint"].(string))
+	}
+	if !slices.Equal(endpoints, []string{"/a", "/b"}) {
+		t.Errorf("children were started at %q", endpoints)
+	}
+}
+
+// TestTheEnvironmentIsTheFirstClients: of a child that all share, too.
+func TestTheEnvironmentIsTheFirstClients(t *testing.T) {
+	t.Parallel()
+	cfg := shared(`echo "$QUERY_STRING $PATH_INFO $HTTP_X_ME"; exec cat`)
+	cfg.Replay = 1
+	s := serve(t, cfg)
+	for i, name := range []string{"first", "second"} {
+		c := wspipetest.Dial(t, s.ws+"p"+strconv.Itoa(i)+"?"+name, &websocket.DialOptions{HTTPHeader: http.Header{"X-Me": {name}}})
+		c.Expect("first /p0 first")
+	}
+}
+
+// TestPlainViewersAndChannels: each viewer gets the streams in its own way.
+func TestPlainViewersAndChannels(t *testing.T) {
+	t.Parallel()
+	for _, compress := range []bool{false, true} {
+		cfg := shared(`while read -r l && [ "$l" != quit ]; do echo "$l"; echo "err $l" >&2; done; exit 3`)
+		cfg.Compress = compress
+		s := serve(t, cfg)
+		long := strings.Repeat("long.", 1000)
+		plain := wspipetest.Dial(t, s.ws, &websocket.DialOptions{CompressionMode: websocket.CompressionNoContextTakeover})
+		plain.Send("hello")
+		plain.Expect("hello")
+		viewers := make(map[string]channels)
+		for _, protocol := range bridge.ChannelProtocols {
+			c := dialChannels(t, s.ws, protocol)
+			viewers[protocol] = c
+			c.say(bridge.ChannelStdin, protocol+"\n")
+			plain.Expect(protocol) // so c is a viewer
+		}
+		plain.Send(long, "quit")
+		if got := plain.ExpectEnd(1000, "exit 3"); !slices.Equal(got, []string{long}) {
+			t.Errorf("the plain viewer got %d messages: %.100q", len(got), got)
+		}
+		for protocol, c := range viewers {
+			got := c.rest()
+			if !strings.HasSuffix(got.on[1], long+"\n") || !strings.HasSuffix(got.on[2], "err "+long+"\n") {
+				t.Errorf("%s: got %.200q and %.200q", protocol, got.on[1], got.on[2])
+			}
+			if !strings.Contains(got.on[1], protocol+"\n") {
+				t.Errorf("%s: its own word has not come back: %.200q", protocol, got.on[1])
+			}
+			if st := status(t, got.on[3]); st.Reason != "NonZeroExitCode" || got.end != (websocket.CloseError{Code: 1000, Reason: "exit 3"}) {
+				t.Errorf("%s: status %s, %v", protocol, got.on[3], got.end)
+			}
+			if (protocol == bridge.ProtocolWspipe) != strings.HasSuffix(got.on[5], `{"type":"exit","code":3}`) {
+				t.Errorf("%s: control %s", protocol, got.on[5])
+			}
+		}
+	}
+}
+
+// TestSharedTerminal: who types is seen by all.
+func TestSharedTerminal(t *testing.T) {
+	t.Parallel()
+	cfg := shared(`echo ready; read -r l; echo "got $l by $TERM"; exit 2`)
+	cfg.Child.Terminal, cfg.Framing, cfg.Replay = process.FullTerminal, bridge.Bytes, 10
+	s := serve(t, cfg)
+	a, b := dial(t, s.ws), dial(t, s.ws)
+	for _, c := range []*wspipetest.Client{a, b} {
+		for said := ""; !strings.Contains(said, "ready"); said += c.Next() {
+		}
+	}
+	b.Send("typed\n")
+	for name, c := range map[string]*wspipetest.Client{"a": a, "b": b} {
+		if got := strings.Join(c.ExpectEnd(1000, "exit 2"), ""); !strings.HasSuffix(got, "typed\r\ngot typed by xterm-256color\r\n") {
+			t.Errorf("%s got %q", name, got)
+		}
+	}
+}
+
+// TestTooSlow: a client that reads nothing is told so and has to go, and nobody
+// else notices.
+func TestTooSlow(t *testing.T) {
+	t.Parallel()
+	const words = 200 // 12 MB, more than all kernel buffers and what may wait
+	s := serve(t, shared(`exec cat`))
+	stuck := dialRaw(t, s.ws)
+	stuck.SetReadBuffer(64 << 10)
+	stuck.frame(fin|opText, []byte("here"))
+	if got := stuck.message(); got != "here" {
+		t.Fatalf("got %q", got)
+	}
+	c := dial(t, s.ws)
+	word := strings.Repeat("x", 64<<10)
+	for range words {
+		c.Send(word)
+		c.Expect(word)
+	}
+	for got := 0; ; got++ {
+		head, size, err := stuck.header()
+		payload := make([]byte, size)
+		if err == nil {
+			_, err = io.ReadFull(stuck.r, payload)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if head != fin|opClose {
+			continue
+		}
+		code, reason := binary.BigEndian.Uint16(payload), payload[2:]
+		if got == words || code != 1013 || !regexp.MustCompile(`^too slow: [0-9]+ bytes behind$`).Match(reason) {
+			t.Errorf("closed with %d %q after %d messages", code, reason, got)
+		}
+		break
+	}
+	stuck.Close()
+	c.Send("still here")
+	c.Expect("still here")
+	s.log.await(t, `"code":1013`, 1)
+}

@@ -1,0 +1,172 @@
+//go:build unix
+
+package server
+
+import (
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// The table of shared children, without any child, and what encodes for them.
+
+// begin makes sh one that runs, and returns whether it has been stopped.
+func begin(t *shares, sh *share) (stopped *atomic.Bool) {
+	stopped = new(atomic.Bool)
+	t.began(sh, func() { stopped.Store(true) }, make(chan struct{}))
+	return stopped
+}
+
+func mustJoin(t *testing.T, table *shares) *share {
+	t.Helper()
+	sh, flag := table.join("/p")
+	if flag != "" {
+		t.Fatalf("no room: %s", flag)
+	}
+	return sh
+}
+
+// TestLinger: a child is stopped when it has been without a client for all of
+// the time, counted anew from each last one.
+func TestLinger(t *testing.T) {
+	for linger, want := range map[time.Duration][]bool{
+		0:           {true, true, true},
+		time.Minute: {false, false, true},
+		-1:          {false, false, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			table := newShares(Config{Linger: linger}, newSlots(0, 0))
+			sh := mustJoin(t, table)
+			stopped := begin(table, sh)
+			table.leave(sh)
+			for i, after := range []time.Duration{0, time.Minute - 1, 2} {
+				time.Sleep(after)
+				synctest.Wait()
+				if stopped.Load() != want[i] {
+					t.Errorf("linger %v: stopped is %v at step %d", linger, stopped.Load(), i)
+				}
+			}
+			again := mustJoin(t, table)
+			if (again == sh) == want[2] {
+				t.Errorf("linger %v: the next client gets the same child: %v", linger, again == sh)
+			}
+			begin(table, again)
+			table.leave(again)
+		})
+	}
+}
+
+// TestLingerBeginsAnew: whoever comes while a child lingers keeps it, and when
+// he goes it lingers as long as ever.
+func TestLingerBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := newShares(Config{Linger: time.Minute}, newSlots(0, 0))
+		sh := mustJoin(t, table)
+		stopped := begin(table, sh)
+		table.leave(sh)
+		time.Sleep(50 * time.Second)
+		if mustJoin(t, table) != sh {
+			t.Error("a lingering child is not shared")
+		}
+		time.Sleep(time.Hour)
+		table.leave(sh)
+		for range 10 { // each a moment before the end of the last one's time
+			time.Sleep(time.Minute - 1)
+			mustJoin(t, table)
+			table.leave(sh)
+		}
+		table.expire(sh) // a timer that had to wait for the table
+		synctest.Wait()
+		if stopped.Load() {
+			t.Error("stopped before its time")
+		}
+		time.Sleep(time.Minute + 1)
+		synctest.Wait()
+		if !stopped.Load() {
+			t.Error("not stopped")
+		}
+	})
+}
+
+// TestSlotsOfShares: only the child has one, whether it has been started or not.
+func TestSlotsOfShares(t *testing.T) {
+	t.Parallel()
+	table := newShares(Config{}, newSlots(1, 0))
+	sh := mustJoin(t, table)
+	mustJoin(t, table)
+	if _, flag := table.join("/another"); flag != "--maxforks" {
+		t.Errorf("a second child gets a slot, %q", flag)
+	}
+	table.leave(sh)
+	table.leave(sh) // none of them has started it
+	sh = mustJoin(t, table)
+	table.fail(sh)
+	again := mustJoin(t, table) // before all have left what has failed
+	table.leave(sh)
+	if again == sh || mustJoin(t, table) != again {
+		t.Error("what has failed is joined")
+	}
+	if table.slots.used != 1 {
+		t.Errorf("%d slots are taken, want 1", table.slots.used)
+	}
+}
+
+// TestEndedChildIsNotJoined: also while nobody has noted its end yet.
+func TestEndedChildIsNotJoined(t *testing.T) {
+	t.Parallel()
+	table := newShares(Config{Linger: -1}, newSlots(0, 0))
+	sh := mustJoin(t, table)
+	exited := make(chan struct{})
+	table.began(sh, func() {}, exited)
+	if mustJoin(t, table) != sh {
+		t.Error("a running child is not joined")
+	}
+	close(exited)
+	again := mustJoin(t, table)
+	if again == sh {
+		t.Error("an ended child is joined")
+	}
+	table.retire(sh)
+	table.leave(sh)
+	table.leave(sh)
+	if mustJoin(t, table) != again {
+		t.Error("the end of the first child has cost the second one its place")
+	}
+}
+
+// TestEncoder: its frames are those of a connection that was accepted with or
+// without permessage-deflate.
+func TestEncoder(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("all the same ", 200)
+	for _, deflate := range []bool{false, true} {
+		ours, theirs := net.Pipe()
+		got := make(chan []byte)
+		go func() { // ends when theirs is closed
+			p, _ := io.ReadAll(theirs)
+			got <- p
+		}()
+		ws, _ := newEncoder(ours, deflate)
+		for range 2 {
+			if err := ws.Write(t.Context(), websocket.MessageText, []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ws.CloseNow()
+		p := <-got
+		first := byte(fin | opText)
+		if deflate {
+			first |= 0x40 // RSV1: RFC 7692, section 6
+		}
+		half := len(p) / 2 // no context is taken over
+		if len(p) == 0 || p[0] != first || string(p[:half]) != string(p[half:]) || deflate != (half < len(text)/2) {
+			t.Errorf("deflate %v: %d bytes, first %x", deflate, len(p), p[:min(1, len(p))])
+		}
+	}
+}

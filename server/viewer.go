@@ -1,0 +1,104 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+
+	"wspipe/bridge"
+	"wspipe/process"
+)
+
+// view runs the session of a client that shares its child.
+func (c *connection) view() {
+	viewer, err := c.joinHub()
+	if err != nil {
+		c.refuse(err)
+		return
+	}
+	c.spec.Env = nil // the child has it, or that of another client
+	sh := c.share
+	c.log.Log(context.Background(), LevelAccess, "connect", "pid", sh.child.Pid())
+	if !c.server.sessions.add(viewer) {
+		viewer.Shutdown()
+	}
+	sum := viewer.Run()
+	c.leave()
+	c.logEnd(sh.child.Pid(), sum, sh.exitSoFar())
+	if c.server.cfg.Once {
+		<-sh.ended // leave has stopped it
+		c.server.sessionEnded(sh.status)
+	}
+	c.server.sessions.done(viewer)
+}
+
+// joinHub makes c a viewer of the child that it shares. If c is the first to come
+// here it starts that, with its environment; others wait for what becomes of it.
+func (c *connection) joinHub() (viewer *bridge.Viewer, err error) {
+	sh, s := c.share, c.server
+	sh.starting.Do(func() {
+		if sh.child, sh.err = process.Start(c.spec); sh.err != nil {
+			s.shares.fail(sh)
+			return
+		}
+		c.spec.Log.Log(context.Background(), LevelAccess, "shared child started", "pid", sh.child.Pid())
+		sh.hub = bridge.NewHub(sessionChild{sh.child}, c.hubOptions())
+		s.shares.began(sh, sh.hub.Stop, sh.child.Exited())
+		viewer = c.newViewer() // before Run, so that it gets the output from the beginning
+		// Ends with the child and its viewers; unblocked by share.stop.
+		go s.runShared(sh, c.spec.Log, s.sessions.hold())
+	})
+	if sh.err == nil && viewer == nil {
+		viewer = c.newViewer()
+	}
+	return viewer, sh.err
+}
+
+func (c *connection) newViewer() *bridge.Viewer {
+	c.share.viewers.Add(1)
+	return c.share.hub.NewViewer(c.ws, c.wire, c.deflate, c.sessionOptions())
+}
+
+// hubOptions are the flags that a shared child needs.
+func (c *connection) hubOptions() bridge.HubOptions {
+	cfg := &c.server.cfg
+	opt := bridge.HubOptions{
+		Options:    c.sessionOptions(),
+		Replay:     cfg.Replay,
+		Slow:       cfg.Slow,
+		ReadOnly:   cfg.ReadOnly,
+		NewEncoder: newEncoder,
+	}
+	opt.Log = c.spec.Log
+	return opt
+}
+
+// runShared carries the messages of a shared child and returns when nothing is
+// left of it. Then the server may stop: it calls release.
+func (s *Server) runShared(sh *share, log *slog.Logger, release func()) {
+	defer release()
+	go s.stopShared(sh) // ends with the child; unblocked by share.stop
+	code, signal := sh.hub.Run()
+	s.shares.retire(sh)
+	sh.status = code
+	log.Log(context.Background(), LevelAccess, "shared child ended",
+		"pid", sh.child.Pid(), exitAttr(code, signal), "viewers", sh.viewers.Load())
+	close(sh.ended)
+}
+
+// stopShared stops a shared child when the server stops.
+func (s *Server) stopShared(sh *share) {
+	select {
+	case <-sh.child.Exited():
+	case <-s.sessions.stopping:
+		s.shares.retire(sh)
+		sh.hub.Stop()
+	}
+}
+
+// exitSoFar tells how the child ended; nothing if it still runs.
+func (sh *share) exitSoFar() slog.Attr {
+	if !sh.over() {
+		return slog.Attr{}
+	}
+	return exitAttr(sh.child.Exit())
+}
