@@ -45,6 +45,13 @@ type HubOptions struct {
 	NewEncoder func(conn net.Conn, deflate bool) (ws *websocket.Conn, flush func() error)
 }
 
+// uncut is what viewers with streams apart have of a stream and others have not,
+// or not all of its message.
+type uncut struct {
+	begun []byte // of a message being sent in pieces; only if there is a replay
+	tail  []byte // read, and not cut yet
+}
+
 // Hub is one child for many viewers. Its output is cut into messages and made
 // into frames once; every viewer gets the same bytes.
 //
@@ -70,11 +77,11 @@ type Hub struct {
 	waiting    []*Viewer    // for the end of a message
 	forms      map[form]int // how many viewers have each, none of them 0
 	replay     replay
-	tail       []byte         // of stdout, after the last message
-	joining    map[form]press // what makes the frames of a replay
-	casting    bool           // between Hold and Release
-	midMessage bool           // viewers have part of a message
-	over       bool           // the child has ended
+	uncut      [2]uncut        // of stdout and stderr, after the last message
+	replays    map[bool]*burst // of lastMessages, until there are others
+	casting    bool            // between Hold and Release
+	midMessage bool            // viewers have part of a message
+	over       bool            // the child has ended
 	code       int
 	signal     string
 
@@ -89,7 +96,7 @@ func NewHub(child Child, opt HubOptions) *Hub {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Hub{child: child, opt: opt, stdin: newOutflow(child.Stdin()),
-		presses: map[form]press{}, forms: map[form]int{}, joining: map[form]press{}}
+		presses: map[form]press{}, forms: map[form]int{}, replays: map[bool]*burst{}}
 	h.replay = replay{maxMessages: opt.Replay, maxBytes: maxReplay}
 	if opt.Terminal {
 		h.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen}
@@ -218,34 +225,36 @@ func (h *Hub) admit(v *Viewer) {
 		h.fit()
 	}
 	v.wire.Out.Hold()
-	if frames := h.press(v.form).take(); len(frames) > 0 {
-		v.wire.Out.writeBurst(&burst{frames: frames, messages: len(h.replay.messages), whole: true})
-	}
+	v.wire.Out.writeBurst(h.lastMessages(v.form.channels))
 }
 
-// press returns the encoder for newcomers of that form, with the last messages
-// in it.
-func (h *Hub) press(f form) press {
-	p, ok := h.joining[f]
-	if !ok {
-		p = newPress(h.opt.NewEncoder, f)
-		h.joining[f] = p
+// lastMessages returns what newcomers get first, with streams apart or not. It is
+// not compressed, which would take long: a message need not be (RFC 7692, section 6).
+func (h *Hub) lastMessages(channels bool) *burst {
+	if b := h.replays[channels]; b != nil {
+		return b
 	}
-	if !f.channels {
-		for _, m := range h.replay.messages {
-			p.ws.Write(context.Background(), m.from.typ, m.payload())
-		}
-		return p
-	}
+	p := newPress(h.opt.NewEncoder, form{channels: channels})
 	for _, m := range h.replay.messages {
 		channel := ChannelStdout
-		if m.from == h.stderr {
+		switch {
+		case !channels:
+			p.ws.Write(context.Background(), m.from.typ, m.payload()) // an encoder takes all
+			continue
+		case m.from == h.stderr:
 			channel = ChannelStderr
 		}
 		p.stream(channel, m.raw(), maxStreamMessage)
 	}
-	p.stream(ChannelStdout, h.tail, maxStreamMessage)
-	return p
+	if channels {
+		for i, u := range h.uncut {
+			p.stream(ChannelStdout+byte(i), u.begun, maxStreamMessage)
+			p.stream(ChannelStdout+byte(i), u.tail, maxStreamMessage)
+		}
+	}
+	b := &burst{frames: p.take(), messages: len(h.replay.messages), whole: true}
+	h.replays[channels] = b
+	return b
 }
 
 // leave forgets v.
@@ -320,17 +329,23 @@ func (h hubFlow) Release() {
 	h.mu.Lock()
 	h.casting = false
 	wasMid := h.midMessage
-	h.midMessage = h.outlet.sender != nil
-	for _, b := range bursts {
-		b.whole = !wasMid && !h.midMessage
+	h.midMessage = h.outlet.sender != nil || h.stdout.owing || h.stderr != nil && h.stderr.owing
+	for f, b := range bursts {
+		b.whole = f.channels || !wasMid && !h.midMessage
 	}
-	for _, r := range h.recorded {
+	for i, r := range h.recorded {
 		h.replay.add(r.take())
+		h.uncut[i].begun = r.data // which only grows, or is replaced
 	}
-	if h.caster == h.stdout {
-		h.tail = append(h.tail[:0], h.stdout.buf[h.stdout.from:h.stdout.to]...)
+	if o := h.caster; o != nil {
+		u := &h.uncut[0]
+		if o == h.stderr {
+			u = &h.uncut[1]
+		}
+		u.tail = append(u.tail[:0], o.buf[o.from:o.to]...)
 	}
 	h.caster = nil
+	clear(h.replays)
 	viewers := h.viewers
 	var newcomers []*Viewer
 	if !h.midMessage {

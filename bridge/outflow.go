@@ -3,7 +3,6 @@ package bridge
 import (
 	"io"
 	"net"
-	"slices"
 	"sync"
 	"time"
 )
@@ -26,17 +25,27 @@ type Outflow struct {
 	size    int       // of what waits, in bytes
 	held    bool      // Hold was called
 	ending  bool      // End was called
+	sealed  bool      // seal was called
 	writing bool      // the goroutine runs
 	err     error     // why nothing more is written
 }
 
-// segment is some of what waits: a pooled block, or a burst that other flows
-// have, too.
+// segment is some of what waits: a pooled block, a burst that other flows have,
+// too, or copies of small ones.
 type segment struct {
-	b     []byte
-	burst *burst // nil for a block
-	cut   bool   // b is not all of the burst
+	b      []byte
+	burst  *burst // nil for a block; what is known of copies together
+	cut    bool   // b is not all of the burst
+	copies bool
 }
+
+const (
+	// smallBurst is up to which size a burst that waits is copied, in bytes: a
+	// reference would cost more.
+	smallBurst = 1 << 10
+	// maxCopies is how much is copied behind one another.
+	maxCopies = 32 << 10
+)
 
 // newOutflow returns an Outflow into w, which it closes with Close.
 func newOutflow(w io.WriteCloser) *Outflow {
@@ -90,7 +99,7 @@ func (o *Outflow) keep(p []byte) {
 func (o *Outflow) writeBurst(b *burst) (waiting int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.err != nil || o.ending {
+	if o.err != nil || o.ending || o.sealed {
 		return 0
 	}
 	n := 0
@@ -99,12 +108,35 @@ func (o *Outflow) writeBurst(b *burst) (waiting int) {
 	}
 	if n < len(b.frames) && o.err == nil {
 		o.size += len(b.frames) - n
-		o.waiting = append(o.waiting, segment{b: b.frames[n:], burst: b, cut: n > 0})
+		o.keepBurst(segment{b: b.frames[n:], burst: b, cut: n > 0})
 		if !o.held {
 			o.flush()
 		}
 	}
 	return o.size
+}
+
+// keepBurst adds s to what waits.
+func (o *Outflow) keepBurst(s segment) {
+	if len(s.b) > smallBurst || s.cut {
+		o.waiting = append(o.waiting, s)
+		return
+	}
+	last := len(o.waiting) - 1
+	if last < 0 || !o.waiting[last].copies || o.waiting[last].burst.whole != s.burst.whole || len(o.waiting[last].b) > maxCopies {
+		o.waiting = append(o.waiting, segment{burst: &burst{whole: s.burst.whole}, copies: true})
+		last++
+	}
+	l := &o.waiting[last]
+	l.b = append(l.b, s.b...) // who writes the front has its own slice
+	l.burst.messages += s.burst.messages
+}
+
+// seal makes writeBurst drop what comes from now on.
+func (o *Outflow) seal() {
+	o.mu.Lock()
+	o.sealed = true
+	o.mu.Unlock()
 }
 
 // dropBursts drops bursts of whole messages, oldest first, until no more than
@@ -116,7 +148,8 @@ func (o *Outflow) dropBursts(limit int) (messages int) {
 		if s := o.waiting[i]; s.burst != nil && !s.cut && s.burst.whole {
 			o.size -= len(s.b)
 			messages += s.burst.messages
-			o.waiting = slices.Delete(o.waiting, i, i+1)
+			copy(o.waiting[1:], o.waiting[:i]) // what stays is short, and what follows may be long
+			o.forgetFirst()
 			continue
 		}
 		i++
@@ -178,10 +211,20 @@ func (o *Outflow) take(n int) {
 		if first.burst == nil {
 			putBlock(first.b)
 		}
-		o.waiting = slices.Delete(o.waiting, 0, 1)
+		o.forgetFirst()
 		o.taken = 0
 	}
 	o.change.Broadcast()
+}
+
+// forgetFirst takes waiting[0] off, in the same time however much waits.
+func (o *Outflow) forgetFirst() {
+	o.waiting[0] = segment{}
+	if len(o.waiting) == 1 {
+		o.waiting = o.waiting[:0] // which keeps the room
+	} else {
+		o.waiting = o.waiting[1:]
+	}
 }
 
 // maxWrite is how much the goroutine writes at once, in bytes: what waits gets

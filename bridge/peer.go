@@ -115,6 +115,7 @@ func (p *peer) finish(e End) (first bool) {
 	p.endOnce.Do(func() {
 		first = true
 		p.end = e
+		p.wire.Out.seal()     // what others get is not to come after the last words
 		if p.usesChannels() { // before the child is stopped, or its end would be told
 			p.outlet.settle(onChannel(ChannelStatus, failure(e.Reason))) // unless farewell has said all
 		}

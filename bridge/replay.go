@@ -8,7 +8,7 @@ import (
 
 const (
 	// maxReplay bounds what a replay holds, in bytes.
-	maxReplay = 16 << 20
+	maxReplay = 4 << 20
 	// maxScreen is that for a terminal, of which a newcomer gets as much as may
 	// still be on the screen.
 	maxScreen = 64 << 10

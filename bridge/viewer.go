@@ -81,20 +81,27 @@ func (v *Viewer) admitted() {
 
 // deliver gives v what everybody gets, and looks after it if it is slow.
 func (v *Viewer) deliver(b *burst) {
-	behind := v.wire.Out.writeBurst(b)
+	waiting := v.wire.Out.writeBurst(b)
 	v.outlet.total.messages.Add(int64(b.messages))
 	v.outlet.total.bytes.Add(int64(len(b.frames)))
 	v.outlet.total.touch()
+	behind := v.behind(waiting)
 	switch {
 	case behind <= maxBehind:
 	case v.hub.opt.Slow == SlowDisconnect:
 		v.finish(endSlow(behind))
 	case v.hub.opt.Slow == SlowDrop:
-		v.lost.Add(int64(v.wire.Out.dropBursts(maxBehind)))
-		if behind = v.wire.Out.Waiting(); behind > 2*maxBehind { // one message that is longer than that
+		v.lost.Add(int64(v.wire.Out.dropBursts(maxBehind + waiting - behind)))
+		if behind = v.behind(v.wire.Out.Waiting()); behind > 2*maxBehind { // one message that is longer than that
 			v.finish(endSlow(behind))
 		}
 	}
+}
+
+// behind returns how much of what waits is no replay: that came before all that
+// was delivered, and may be longer than a viewer may be behind.
+func (v *Viewer) behind(waiting int) int {
+	return int(min(int64(waiting), v.outlet.total.bytes.Load()))
 }
 
 // tellExit ends v because the child has ended, once the client has all it wrote.

@@ -133,7 +133,18 @@ func (w *Wire) releaseBlock() {
 }
 
 // Write sends p or keeps it to be sent. It never waits.
-func (w *Wire) Write(p []byte) (int, error) { return w.Out.Write(p) }
+func (w *Wire) Write(p []byte) (int, error) {
+	if isCloseFrame(p) {
+		w.Out.seal()
+	}
+	return w.Out.Write(p)
+}
+
+// isCloseFrame reports whether p is a close frame (RFC 6455, section 5.5.1): no
+// data may follow it. The library writes each control frame at once.
+func isCloseFrame(p []byte) bool {
+	return len(p) >= 2 && p[0] == 0x80|8 && len(p) == 2+int(p[1])
+}
 
 // Closed is closed once nothing of the connection is left.
 func (w *Wire) Closed() <-chan struct{} { return w.closed }

@@ -1,0 +1,101 @@
+//go:build unix
+
+package bridge
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestNothingAfterACloseFrame: what is on its way to all viewers when one ends
+// does not come behind its close frame.
+func TestNothingAfterACloseFrame(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(v *viewer){
+		"client":         func(v *viewer) { v.write(closeFrame(1000, "")) },
+		"us":             func(v *viewer) { v.Shutdown() },
+		"protocol error": func(v *viewer) { v.write(maskedFrame(fin|0x40|opText, nil)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := startHub(t, newPuppet(t), HubOptions{}).join(link{}, Options{})
+			end(v)
+			if f, err := v.frame(); f.first != fin|opClose {
+				t.Fatalf("no close frame: %#x, %v", f.first, err)
+			}
+			v.deliver(&burst{frames: []byte("\x81\x04late"), messages: 1}) // as to one that has just left
+			v.Write(maskedFrame(fin|opClose, nil))                         // fails if it was an answer
+			if f, err := v.frame(); err == nil {
+				t.Errorf("after the close frame: %#x %q", f.first, f.payload)
+			}
+		})
+	}
+}
+
+// TestALongReplayIsNotSlowness: a replay may be longer than what may wait for a
+// viewer, also while more comes.
+func TestALongReplayIsNotSlowness(t *testing.T) {
+	t.Parallel()
+	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const lines, width = 80, 100_000
+			child := newPuppet(t)
+			h := startHub(t, child, HubOptions{Replay: lines, Slow: policy})
+			for i := range lines {
+				child.print(t, fmt.Sprintf("%0*d\n", width, i))
+			}
+			h.idle(lines)
+			v := h.join(link{buffers: 64 << 10}, Options{})
+			for i := range 5 {
+				child.print(t, fmt.Sprintf("%0*d\n", width, lines+i))
+			}
+			h.idle(lines + 5)
+			for i := range lines + 5 {
+				v.expect(fmt.Sprintf("%0*d", width, i))
+			}
+		})
+	}
+}
+
+// idle waits until the hub has sent so many messages.
+func (a *audience) idle(messages int64) {
+	a.t.Helper()
+	eventually(a.t, "the hub has sent all", func() bool { return a.outlet.total.messages.Load() == messages })
+	a.outlet.mu.Lock() // until they are with all viewers
+	defer a.outlet.mu.Unlock()
+}
+
+// TestManySmallMessagesWait: a viewer that reads late costs no more per message
+// when many wait for it.
+func TestManySmallMessagesWait(t *testing.T) {
+	t.Parallel()
+	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &held{release: make(chan struct{})}
+			o := newOutflow(w)
+			const messages = 200_000
+			began := time.Now()
+			for range messages {
+				o.writeBurst(&burst{frames: []byte("\x81\x01x"), messages: 1, whole: true})
+				if policy == SlowDrop {
+					o.dropBursts(messages)
+				}
+			}
+			close(w.release)
+			o.Wait(0)
+			o.Close()
+			if d := time.Since(began); d > 5*time.Second {
+				t.Errorf("%d messages took %v", messages, d)
+			}
+		})
+	}
+}
+
+// held writes nothing before release is closed.
+type held struct{ release chan struct{} }
+
+func (h *held) Write(p []byte) (int, error) { <-h.release; return len(p), nil }
+func (h *held) Close() error                { return nil }

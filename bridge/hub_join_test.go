@@ -1,0 +1,81 @@
+//go:build unix
+
+package bridge
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+)
+
+// TestChannelViewersMissNoStderr: with JSON the streams of a newcomer with
+// channels go on where its replay ends, with what is no message yet between.
+func TestChannelViewersMissNoStderr(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{Options: Options{Framing: JSON}, Replay: 5})
+	first := h.join(link{protocol: ProtocolWspipe}, Options{})
+	io.WriteString(child.far[2], "one\nha")
+	first.stream(ChannelStderr, 6)
+	v := h.join(link{protocol: ProtocolWspipe}, Options{})
+	io.WriteString(child.far[2], "lf\n")
+	if got := v.stream(ChannelStderr, 9); got != "one\nhalf\n" {
+		t.Errorf("stderr %q", got)
+	}
+}
+
+// stream reads n bytes of a channel, and drops what is on others.
+func (v *viewer) stream(channel byte, n int) string {
+	v.t.Helper()
+	var got strings.Builder
+	for got.Len() < n {
+		if _, message, _ := v.message(); message[0] == channel {
+			got.WriteString(message[1:])
+		}
+	}
+	return got.String()
+}
+
+// TestChannelViewersJoinInALongLine: a newcomer with channels gets all of the
+// line that is being sent.
+func TestChannelViewersJoinInALongLine(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{Replay: 5})
+	first := h.join(link{protocol: ProtocolWspipe}, Options{})
+	long := strings.Repeat("x", 300_000)
+	child.print(t, "one\n"+long)
+	first.stream(ChannelStdout, 4+len(long))
+	v := h.join(link{protocol: ProtocolWspipe}, Options{})
+	child.print(t, "y\n")
+	if got := v.stream(ChannelStdout, 4+len(long)+2); got != "one\n"+long+"y\n" {
+		t.Errorf("%d bytes: %.20q...%q", len(got), got, got[len(got)-3:])
+	}
+}
+
+// TestNobodyJoinsInABrokenOffLine: with JSON a line that another stream has
+// interrupted is not over.
+func TestNobodyJoinsInABrokenOffLine(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{Options: Options{Framing: JSON}, Replay: 1})
+	first := h.join(link{}, Options{})
+	long := strings.Repeat("x", 300_000)
+	child.print(t, long)
+	eventually(t, "the line has begun", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.midMessage })
+	io.WriteString(child.far[2], "oops\n")
+	first.message()
+	first.expect(`{"stream":"stderr","data":"oops"}`)
+	c, ws, wire := connect(t, link{})
+	v := &viewer{client: c, Viewer: h.NewViewer(ws, wire, false, Options{}), ended: make(chan Summary, 1)}
+	go func() { v.ended <- v.Run() }() // ends when the client goes
+	t.Cleanup(func() { c.Close(); v.summary() })
+	eventually(t, "it is there", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return len(h.viewers)+len(h.waiting) == 2
+	})
+	child.print(t, "y\nnext\n")
+	v.expect(fmt.Sprintf(`{"stream":"stdout","data":"%sy"}`, long), `{"stream":"stdout","data":"next"}`)
+}
