@@ -1,0 +1,183 @@
+//go:build unix
+
+package bridge
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestMessagesOfManyDoNotMix: each message of each client is a line of the
+// child's input, also one that is long and comes in many frames.
+func TestMessagesOfManyDoNotMix(t *testing.T) {
+	t.Parallel()
+	const clients, messages = 10, 20
+	child := newPuppet(t).readAll()
+	h := startHub(t, child, HubOptions{Options: Options{InputPatience: -1}})
+	want := map[string]int{}
+	var viewers []*viewer
+	for c := range clients {
+		v := h.join(link{}, Options{MaxMessage: 1 << 20})
+		viewers = append(viewers, v)
+		var sent []byte
+		for m := range messages {
+			line := strings.Repeat(string(rune('a'+c)), 1+m*20_000)
+			want[line]++
+			half := len(line) / 2
+			sent = append(sent, maskedFrame(opText, []byte(line[:half]))...)
+			sent = append(sent, maskedFrame(fin|opContinuation, []byte(line[half:]))...)
+		}
+		go v.client.Write(sent) // ends when it is read
+	}
+	eventually(t, "all have sent", func() bool {
+		return !slices.ContainsFunc(viewers, func(v *viewer) bool { return v.in.total.messages.Load() < messages })
+	})
+	h.Stop()
+	lines := strings.Split(strings.TrimSuffix(string(wait(t, "input", child.input)), "\n"), "\n")
+	for _, line := range lines {
+		want[line]--
+	}
+	for line, n := range want {
+		if n != 0 {
+			t.Errorf("%.10s... of %d bytes came %d times too rarely", line, len(line), n)
+		}
+	}
+}
+
+// TestHalfAMessageIsNoInput: what one client has begun stays away from the child
+// while others speak, and is one line when it is complete.
+func TestHalfAMessageIsNoInput(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{})
+	slow, quick := h.join(link{}, Options{MaxMessage: 1 << 20}), h.join(link{}, Options{})
+	half := strings.Repeat("a", 300_000)
+	slow.write(maskedFrame(opText, []byte(half)), maskedFrame(fin|opPing, []byte("all read")))
+	if f, err := slow.frame(); err != nil || f.first != fin|opPong {
+		t.Fatalf("instead of a pong: %v, %v", f, err)
+	}
+	quick.send("b")
+	if got := child.read(t, 2); got != "b\n" {
+		t.Errorf("the child read %q", got)
+	}
+	slow.write(maskedFrame(fin|opContinuation, []byte(half)))
+	if got := child.read(t, 600_001); got != half+half+"\n" {
+		t.Errorf("the child read %.10q", got)
+	}
+}
+
+// TestViewersMayOnlyLook: with ReadOnly nothing that they do reaches the child.
+func TestViewersMayOnlyLook(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t).readAll()
+	h := startHub(t, child, HubOptions{ReadOnly: true, Options: Options{Terminal: true, Framing: Bytes, InputPatience: -1}})
+	v := h.join(link{protocol: ProtocolWspipe}, Options{Terminal: true, Framing: Bytes})
+	for _, message := range []string{"\x00input", "\x04" + `{"Width":10,"Height":10}`, "\x05" + `{"type":"signal","signal":"INT"}`, "\xff\x00", "\x00more"} {
+		v.write(maskedFrame(fin|opBinary, []byte(message)))
+	}
+	eventually(t, "all has come", func() bool { return v.in.total.messages.Load() == 2 })
+	h.Stop()
+	if input := wait(t, "input", child.input); len(input) > 0 {
+		t.Errorf("input %q", input)
+	}
+	close(child.told)
+	for what := range child.told {
+		if what != "signal WINCH" { // that is the hub's own
+			t.Errorf("the child got %s", what)
+		}
+	}
+}
+
+// TestTheTerminalFitsEveryWindow: it is as large as the smallest window, and what
+// is on it is drawn anew for whoever comes.
+func TestTheTerminalFitsEveryWindow(t *testing.T) {
+	t.Parallel()
+	opt := Options{Terminal: true, Framing: Bytes}
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{Options: opt})
+	expect := func(want string) {
+		t.Helper()
+		if got := wait(t, want, child.told); got != want {
+			t.Errorf("the child got %s, want %s", got, want)
+		}
+	}
+	resize := func(v *viewer, cols, rows int) {
+		v.write(maskedFrame(fin|opBinary, fmt.Appendf([]byte{ChannelResize}, `{"Width":%d,"Height":%d}`, cols, rows)))
+	}
+	child.print(t, "\x1b[Hscreen")
+	first := h.join(link{protocol: ProtocolV5}, opt)
+	expect("signal WINCH")
+	resize(first, 100, 30)
+	expect("size 100x30")
+	second := h.join(link{protocol: ProtocolV5}, opt)
+	expect("signal WINCH")
+	resize(second, 80, 40)
+	expect("size 80x30")
+	plain := h.join(link{}, opt)
+	expect("signal WINCH")
+	if opcode, screen, _ := plain.message(); opcode != opBinary || screen != "\x1b[Hscreen" {
+		t.Errorf("a newcomer sees %q", screen)
+	}
+	second.write(closeFrame(1000, ""))
+	expect("size 100x30")
+}
+
+// TestBothStreamsForEverybody: lines of stdout and stderr come in order each,
+// however they cross.
+func TestBothStreamsForEverybody(t *testing.T) {
+	t.Parallel()
+	const lines = 3000
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{Slow: SlowBlock, Options: Options{Framing: JSON}})
+	var viewers []*viewer
+	for range 3 {
+		viewers = append(viewers, h.join(link{}, Options{Framing: JSON}))
+	}
+	for stream := 1; stream <= 2; stream++ {
+		go func() { // ends when it is read
+			for i := range lines {
+				width := 10
+				if i%500 == 0 {
+					width = 150_000
+				}
+				fmt.Fprintf(child.far[stream], "%d %0*d\n", i, width, 0)
+			}
+			io.WriteString(child.far[stream], "end\n")
+		}()
+	}
+	for _, v := range viewers {
+		next, part := map[string]int{}, map[string]string{}
+		for ended := 0; ended < 2; {
+			_, text, _ := v.message()
+			var m struct {
+				Stream, Data string
+				More         bool
+			}
+			if err := json.Unmarshal([]byte(text), &m); err != nil {
+				t.Fatalf("%.100q: %v", text, err)
+			}
+			part[m.Stream] += m.Data
+			if m.More {
+				continue
+			}
+			line := part[m.Stream]
+			delete(part, m.Stream)
+			if line == "end" {
+				ended++
+				continue
+			}
+			var n int
+			if fmt.Sscan(line, &n); n != next[m.Stream] {
+				t.Fatalf("%s: line %d instead of %d", m.Stream, n, next[m.Stream])
+			}
+			next[m.Stream]++
+		}
+		if next["stdout"] != lines || next["stderr"] != lines {
+			t.Errorf("%v lines", next)
+		}
+	}
+}
