@@ -40,7 +40,7 @@ func TestALongReplayIsNotSlowness(t *testing.T) {
 	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const lines, width = 80, 100_000
+			const lines, width = 35, 100_000
 			child := newPuppet(t)
 			h := startHub(t, child, HubOptions{Replay: lines, Slow: policy})
 			for i := range lines {
