@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 )
 
@@ -173,11 +172,9 @@ func TestJSONInterruptedLine(t *testing.T) {
 			s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: JSON})
 			long := strings.Repeat("x", 100_000)
 			stderr := strings.Repeat(strings.Repeat("e", 99)+"\n", 20_000)
+			child.print(t, long)
+			eventually(t, "a part is sent", func() bool { return s.outlet.total.total().Bytes > 0 })
 			go func() { // ends when the client has read
-				child.far[1].WriteString(long)
-				for s.outlet.total.total().Bytes == 0 { // a part is sent
-					time.Sleep(time.Millisecond)
-				}
 				child.far[2].WriteString(stderr)
 				child.far[1].WriteString(end)
 				child.exit(0, "")
