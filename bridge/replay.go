@@ -12,6 +12,11 @@ const (
 	// maxScreen is that for a terminal, of which a newcomer gets as much as may
 	// still be on the screen.
 	maxScreen = 64 << 10
+	// recordCost is what a message costs beside its bytes, about: empty ones are
+	// not for nothing.
+	recordCost = 64
+	// maxMerged is up to which size what a terminal shows is one record, in bytes.
+	maxMerged = 4 << 10
 )
 
 // recorded is a message as the child wrote it.
@@ -23,6 +28,7 @@ type recorded struct {
 // replay has the last messages of a child, for those who come later.
 type replay struct {
 	maxMessages, maxBytes int
+	merges                bool // where a message ends means nothing
 
 	messages []recorded
 	size     int // of them, in bytes
@@ -31,12 +37,17 @@ type replay struct {
 // add adds messages, and forgets the oldest.
 func (r *replay) add(more []recorded) {
 	for _, m := range more {
+		if last := len(r.messages) - 1; r.merges && last >= 0 && len(r.messages[last].data)+len(m.data) <= maxMerged {
+			r.messages[last].data = append(r.messages[last].data, m.data...)
+			r.size += len(m.data)
+			continue
+		}
 		r.messages = append(r.messages, m)
-		r.size += len(m.data)
+		r.size += len(m.data) + recordCost
 	}
 	n := 0
 	for len(r.messages)-n > r.maxMessages || r.size > r.maxBytes {
-		r.size -= len(r.messages[n].data)
+		r.size -= len(r.messages[n].data) + recordCost
 		r.messages[n] = recorded{}
 		n++
 	}

@@ -1,0 +1,46 @@
+//go:build unix
+
+package bridge
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestReplayIsBounded: also if it may hold any number of messages, and these are
+// empty.
+func TestReplayIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]*replay{
+		"messages": {maxMessages: 1 << 40, maxBytes: maxReplay},
+		"screen":   {maxMessages: 1 << 40, maxBytes: maxScreen, merges: true},
+	} {
+		for range 200_000 {
+			r.add([]recorded{{}, {data: []byte("x")}})
+		}
+		if n := len(r.messages); n == 0 || n > r.maxBytes/recordCost {
+			t.Errorf("%s: %d messages are held", name, n)
+		}
+		r.add([]recorded{{data: []byte(strings.Repeat("y", r.maxBytes-recordCost))}})
+		if n := len(r.messages); n != 1 || r.size > r.maxBytes {
+			t.Errorf("%s: %d messages of %d bytes are held", name, n, r.size)
+		}
+	}
+}
+
+// TestScreenOfSmallPieces: keys that are echoed one by one fill a terminal's
+// replay with what they say, not with how many they are.
+func TestScreenOfSmallPieces(t *testing.T) {
+	t.Parallel()
+	r := &replay{maxMessages: 1 << 40, maxBytes: maxScreen, merges: true}
+	for range 2 * maxScreen {
+		r.add([]recorded{{data: []byte("x")}})
+	}
+	bytes := 0
+	for _, m := range r.messages {
+		bytes += len(m.data)
+	}
+	if bytes < maxScreen*9/10 {
+		t.Errorf("%d bytes are held", bytes)
+	}
+}
