@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"math"
@@ -99,7 +98,7 @@ func NewHub(child Child, opt HubOptions) *Hub {
 		presses: map[form]press{}, forms: map[form]int{}, replays: map[bool]*burst{}}
 	h.replay = replay{maxMessages: opt.Replay, maxBytes: maxReplay}
 	if opt.Terminal {
-		h.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen}
+		h.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen, merges: true}
 	}
 	h.outlet.flow = hubFlow{h}
 	h.stdout = h.newStream(ChannelStdout)
@@ -181,20 +180,29 @@ func (h *Hub) castStderr() {
 }
 
 // Stop stops the child; viewers are told how it ended. It does not wait.
-func (h *Hub) Stop() {
-	h.stopOnce.Do(func() { stopChild(&h.tasks, h.child, h.stdin, h.opt.InputPatience) })
+func (h *Hub) Stop() { h.stop() }
+
+// stop is Stop, and reports whether it is the first.
+func (h *Hub) stop() (first bool) {
+	h.stopOnce.Do(func() {
+		first = true
+		stopChild(&h.tasks, h.child, h.stdin, h.opt.InputPatience)
+	})
+	return first
 }
 
 // brokenFraming ends all because the child does not keep to its framing.
 func (h *Hub) brokenFraming(cause error, position int64) {
+	if !h.stop() { // it may have been stopped within a record
+		return
+	}
+	logBroken(h.opt.Options, h.child.Pid(), cause, position)
 	h.mu.Lock()
 	told := slices.Concat(h.viewers, h.waiting)
 	h.mu.Unlock()
-	logBroken(h.opt.Options, h.child.Pid(), cause, position)
 	for _, v := range told {
 		v.finish(endBadFraming(h.opt.Framing, cause))
 	}
-	h.Stop()
 }
 
 // join makes v a viewer, as soon as no message is half sent. It reports false if
@@ -393,5 +401,3 @@ func (h hubFlow) Wait(n int) error {
 	}
 	return nil
 }
-
-var errReadOnly = errors.New("viewers may only look (--readonly)")

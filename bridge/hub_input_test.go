@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +68,21 @@ func TestHalfAMessageIsNoInput(t *testing.T) {
 	slow.write(maskedFrame(fin|opContinuation, []byte(half)))
 	if got := child.read(t, 600_001); got != half+half+"\n" {
 		t.Errorf("the child read %.10q", got)
+	}
+}
+
+// TestStoppedWithinARecord: what a child that we stop leaves unfinished is no
+// breach of its framing.
+func TestStoppedWithinARecord(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{Options: Options{Framing: Length, Log: slog.New(slog.NewTextHandler(&log, nil))}})
+	child.print(t, "\x00\x00\x00\x09half")
+	h.Stop()
+	h.ended <- wait(t, "the end of the hub", h.ended)
+	if got := log.String(); got != "" {
+		t.Errorf("logged %q", got)
 	}
 }
 

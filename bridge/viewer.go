@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"errors"
 	"log/slog"
 	"sync/atomic"
 
@@ -17,8 +18,9 @@ type Viewer struct {
 	lost atomic.Int64 // messages dropped because it was slow
 }
 
-// NewViewer makes a client of h, which gets everything from then on, on wire and the WebSocket on it. deflate tells
-// whether permessage-deflate was negotiated. Run does the work and must be called.
+// NewViewer makes a client of h, which gets everything from then on, on wire and
+// the WebSocket on it. deflate tells whether permessage-deflate was negotiated.
+// Run does the work and must be called.
 func (h *Hub) NewViewer(ws *websocket.Conn, wire *Wire, deflate bool, opt Options) *Viewer {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -122,6 +124,8 @@ type viewedChild struct {
 	Child
 	viewer *Viewer
 }
+
+var errReadOnly = errors.New("viewers may only look (--readonly)")
 
 // Signal implements Child.
 func (c viewedChild) Signal(name string) error {
