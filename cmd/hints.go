@@ -78,7 +78,7 @@ func (o *options) cannotServe(err error) error {
 	if exposed, ok := errors.AsType[*server.ExposedTerminalError](err); ok {
 		return misuse{hint(fmt.Errorf("anybody who can reach %s could type into this terminal", exposed.Address),
 			"ask for a password: --htpasswd=FILE, or one of the other ways that --help lists", "or stay on this machine: no --address",
-			"or, if that is meant: --no-auth")}
+			"or let them only look: --share=broadcast --readonly", "or, if that is meant: --no-auth")}
 	}
 	inUse := errors.Is(err, syscall.EADDRINUSE)
 	switch {
