@@ -53,14 +53,14 @@ type form struct {
 // press is an encoder at work for one form.
 type press struct {
 	*encoder
-	ws    *websocket.Conn
-	flush func() error
+	*target // to it
+	flush   func() error
 }
 
 func newPress(open func(net.Conn, bool) (*websocket.Conn, func() error), f form) press {
 	e := &encoder{}
 	ws, flush := open(e, f.deflate)
-	return press{e, ws, flush}
+	return press{e, &target{ws: ws}, flush}
 }
 
 // take returns what was gathered, and begins anew.

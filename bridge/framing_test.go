@@ -78,8 +78,8 @@ func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 	done := make(chan error)
 	go func() { // ends when the client has read
 		s.run(output)
-		if s.cutOff = s.targets[0].long != nil; s.cutOff {
-			s.targets[0].long.Close()
+		if s.cutOff = s.targets[0].(*target).long != nil; s.cutOff {
+			s.targets[0].(*target).long.Close()
 		}
 		done <- s.ws.Write(t.Context(), websocket.MessageBinary, []byte(mark))
 	}()

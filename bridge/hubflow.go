@@ -23,7 +23,7 @@ func (h hubFlow) Hold() {
 		case h.forms[f] == 0:
 			delete(h.presses, f)
 		case !f.channels:
-			h.outlet.targets = append(h.outlet.targets, target{ws: p.ws})
+			h.outlet.targets = append(h.outlet.targets, p.target)
 		}
 	}
 }

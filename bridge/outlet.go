@@ -16,7 +16,7 @@ type outlet struct {
 	total traffic // of what the child's streams send
 
 	mu      sync.Mutex // held by who sends
-	targets []target
+	targets []sink
 	sender  *outbound // whose message is being sent in pieces, or nil
 	settled bool      // the last message has been sent
 }
@@ -30,14 +30,17 @@ type flow interface {
 	Wait(n int) error
 }
 
-// target is a WebSocket that gets every message.
-type target struct {
-	ws   *websocket.Conn
-	long io.WriteCloser // the long message being sent in pieces, or nil
+// sink gets every message that leaves by an outlet.
+type sink interface {
+	// message takes one that is one frame.
+	message(typ websocket.MessageType, payload []byte) error
+	// piece takes a frame of one that has, or will have, several. Until the last
+	// there is no other.
+	piece(typ websocket.MessageType, payload []byte, last bool) error
 }
 
 func newOutlet(ws *websocket.Conn, flow flow) outlet {
-	return outlet{flow: flow, targets: []target{{ws: ws}}}
+	return outlet{flow: flow, targets: []sink{&target{ws: ws}}}
 }
 
 // begin lets the caller send until it calls end; all of that leaves in one write.
@@ -58,9 +61,7 @@ func (o *outlet) end() {
 // sendAlone sends a message that is one frame.
 func (o *outlet) sendAlone(typ websocket.MessageType, payload []byte) error {
 	for _, t := range o.targets {
-		// A background context: the library closes a connection whose write
-		// is cancelled, and a write to a Wire does not wait anyway.
-		if err := t.ws.Write(context.Background(), typ, payload); err != nil {
+		if err := t.message(typ, payload); err != nil {
 			return err
 		}
 	}
@@ -70,8 +71,8 @@ func (o *outlet) sendAlone(typ websocket.MessageType, payload []byte) error {
 // sendPiece sends a frame of a message that has, or will have, several.
 func (o *outlet) sendPiece(s *outbound, piece []byte, last bool) error {
 	o.sender = s
-	for i := range o.targets {
-		if err := o.targets[i].sendPiece(s.typ, piece, last); err != nil {
+	for _, t := range o.targets {
+		if err := t.piece(s.typ, piece, last); err != nil {
 			return err
 		}
 	}
@@ -79,24 +80,6 @@ func (o *outlet) sendPiece(s *outbound, piece []byte, last bool) error {
 		o.sender = nil
 	}
 	return nil
-}
-
-func (t *target) sendPiece(typ websocket.MessageType, piece []byte, last bool) (err error) {
-	if t.long == nil {
-		if t.long, err = t.ws.Writer(context.Background(), typ); err != nil {
-			return err
-		}
-	}
-	if len(piece) > 0 {
-		if _, err = t.long.Write(piece); err != nil {
-			return err
-		}
-	}
-	if last {
-		err = t.long.Close()
-		t.long = nil
-	}
-	return err
 }
 
 // sendBinary sends messages that are none of the child's streams, unless settle
@@ -126,4 +109,35 @@ func (o *outlet) send(messages [][]byte) {
 	for _, m := range messages {
 		o.sendAlone(websocket.MessageBinary, m) // fails if the connection has ended
 	}
+}
+
+// target is a sink: a WebSocket.
+type target struct {
+	ws   *websocket.Conn
+	long io.WriteCloser // the long message being sent in pieces, or nil
+}
+
+// message implements sink. Its context is in the background: the library closes a
+// connection whose write is cancelled, and a write to a Wire does not wait anyway.
+func (t *target) message(typ websocket.MessageType, payload []byte) error {
+	return t.ws.Write(context.Background(), typ, payload)
+}
+
+// piece implements sink.
+func (t *target) piece(typ websocket.MessageType, payload []byte, last bool) (err error) {
+	if t.long == nil {
+		if t.long, err = t.ws.Writer(context.Background(), typ); err != nil {
+			return err
+		}
+	}
+	if len(payload) > 0 {
+		if _, err = t.long.Write(payload); err != nil {
+			return err
+		}
+	}
+	if last {
+		err = t.long.Close()
+		t.long = nil
+	}
+	return err
 }

@@ -33,7 +33,8 @@ type peer struct {
 	tasks       sync.WaitGroup // whatever the end waits for
 	ignoredOnce sync.Once
 	endOnce     sync.Once
-	end         End // set by finish
+	end         End  // set by finish
+	answered    bool // the client has answered our close frame; set by closeConn
 }
 
 // init joins the connection and what takes its messages.
@@ -43,7 +44,7 @@ func (p *peer) init(ws *websocket.Conn, wire *Wire, child Child, stdin *Outflow,
 	p.outlet = newOutlet(ws, wire.Out)
 	p.in = inbound{ws: ws, out: stdin, limit: opt.MaxMessage, wait: p.waitForChild}
 	if p.usesChannels() {
-		p.in.codec, p.in.obey = p.streamCodec(), p.obey
+		p.in.codec, p.in.obey = streamCodec(opt.MaxMessage), p.obey
 	} else {
 		f := framings[opt.Framing]
 		p.in.codec, p.in.whole = f.codec(), f.whole
@@ -54,17 +55,22 @@ func (p *peer) init(ws *websocket.Conn, wire *Wire, child Child, stdin *Outflow,
 	ws.SetReadLimit(-1) // inbound has the limit, and its own words for it
 }
 
-// streamCodec cuts streams into messages that the client takes, on channels.
-func (p *peer) streamCodec() codec {
-	size := maxStreamMessage
-	if p.opt.MaxMessage > 0 {
-		size = int(min(int64(size), p.opt.MaxMessage))
-	}
-	return chunks(max(1, size-lead))
-}
-
 // usesChannels reports whether the client has the child's streams apart.
 func (p *peer) usesChannels() bool { return p.protocol != "" }
+
+// carryInput carries the client's messages to the child until the connection
+// has ended, and the tasks.
+func (p *peer) carryInput() {
+	stopTimers := p.startTimers()
+	p.receiveAll() // unblocked by whatever closes the connection
+	if p.end.by == byLoss {
+		p.wire.Abort()
+	}
+	p.tasks.Wait()
+	p.ws.CloseNow()
+	stopTimers()
+	<-p.wire.Closed()
+}
 
 // receiveAll carries the client's messages to the child until the connection
 // ends or a message breaks the rules.
@@ -134,7 +140,8 @@ func (p *peer) closeConn() {
 	switch p.end.by {
 	case byUs:
 		p.in.ended.Store(true)
-		p.ws.Close(p.end.Code, cutReason(p.end.Reason))
+		err := p.ws.Close(p.end.Code, cutReason(p.end.Reason)) // nil also if the connection is lost meanwhile
+		p.answered = p.wire.done.Load() || err == nil && !p.wire.lost.Load()
 	case bySilence:
 		p.in.ended.Store(true)
 		// Whoever answers no ping will not answer a close frame either.

@@ -62,9 +62,7 @@ type Options struct {
 // Session runs one connection and one child to their joint end.
 type Session struct {
 	peer
-	stdout *outbound
-	stderr *outbound // nil if the client does not get it
-
+	output   streams
 	stopOnce sync.Once
 }
 
@@ -87,30 +85,8 @@ func NewSession(ws *websocket.Conn, wire *Wire, child Child, opt Options) *Sessi
 	s := &Session{}
 	s.init(ws, wire, child, newOutflow(child.Stdin()), opt)
 	s.ending, s.inputTaken = s.stopChild, child.Stop
-	if s.usesChannels() {
-		s.sendStreams()
-	} else {
-		s.sendMessages()
-	}
+	s.output = newStreams(child, &s.outlet, opt, s.usesChannels(), s.brokenFraming)
 	return s
-}
-
-// sendMessages sets s up for a client that speaks plain messages.
-func (s *Session) sendMessages() {
-	f := framings[s.opt.Framing]
-	s.stdout = &outbound{outlet: &s.outlet, codec: f.codec(), typ: f.typ, broken: s.brokenFraming}
-	if s.opt.Framing == JSON {
-		s.stdout.stream = "stdout"
-		s.stderr = &outbound{outlet: &s.outlet, codec: f.codec(), typ: f.typ, stream: "stderr"}
-	}
-}
-
-// sendStreams sets s up for a client that has streams apart.
-func (s *Session) sendStreams() {
-	s.stdout = &outbound{outlet: &s.outlet, codec: s.streamCodec(), typ: websocket.MessageBinary, channel: ChannelStdout}
-	if !s.opt.Terminal {
-		s.stderr = &outbound{outlet: &s.outlet, codec: s.streamCodec(), typ: websocket.MessageBinary, channel: ChannelStderr}
-	}
 }
 
 // Run carries messages both ways and returns once the child and its group, the
@@ -120,15 +96,7 @@ func (s *Session) Run() Summary {
 		s.greet()
 	}
 	s.tasks.Go(s.sendOutput) // ends at the end of the output; unblocked by Child.Stop and Outflow.Fail
-	stopTimers := s.startTimers()
-	s.receiveAll() // unblocked by whatever closes the connection
-	if s.end.by == byLoss {
-		s.wire.Abort()
-	}
-	s.tasks.Wait()
-	s.ws.CloseNow()
-	stopTimers()
-	<-s.wire.Closed()
+	s.carryInput()
 	code, signal := s.child.Exit()
 	return Summary{End: s.end, ExitCode: code, Signal: signal, In: s.in.total.total(), Out: s.outlet.total.total()}
 }
@@ -143,14 +111,7 @@ func (s *Session) Abort() { s.wire.Abort() }
 // sendOutput carries the child's output to the client, and ends the session
 // when the client has it all.
 func (s *Session) sendOutput() {
-	var sent sync.WaitGroup
-	if s.stderr != nil {
-		sent.Go(s.sendStderr) // ends and is unblocked as this
-	} else {
-		s.tasks.Go(s.logStderr) // ends at the end of stderr; unblocked by Child.Stop
-	}
-	s.stdout.run(s.child.Stdout())
-	sent.Wait()
+	s.output.run(&s.tasks)
 	code, signal := s.child.Exit()
 	s.stopChild() // whoever of the group is left
 	if s.usesChannels() {
@@ -158,15 +119,6 @@ func (s *Session) sendOutput() {
 	}
 	s.wire.Out.Wait(0)
 	s.finish(endExit(code, signal, s.opt.ExitCloseCode))
-}
-
-func (s *Session) logStderr() { LogStderr(s.child.Stderr(), s.child.Pid(), s.opt.Log) }
-
-// sendStderr carries stderr to the client and to the log.
-func (s *Session) sendStderr() {
-	log := lineLog{log: s.opt.Log, pid: s.child.Pid()}
-	s.stderr.run(io.TeeReader(s.child.Stderr(), &log))
-	log.end()
 }
 
 // brokenFraming ends the session because the child does not keep to its framing,

@@ -1,0 +1,68 @@
+package bridge
+
+import (
+	"io"
+	"sync"
+
+	"github.com/coder/websocket"
+)
+
+// streams send what a child writes by an outlet.
+type streams struct {
+	child  Child
+	opt    Options
+	stdout *outbound
+	stderr *outbound // nil if it goes to the log alone
+}
+
+// newStreams returns the streams of child: apart for a client with channels, else
+// as opt.Framing says. broken is told how stdout breaks that, and at which byte.
+func newStreams(child Child, outlet *outlet, opt Options, channels bool, broken func(cause error, position int64)) streams {
+	s := streams{child: child, opt: opt}
+	if channels {
+		s.stdout = &outbound{outlet: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: ChannelStdout}
+		if !opt.Terminal {
+			s.stderr = &outbound{outlet: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: ChannelStderr}
+		}
+		return s
+	}
+	f := framings[opt.Framing]
+	s.stdout = &outbound{outlet: outlet, codec: f.codec(), typ: f.typ, broken: broken}
+	if opt.Framing == JSON {
+		s.stdout.stream = "stdout"
+		s.stderr = &outbound{outlet: outlet, codec: f.codec(), typ: f.typ, stream: "stderr"}
+	}
+	return s
+}
+
+// streamCodec cuts streams into messages of at most limit bytes, a channel's number
+// among them. Zero or less means as long as clients are sure to take.
+func streamCodec(limit int64) codec {
+	size := maxStreamMessage
+	if limit > 0 {
+		size = int(min(int64(size), limit))
+	}
+	return chunks(max(1, size-lead))
+}
+
+// run sends all that the child writes. What goes to the log alone may take longer,
+// as one of tasks; that ends, and is unblocked, by Child.Stop.
+func (s *streams) run(tasks *sync.WaitGroup) {
+	var sent sync.WaitGroup
+	if s.stderr != nil {
+		sent.Go(s.sendStderr) // ends and is unblocked as this
+	} else {
+		tasks.Go(s.logStderr)
+	}
+	s.stdout.run(s.child.Stdout())
+	sent.Wait()
+}
+
+func (s *streams) logStderr() { LogStderr(s.child.Stderr(), s.child.Pid(), s.opt.Log) }
+
+// sendStderr carries stderr to the client and to the log.
+func (s *streams) sendStderr() {
+	log := lineLog{log: s.opt.Log, pid: s.child.Pid()}
+	s.stderr.run(io.TeeReader(s.child.Stderr(), &log))
+	log.end()
+}
