@@ -84,8 +84,12 @@ func failure(reason string) Status {
 
 // Refuse closes ws because no child could be started for it. It returns when
 // the peer has answered, or is not going to.
-func Refuse(ws *websocket.Conn, reason string) {
-	end := endCannotStart(reason)
+func Refuse(ws *websocket.Conn, reason string) { refuse(ws, endCannotStart(reason)) }
+
+// RefuseResume closes ws because of an error of Attach, as Refuse does.
+func RefuseResume(ws *websocket.Conn) { refuse(ws, endNoMore) }
+
+func refuse(ws *websocket.Conn, end End) {
 	if channelProtocol(ws) != "" {
 		ws.Write(context.Background(), websocket.MessageBinary, onChannel(ChannelStatus, failure(end.Reason)))
 	}

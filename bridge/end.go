@@ -37,6 +37,8 @@ var (
 	endNotUTF8  = End{Code: websocket.StatusInvalidFramePayloadData, Reason: "text is not UTF-8"}
 	endProtocol = End{Code: websocket.StatusProtocolError, Reason: "protocol error"}
 	endSilent   = End{Code: websocket.StatusPolicyViolation, Reason: "no answer to pings", by: bySilence}
+	endTaken    = End{Code: 4010, Reason: "attached elsewhere"}
+	endNoMore   = End{Code: 4011, Reason: "history lost"}
 	endControl  = End{Code: websocket.StatusMessageTooBig, Reason: fmt.Sprintf("control message over %d bytes", maxControl)}
 	endLost     = End{Code: websocket.StatusAbnormalClosure, Reason: "connection lost", by: byLoss}
 )

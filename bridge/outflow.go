@@ -23,6 +23,7 @@ type Outflow struct {
 	waiting []segment // what the kernel has not taken; none is empty
 	taken   int       // of waiting[0]
 	size    int       // of what waits, in bytes
+	total   int64     // bytes written and waiting, ever
 	held    bool      // Hold was called
 	ending  bool      // End was called
 	sealed  bool      // seal was called
@@ -65,6 +66,7 @@ func (o *Outflow) Write(p []byte) (int, error) {
 	case o.ending:
 		return 0, net.ErrClosed
 	}
+	o.total += int64(len(p))
 	n := 0
 	if !o.held && o.size == 0 {
 		if n = o.try(p); n == len(p) || o.err != nil {
@@ -102,6 +104,7 @@ func (o *Outflow) writeBurst(b *burst) (waiting int) {
 	if o.err != nil || o.ending || o.sealed {
 		return 0
 	}
+	o.total += int64(len(b.frames))
 	n := 0
 	if !o.held && o.size == 0 {
 		n = o.try(b.frames)
@@ -272,6 +275,23 @@ func (o *Outflow) Waiting() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.size
+}
+
+// position returns how many bytes were written, also those that wait.
+func (o *Outflow) position() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.total
+}
+
+// handed returns how many of them the kernel has taken; 0 after an error.
+func (o *Outflow) handed() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err != nil {
+		return 0
+	}
+	return o.total - int64(o.size)
 }
 
 // Wait waits until at most n bytes wait. It returns the error that ended the

@@ -39,6 +39,14 @@ const (
 // start.
 const SizeParameter = "wspipe_size"
 
+// SessionParameter and AfterParameter are the query parameters by which a client
+// names its session in the opening handshake, and how many of its messages it has
+// counted already.
+const (
+	SessionParameter = "wspipe_session"
+	AfterParameter   = "wspipe_after"
+)
+
 // Size is the message on ChannelResize, in characters.
 type Size struct {
 	Width, Height uint16

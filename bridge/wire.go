@@ -146,6 +146,24 @@ func isCloseFrame(p []byte) bool {
 	return len(p) >= 2 && p[0] == 0x80|8 && len(p) == 2+int(p[1])
 }
 
+// acked returns how many bytes of Out the peer's host has at least. Where the
+// kernel does not tell, the send buffer is to be smaller than what matters.
+func (w *Wire) acked() int64 {
+	handed := w.Out.handed() // first: what follows only makes more unsent
+	return handed - int64(unsent(w.Conn))
+}
+
+// boundSendBuffer bounds what the kernel keeps for the peer to n bytes, about.
+func (w *Wire) boundSendBuffer(n int) {
+	conn := w.Conn
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
+		conn = c.NetConn()
+	}
+	if c, ok := conn.(interface{ SetWriteBuffer(int) error }); ok {
+		c.SetWriteBuffer(n)
+	}
+}
+
 // Closed is closed once nothing of the connection is left.
 func (w *Wire) Closed() <-chan struct{} { return w.closed }
 

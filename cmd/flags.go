@@ -20,6 +20,7 @@ func (o *options) addFlags(to *pflag.FlagSet) {
 	o.addMessages(f)
 	o.addTerminals(f)
 	o.addSharing(f)
+	o.addResuming(f)
 	o.addLife(f)
 	o.addAccess(f)
 	o.addEnvironment(f)

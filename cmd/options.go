@@ -51,6 +51,7 @@ type options struct {
 	linger   time.Duration // negative: for ever
 	slow     bridge.SlowPolicy
 	readOnly bool
+	resuming
 	// Life of a child
 	maxForks      int
 	maxRuntime    time.Duration
@@ -95,6 +96,7 @@ func newOptions() *options {
 		sameOrigin:   true,
 		logLevel:     server.LevelAccess,
 		logFormat:    formatText,
+		resuming:     resuming{buffer: defaultResumeBuffer},
 	}
 }
 
@@ -149,6 +151,7 @@ func (o *options) config() (server.Config, error) {
 		Software:       "wspipe/" + version(),
 	}
 	o.fillSharing(&cfg)
+	o.fillResuming(&cfg)
 	if o.socketMode != nil {
 		cfg.UnixSocketMode = *o.socketMode
 	}
@@ -254,7 +257,7 @@ func (o *options) contradictions() error {
 	says(o.redirPort != 0 && o.redirPort == o.chosenPort(), fmt.Errorf("--redirport=%d is the port that it redirects to", o.redirPort))
 	says(o.authHeader != "" && len(o.proxies) == 0, hint(errors.New("--auth-header needs to know which proxy may send it"),
 		"--trusted-proxy=127.0.0.1"))
-	return errors.Join(append(problems, o.sharingContradictions())...)
+	return errors.Join(append(problems, o.sharingContradictions(), o.resumingContradictions())...)
 }
 
 // firstTwice returns the first of names that has been there before, or "".

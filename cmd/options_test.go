@@ -36,6 +36,7 @@ func TestDefaults(t *testing.T) {
 		PassEnv:      defaultPassEnv,
 		MaxMessage:   1 << 20,
 		PingInterval: 30 * time.Second,
+		ResumeBuffer: 1 << 20,
 		MaxChildren:  1024,
 		Software:     "wspipe/" + version(),
 	}
@@ -150,7 +151,7 @@ func TestEachFlag(t *testing.T) {
 func TestFlagGroups(t *testing.T) {
 	var groups []string
 	byGroup(knownFlags(), func(group string) { groups = append(groups, group) }, func(*pflag.Flag) {})
-	want := []string{"Listening", "What to serve", "Messages", "Terminals", "Sharing", "Life of a child", "Who may come in", "Environment", "Log", "Other"}
+	want := []string{"Listening", "What to serve", "Messages", "Terminals", "Sharing", "Sessions that survive", "Life of a child", "Who may come in", "Environment", "Log", "Other"}
 	if !slices.Equal(groups, want) {
 		t.Errorf("got %q, want %q", groups, want)
 	}

@@ -72,6 +72,12 @@ type Config struct {
 	// ReadOnly takes no input from clients.
 	ReadOnly bool
 
+	// Resume is how long a client that names its session may take to come back to
+	// it. Zero means that there is nothing to come back to.
+	Resume time.Duration
+	// ResumeBuffer is how much is held for such a client, in bytes, about.
+	ResumeBuffer int
+
 	// Console serves the developer console on plain HTTP requests.
 	Console bool
 	// Headers are added to every answer, HeadersWS to those that open a

@@ -21,19 +21,28 @@ type connection struct {
 	share   *share // the child that it shares, or nil
 	leave   func() // frees its slot
 	spec    process.Spec
+	size    process.WindowSize // of the client's window, zero if it has not told
 	log     *slog.Logger
 	started time.Time
+
+	resumes bool       // it is one of a session's connections
+	resumed *resumable // that session; nil if it is lost
+	after   int64      // see resumption
 }
 
 // newConnection prepares the program p for r, whose slot leave frees: when the
 // child's group is gone, or the client if it shares the child.
 func (s *Server) newConnection(r *http.Request, v *visitor, p *program, on socket, leave func()) *connection {
-	c := &connection{socket: on, server: s, id: newID(), share: p.share, leave: leave, started: time.Now()}
+	c := &connection{socket: on, server: s, id: newID(), share: p.share, leave: leave, started: time.Now(),
+		resumes: p.resumes, resumed: p.resumed, after: p.after}
+	if c.resumed != nil {
+		c.id = c.resumed.id
+	}
 	c.log = s.log.With("session", c.id, "remote", v.String())
 	if v.user != "" {
 		c.log = c.log.With("user", v.user)
 	}
-	size := takeSize(r)
+	c.size = takeSize(r)
 	env := s.environment(r, v, p, c.id)
 	env.describeTerminal(s.cfg.Child.Terminal)
 	if sub := c.ws.Subprotocol(); sub != "" {
@@ -43,8 +52,11 @@ func (s *Server) newConnection(r *http.Request, v *visitor, p *program, on socke
 	if c.share != nil { // the child's end and its log are no single client's
 		c.spec.OnGone, c.spec.Log = c.share.free, s.log.With("endpoint", p.name)
 	}
-	if size != (process.WindowSize{}) {
-		c.spec.Size = size
+	if c.resumed != nil { // it outlives each of its connections
+		c.spec.OnGone, c.spec.Log = c.resumed.free, s.log.With("session", c.id)
+	}
+	if c.size != (process.WindowSize{}) {
+		c.spec.Size = c.size
 	}
 	return c
 }
@@ -68,8 +80,12 @@ func newID() string {
 
 // serve runs the session from the child's start to its end.
 func (c *connection) serve() {
-	if c.share != nil {
+	switch {
+	case c.share != nil:
 		c.view()
+		return
+	case c.resumes:
+		c.resume()
 		return
 	}
 	child, err := process.Start(c.spec)

@@ -34,12 +34,7 @@ func (s *Server) admit(r *http.Request, rt route, v *visitor) (leave func(), why
 	if !s.takeOnly() {
 		return nil, &refusal{status: http.StatusServiceUnavailable, why: "this server serves one connection only (--once), and has one"}
 	}
-	if s.cfg.Share == ShareNone {
-		leave, why = s.takeSlot(v)
-	} else {
-		leave, why = s.takePlace(v, rt.program)
-	}
-	if why != nil {
+	if leave, why = s.takeFor(r, v, rt.program); why != nil {
 		s.giveBack()
 	}
 	return leave, why
@@ -59,6 +54,41 @@ func (s *Server) refuseSubprotocols(r *http.Request) *refusal {
 }
 
 var shuttingDown = &refusal{status: http.StatusServiceUnavailable, why: "the server is shutting down"}
+
+// takeFor counts a client of p in, or returns why there is no room for it.
+func (s *Server) takeFor(r *http.Request, v *visitor, p *program) (leave func(), why *refusal) {
+	want, why := takeResumption(r)
+	switch {
+	case why != nil:
+		return nil, why
+	case want.after > 0, s.cfg.Resume > 0 && want.id != "":
+		return s.takeSession(v, p, want)
+	case s.cfg.Share != ShareNone:
+		return s.takePlace(v, p)
+	}
+	return s.takeSlot(v)
+}
+
+// takeSession counts v in as the client of a session, which it notes in p.
+func (s *Server) takeSession(v *visitor, p *program, want resumption) (leave func(), why *refusal) {
+	p.resumes, p.after = true, want.after
+	leave = func() {}
+	if s.cfg.Resume > 0 && want.id != "" { // else there is none to come back to
+		s.resumables.makeRoom(s.cfg.MaxChildren)
+		rs, flag := s.resumables.join(resumeKey{p.path, v.identity, want.id}, v.addr, want.after)
+		if flag != "" {
+			return nil, tooMany("children run", flag)
+		}
+		if p.resumed = rs; rs != nil {
+			leave = func() { s.resumables.leave(rs) }
+		}
+	}
+	if !s.sessions.begin() {
+		leave()
+		return nil, shuttingDown
+	}
+	return leave, nil
+}
 
 // takeSlot counts a program in, or returns why there is no room for it.
 func (s *Server) takeSlot(v *visitor) (leave func(), why *refusal) {

@@ -19,6 +19,10 @@ type program struct {
 	info string // the path behind that, PATH_INFO
 
 	share *share // the child that it has already or is to have; nil if each client has its own
+
+	resumes bool       // for a session that the client may come back to
+	resumed *resumable // that session; nil if it is lost
+	after   int64      // see resumption
 }
 
 // programDir is a directory whose executable files are programs, those of

@@ -28,16 +28,17 @@ const (
 
 // Server serves a program to WebSocket clients. Listen makes one.
 type Server struct {
-	cfg       Config
-	log       *slog.Logger
-	sockets   sockets
-	reloaders []func() // what reload calls
-	origins   *originRule
-	auth      *authenticator
-	slots     *slots
-	sessions  *sessions
-	shares    *shares
-	lookups   *net.Resolver
+	cfg        Config
+	log        *slog.Logger
+	sockets    sockets
+	reloaders  []func() // what reload calls
+	origins    *originRule
+	auth       *authenticator
+	slots      *slots
+	sessions   *sessions
+	shares     *shares
+	resumables *resumables
+	lookups    *net.Resolver
 
 	dir   *programDir // of Config.Dir, or nil
 	cgi   *programDir // of Config.CGIDir, or nil
@@ -61,6 +62,7 @@ func Listen(cfg Config) (*Server, error) {
 		lookups: &net.Resolver{PreferGo: true, Dial: dialNameServer},
 	}
 	s.shares = newShares(cfg, s.slots)
+	s.resumables = newResumables(s.slots)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

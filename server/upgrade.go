@@ -47,6 +47,11 @@ type socket struct {
 	deflate bool
 }
 
+// usesChannels reports whether the client has the child's streams apart.
+func (s socket) usesChannels() bool {
+	return slices.ContainsFunc(bridge.ChannelProtocols, func(name string) bool { return strings.EqualFold(name, s.ws.Subprotocol()) })
+}
+
 // upgrade answers the opening handshake. After an error it has answered r with
 // what is wrong with it.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (socket, error) {

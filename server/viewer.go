@@ -23,7 +23,7 @@ func (c *connection) view() {
 	}
 	sum := viewer.Run()
 	c.leave()
-	c.logEnd(sh.child.Pid(), sum, sh.exitSoFar())
+	c.logEnd(sh.child.Pid(), sum, exitSoFar(sh.child))
 	if c.server.cfg.Once {
 		<-sh.ended // leave has stopped it
 		c.server.sessionEnded(sh.status)
@@ -95,10 +95,12 @@ func (s *Server) stopShared(sh *share) {
 	}
 }
 
-// exitSoFar tells how the child ended; nothing if it still runs.
-func (sh *share) exitSoFar() slog.Attr {
-	if !sh.over() {
+// exitSoFar tells how child ended; nothing if it still runs.
+func exitSoFar(child *process.Child) slog.Attr {
+	select {
+	case <-child.Exited():
+		return exitAttr(child.Exit())
+	default:
 		return slog.Attr{}
 	}
-	return exitAttr(sh.child.Exit())
 }

@@ -1,0 +1,48 @@
+package server
+
+import (
+	"net/http"
+	"regexp"
+	"strconv"
+
+	"wspipe/bridge"
+)
+
+// resumption says in which session a client wants to be, and from where on.
+type resumption struct {
+	id    string // made by the client; empty if it wants none of its own
+	after int64  // the messages that it has counted already; negative if it does not say
+}
+
+// sessionID is what a client may call its session: at least 128 bits, if they are
+// random (RFC 4648, section 5).
+var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22,128}$`)
+
+// takeResumption returns what r asks for, and removes it from the query: whoever
+// knows a session's ID can have the session.
+func takeResumption(r *http.Request) (want resumption, why *refusal) {
+	query, ids := withoutParameter(r.URL.RawQuery, bridge.SessionParameter)
+	query, counts := withoutParameter(query, bridge.AfterParameter)
+	r.URL.RawQuery = query
+	want.after = -1
+	if len(ids) > 1 || len(ids) == 1 && !sessionID.MatchString(ids[0]) {
+		return want, badParameter(bridge.SessionParameter, "once, 22 to 128 letters, digits, dashes or underscores; take 128 random bits")
+	}
+	if len(ids) == 1 {
+		want.id = ids[0]
+	}
+	if len(counts) == 0 {
+		return want, nil
+	}
+	n, err := strconv.ParseUint(counts[0], 10, 53) // as many as JavaScript counts
+	if err != nil || len(counts) > 1 {
+		return want, badParameter(bridge.AfterParameter, "once, the number of messages that you have had")
+	}
+	want.after = int64(n)
+	return want, nil
+}
+
+// badParameter does not repeat the value, which may be meant to be secret.
+func badParameter(name, wanted string) *refusal {
+	return &refusal{status: http.StatusBadRequest, why: "the query parameter " + name + " is wrong; give it " + wanted}
+}
