@@ -193,7 +193,6 @@ func (r *Resumable) Attach(ws *websocket.Conn, wire *Wire, after int64, opt Opti
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	opt.MaxRuntime = 0 // which is the session's
 	a := &Attachment{session: r}
 	a.init(ws, wire, r.child, r.stdin, opt)
 	a.in.whole = true // another connection's input may follow

@@ -150,7 +150,12 @@ func isCloseFrame(p []byte) bool {
 // kernel does not tell, the send buffer is to be smaller than what matters.
 func (w *Wire) acked() int64 {
 	handed := w.Out.handed() // first: what follows only makes more unsent
-	return handed - int64(unsent(w.Conn))
+	left, gone := unsent(w.Conn), false
+	control(w.Conn, func(fd uintptr) { gone = hungUp(fd) })
+	if gone { // then the kernel may have dropped what was left
+		return 0
+	}
+	return handed - int64(left)
 }
 
 // boundSendBuffer bounds what the kernel keeps for the peer to n bytes, about.

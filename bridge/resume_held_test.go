@@ -1,0 +1,132 @@
+//go:build unix
+
+package bridge
+
+import (
+	"io"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestResumeHoldsUpTheChild: while nobody is attached, what is written is held
+// until no more may be, and the child waits then.
+func TestResumeHoldsUpTheChild(t *testing.T) {
+	t.Parallel()
+	const buffer = 100 << 10
+	child := startShell(t, `i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo $i; done`)
+	t.Cleanup(child.Stop)
+	r := startResumable(t, child, ResumeOptions{Buffer: buffer})
+	eventually(t, "the buffer is full", r.journal.full)
+	held := func() int {
+		r.journal.mu.Lock()
+		defer r.journal.mu.Unlock()
+		return r.journal.size
+	}
+	if n := held(); n > buffer+maxFrame {
+		t.Errorf("%d bytes are held, of %d", n, buffer)
+	}
+	for n, over := 0, false; !over; {
+		a := r.come(int64(n))
+		cut := n + rand.N(30_000)
+		for {
+			f, err := a.frame()
+			if err != nil { // what its host has is read first
+				break
+			}
+			if over = f.first == fin|opClose; over {
+				a.write(maskedFrame(fin|opClose, f.payload))
+				continue
+			}
+			if n++; string(f.payload) != strconv.Itoa(n) {
+				t.Fatalf("%q instead of %d", f.payload, n)
+			}
+			if n == cut {
+				a.Abort()
+			}
+		}
+		a.vanish()
+		if n := held(); n > buffer+maxFrame {
+			t.Errorf("%d bytes are held, of %d", n, buffer)
+		}
+		if over && n != 100_000 {
+			t.Errorf("%d lines came", n)
+		}
+	}
+}
+
+// TestResumeKeepsWhatIsNotAcknowledged: here that is what the client has not read,
+// as unix(7) sockets count.
+func TestResumeKeepsWhatIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	child := startShell(t, `read go; i=0; while [ $i -lt 10000 ]; do i=$((i+1)); echo $i; done`)
+	t.Cleanup(child.Stop)
+	r := startResumableOver(t, link{network: "unix"}, child, ResumeOptions{Buffer: 100 * entryCost})
+	a := r.come(-1)
+	a.send("go") // now that no more is read
+	eventually(t, "the child has to wait", r.journal.full)
+	eventually(t, "all that is held is sent", func() bool {
+		r.journal.mu.Lock()
+		defer r.journal.mu.Unlock()
+		return r.journal.reader.next == r.journal.forgotten+len(r.journal.entries)
+	})
+	a.vanish()
+	a = r.come(0)
+	a.expect(numbers(1, 10_000)...)
+	a.expectClose(1000, "exit 0")
+}
+
+// A connection that has been replaced does not say what the new one has.
+func TestResumeHearsOnlyWhoIsAttached(t *testing.T) {
+	t.Parallel()
+	j := newJournal(1 << 20)
+	near, far := net.Pipe()
+	defer far.Close()
+	wire := NewWire(near, nil)
+	defer wire.Abort()
+	older, _ := j.attach(wire, -1)
+	j.message(opText, []byte("text"))
+	older.read()
+	wire.Write([]byte("the frame"))
+	j.attach(wire, 0)
+	older.read()
+	if older.next != 0 || j.entries[0].sent != 0 {
+		t.Errorf("%d entries are taken as sent, the first until %d", older.next, j.entries[0].sent)
+	}
+}
+
+// TestResumeWithALongMessage: one that does not fit is streamed as ever, and is
+// lost with the connection only once a part of it is no longer held.
+func TestResumeWithALongMessage(t *testing.T) {
+	t.Parallel()
+	const buffer = 256 << 10
+	long := strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB
+	child := newPuppet(t)
+	r := startResumable(t, child, ResumeOptions{Buffer: buffer})
+	a := r.come(-1)
+	write := func(s string) { // ends when all is read
+		go io.WriteString(child.far[1], s)
+	}
+	write("first\n" + long[:buffer/2])
+	a.expect("first")
+	a.vanish()
+	a = r.come(1) // all that there is of it is held
+	write(long[buffer/2:])
+	for n := 0; n < len(long)-blockSize; {
+		f, err := a.frame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(f.payload)
+	}
+	a.vanish()
+	r.refused(1)
+	r.refused(2)
+	a = r.come(-1)
+	write("\nnext\nlast\n")
+	a.expect("next", "last")
+	a.vanish()
+	r.come(1).expect("last")
+}

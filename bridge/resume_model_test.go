@@ -1,0 +1,246 @@
+//go:build unix
+
+package bridge
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// walk drives a session by events, and knows from the table what becomes of it.
+type walk struct {
+	*resumed
+	child  *puppet
+	client *attachment // nil if nobody is attached
+	past   []string
+}
+
+// do makes e happen, if the test can make it happen in this state.
+func (w *walk) do(e resumeEvent) {
+	w.mu.Lock()
+	from := w.state
+	w.mu.Unlock()
+	if w.client == nil && (e == isLost || e == leaves) || e == isTold && from != ending || e == exits && from != attached && from != detached {
+		return
+	}
+	w.past = append(w.past, eventNames[e])
+	want := resumeStates[from][e]
+	if want == unchanged {
+		want = from
+	}
+	older := w.client
+	switch e {
+	case comes:
+		w.comeIn(from)
+	case isLost:
+		w.client.reset()
+	case leaves:
+		w.client.write(closeFrame(1000, ""))
+		io.Copy(io.Discard, w.client)
+	case exits:
+		w.child.exit(7, "")
+	case isTold:
+		w.client.expectClose(1000, "exit 7")
+	case expires:
+		w.mu.Lock()
+		w.waiting = w.waiting.Add(-2 * w.opt.Grace) // time passes
+		w.mu.Unlock()
+		w.expire()
+	case isEnded:
+		w.Stop()
+	}
+	if older != nil && (older != w.client || e == isLost || e == leaves || e == isTold) {
+		older.client.Close()
+		older.summary()
+	}
+	if e == isLost || e == leaves || e == isTold {
+		w.client = nil
+	}
+	eventually(w.t, fmt.Sprintf("%s after %s", stateNames[want], strings.Join(w.past, ", ")), func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.state == want
+	})
+	w.check(want)
+}
+
+// comeIn attaches a client, which must be possible unless the session has ended.
+func (w *walk) comeIn(from resumeState) {
+	if from != ended {
+		w.client = w.come(-1)
+		return
+	}
+	c, on := w.dial()
+	if _, err := w.Attach(on.ws, on.wire, -1, w.opt.Options); err != ErrSessionEnded {
+		w.t.Errorf("after %v: %v", w.past, err)
+	}
+	c.Close()
+	on.wire.Abort()
+	<-on.wire.Closed()
+}
+
+// check sees to what must be true in state s.
+func (w *walk) check(s resumeState) {
+	select {
+	case <-w.over:
+		if s != ended {
+			w.t.Errorf("over in state %s after %v", stateNames[s], w.past)
+		}
+	default:
+		if s == ended {
+			w.t.Errorf("not over after %v", w.past)
+		}
+	}
+	w.mu.Lock()
+	stopped := !w.timer.Stop()
+	if !stopped {
+		w.timer.Reset(w.opt.Grace)
+	}
+	w.mu.Unlock()
+	if stopped == s.waits() {
+		w.t.Errorf("in state %s after %v the timer runs: %v", stateNames[s], w.past, !stopped)
+	}
+}
+
+// TestModelOfSessions compares sessions with the table in docs/sessions.md, through
+// random events.
+func TestModelOfSessions(t *testing.T) {
+	t.Parallel()
+	seen := map[string]int{}
+	var mu sync.Mutex
+	t.Cleanup(func() {
+		for s, events := range resumeStates {
+			for e := range events {
+				if name := stateNames[s] + ", " + eventNames[e]; seen[name] == 0 {
+					t.Errorf("never tried: %s", name)
+				}
+			}
+		}
+	})
+	for i := range 500 {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t)
+			w := &walk{resumed: startResumable(t, child, ResumeOptions{}), child: child}
+			for range 12 {
+				w.mu.Lock()
+				from := w.state
+				w.mu.Unlock()
+				e := resumeEvent(rand.N(int(isEnded) + 1))
+				if resumeStates[from][e] == ended && rand.N(2) > 0 {
+					e = comes
+				}
+				before := len(w.past)
+				if w.do(e); len(w.past) > before {
+					mu.Lock()
+					seen[stateNames[from]+", "+eventNames[e]]++
+					mu.Unlock()
+				}
+			}
+		})
+	}
+}
+
+// quarrel lets several clients come, go and take one session from each other,
+// until it is over. It returns how many have come in.
+func (r *resumed) quarrel(clients int) int64 {
+	var came atomic.Int64
+	var all sync.WaitGroup
+	for range clients {
+		_, addr, conns := serve(r.t, link{})
+		one := &resumed{Resumable: r.Resumable, t: r.t, link: r.link, addr: addr, conns: conns}
+		all.Go(func() { // ends with the session
+			for one.visit() {
+				came.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	return came.Load()
+}
+
+// visit is one connection, in which the numbers that come must be consecutive. It
+// reports false if the session is over.
+func (r *resumed) visit() bool {
+	c, on := r.dial()
+	defer c.Close()
+	a, err := r.Attach(on.ws, on.wire, rand.Int64N(40)-1, r.opt.Options)
+	if err != nil {
+		on.wire.Abort()
+		<-on.wire.Closed()
+		return err == ErrHistoryLost
+	}
+	done := make(chan bool)
+	go func() { // ends when the connection does
+		a.Run()
+		close(done)
+	}()
+	before := 0
+	for left := rand.N(300); left > 0; left-- {
+		f, err := c.frame()
+		if err != nil {
+			break
+		}
+		if f.first&^fin == opClose {
+			if rand.N(2) == 0 {
+				c.Write(maskedFrame(fin|opClose, f.payload))
+				io.Copy(io.Discard, c)
+			}
+			break
+		}
+		n, _ := strconv.Atoi(string(f.payload))
+		if before > 0 && n != before+1 {
+			r.t.Errorf("%d comes after %d", n, before)
+		}
+		before = n
+	}
+	switch rand.N(4) {
+	case 0:
+		c.reset()
+	case 1:
+		c.Write(closeFrame(1001, ""))
+	}
+	c.Close()
+	<-done
+	return true
+}
+
+// TestSessionsUnderQuarrel: nothing is left of sessions that end at a random
+// moment, by their child's exit, by their client's absence or by the server.
+func TestSessionsUnderQuarrel(t *testing.T) {
+	t.Parallel()
+	var came atomic.Int64
+	t.Run("all", func(t *testing.T) {
+		for i := range 60 {
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				t.Parallel()
+				child := newPuppet(t)
+				r := startResumable(t, child, ResumeOptions{Buffer: 1000 + rand.N(100_000), Grace: time.Duration(1+rand.N(20)) * time.Millisecond})
+				go func() { // ends when nobody reads any more
+					for n, last := 1, 2000+rand.N(20_000); n < last; n++ {
+						if _, err := fmt.Fprintln(child.far[1], n); err != nil {
+							break
+						}
+					}
+					child.exit(0, "")
+				}()
+				if i%3 == 0 {
+					defer time.AfterFunc(time.Duration(rand.N(300))*time.Millisecond, r.Stop).Stop()
+				}
+				came.Add(r.quarrel(1 + i%4))
+				if r.mu.Lock(); r.state != ended || r.journal.size > 0 {
+					t.Errorf("state %s, %d bytes held", stateNames[r.state], r.journal.size)
+				}
+				r.mu.Unlock()
+			})
+		}
+	})
+	t.Logf("%d connections", came.Load())
+}

@@ -1,0 +1,292 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// resumed is a running Resumable, and where its clients come to.
+type resumed struct {
+	*Resumable
+	t     testing.TB
+	link  link
+	addr  string
+	conns <-chan accepted
+	ended chan string // what Run has returned
+}
+
+// startResumable runs a session, which is stopped when the test ends.
+func startResumable(t testing.TB, child Child, opt ResumeOptions) *resumed {
+	t.Helper()
+	return startResumableOver(t, link{network: "tcp"}, child, opt)
+}
+
+func startResumableOver(t testing.TB, l link, child Child, opt ResumeOptions) *resumed {
+	t.Helper()
+	if opt.Buffer == 0 {
+		opt.Buffer = 1 << 20
+	}
+	if opt.Grace == 0 {
+		opt.Grace = time.Hour
+	}
+	r := &resumed{Resumable: NewResumable(child, opt), t: t, link: l, ended: make(chan string, 1)}
+	_, r.addr, r.conns = serve(t, l)
+	go func() { // ends with the session
+		code, signal := r.Run()
+		r.ended <- fmt.Sprint(code, signal)
+	}()
+	t.Cleanup(func() {
+		r.Stop()
+		wait(t, "the end of Resumable.Run", r.ended)
+	})
+	return r
+}
+
+// attachment is a connection of a resumed, and its client.
+type attachment struct {
+	*client
+	*Attachment
+	ended chan Summary
+}
+
+// dial connects one client, whose session nobody knows yet. One at a time may.
+func (r *resumed) dial() (*client, accepted) {
+	r.t.Helper()
+	conn, err := net.Dial(r.link.network, r.addr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { conn.Close() })
+	return handshake(r.t, conn, nil), wait(r.t, "opening handshake", r.conns)
+}
+
+// come attaches a client. When the test ends, it has gone and Run must return.
+func (r *resumed) come(after int64) *attachment {
+	r.t.Helper()
+	c, on := r.dial()
+	a, err := r.Attach(on.ws, on.wire, after, r.opt.Options)
+	if err != nil {
+		r.t.Fatalf("after %d: %v", after, err)
+	}
+	at := &attachment{client: c, Attachment: a, ended: make(chan Summary, 1)}
+	go func() { at.ended <- a.Run() }() // ends when the client goes
+	r.t.Cleanup(func() {
+		c.Close()
+		at.summary()
+	})
+	return at
+}
+
+func (a *attachment) summary() Summary {
+	a.client.t.Helper()
+	sum := wait(a.client.t, "the end of Attachment.Run", a.ended)
+	a.ended <- sum
+	return sum
+}
+
+// vanish breaks the connection off and waits until that is known.
+func (a *attachment) vanish() {
+	a.client.t.Helper()
+	a.client.Close()
+	a.summary()
+}
+
+// refused expects that nobody may come with after.
+func (r *resumed) refused(after int64) {
+	r.t.Helper()
+	_, on := r.dial()
+	defer on.wire.Abort()
+	if _, err := r.Attach(on.ws, on.wire, after, r.opt.Options); err != ErrHistoryLost {
+		r.t.Errorf("after %d: %v, want %v", after, err, ErrHistoryLost)
+	}
+}
+
+func numbers(from, to int) (lines []string) {
+	for i := from; i <= to; i++ {
+		lines = append(lines, strconv.Itoa(i))
+	}
+	return lines
+}
+
+func TestResumeGoesOnWhereTheClientWas(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	r := startResumable(t, child, ResumeOptions{})
+	a := r.come(-1)
+	child.print(t, "1\n2\n3\n")
+	a.expect(numbers(1, 3)...)
+	a.vanish()
+	child.print(t, "4\n5\n")
+	r.expire()    // in vain
+	a = r.come(2) // it has not read the third, whatever its host has
+	a.expect(numbers(3, 5)...)
+	a.vanish()
+	a = r.come(5)
+	child.print(t, "6\n")
+	a.expect("6")
+	a.send("still there")
+	if got := child.read(t, len("still there\n")); got != "still there\n" {
+		t.Errorf("the child reads %q", got)
+	}
+	child.exit(3, "")
+	a.expectClose(1000, "exit 3")
+	if sum := a.summary(); sum.ExitCode != 3 || sum.Out.Messages != 1 || sum.In.Messages != 1 {
+		t.Errorf("summary %+v", sum)
+	}
+	if got := wait(t, "the end of the session", r.ended); got != "3" {
+		t.Errorf("Run returns %q", got)
+	}
+	r.ended <- "" // for the cleanup
+}
+
+func TestResumeCountsAnewWithoutAnOffset(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	r := startResumable(t, child, ResumeOptions{Buffer: 10 * (1 + entryCost)})
+	a := r.come(-1)
+	child.print(t, strings.Repeat("x\n", 20)+strings.Repeat("y\n", 10))
+	for range 20 {
+		a.expect("x")
+	}
+	for range 10 {
+		a.expect("y")
+	}
+	eventually(t, "only what may be held is held", func() bool { return !r.journal.full() })
+	a.vanish()
+	r.refused(19)
+	r.refused(31)
+	a = r.come(20)
+	a.expect("y")
+	a.vanish()
+	a = r.come(-1) // its first message is now the 21st
+	for range 10 {
+		a.expect("y")
+	}
+	a.vanish()
+	r.refused(11)
+	a = r.come(10)
+	child.exit(0, "")
+	a.expectClose(1000, "exit 0")
+}
+
+// A client that takes the session over gets it whole: nothing of the older one's
+// input comes any more.
+func TestResumeElsewhere(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t).readAll()
+	r := startResumable(t, child, ResumeOptions{})
+	older := r.come(-1)
+	older.send("whole")
+	older.write(maskedFrame(opText, make([]byte, 3*blockSize))) // the beginning of a message
+	child.print(t, "1\n")
+	older.expect("1")
+	newer := r.come(1)
+	older.write(maskedFrame(fin|opContinuation, []byte("message")), maskedFrame(fin|opText, []byte("late")))
+	older.expectClose(4010, "attached elsewhere")
+	if sum := older.summary(); sum.End != endTaken {
+		t.Errorf("the older ends with %+v", sum.End)
+	}
+	newer.send("new")
+	child.print(t, "2\n")
+	newer.expect("2")
+	newer.write(closeFrame(1000, ""))
+	if got := string(wait(t, "the child's input", child.input)); got != "whole\nnew\n" {
+		t.Errorf("the child has read %q", got)
+	}
+}
+
+// What a client has sent that is lost, and waits for the child still, does not come
+// behind what it sends when it is back.
+func TestResumeDoesNotMixInput(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	r := startResumable(t, child, ResumeOptions{Options: Options{InputPatience: -1}})
+	a := r.come(-1)
+	line := maskedFrame(fin|opText, []byte(strings.Repeat("x", 1000)))
+	a.write(bytes.Repeat(line, 2*maxWaiting/1000))
+	eventually(t, "the client has to wait", func() bool { return r.stdin.Waiting() > maxWaiting })
+	a.reset()
+	eventually(t, "the connection is lost", func() bool { return r.stateNow() == detached })
+	r.expire() // in vain: it had been called before the client was lost
+	b := r.come(-1)
+	b.send("new")
+	child.readAll()
+	b.write(closeFrame(1000, ""))
+	got := string(wait(t, "the child's input", child.input))
+	if !strings.HasSuffix(got, "\nnew\n") || strings.Trim(got, "x\n") != "new" {
+		t.Errorf("the child's input ends with %.2000q", got[max(0, len(got)-2000):])
+	}
+}
+
+func TestResumeTellsTheExitLate(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	r := startResumable(t, child, ResumeOptions{})
+	r.come(-1).vanish()
+	child.print(t, "last words")
+	child.exit(143, "TERM")
+	eventually(t, "the exit is kept", func() bool { _, yes := r.Kept(); return yes })
+	a := r.come(0)
+	a.expect("last words")
+	f, err := a.frame()
+	if err != nil || f.first != fin|opClose {
+		t.Fatalf("instead of a close frame: %v, %v", f, err)
+	}
+	a.vanish() // without an answer
+	a = r.come(1)
+	if f, err = a.frame(); err != nil || f.first != fin|opClose {
+		t.Fatalf("instead of a close frame: %v, %v", f, err)
+	}
+	a.Abort() // its host has gone
+	a.summary()
+	a = r.come(1)
+	a.expectClose(1000, "signal TERM")
+	a.summary()
+	wait(t, "the end of the session", r.ended)
+	r.ended <- ""
+}
+
+// TestResumeEndsWithTheClient: who closes is done, unless it may have been a page
+// that is loaded again.
+func TestResumeEndsWithTheClient(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		last  []byte
+		state resumeState
+	}{
+		"1000":        {closeFrame(1000, "bye"), ended},
+		"empty":       {maskedFrame(fin|opClose, nil), ended},
+		"1001":        {closeFrame(1001, ""), detached},
+		"4999":        {closeFrame(4999, ""), detached},
+		"none":        {nil, detached},
+		"half":        {maskedFrame(fin|opText, []byte("text"))[:3], detached},
+		"not UTF-8":   {maskedFrame(fin|opText, []byte("\xff")), ended},
+		"not allowed": {[]byte{0xff, 0x80, 0, 0, 0, 0}, ended},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t)
+			r := startResumable(t, child, ResumeOptions{})
+			a := r.come(-1)
+			a.write(test.last)
+			a.client.Conn.(*net.TCPConn).CloseWrite()
+			a.summary()
+			r.mu.Lock()
+			state := r.state
+			r.mu.Unlock()
+			if state != test.state {
+				t.Fatalf("%s, want %s", stateNames[state], stateNames[test.state])
+			}
+			if state == ended {
+				wait(t, "the child is stopped", child.stopped)
+			}
+		})
+	}
+}

@@ -1,0 +1,178 @@
+//go:build unix
+
+package bridge
+
+import (
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// still is a child in a synctest bubble, where a kernel's pipe would stop the clock.
+type still struct {
+	told
+	out    *io.PipeReader
+	print  *io.PipeWriter
+	exited chan struct{}
+	stop   chan time.Duration // when Stop was called
+	since  time.Time
+}
+
+func newStill() *still {
+	s := &still{told: make(told, 10), exited: make(chan struct{}), stop: make(chan time.Duration, 1), since: time.Now()}
+	s.out, s.print = io.Pipe()
+	return s
+}
+
+func (s *still) Pid() int              { return 1 }
+func (s *still) Stdin() io.WriteCloser { return nowhere{} }
+func (s *still) Stdout() io.Reader     { return s.out }
+func (s *still) Stderr() io.Reader     { return eof{} }
+
+func (s *still) Exit() (code int, signal string) {
+	<-s.exited
+	return 0, ""
+}
+
+func (s *still) Stop() {
+	s.stop <- time.Since(s.since)
+	select {
+	case <-s.exited:
+	default:
+		s.exit()
+	}
+}
+
+func (s *still) exit() {
+	close(s.exited)
+	s.print.Close()
+}
+
+type nowhere struct{}
+
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (nowhere) Close() error                { return nil }
+
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }
+
+// bubble runs f with a session of a still child that may be left for a minute.
+func bubble(t *testing.T, opt ResumeOptions, f func(t *testing.T, r *Resumable, child *still)) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		child := newStill()
+		opt.Buffer, opt.Grace = 1<<20, time.Minute
+		r := NewResumable(child, opt)
+		ended := make(chan bool)
+		go func() { // ends with the session
+			r.Run()
+			close(ended)
+		}()
+		f(t, r, child)
+		r.Stop()
+		<-ended
+	})
+}
+
+// visitIn attaches a client for so long, which goes without a word then.
+func visitIn(t *testing.T, r *Resumable, d time.Duration) Summary {
+	t.Helper()
+	near, far := net.Pipe()
+	wire := NewWire(near, nil)
+	go io.Copy(io.Discard, far) // ends when far is closed
+	ws := acceptOn(t, wire)
+	a, err := r.Attach(ws, wire, -1, r.opt.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(d, func() { far.Close() })
+	return a.Run()
+}
+
+func (r *Resumable) stateNow() resumeState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state
+}
+
+func (s *still) expectStop(t *testing.T, want time.Duration) {
+	t.Helper()
+	if at := <-s.stop; at.Round(time.Microsecond) != want.Round(time.Microsecond) {
+		t.Errorf("the child is stopped after %v, want %v", at, want)
+	}
+}
+
+func TestSessionExpires(t *testing.T) {
+	bubble(t, ResumeOptions{}, func(t *testing.T, r *Resumable, child *still) {
+		visitIn(t, r, time.Hour)
+		child.expectStop(t, time.Hour+time.Minute)
+	})
+}
+
+func TestSessionExpiresOnlyAfterTheLastVisit(t *testing.T) {
+	bubble(t, ResumeOptions{}, func(t *testing.T, r *Resumable, child *still) {
+		for range 5 {
+			visitIn(t, r, time.Second)
+			<-time.After(time.Minute - 1)
+		}
+		if s := r.stateNow(); s != detached {
+			t.Errorf("just before: %s", stateNames[s])
+		}
+		child.expectStop(t, 5*(time.Second+time.Minute)-4)
+	})
+}
+
+func TestSessionThatNobodyComesTo(t *testing.T) {
+	bubble(t, ResumeOptions{}, func(t *testing.T, r *Resumable, child *still) {
+		child.expectStop(t, time.Minute)
+	})
+}
+
+// The time begins anew with the child's exit.
+func TestKeptSessionExpires(t *testing.T) {
+	bubble(t, ResumeOptions{}, func(t *testing.T, r *Resumable, child *still) {
+		visitIn(t, r, time.Second)
+		<-time.After(50 * time.Second)
+		child.exit()
+		<-time.After(time.Minute - 1)
+		if s := r.stateNow(); s != kept {
+			t.Errorf("just before: %s", stateNames[s])
+		}
+		<-time.After(1)
+		synctest.Wait()
+		if s := r.stateNow(); s != ended {
+			t.Errorf("then: %s", stateNames[s])
+		}
+	})
+}
+
+// A client that does not answer the close frame has not been told.
+func TestSessionIsKeptForWhoDoesNotAnswer(t *testing.T) {
+	bubble(t, ResumeOptions{}, func(t *testing.T, r *Resumable, child *still) {
+		time.AfterFunc(time.Second, child.exit)
+		if sum := visitIn(t, r, time.Hour); sum.Reason != "exit 0" {
+			t.Errorf("summary %+v", sum)
+		}
+		if s := r.stateNow(); s != kept {
+			t.Errorf("%s", stateNames[s])
+		}
+		<-time.After(time.Minute)
+		synctest.Wait()
+		if s := r.stateNow(); s != ended {
+			t.Errorf("a minute later: %s", stateNames[s])
+		}
+	})
+}
+
+func TestMaxRuntimeIsTheChilds(t *testing.T) {
+	bubble(t, ResumeOptions{Options: Options{MaxRuntime: 100 * time.Second}}, func(t *testing.T, r *Resumable, child *still) {
+		visitIn(t, r, 50*time.Second)
+		if sum := visitIn(t, r, time.Hour); sum.End != endRuntime {
+			t.Errorf("summary %+v", sum)
+		}
+		child.expectStop(t, 100*time.Second)
+	})
+}

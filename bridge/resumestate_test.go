@@ -1,0 +1,125 @@
+//go:build unix
+
+package bridge
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var stateNames = map[resumeState]string{attached: "attached", detached: "detached", ending: "ending", kept: "kept", ended: "ended"}
+
+var eventNames = map[resumeEvent]string{comes: "comes", isLost: "is lost", leaves: "leaves", exits: "exits", isTold: "is told", expires: "expires", isEnded: "is ended"}
+
+// documentedStates reads the table of docs/sessions.md.
+func documentedStates(t *testing.T) map[resumeState]map[resumeEvent]resumeState {
+	t.Helper()
+	text, err := os.ReadFile("../docs/sessions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stateOf, eventOf := map[string]resumeState{"": unchanged}, map[string]resumeEvent{}
+	for s, name := range stateNames {
+		stateOf[name] = s
+	}
+	for e, name := range eventNames {
+		eventOf[name] = e
+	}
+	_, table, _ := strings.Cut(string(text), "| state |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := strings.Split(table, "\n")
+	events := cells(rows[0])
+	states := map[resumeState]map[resumeEvent]resumeState{}
+	for _, row := range rows[2:] {
+		fields := cells(row)[1:]
+		from, ok := stateOf[fields[0]]
+		if !ok || len(fields) != len(events)+1 {
+			t.Fatalf("row %q", row)
+		}
+		states[from] = map[resumeEvent]resumeState{}
+		for i, name := range fields[1:] {
+			event, ok1 := eventOf[events[i]]
+			to, ok2 := stateOf[name]
+			if !ok1 || !ok2 {
+				t.Fatalf("row %q: event %q, state %q", row, events[i], name)
+			}
+			if to != unchanged {
+				states[from][event] = to
+			}
+		}
+	}
+	return states
+}
+
+var cell = regexp.MustCompile(` *\|`)
+
+func cells(row string) (fields []string) {
+	for _, f := range cell.Split(strings.TrimSuffix(row, "|"), -1) {
+		fields = append(fields, strings.TrimSpace(f))
+	}
+	return fields
+}
+
+func TestStatesAreAsDocumented(t *testing.T) {
+	t.Parallel()
+	documented := documentedStates(t)
+	if len(documented) != len(stateNames) {
+		t.Errorf("%d states documented, there are %d", len(documented), len(stateNames))
+	}
+	for s, name := range stateNames {
+		if !maps.Equal(documented[s], resumeStates[s]) {
+			t.Errorf("%s: documented %v, in fact %v", name, documented[s], resumeStates[s])
+		}
+	}
+}
+
+// reach returns the states that events lead to from s, s among them.
+func reach(s resumeState, without ...resumeEvent) map[resumeState]bool {
+	seen := map[resumeState]bool{s: true}
+	for todo := []resumeState{s}; len(todo) > 0; todo = todo[1:] {
+		for e, to := range resumeStates[todo[0]] {
+			if !seen[to] && !slices.Contains(without, e) {
+				seen[to] = true
+				todo = append(todo, to)
+			}
+		}
+	}
+	return seen
+}
+
+// The properties that the states are made for hold in every sequence of events.
+func TestStatesHaveNoTrap(t *testing.T) {
+	t.Parallel()
+	if got := len(reach(detached)); got != len(stateNames) { // where each session begins
+		t.Errorf("%d states can be reached, there are %d", got, len(stateNames))
+	}
+	if len(resumeStates[ended]) > 0 {
+		t.Error("ended is not the end")
+	}
+	for s, name := range stateNames {
+		if s == ended {
+			continue
+		}
+		if resumeStates[s][isEnded] != ended {
+			t.Errorf("%s: the server cannot end it", name)
+		}
+		if s.waits() != (resumeStates[s][expires] == ended) {
+			t.Errorf("%s: what waits for a client must expire, and nothing else", name)
+		}
+		if to := resumeStates[s][comes]; to.waits() || to == unchanged || to == ended {
+			t.Errorf("%s: a client that comes finds %s", name, stateNames[to])
+		}
+		if reach(s, leaves, isTold, expires, isEnded)[ended] {
+			t.Errorf("%s: ends though the client may come back", name)
+		}
+	}
+	for _, s := range []resumeState{ending, kept} {
+		if r := reach(s); r[attached] || r[detached] {
+			t.Errorf("%s: the child lives again", stateNames[s])
+		}
+	}
+}
