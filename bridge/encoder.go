@@ -14,6 +14,8 @@ import (
 type encoder struct {
 	net.Conn // nil: no other method is called
 	frames   []byte
+
+	messages, payload int // that stream has put into frames
 }
 
 // Write gathers frames.
@@ -41,6 +43,7 @@ func (e *encoder) SetWriteDeadline(time.Time) error { return nil }
 type burst struct {
 	frames   []byte
 	messages int  // that end in it
+	payload  int  // of messages, in bytes
 	whole    bool // it has neither the end nor the beginning of another
 }
 
@@ -54,19 +57,25 @@ type form struct {
 type press struct {
 	*encoder
 	*target // to it
+	form    form
 	flush   func() error
 }
 
 func newPress(open func(net.Conn, bool) (*websocket.Conn, func() error), f form) press {
 	e := &encoder{}
 	ws, flush := open(e, f.deflate)
-	return press{e, &target{ws: ws}, flush}
+	return press{e, &target{ws: ws}, f, flush}
 }
 
-// take returns what was gathered, and begins anew.
-func (p press) take() []byte {
+// take returns what was gathered, and begins anew. messages and payload count
+// that, unless it has streams apart.
+func (p press) take(messages, payload int) *burst {
 	p.flush() // an encoder takes all
-	taken := append([]byte(nil), p.frames...)
+	taken := &burst{frames: append([]byte(nil), p.frames...), messages: messages, payload: payload}
+	if p.form.channels {
+		taken.messages, taken.payload = p.messages, p.payload
+		p.messages, p.payload = 0, 0
+	}
 	if p.frames = p.frames[:0]; cap(p.frames) > 4*blockSize {
 		p.encoder.frames = nil
 	}
@@ -79,6 +88,8 @@ func (p press) stream(channel byte, content []byte, maxSize int) {
 		n := min(len(content), maxSize-lead)
 		message := append([]byte{channel}, content[:n]...)
 		p.ws.Write(context.Background(), websocket.MessageBinary, message) // an encoder takes all
+		p.messages++
+		p.payload += n
 		content = content[n:]
 	}
 }

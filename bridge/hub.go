@@ -67,7 +67,7 @@ type Hub struct {
 	recorded []*recorder
 	presses  map[form]press // what makes frames, of the forms in use
 	caster   *outbound      // who sends, if it is one of these two
-	counted  int64          // messages that have left
+	counted  Traffic        // what has left
 
 	newcomers atomic.Int32 // len(waiting)
 
@@ -136,8 +136,8 @@ func (h *Hub) tap(channel byte, fresh []byte) {
 	}
 }
 
-// Run returns once the child and its group have ended and every viewer has been
-// told.
+// Run returns once the child and its group have ended. Viewers are told of it when
+// they have taken what there was, which may be never.
 func (h *Hub) Run() (code int, signal string) {
 	var sent sync.WaitGroup
 	sent.Go(h.castStderr) // ends at the end of stderr; unblocked by Child.Stop
@@ -150,7 +150,7 @@ func (h *Hub) Run() (code int, signal string) {
 	told := slices.Concat(h.viewers, h.waiting)
 	h.mu.Unlock()
 	for _, v := range told {
-		h.tasks.Go(v.tellExit) // ends with the connection, or when the client has all
+		go v.tellExit() // ends with the connection, or when the client has all
 	}
 	h.tasks.Wait()
 	return code, signal
@@ -206,14 +206,16 @@ func (h *Hub) brokenFraming(cause error, position int64) {
 }
 
 // join makes v a viewer, as soon as no message is half sent. It reports false if
-// the child has ended.
+// the child has ended: then v gets the last messages only.
 func (h *Hub) join(v *Viewer) bool {
 	h.mu.Lock()
 	switch {
 	case h.over:
+		v.deliverLast(h.lastMessages(v.form.channels))
 		h.mu.Unlock()
+		v.wire.Out.Release()
 		return false
-	case h.midMessage && !v.form.channels, h.casting && h.forms[v.form] == 0:
+	case h.midMessage && (!v.form.channels || framings[h.opt.Framing].whole), h.casting && h.forms[v.form] == 0:
 		h.waiting = append(h.waiting, v)
 		h.newcomers.Add(1)
 		h.mu.Unlock()
@@ -232,8 +234,7 @@ func (h *Hub) admit(v *Viewer) {
 	if v.size != (WindowSize{}) {
 		h.fit()
 	}
-	v.wire.Out.Hold()
-	v.wire.Out.writeBurst(h.lastMessages(v.form.channels))
+	v.deliverLast(h.lastMessages(v.form.channels))
 }
 
 // lastMessages returns what newcomers get first, with streams apart or not. It is
@@ -243,11 +244,13 @@ func (h *Hub) lastMessages(channels bool) *burst {
 		return b
 	}
 	p := newPress(h.opt.NewEncoder, form{channels: channels})
+	payload := 0
 	for _, m := range h.replay.messages {
 		channel := ChannelStdout
 		switch {
 		case !channels:
 			p.ws.Write(context.Background(), m.from.typ, m.payload()) // an encoder takes all
+			payload += len(m.data)
 			continue
 		case m.from == h.stderr:
 			channel = ChannelStderr
@@ -260,7 +263,8 @@ func (h *Hub) lastMessages(channels bool) *burst {
 			p.stream(ChannelStdout+byte(i), u.tail, maxStreamMessage)
 		}
 	}
-	b := &burst{frames: p.take(), messages: len(h.replay.messages), whole: true}
+	b := p.take(len(h.replay.messages), payload)
+	b.whole = true
 	h.replays[channels] = b
 	return b
 }

@@ -74,13 +74,13 @@ func (h hubFlow) Release() {
 
 // takeBursts returns what was gathered, for each form.
 func (h hubFlow) takeBursts() map[form]*burst {
-	total := h.outlet.total.messages.Load()
-	messages := int(total - h.counted)
+	total := h.outlet.total.total()
+	messages, payload := int(total.Messages-h.counted.Messages), int(total.Bytes-h.counted.Bytes)
 	h.counted = total
 	bursts := map[form]*burst{}
 	for f, p := range h.presses {
-		if frames := p.take(); len(frames) > 0 {
-			bursts[f] = &burst{frames: frames, messages: messages}
+		if b := p.take(messages, payload); len(b.frames) > 0 {
+			bursts[f] = b
 		}
 	}
 	return bursts

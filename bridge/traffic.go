@@ -25,6 +25,12 @@ func (t *traffic) count(last bool, size int) {
 	t.bytes.Add(int64(size))
 }
 
+// add counts what is in b.
+func (t *traffic) add(b *burst) {
+	t.messages.Add(int64(b.messages))
+	t.bytes.Add(int64(b.payload))
+}
+
 // touch notes that messages went through just now.
 func (t *traffic) touch() { t.touched.Store(time.Now().UnixNano()) }
 

@@ -16,6 +16,7 @@ type Viewer struct {
 	late bool         // the child had ended already
 	size WindowSize   // of its window, zero if it has not told
 	lost atomic.Int64 // messages dropped because it was slow
+	live int          // bytes of frames that deliver was given
 }
 
 // NewViewer makes a client of h, which gets everything from then on, on wire and
@@ -81,12 +82,19 @@ func (v *Viewer) admitted() {
 	}
 }
 
+// deliverLast gives v what a newcomer gets first. It stays there until Release.
+func (v *Viewer) deliverLast(b *burst) {
+	v.wire.Out.Hold()
+	v.wire.Out.writeBurst(b)
+	v.outlet.total.add(b)
+}
+
 // deliver gives v what everybody gets, and looks after it if it is slow.
 func (v *Viewer) deliver(b *burst) {
 	waiting := v.wire.Out.writeBurst(b)
-	v.outlet.total.messages.Add(int64(b.messages))
-	v.outlet.total.bytes.Add(int64(len(b.frames)))
+	v.outlet.total.add(b)
 	v.outlet.total.touch()
+	v.live += len(b.frames)
 	behind := v.behind(waiting)
 	switch {
 	case behind <= maxBehind:
@@ -103,7 +111,7 @@ func (v *Viewer) deliver(b *burst) {
 // behind returns how much of what waits is no replay: that came before all that
 // was delivered, and may be longer than a viewer may be behind.
 func (v *Viewer) behind(waiting int) int {
-	return int(min(int64(waiting), v.outlet.total.bytes.Load()))
+	return min(waiting, v.live)
 }
 
 // tellExit ends v because the child has ended, once the client has all it wrote.

@@ -1,0 +1,133 @@
+//go:build unix
+
+package bridge
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// TestJoinAtTheExit: who comes while the child ends gets all that the replay
+// has, and the exit, wherever in its end that is.
+func TestJoinAtTheExit(t *testing.T) {
+	t.Parallel()
+	const lines = 20
+	var output strings.Builder
+	var want []string
+	for i := range lines {
+		fmt.Fprintf(&output, "line %d\n", i)
+		want = append(want, fmt.Sprintf("line %d", i))
+	}
+	for range 150 {
+		child := newPuppet(t)
+		h := startHub(t, child, HubOptions{Replay: lines})
+		child.print(t, output.String())
+		var all sync.WaitGroup
+		all.Go(func() { child.exit(3, "") })
+		for range 4 {
+			all.Go(func() { // ends with the connection
+				v := h.join(link{}, Options{})
+				v.expect(want...)
+				v.expectClose(1000, "exit 3")
+				if sum := v.summary(); sum.ExitCode != 3 {
+					t.Errorf("summary %+v", sum)
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
+// TestJoinAfterTheExit: who comes late gets the replay, too, in any form.
+func TestJoinAfterTheExit(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{Replay: 2})
+	child.print(t, "1\n2\n3")
+	child.exit(3, "")
+	h.ended <- wait(t, "the end of the hub", h.ended)
+	for range 2 {
+		v := h.join(link{}, Options{})
+		v.expect("2", "3")
+		v.expectClose(1000, "exit 3")
+	}
+	v := h.join(link{protocol: ProtocolWspipe}, Options{})
+	if got := v.stream(ChannelStdout, 4); got != "2\n3\n" {
+		t.Errorf("stdout %q", got)
+	}
+	v.expectClose(1000, "exit 3")
+}
+
+// TestTheExitWaitsForNoViewer: the child's end is told although a viewer reads
+// nothing; that one still gets everything when it does.
+func TestTheExitWaitsForNoViewer(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{})
+	stuck, other := h.join(link{buffers: 64 << 10}, Options{}), h.join(link{}, Options{})
+	line := strings.Repeat("x", 10_000)
+	const lines = 50 // less than may wait, and more than the kernel takes
+	for range lines {
+		child.print(t, line+"\n")
+		other.expect(line)
+	}
+	child.exit(3, "")
+	other.expectClose(1000, "exit 3")
+	h.ended <- wait(t, "the end of the hub", h.ended)
+	if n := stuck.wire.Out.Waiting(); n == 0 {
+		t.Fatal("nothing waits for who reads nothing")
+	}
+	for range lines {
+		stuck.expect(line)
+	}
+	stuck.expectClose(1000, "exit 3")
+}
+
+// TestBrokenFramingIsToldToAll: to viewers, and to those that wait for the end of
+// a message, with the same words.
+func TestBrokenFramingIsToldToAll(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 300_000)
+	for framing, wrong := range map[Framing]string{Length: "\x00\x00\x00\x09half", LSP: "Content-Type\r\n"} {
+		t.Run(framing.String(), func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t)
+			opt := Options{Framing: framing}
+			h := startHub(t, child, HubOptions{Options: opt})
+			var viewers []*viewer
+			for i := range 40 {
+				l := link{}
+				if i%4 == 0 {
+					l.protocol = ProtocolWspipe
+				}
+				viewers = append(viewers, h.join(l, opt))
+			}
+			go func() { // ends when it is read
+				io.WriteString(child.far[1], encoded(framing, long)+wrong)
+				child.far[1].Close()
+			}()
+			reasons := map[string]int{}
+			for _, v := range viewers {
+				for {
+					f, err := v.frame()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if f.first == fin|opClose {
+						reasons[string(f.payload)]++
+						v.write(maskedFrame(fin|opClose, f.payload))
+						break
+					}
+				}
+			}
+			for reason, n := range reasons {
+				if n != len(viewers) || !strings.HasPrefix(reason, "\x03\xf3bad "+framing.String()+" output: ") {
+					t.Errorf("%d of %d get %q", n, len(viewers), reason)
+				}
+			}
+		})
+	}
+}

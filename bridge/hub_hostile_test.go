@@ -1,0 +1,240 @@
+//go:build unix
+
+package bridge
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// hostile is output that wants to be cut at the wrong place: messages longer
+// than a frame, empty ones and bytes that are not UTF-8, between short ones that
+// are all different.
+func hostile(name string, messages int) (list []string) {
+	for i := range messages {
+		m := fmt.Sprintf("%s %d", name, i)
+		switch rand.N(20) {
+		case 0:
+			m += strings.Repeat("é€", 20_000+rand.N(20_000))
+		case 1:
+			m += strings.Repeat("x", maxFrame-len(m)+rand.N(3)-1)
+		case 2, 3:
+			m = ""
+		case 4:
+			m += "\xff\xe2\x82"
+		case 5:
+			m += strings.Repeat("\xf0\x9f", 40_000)
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+// write writes output in pieces of any size, with messages that end in it
+// counted in written.
+func (p *puppet) write(t *testing.T, fd int, output []string, written *atomic.Int64) {
+	for _, o := range output {
+		written.Add(1)
+		for len(o) > 0 {
+			n := 1 + rand.N(min(len(o), 1<<(rand.N(18))))
+			if _, err := p.far[fd].WriteString(o[:n]); err != nil {
+				t.Error(err)
+				return
+			}
+			o = o[n:]
+		}
+	}
+}
+
+// some reads up to n whole messages, which it adds to read; fewer if the connection ends
+// before. Parts of a line that came apart because of another stream are one.
+func (v *viewer) some(n int, read *atomic.Int64) (messages []string) {
+	parts := map[string]string{}
+	var whole []byte
+	for len(messages) < n {
+		f, err := v.frame()
+		if err != nil || f.first&^fin == opClose {
+			return messages
+		}
+		if whole = append(whole, f.payload...); f.first&fin == 0 {
+			continue
+		}
+		text := string(whole)
+		whole = whole[:0]
+		var m struct {
+			Stream, Data string
+			More         bool
+		}
+		if v.hub.opt.Framing == JSON && !v.form.channels {
+			if err := json.Unmarshal([]byte(text), &m); err != nil {
+				v.t.Errorf("%.100q: %v", text, err)
+			}
+			if parts[m.Stream] += m.Data; m.More {
+				continue
+			}
+			text = m.Stream + ":" + parts[m.Stream]
+			delete(parts, m.Stream)
+		}
+		messages = append(messages, text)
+		read.Add(1)
+	}
+	return messages
+}
+
+// TestHostileOutputOfEachFraming: whoever comes and goes while it comes gets a
+// part of what the first viewer gets, without a gap, from the replay on.
+func TestHostileOutputOfEachFraming(t *testing.T) {
+	t.Parallel()
+	const messages, replay = 300, 7
+	for framing, f := range framings {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			testHostileOutput(t, Options{Framing: Framing(framing)}, messages, replay)
+		})
+	}
+}
+
+func testHostileOutput(t *testing.T, opt Options, messages, replay int) {
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{Options: opt, Replay: replay, Slow: SlowBlock})
+	first := h.join(link{}, opt)
+	var written, read atomic.Int64
+	var writing, visiting sync.WaitGroup
+	all := map[string][]string{"stdout": hostile("stdout", messages)}
+	if opt.Framing == JSON {
+		all["stderr"] = hostile("stderr", messages)
+	}
+	for stream, fd := range map[string]int{"stdout": 1, "stderr": 2} {
+		writing.Go(func() { child.write(t, fd, outputOf(opt.Framing, all[stream]), &written) }) // ends when it is read
+	}
+	done := make(chan struct{})
+	go func() { // ends when all is written
+		writing.Wait()
+		close(done)
+		child.exit(0, "")
+	}()
+	visits := make([][]visit, 3)
+	for i := range visits {
+		visiting.Go(func() { // ends when all is written
+			for !closed(done) {
+				visits[i] = append(visits[i], h.visit(opt, &read, &written))
+			}
+		})
+	}
+	got := first.some(math.MaxInt, &read)
+	visiting.Wait()
+	expectStreams(t, opt.Framing, got, all)
+	raw := strings.Join(outputOf(opt.Framing, all["stdout"]), "")
+	for _, x := range slices.Concat(visits...) {
+		x.check(t, opt.Framing, got, raw, replay)
+	}
+}
+
+// outputOf is what a child writes for messages.
+func outputOf(f Framing, messages []string) (list []string) {
+	for _, m := range messages {
+		list = append(list, encoded(f, m))
+	}
+	return list
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// visit is what a viewer got that came and went.
+type visit struct {
+	channels      bool
+	got           []string
+	read, written int // messages that the first viewer had read before, and that were written after
+}
+
+// visit lets a viewer of any form come, read some, and go in any way.
+func (a *audience) visit(opt Options, read, written *atomic.Int64) visit {
+	x := visit{read: int(read.Load()), channels: rand.N(4) == 0}
+	l := link{}
+	if x.channels {
+		l.protocol = ProtocolV5
+	}
+	v := a.join(l, opt)
+	x.written = int(written.Load())
+	x.got = v.some(rand.N(40), new(atomic.Int64))
+	switch rand.N(3) {
+	case 0:
+		v.reset()
+	case 1:
+		v.client.Write(closeFrame(1000, "")) // fails if the child's end came first
+	}
+	v.client.Close()
+	v.summary()
+	return x
+}
+
+// check looks for what came in what the first viewer got, or in stdout.
+func (x visit) check(t *testing.T, f Framing, all []string, raw string, replay int) {
+	t.Helper()
+	if x.channels {
+		var stdout strings.Builder
+		for _, m := range x.got {
+			if m != "" && m[0] == ChannelStdout {
+				stdout.WriteString(m[1:])
+			}
+		}
+		if !strings.Contains(raw, stdout.String()) {
+			t.Errorf("%d bytes of stdout are no part of it: %.100q", stdout.Len(), stdout.String())
+		}
+		return
+	}
+	from := max(0, x.read-replay)
+	to := len(all)
+	if f != Bytes { // whose messages nobody has counted
+		to = min(to, max(0, x.written-replay)+len(x.got))
+	}
+	for k := from; k+len(x.got) <= to; k++ {
+		if slices.Equal(all[k:k+len(x.got)], x.got) {
+			return
+		}
+	}
+	t.Errorf("%d messages are none of %d to %d of %d: %.200q", len(x.got), from, to, len(all), x.got)
+}
+
+// expectStreams checks that the first viewer got all.
+func expectStreams(t *testing.T, f Framing, got []string, all map[string][]string) {
+	t.Helper()
+	for stream, messages := range all {
+		var want, came []string
+		for _, m := range messages {
+			switch f {
+			case JSON:
+				want = append(want, stream+":"+mended(m))
+			case Length, Bytes:
+				want = append(want, m)
+			default:
+				want = append(want, mended(m))
+			}
+		}
+		for _, m := range got {
+			if f != JSON || strings.HasPrefix(m, stream+":") {
+				came = append(came, m)
+			}
+		}
+		if f == Bytes {
+			want, came = []string{strings.Join(want, "")}, []string{strings.Join(came, "")}
+		}
+		if !slices.Equal(came, want) {
+			t.Errorf("%s: the first viewer got %d messages, want %d, or others", stream, len(came), len(want))
+		}
+	}
+}

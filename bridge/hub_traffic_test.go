@@ -1,0 +1,60 @@
+//go:build unix
+
+package bridge
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestTrafficOfAViewer: messages and payload count as in a plain session,
+// whether they come in the replay or live, compressed or not.
+func TestTrafficOfAViewer(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 100_000)
+	for name, test := range map[string]struct {
+		link
+		Framing
+		want Traffic
+	}{
+		"lines":      {link{}, Lines, Traffic{4, 6 + int64(len(long))}},
+		"compressed": {link{compress: true}, Lines, Traffic{4, 6 + int64(len(long))}},
+		"json":       {link{}, JSON, Traffic{4, 6 + int64(len(long))}},
+		"channels":   {link{protocol: ProtocolV5}, Lines, Traffic{0, 6 + int64(len(long)) + 4}}, // with newlines
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opt := Options{Framing: test.Framing}
+			child := newPuppet(t)
+			h := startHub(t, child, HubOptions{Options: opt, Replay: 10})
+			child.print(t, "one\ntwo\n")
+			h.idle(2)
+			v := h.join(test.link, opt)
+			go child.far[1].WriteString("\n" + long + "\n") // ends when it is read
+			h.idle(4)
+			child.exit(0, "")
+			v.expectClose(1000, "exit 0")
+			got := v.summary().Out
+			if test.protocol != "" { // in how many messages is nobody's business
+				got.Messages = 0
+			}
+			if got != test.want {
+				t.Errorf("counted %+v, want %+v", got, test.want)
+			}
+			if test.protocol == "" {
+				child = newPuppet(t)
+				s := startOver(t, test.link, child, opt)
+				child.print(t, "one\ntwo\n")
+				go child.far[1].WriteString("\n" + long + "\n") // ends when it is read
+				for range 4 {
+					s.message()
+				}
+				child.exit(0, "")
+				s.expectClose(1000, "exit 0")
+				if plain := s.summary().Out; plain != test.want {
+					t.Errorf("a plain session counts %+v", plain)
+				}
+			}
+		})
+	}
+}
