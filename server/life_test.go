@@ -4,9 +4,6 @@ package server
 
 import (
 	"context"
-	"fmt"
-	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -91,39 +88,6 @@ func TestAFloodEndsWithItsClient(t *testing.T) {
 	}
 }
 
-// TestAClientThatHasSentTooMuchAndGone: the child reads nothing, so neither
-// do we any more, and still the slot must come free.
-func TestAClientThatHasSentTooMuchAndGone(t *testing.T) {
-	for how, depart := range leave {
-		if how == "closes" || how == "is silent" {
-			continue // its close frame, or its pong, would lie behind the 5 MB
-		}
-		t.Run(how, func(t *testing.T) {
-			t.Parallel()
-			s := serve(t, Config{Child: sh(`echo $$; exec sleep 1000`), MaxChildren: 1, PingInterval: 100 * time.Millisecond})
-			c := dialRaw(t, s.ws)
-			pid := atoi(t, c.message())
-			sent := make(chan struct{})
-			go func() {
-				defer close(sent)
-				for range 50 {
-					if c.frame(fin|opText, make([]byte, 100_000)) != nil {
-						return
-					}
-				}
-			}()
-			select { // until we no longer read, or everything is sent
-			case <-sent:
-			case <-time.After(500 * time.Millisecond):
-			}
-			depart(c)
-			s.log.await(t, `"disconnect"`, 1)
-			awaitGone(t, pid)
-			atoi(t, dialRaw(t, s.ws).message())
-		})
-	}
-}
-
 func TestNoTailIsLostWhileTheClientSends(t *testing.T) {
 	s := serve(t, Config{Child: sh(`read l; seq 3000`)})
 	for range 100 {
@@ -136,20 +100,6 @@ func TestNoTailIsLostWhileTheClientSends(t *testing.T) {
 		}
 		c.ExpectEnd(1000, "exit 0")
 	}
-}
-
-func TestASlowClientGetsEverythingAfterTheExit(t *testing.T) {
-	t.Parallel()
-	const lines = 20_000 // 20 MB, more than all kernel buffers on the way
-	s := serve(t, Config{Child: sh(fmt.Sprintf(`seq -f %%01000.0f %d; exit 5`, lines))})
-	c := dial(t, s.ws)
-	for i := 1; i <= lines; i++ {
-		c.Expect(fmt.Sprintf("%01000d", i))
-		if i == lines/2 { // longer than any grace after an exit
-			<-time.After(3 * time.Second)
-		}
-	}
-	c.ExpectEnd(1000, "exit 5")
 }
 
 func TestADescendantDoesNotHoldTheConnection(t *testing.T) {
@@ -225,102 +175,6 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-func TestTimeLimits(t *testing.T) {
-	t.Parallel()
-	t.Run("max runtime", func(t *testing.T) {
-		t.Parallel()
-		s := serve(t, Config{Child: sh(`exec yes`), MaxRuntime: 300 * time.Millisecond})
-		dial(t, s.ws).ExpectEnd(4001, "max runtime")
-	})
-	t.Run("idle", func(t *testing.T) {
-		t.Parallel()
-		s := serve(t, Config{Child: sh(`exec cat`), IdleTimeout: 300 * time.Millisecond})
-		dial(t, s.ws).ExpectEnd(4002, "idle timeout")
-	})
-	t.Run("half a line is no message", func(t *testing.T) {
-		t.Parallel()
-		s := serve(t, Config{Child: sh(`while printf .; do sleep 0.05; done`), IdleTimeout: 300 * time.Millisecond})
-		dial(t, s.ws).ExpectEnd(4002, "idle timeout")
-	})
-	t.Run("not idle", func(t *testing.T) {
-		t.Parallel()
-		// Twice the limit in all, but never silent for so long.
-		s := serve(t, Config{Child: sh(`for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.2; done`), IdleTimeout: time.Second})
-		if got := dial(t, s.ws).ExpectEnd(1000, "exit 0"); len(got) != 10 {
-			t.Errorf("got %q", got)
-		}
-	})
-}
-
-func TestOnce(t *testing.T) {
-	t.Parallel()
-	for script, want := range map[string]int{`exit 3`: 3, `exit 0`: 0, `kill -TERM $$`: 143} {
-		s := serve(t, Config{Child: sh(script), Once: true, Origins: nil})
-		refused(t, s.ws, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}}) // does not count
-		_, end := dial(t, s.ws).Rest()
-		if end.Code != 1000 {
-			t.Errorf("closed with %v", end)
-		}
-		if status := <-s.status; status != want {
-			t.Errorf("%s: status %d, want %d", script, status, want)
-		}
-	}
-}
-
-func TestOnceServesNobodyElse(t *testing.T) {
-	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`), Once: true})
-	c := dial(t, s.ws)
-	c.Send("x")
-	c.Expect("x")
-	if conn, _, err := websocket.Dial(c.Ctx, s.ws, nil); err == nil {
-		conn.CloseNow()
-		t.Error("a second client was let in")
-	}
-	c.Close(1000, "")
-	<-s.status
-}
-
-func TestExitWhenIdle(t *testing.T) {
-	t.Parallel()
-	const idle = 300 * time.Millisecond
-	s := serve(t, Config{Child: sh(`exec cat`), ExitWhenIdle: idle})
-	c := dial(t, s.ws)
-	select {
-	case <-s.status:
-		t.Fatal("it stopped with a client connected")
-	case <-time.After(2 * idle):
-	}
-	c.Close(1000, "")
-	select {
-	case status := <-s.status:
-		if status != 0 {
-			t.Errorf("status %d, want 0", status)
-		}
-	case <-time.After(patience):
-		t.Error("it did not stop")
-	}
-}
-
-func TestMaxForks(t *testing.T) {
-	t.Parallel()
-	for name, cfg := range map[string]Config{"--maxforks": {MaxChildren: 2}, "--max-per-ip": {MaxPerIP: 2}} {
-		cfg.Child = sh(`trap '' INT; echo $$; exec cat`)
-		s := serve(t, cfg)
-		first, second := dial(t, s.ws), dial(t, s.ws)
-		pid := atoi(t, first.Next())
-		second.Next()
-		resp, body := refused(t, s.ws, nil)
-		if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || !strings.Contains(body, name) {
-			t.Errorf("got %d, Retry-After %q, %q", resp.StatusCode, resp.Header.Get("Retry-After"), body)
-		}
-		first.Close(1000, "")
-		awaitGone(t, pid)
-		s.log.await(t, `"disconnect"`, 1)
-		dial(t, s.ws).Next() // the slot is free
-	}
-}
-
 func TestNoChildNoSession(t *testing.T) {
 	t.Parallel()
 	for path, reason := range map[string]string{
@@ -367,72 +221,6 @@ func TestChildThatClosesStdin(t *testing.T) {
 	}()
 	if got := c.ExpectEnd(1000, "exit 2"); len(got) != 3 {
 		t.Errorf("got %q, want 1 2 3", got)
-	}
-}
-
-// TestAFewStuckClientsHurtNobody: those who do not read hold up their own
-// child, without a ping ending them, and nobody else.
-func TestAFewStuckClientsHurtNobody(t *testing.T) {
-	t.Parallel()
-	const lines, ping = 20_000, 500 * time.Millisecond // 20 MB, more than all kernel buffers
-	s := serve(t, Config{Child: sh(fmt.Sprintf(`exec seq -f %%01000.0f %d`, lines)), PingInterval: ping})
-	stuck := make([]*rawClient, 5)
-	for i := range stuck {
-		stuck[i] = dialRaw(t, s.ws)
-	}
-	pause := time.After(6 * ping) // a client that answers no ping for three is given up
-	for range 3 {
-		if got := dial(t, s.ws).ExpectEnd(1000, "exit 0"); len(got) != lines {
-			t.Fatalf("got %d messages", len(got))
-		}
-	}
-	<-pause
-	for _, c := range stuck {
-		if n := c.countMessages(); n != lines {
-			t.Errorf("a client that paused got %d messages", n)
-		}
-	}
-}
-
-// TestOneEndlessMessageIsHeldUp: a single message without a bound, and a child
-// that does not read, must not fill our memory.
-func TestOneEndlessMessageIsHeldUp(t *testing.T) {
-	t.Parallel()
-	const size = 64 << 20
-	s := serve(t, Config{Child: sh(`read go <"$FIFO"; head -n 1 | wc -c`), SetEnv: []string{"FIFO=" + fifo(t)}})
-	c := dialRaw(t, s.ws)
-	sent := make(chan int)
-	go func() {
-		defer close(sent)
-		head := byte(opText)
-		for range size / 65536 {
-			if c.frame(head, make([]byte, 65536)) != nil {
-				return
-			}
-			head = 0 // continuation
-			sent <- 65536
-		}
-		c.frame(fin, nil)
-	}()
-	held, timeout := 0, time.After(3*time.Second)
-	for stuck := false; !stuck; {
-		select {
-		case n := <-sent:
-			held += n
-		case <-timeout: // far longer than sending all of it takes
-			stuck = true
-		}
-	}
-	if held == size {
-		t.Error("the client could send everything to a child that reads nothing")
-	}
-	if err := os.WriteFile(strings.TrimPrefix(s.cfg.SetEnv[0], "FIFO="), []byte("go\n"), 0); err != nil {
-		t.Fatal(err)
-	}
-	for range sent {
-	}
-	if got := c.message(); got != strconv.Itoa(size+1) {
-		t.Errorf("the child read %s bytes, want %d", got, size+1)
 	}
 }
 

@@ -3,14 +3,10 @@
 package server
 
 import (
-	"context"
-	"errors"
-	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -209,28 +205,9 @@ func TestShutdownWithViewers(t *testing.T) {
 // TestSharedExitWhenIdle: idle is a server without a client, whatever runs on.
 func TestSharedExitWhenIdle(t *testing.T) {
 	t.Parallel()
-	const idle = 300 * time.Millisecond
 	cfg := shared(echoing)
-	cfg.ExitWhenIdle, cfg.Linger = idle, -1
-	s := serve(t, cfg)
-	c, pid := arrive(t, s.ws)
-	select {
-	case <-s.status:
-		t.Fatal("it stopped with a client connected")
-	case <-time.After(2 * idle):
-	}
-	c.Close(1000, "")
-	select {
-	case status := <-s.status:
-		if status != 0 {
-			t.Errorf("status %d, want 0", status)
-		}
-	case <-time.After(patience):
-		t.Fatal("it did not stop")
-	}
-	if syscall.Kill(-pid, 0) == nil {
-		t.Error("the child outlives the server")
-	}
+	cfg.Linger = -1
+	expectExitWhenIdle(t, cfg)
 }
 
 // TestSharedOnce: the one client's end is the child's, however long that may
@@ -262,70 +239,4 @@ func TestSharedOnce(t *testing.T) {
 			t.Fatalf("%s: the server did not stop", script)
 		}
 	}
-}
-
-// TestClientsComeAndGo: many, at random, to a child that exits at random. In
-// the end nothing is left of any of them.
-func TestClientsComeAndGo(t *testing.T) {
-	t.Parallel()
-	for _, linger := range []time.Duration{0, 2 * time.Millisecond} {
-		cfg := shared(`while read -r l; do echo "$l"; [ "$l" = die ] && exit 7; done`)
-		cfg.Linger, cfg.Replay, cfg.PingInterval = linger, 5, time.Second
-		s := serve(t, cfg)
-		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
-		var clients sync.WaitGroup
-		for range 100 {
-			clients.Go(func() { // ends with its visits; unblocked by cancel
-				for range 5 {
-					if err := visit(ctx, s.ws); err != nil {
-						t.Error(err)
-						return
-					}
-				}
-			})
-		}
-		clients.Wait()
-		cancel()
-		eventually(t, "nobody is counted any more", s.unused)
-		eventually(t, "each child has ended", func() bool {
-			return len(s.records(t, "shared child started")) == len(s.records(t, "shared child ended"))
-		})
-		eventually(t, "each client has gone", func() bool { return len(s.records(t, "disconnect")) == 500 })
-	}
-}
-
-// visit is one visit of a client that does a few things at random. It fails if
-// the server does something that it may not.
-func visit(ctx context.Context, url string) error {
-	c, _, err := websocket.Dial(ctx, url, nil)
-	if err != nil {
-		return err
-	}
-	defer c.CloseNow()
-	word := newID()
-	for range rand.IntN(4) {
-		said := word
-		if rand.IntN(10) == 0 {
-			said = "die"
-		}
-		if c.Write(ctx, websocket.MessageText, []byte(said)) != nil {
-			break // the child has died, as the close frame tells
-		}
-		for {
-			_, p, err := c.Read(ctx)
-			if end, ok := errors.AsType[websocket.CloseError](err); ok && end.Code == 1000 && end.Reason == "exit 7" {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if string(p) == said {
-				break
-			}
-		}
-	}
-	if rand.IntN(2) == 0 {
-		c.Close(1000, "")
-	}
-	return nil
 }

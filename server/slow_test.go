@@ -1,0 +1,127 @@
+//go:build unix
+
+package server
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Clients that do not read, and children that do not.
+
+func TestASlowClientGetsEverythingAfterTheExit(t *testing.T) {
+	t.Parallel()
+	const lines = 20_000 // 20 MB, more than all kernel buffers on the way
+	s := serve(t, Config{Child: sh(fmt.Sprintf(`seq -f %%01000.0f %d; exit 5`, lines))})
+	c := dial(t, s.ws)
+	for i := 1; i <= lines; i++ {
+		c.Expect(fmt.Sprintf("%01000d", i))
+		if i == lines/2 { // longer than any grace after an exit
+			<-time.After(3 * time.Second)
+		}
+	}
+	c.ExpectEnd(1000, "exit 5")
+}
+
+// TestAFewStuckClientsHurtNobody: those who do not read hold up their own
+// child, without a ping ending them, and nobody else.
+func TestAFewStuckClientsHurtNobody(t *testing.T) {
+	t.Parallel()
+	const lines, ping = 20_000, 500 * time.Millisecond // 20 MB, more than all kernel buffers
+	s := serve(t, Config{Child: sh(fmt.Sprintf(`exec seq -f %%01000.0f %d`, lines)), PingInterval: ping})
+	stuck := make([]*rawClient, 5)
+	for i := range stuck {
+		stuck[i] = dialRaw(t, s.ws)
+	}
+	pause := time.After(6 * ping) // a client that answers no ping for three is given up
+	for range 3 {
+		if got := dial(t, s.ws).ExpectEnd(1000, "exit 0"); len(got) != lines {
+			t.Fatalf("got %d messages", len(got))
+		}
+	}
+	<-pause
+	for _, c := range stuck {
+		if n := c.countMessages(); n != lines {
+			t.Errorf("a client that paused got %d messages", n)
+		}
+	}
+}
+
+// TestOneEndlessMessageIsHeldUp: a single message without a bound, and a child
+// that does not read, must not fill our memory.
+func TestOneEndlessMessageIsHeldUp(t *testing.T) {
+	t.Parallel()
+	const size = 64 << 20
+	s := serve(t, Config{Child: sh(`read go <"$FIFO"; head -n 1 | wc -c`), SetEnv: []string{"FIFO=" + fifo(t)}})
+	c := dialRaw(t, s.ws)
+	sent := make(chan int)
+	go func() {
+		defer close(sent)
+		head := byte(opText)
+		for range size / 65536 {
+			if c.frame(head, make([]byte, 65536)) != nil {
+				return
+			}
+			head = 0 // continuation
+			sent <- 65536
+		}
+		c.frame(fin, nil)
+	}()
+	held, timeout := 0, time.After(3*time.Second)
+	for stuck := false; !stuck; {
+		select {
+		case n := <-sent:
+			held += n
+		case <-timeout: // far longer than sending all of it takes
+			stuck = true
+		}
+	}
+	if held == size {
+		t.Error("the client could send everything to a child that reads nothing")
+	}
+	if err := os.WriteFile(strings.TrimPrefix(s.cfg.SetEnv[0], "FIFO="), []byte("go\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	for range sent {
+	}
+	if got := c.message(); got != strconv.Itoa(size+1) {
+		t.Errorf("the child read %s bytes, want %d", got, size+1)
+	}
+}
+
+// TestAClientThatHasSentTooMuchAndGone: the child reads nothing, so neither
+// do we any more, and still the slot must come free.
+func TestAClientThatHasSentTooMuchAndGone(t *testing.T) {
+	for how, depart := range leave {
+		if how == "closes" || how == "is silent" {
+			continue // its close frame, or its pong, would lie behind the 5 MB
+		}
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, Config{Child: sh(`echo $$; exec sleep 1000`), MaxChildren: 1, PingInterval: 100 * time.Millisecond})
+			c := dialRaw(t, s.ws)
+			pid := atoi(t, c.message())
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				for range 50 {
+					if c.frame(fin|opText, make([]byte, 100_000)) != nil {
+						return
+					}
+				}
+			}()
+			select { // until we no longer read, or everything is sent
+			case <-sent:
+			case <-time.After(500 * time.Millisecond):
+			}
+			depart(c)
+			s.log.await(t, `"disconnect"`, 1)
+			awaitGone(t, pid)
+			atoi(t, dialRaw(t, s.ws).message())
+		})
+	}
+}
