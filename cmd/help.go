@@ -10,8 +10,8 @@ import (
 )
 
 const about = `wspipe turns a program that reads stdin and writes stdout into a WebSocket service.
-Each connection starts a COMMAND of its own: each line it prints becomes a message,
-each message becomes a line that it reads.`
+Each connection starts a COMMAND of its own, or all share one with --share: each line
+it prints becomes a message, each message becomes a line that it reads.`
 
 // examples returns the command lines that help begins with, for a program called name.
 func examples(name string) string {

@@ -18,6 +18,7 @@ import (
 // mayImport is the house: who may import whom of ours. Imports only point down.
 var mayImport = map[string][]string{
 	"wspipe":                {"wspipe/cmd"},
+	"wspipe/bench/load":     {},
 	"wspipe/cmd":            {"wspipe/bridge", "wspipe/cmd/connect", "wspipe/process", "wspipe/server"},
 	"wspipe/cmd/connect":    {"wspipe/bridge"},
 	"wspipe/cmd/wspipetest": {},
