@@ -12,7 +12,8 @@ import (
 // that the client has not had yet. It is the sink and the flow of the child's
 // streams; a reader takes them out again. Messages are numbered from 1.
 type journal struct {
-	max int // bytes that may be held before the child must wait
+	max   int           // bytes that may be held before the child must wait
+	pause time.Duration // see ackPause
 
 	mu        sync.Mutex
 	change    sync.Cond // on mu: there is more, or room, or another reader, or an end
@@ -60,7 +61,7 @@ const (
 )
 
 func newJournal(max int) *journal {
-	j := &journal{max: max}
+	j := &journal{max: max, pause: ackPause}
 	j.change.L = &j.mu
 	return j
 }
@@ -122,7 +123,7 @@ func (j *journal) Wait(int) error {
 	defer j.mu.Unlock()
 	for j.err == nil && !j.shrink() {
 		if j.reader != nil && j.forgotten < j.reader.next { // sent, but not acknowledged
-			again := time.AfterFunc(ackPause, j.change.Broadcast)
+			again := time.AfterFunc(j.pause, j.wake)
 			j.change.Wait()
 			again.Stop()
 			continue
@@ -130,6 +131,14 @@ func (j *journal) Wait(int) error {
 		j.change.Wait()
 	}
 	return j.err
+}
+
+// wake lets whoever waits look again. With mu held it cannot come too early for
+// one who is about to wait.
+func (j *journal) wake() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.change.Broadcast()
 }
 
 // shrink forgets the oldest entries and reports whether no more are held than may be.

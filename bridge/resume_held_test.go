@@ -64,6 +64,9 @@ func TestResumeKeepsWhatIsNotAcknowledged(t *testing.T) {
 	child := startShell(t, `read go; i=0; while [ $i -lt 10000 ]; do i=$((i+1)); echo $i; done`)
 	t.Cleanup(child.Stop)
 	r := startResumableOver(t, link{network: "unix"}, child, ResumeOptions{Buffer: 100 * entryCost})
+	r.journal.mu.Lock()
+	r.journal.pause = 1 // as if the machine were busy: it is over before the wait begins
+	r.journal.mu.Unlock()
 	a := r.come(-1)
 	a.send("go") // now that no more is read
 	eventually(t, "the child has to wait", r.journal.full)
