@@ -16,7 +16,7 @@ func (a *Attachment) Run() Summary {
 		a.greet()
 	}
 	a.tasks.Go(a.sendHeld) // ends with the session or the connection; unblocked by journal.detach and Outflow.Fail
-	a.carryInput()
+	a.carryInput(a.receiveAll)
 	r := a.session
 	if a.answered {
 		r.happens(a, isTold)
@@ -82,6 +82,8 @@ func (a *Attachment) tellExit() {
 
 // tellSession tells the session how the connection ends.
 func (a *Attachment) tellSession() {
+	a.over.Store(true)
+	a.stdin.wake() // so that Run need not wait for a child that does not read
 	a.session.journal.detach(a.reader)
 	code, signal := a.session.exit()
 	switch {

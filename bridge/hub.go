@@ -205,6 +205,13 @@ func (h *Hub) brokenFraming(cause error, position int64) {
 	}
 }
 
+// exited tells how the child has ended; over is false if it has not.
+func (h *Hub) exited() (code int, signal string, over bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.code, h.signal, h.over
+}
+
 // join makes v a viewer, as soon as no message is half sent. It reports false if
 // the child has ended: then v gets the last messages only.
 func (h *Hub) join(v *Viewer) bool {

@@ -36,6 +36,11 @@ type inbound struct {
 	// channel, for which ChannelStdin stands there.
 	obey func(channel byte, message []byte)
 
+	// take, if set, gets each message instead of the codec, and what it makes of
+	// them is handed on by flush. It may keep nothing of the message.
+	take  func(message []byte) error
+	flush func()
+
 	// The stage gathers messages until the socket has no more of them. It is
 	// a pooled block, nil while nothing is in it, and larger only for a message
 	// that is held whole.
@@ -63,7 +68,7 @@ const (
 )
 
 // receive takes one message. The error is errNotUTF8, errTooBig,
-// errControlTooBig or the connection's.
+// errControlTooBig, that of take or the connection's.
 func (in *inbound) receive() error {
 	typ, r, err := in.ws.Reader(context.Background()) // calls handOn while it waits
 	if err != nil {
@@ -76,19 +81,37 @@ func (in *inbound) receive() error {
 	in.receiving = false
 	switch {
 	case err != nil:
-		in.drop()
-		in.handOn()
-		return err
 	case in.channel != ChannelStdin || size < 0:
 		in.command()
 		return nil
+	default:
+		err = in.finish(size)
 	}
-	in.finish(size)
-	return nil
+	if err != nil {
+		in.drop()
+		in.handOn()
+	}
+	return err
 }
 
-// finish completes the message at hand, whose payload has size bytes.
-func (in *inbound) finish(size int) {
+// finish completes the message at hand, whose payload has size bytes. The error is
+// that of take.
+func (in *inbound) finish(size int) (err error) {
+	if in.take != nil {
+		err = in.take(in.stage[in.start:])
+		in.drop()
+	} else {
+		in.wrap(size)
+	}
+	in.total.count(true, size)
+	if cap(in.stage) > blockSize {
+		in.handOn() // no more messages are to gather on a stage that had to grow
+	}
+	return err
+}
+
+// wrap puts around the message at hand what the codec says.
+func (in *inbound) wrap(size int) {
 	before, after := in.codec.wrap(size)
 	if before != "" {
 		in.stage = slices.Insert(in.stage, in.start, []byte(before)...)
@@ -96,10 +119,6 @@ func (in *inbound) finish(size int) {
 	in.stage = append(in.stage, after...)
 	in.start = len(in.stage)
 	in.valid = in.start
-	in.total.count(true, size)
-	if cap(in.stage) > blockSize {
-		in.handOn() // no more messages are to gather on a stage that had to grow
-	}
 }
 
 // command hands on what came before the message at hand, and then does what that
@@ -195,7 +214,13 @@ func (in *inbound) makeRoom() {
 // in the goroutine that receives, whenever the client has sent nothing more;
 // so it must not move what the stage holds beyond start.
 func (in *inbound) handOn() {
-	if in.ended.Load() || in.stage == nil {
+	if in.ended.Load() {
+		return
+	}
+	if in.flush != nil {
+		in.flush()
+	}
+	if in.stage == nil {
 		return
 	}
 	if in.sent < in.start {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -297,12 +298,24 @@ func (o *Outflow) handed() int64 {
 // Wait waits until at most n bytes wait. It returns the error that ended the
 // flow, if one did.
 func (o *Outflow) Wait(n int) error {
+	return o.waitUnless(n, new(atomic.Bool))
+}
+
+// waitUnless is Wait until over is set, after which wake is to be called.
+func (o *Outflow) waitUnless(n int, over *atomic.Bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.size > n && o.err == nil {
+	for o.size > n && o.err == nil && !over.Load() {
 		o.change.Wait()
 	}
 	return o.err
+}
+
+// wake makes all who wait look again.
+func (o *Outflow) wake() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.change.Broadcast()
 }
 
 // Drain waits until nothing waits, for at most d; negative means for ever.

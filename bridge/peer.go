@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -24,6 +25,8 @@ type peer struct {
 
 	// shared says that the child has other clients, too: none may end its input.
 	shared bool
+	// over says that nobody need wait for the child on behalf of this client.
+	over atomic.Bool
 	// ending is called once, when it is clear how the connection ends and before
 	// the client is told. It does not wait.
 	ending func()
@@ -58,11 +61,11 @@ func (p *peer) init(ws *websocket.Conn, wire *Wire, child Child, stdin *Outflow,
 // usesChannels reports whether the client has the child's streams apart.
 func (p *peer) usesChannels() bool { return p.protocol != "" }
 
-// carryInput carries the client's messages to the child until the connection
-// has ended, and the tasks.
-func (p *peer) carryInput() {
+// carryInput carries the client's messages to the child, which is what receive
+// does, until the connection has ended, and the tasks.
+func (p *peer) carryInput(receive func()) {
 	stopTimers := p.startTimers()
-	p.receiveAll() // unblocked by whatever closes the connection
+	receive() // unblocked by whatever closes the connection
 	if p.end.by == byLoss {
 		p.wire.Abort()
 	}
@@ -91,7 +94,7 @@ func (p *peer) waitForChild() {
 		return
 	}
 	stop := p.wire.watchHangup(func() { p.finish(endLost) })
-	p.stdin.Wait(maxWaiting / 2)
+	p.stdin.waitUnless(maxWaiting/2, &p.over)
 	stop()
 }
 

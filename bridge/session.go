@@ -96,7 +96,7 @@ func (s *Session) Run() Summary {
 		s.greet()
 	}
 	s.tasks.Go(s.sendOutput) // ends at the end of the output; unblocked by Child.Stop and Outflow.Fail
-	s.carryInput()
+	s.carryInput(s.receiveAll)
 	code, signal := s.child.Exit()
 	return Summary{End: s.end, ExitCode: code, Signal: signal, In: s.in.total.total(), Out: s.outlet.total.total()}
 }

@@ -1,0 +1,291 @@
+//go:build unix
+
+package bridge
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+)
+
+// What a child may write, and what it may not, without any child.
+
+func TestOrders(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]order{
+		`{"to":"7","data":"hello"}`:                             {to: []string{"7"}, payload: []byte("hello")},
+		`{"to":["7","9"],"data":""}`:                            {to: []string{"7", "9"}, payload: []byte{}},
+		`{"to":[],"data":"x"}`:                                  {payload: []byte("x")},
+		`{"to":"*","data":"x"}`:                                 {everybody: true, to: []string{"*"}, payload: []byte("x")},
+		`{"to":["*"],"data":"x"}`:                               {to: []string{"*"}, payload: []byte("x")},
+		`{"to":"7","base64":"/wA="}`:                            {to: []string{"7"}, payload: []byte("\xff\x00"), binary: true},
+		` { "base64" : "" , "to" : "" }` + "\r":                 {to: []string{""}, payload: []byte{}, binary: true},
+		`{"to":"7","data":"\ud83d\ude00\ud800\u0000","new":[]}`: {to: []string{"7"}, payload: []byte("😀\uFFFD\x00")},
+		`{"to":"7","Data":1,"data":"x"}`:                        {to: []string{"7"}, payload: []byte("x")},
+		`{"close":"7"}`:                                         {closes: "7", end: End{Code: 1000}},
+		`{"close":"*"}`:                                         {closes: "*", end: End{Code: 1000}},
+		`{"close":"7","code":3000}`:                             {closes: "7", end: End{Code: 3000}},
+		`{"close":"7","code":1014,"reason":""}`:                 {closes: "7", end: End{Code: 1014}},
+		`{"close":"7","code":4999,"reason":"` + strings.Repeat("é", 61) + `!","x":null}`: {
+			closes: "7", end: End{Code: 4999, Reason: strings.Repeat("é", 61) + "!"}},
+	} {
+		if got, err := parseOrder([]byte(line)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, %v, want %+v", line, got, err, want)
+		}
+	}
+}
+
+// badLines are lines of every bad kind, and what is wrong with them.
+var badLines = map[string]error{
+	``:                                 errNoObject,
+	`hello`:                            errNoObject,
+	`"7"`:                              errNoObject,
+	`7`:                                errNoObject,
+	`[]`:                               errNoObject,
+	`null`:                             errNoObject,
+	`{"to":"7","data":"x"`:             errNoObject,
+	`{"to":"7","data":"x"}}`:           errNoObject,
+	`{"to":"7","data":"x"} {}`:         errNoObject,
+	`{"to":"7","data":"\x"}`:           errNoObject,
+	strings.Repeat("[", 20_000):        errNoObject,
+	`{}`:                               errNoOrder,
+	`{"data":"x"}`:                     errNoOrder,
+	`{"To":"7","data":"x"}`:            errNoOrder,
+	`{"CLOSE":"7"}`:                    errNoOrder,
+	`{"to":"7","close":"7"}`:           errBothOrder,
+	`{"close":"7","data":"x"}`:         errBothOrder,
+	`{"close":"7","base64":""}`:        errBothOrder,
+	`{"to":"7","data":"x","code":1}`:   errBothOrder,
+	`{"to":"7","reason":"x"}`:          errBothOrder,
+	`{"to":7,"data":"x"}`:              errTo,
+	`{"to":null,"data":"x"}`:           errTo,
+	`{"to":{},"data":"x"}`:             errTo,
+	`{"to":["7",8],"data":"x"}`:        errTo,
+	`{"to":["7",null],"data":"x"}`:     errTo,
+	`{"to":[["7"]],"data":"x"}`:        errTo,
+	`{"to":"7"}`:                       errNoPayload,
+	`{"to":"7","Data":"x"}`:            errNoPayload,
+	`{"to":"7","data":"","base64":""}`: errNoPayload,
+	`{"to":"7","data":1}`:              errData,
+	`{"to":"7","data":null}`:           errData,
+	`{"to":"7","data":["x"]}`:          errData,
+	`{"to":"7","base64":null}`:         errBase64,
+	`{"to":"7","base64":"x"}`:          errBase64,
+	`{"to":"7","base64":"/wA"}`:        errBase64,
+	`{"to":"7","base64":"_wA="}`:       errBase64,
+	`{"close":7}`:                      errClose,
+	`{"close":""}`:                     errClose,
+	`{"close":["7"]}`:                  errClose,
+	`{"close":null}`:                   errClose,
+	`{"close":"7","code":"1000"}`:      errCode,
+	`{"close":"7","code":1000.5}`:      errCode,
+	`{"close":"7","code":null}`:        errCode,
+	`{"close":"7","code":-1000}`:       errCode,
+	`{"close":"7","code":1e99}`:        errCode,
+	`{"close":"7","code":0}`:           errCode,
+	`{"close":"7","code":999}`:         errCode,
+	`{"close":"7","code":1004}`:        errCode,
+	`{"close":"7","code":1005}`:        errCode,
+	`{"close":"7","code":1006}`:        errCode,
+	`{"close":"7","code":1015}`:        errCode,
+	`{"close":"7","code":1016}`:        errCode,
+	`{"close":"7","code":2999}`:        errCode,
+	`{"close":"7","code":5000}`:        errCode,
+	`{"close":"7","reason":1}`:         errReason,
+	`{"close":"7","reason":null}`:      errReason,
+	`{"close":"7","reason":"` + strings.Repeat("x", 124) + `"}`: errReason,
+}
+
+func TestBadLines(t *testing.T) {
+	t.Parallel()
+	for line, want := range badLines {
+		if got, err := parseOrder([]byte(line)); err != want {
+			t.Errorf("%.100s: got %+v, %v, want %v", line, got, err, want)
+		}
+	}
+}
+
+// TestLinesSurviveAnyChunking: of lines that are cut anywhere, too long ones are
+// dropped, and all others are done.
+func TestLinesSurviveAnyChunking(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", maxMuxLine)
+	for name, test := range map[string]struct {
+		output string
+		want   []string
+		bad    string // cause, position and length of what is dropped
+	}{
+		"last without newline": {"a\n\nb", []string{"a", "", "b"}, ""},
+		"nothing":              {"", nil, ""},
+		"as long as may be":    {"a\n" + long + "\nb\n", []string{"a", long, "b"}, ""},
+		"one byte more":        {"a\n" + long + "y\nb\n", []string{"a", "b"}, "line over 4194304 bytes 2 4194305"},
+		"much more":            {long + long + long, nil, "line over 4194304 bytes 0 12582912"},
+	} {
+		for _, size := range []int{1, 7, 1 << 10, 100_000, 1 << 30} {
+			if size < 1<<10 && len(test.output) > 1000 {
+				continue
+			}
+			var got []string
+			var log strings.Builder
+			l := muxLines{do: func(line []byte) error { got = append(got, string(line)); return nil },
+				log: complaints{log: slog.New(slog.NewJSONHandler(&log, nil))}}
+			for chunk := range slices.Chunk([]byte(test.output), size) {
+				l.write(chunk)
+			}
+			l.end()
+			bad := ""
+			if log.Len() > 0 {
+				var r struct {
+					Cause            string
+					Position, Length int
+				}
+				if err := json.Unmarshal([]byte(log.String()), &r); err != nil {
+					t.Fatal(err)
+				}
+				bad = fmt.Sprint(r.Cause, " ", r.Position, " ", r.Length)
+			}
+			if !slices.Equal(got, test.want) || bad != test.bad {
+				t.Errorf("%s, cut every %d bytes: %d lines, dropped %q", name, size, len(got), bad)
+			}
+		}
+	}
+}
+
+// TestComplaintsAreFew: of any number of bad lines a few records tell, which
+// count them all, and nothing of what stands there.
+func TestComplaintsAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		l := muxLines{do: func([]byte) error { return errNoObject }, log: complaints{log: slog.New(slog.NewTextHandler(&log, nil)), pid: 5}}
+		for i := range 3000 {
+			if i == 1000 || i == 2000 {
+				time.Sleep(complaintInterval)
+			}
+			l.write([]byte("secret\n"))
+		}
+		l.end()
+		for what, n := range map[string]int{`msg="child's line dropped" pid=5 cause="not a JSON object"`: 3,
+			`msg="more of the child's lines dropped" pid=5 count=999`: 3, "position=7000 length=6": 1, "\n": 6, "secret": 0} {
+			if got := strings.Count(log.String(), what); got != n {
+				t.Errorf("%d times %q, want %d:\n%s", got, what, n, &log)
+			}
+		}
+	})
+}
+
+// TestEventsAreJSON: whatever clients send.
+func TestEventsAreJSON(t *testing.T) {
+	t.Parallel()
+	for _, message := range []string{"", "plain", "\"\\/\b\n\r\t\x00\x1f\x7f", "é☃😀\u2028", "\xff\x00", "a\xc3", "\xed\xa0\x80"} {
+		line := appendMessage(nil, "12", []byte(message))
+		var e struct {
+			Event, Client string
+			Data          *string
+			Base64        []byte
+		}
+		if err := json.Unmarshal(line, &e); err != nil || e.Event != "message" || e.Client != "12" || line[len(line)-1] != '\n' || strings.Count(string(line), "\n") != 1 {
+			t.Errorf("%q: %q, %v", message, line, err)
+		}
+		isText := utf8.ValidString(message)
+		if isText != (e.Data != nil) || isText && *e.Data != message || !isText && string(e.Base64) != message {
+			t.Errorf("%q came as %q", message, line)
+		}
+	}
+	open := appendOpen(nil, "1", []string{"A=b=c", "HTTP_X=\"\xff\\\x01", "EMPTY="})
+	var e struct{ Env map[string]string }
+	if err := json.Unmarshal(open, &e); err != nil || !reflect.DeepEqual(e.Env, map[string]string{"A": "b=c", "HTTP_X": "\"\uFFFD\\\x01", "EMPTY": ""}) {
+		t.Errorf("%q: %v, %v", open, e, err)
+	}
+	if got := string(appendOpen(nil, "1", nil)) + string(appendClose(nil, "1", 1006)); got !=
+		`{"event":"open","client":"1","env":{}}`+"\n"+`{"event":"close","client":"1","code":1006}`+"\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// FuzzMuxLine: whatever a child writes, what comes of it may be sent.
+func FuzzMuxLine(f *testing.F) {
+	f.Add([]byte(`{"to":"7","data":"hello"}`))
+	f.Add([]byte(`{"to":["7","9"],"base64":"/wA="}`))
+	f.Add([]byte(`{"close":"7","code":3000,"reason":"bye"}` + "\n" + `{"to":"*","data":"\ud800"}`))
+	f.Add([]byte("{\"to\":\"7\",\"data\":\"\xff\"}\n"))
+	for line := range badLines {
+		f.Add([]byte(line))
+	}
+	f.Fuzz(func(t *testing.T, output []byte) {
+		do := func(line []byte) error {
+			o, err := parseOrder(line)
+			switch {
+			case err != nil:
+			case o.closes != "" && (o.end.Reason != cutReason(o.end.Reason) || !maySend(o.end.Code)):
+				t.Errorf("a close with %+v", o.end)
+			case o.closes == "" && !o.binary && !utf8.Valid(o.payload):
+				t.Errorf("text %q", o.payload)
+			}
+			for _, form := range []form{{}, {deflate: true}, {channels: true}} {
+				if err != nil || o.closes != "" {
+					break
+				}
+				p := newPress(newTestEncoder, form)
+				p.order(form, o)
+				checkFrames(t, p.take(1, 0).frames, form, o)
+			}
+			return err
+		}
+		l := muxLines{do: do, log: complaints{log: slog.New(slog.DiscardHandler)}}
+		l.write(output)
+		l.end()
+	})
+}
+
+// checkFrames wants frames to be unmasked ones of one message, or of messages on
+// ChannelStdout.
+func checkFrames(t *testing.T, frames []byte, f form, o order) {
+	t.Helper()
+	var got []byte
+	begun := false
+	for len(frames) > 0 {
+		first, size, head := frames[0], int(frames[1]), 2
+		switch size {
+		case 126:
+			size, head = int(frames[2])<<8|int(frames[3]), 4
+		case 127:
+			size, head = int(frames[6])<<24|int(frames[7])<<16|int(frames[8])<<8|int(frames[9]), 10
+		}
+		opcode, typ := first&0xf, byte(websocket.MessageText)
+		if o.binary || f.channels {
+			typ = byte(websocket.MessageBinary)
+		}
+		if begun != (opcode == opContinuation) || !begun && opcode != typ || first&0x40 != 0 && !f.deflate {
+			t.Fatalf("frame %#x, within a message: %v", first, begun)
+		}
+		payload := frames[head : head+size]
+		if f.channels {
+			if payload[0] != ChannelStdout {
+				t.Fatalf("channel %d", payload[0])
+			}
+			payload = payload[1:]
+		}
+		begun = first&fin == 0
+		got = append(got, payload...)
+		if first&0x40 != 0 {
+			return // what follows is compressed
+		}
+		frames = frames[head+size:]
+	}
+	want := string(o.payload)
+	if f.channels && !o.binary {
+		want += "\n"
+	}
+	if begun || string(got) != want {
+		t.Errorf("frames of %q, want %q", got, want)
+	}
+}

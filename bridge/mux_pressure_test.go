@@ -1,0 +1,355 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// TestAChildThatDoesNotRead holds up its clients, in bounded memory, and nothing
+// is lost.
+func TestAChildThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	const clients, messages, width = 5, 10, 20_000 // of control characters: 6 MB as JSON
+	s := startMux(t, HubOptions{})
+	var all []*talker
+	for range clients {
+		all = append(all, s.join(link{buffers: 64 << 10}, Options{MaxMessage: 1 << 20}))
+	}
+	word := strings.Repeat("\x01", width)
+	for _, v := range all {
+		go func() { // ends when all is read
+			for range messages {
+				v.Write(maskedFrame(fin|opText, []byte(word)))
+			}
+		}()
+	}
+	eventually(t, "they are held up", func() bool { return s.stdin.Waiting() > maxWaiting })
+	most := 0
+	var got [clients]int
+	for range clients * messages {
+		most = max(most, s.stdin.Waiting())
+		e := s.event()
+		if e.Event != "message" || *e.Data != word {
+			t.Fatalf("%s from %s", e.Event, e.Client)
+		}
+		got[e.Client[0]-'1']++
+	}
+	for i, n := range got {
+		if n != messages {
+			t.Errorf("client %d: %d messages came", i+1, n)
+		}
+	}
+	if limit := maxWaiting + clients*(6*width+maxFrame); most > limit {
+		t.Errorf("%d bytes waited, more than %d", most, limit)
+	}
+}
+
+// TestAStormOfConnects: while much waits for a child, it is not told of any more
+// clients, and never of those that have gone when it reads on.
+func TestAStormOfConnects(t *testing.T) {
+	t.Parallel()
+	const storm = 150
+	s := startMux(t, HubOptions{})
+	first := s.join(link{}, Options{})
+	first.write(maskedFrame(fin|opText, []byte(strings.Repeat("x", maxWaiting+200_000)))) // more than the pipe takes
+	eventually(t, "much waits", func() bool { return s.stdin.Waiting() > maxWaiting })
+	before := s.stdin.Waiting()
+	var all []*talker
+	for range storm {
+		all = append(all, s.arrive(link{}, Options{}))
+	}
+	for _, v := range all {
+		v.send("hello")
+	}
+	var stay []*talker
+	for i, v := range all {
+		switch i % 3 {
+		case 0:
+			stay = append(stay, v)
+		case 1:
+			v.reset()
+		case 2:
+			v.Shutdown()
+			v.expectClose(1001, "server shutting down")
+		}
+	}
+	for i, v := range all {
+		if i%3 != 0 {
+			v.summary() // while the child does not read
+		}
+	}
+	if now := s.stdin.Waiting(); now != before {
+		t.Errorf("%d bytes wait, %d before", now, before)
+	}
+	s.print(t, letter("*", "from the child")) // that does not know them
+	first.expect("from the child")
+	if e := s.event(); e.Event != "message" || e.Client != first.ID() {
+		t.Fatalf("%s of %s", e.Event, e.Client)
+	}
+	opened := map[string]bool{}
+	for range 2 * len(stay) {
+		switch e := s.event(); {
+		case e.Event == "open" && !opened[e.Client]:
+			opened[e.Client] = true
+		case e.Event == "message" && opened[e.Client] && *e.Data == "hello":
+		default:
+			t.Fatalf("%+v", e)
+		}
+	}
+	for _, v := range stay {
+		if !opened[v.ID()] {
+			t.Errorf("nothing was told of %s", v.ID())
+		}
+		s.print(t, letter(v.ID(), "for one"))
+		v.expect("for one")
+	}
+}
+
+// TestFloodForOneWhoReadsNothing: under each policy the others get all, in order,
+// or wait with it.
+func TestFloodForOneWhoReadsNothing(t *testing.T) {
+	t.Parallel()
+	const messages, width = 8_000, 500
+	text := func(i int) string { return fmt.Sprintf("%0*d", width, i) }
+	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop, "block": SlowBlock} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startMux(t, HubOptions{Slow: policy})
+			stuck, quick := s.join(link{buffers: 64 << 10}, Options{}), s.join(link{}, Options{})
+			printed := make(chan bool)
+			go func() { // ends when the clients have read, or need not
+				w := bufio.NewWriter(s.far[1])
+				for i := range messages {
+					w.WriteString(letter("*", text(i)))
+					if i%10 == 0 { // not all are for everybody
+						w.WriteString(letter("2", "only for 2"))
+					}
+				}
+				w.Flush()
+				close(printed)
+			}()
+			if policy == SlowBlock {
+				var got atomic.Int64
+				both := make(chan bool)
+				go func() { // ends with quick's messages
+					defer close(both)
+					for range messages + messages/10 {
+						quick.frame()
+						got.Add(1)
+					}
+				}()
+				before, still := int64(0), 0
+				eventually(t, "the slow one holds everybody", func() bool {
+					now := got.Load()
+					if still++; now != before {
+						before, still = now, 0
+					}
+					return still > 200
+				})
+				if waits := stuck.wire.Out.Waiting(); before >= messages || waits <= maxUnsent || waits > 4*blockSize {
+					t.Errorf("the other one has %d messages, and %d bytes wait", before, waits)
+				}
+				for i := range messages {
+					stuck.expect(text(i))
+				}
+				wait(t, "the quick one has all", both)
+				return
+			}
+			for i := range messages {
+				quick.expect(text(i))
+				if i%10 == 0 {
+					quick.expect("only for 2")
+				}
+			}
+			wait(t, "all is printed", printed)
+			if policy == SlowDisconnect {
+				s.expectGone(stuck, 1013)
+				stuck.client.Close()
+				if sum := stuck.summary(); sum.Code != 1013 {
+					t.Errorf("it ended with %+v", sum.End)
+				}
+				return
+			}
+			s.exit(0, "")
+			got, before := int64(0), -1
+			for before < messages-1 {
+				_, message, _ := stuck.message()
+				number := 0
+				if fmt.Sscanf(message, "%d", &number); number <= before {
+					t.Fatalf("%d comes after %d", number, before)
+				}
+				before = number
+				got++
+			}
+			stuck.expectClose(1000, "exit 0")
+			if lost := stuck.lost.Load(); lost == 0 || got+lost != messages {
+				t.Errorf("%d messages came, %d were lost, of %d", got, lost, messages)
+			}
+		})
+	}
+}
+
+// TestALongMessageIsNotSlowness: one that is longer than what may wait comes, to
+// whoever reads.
+func TestALongMessageIsNotSlowness(t *testing.T) {
+	t.Parallel()
+	s := startMux(t, HubOptions{})
+	v := s.join(link{buffers: 256 << 10}, Options{})
+	long := strings.Repeat("x", maxMuxLine-100)
+	io.WriteString(s.far[1], letter("1", "first")+letter("1", long))
+	v.expect("first", long)
+}
+
+// TestHeldUpClientsMayGo: also while the child reads nothing; nothing waits for it
+// on their behalf.
+func TestHeldUpClientsMayGo(t *testing.T) {
+	t.Parallel()
+	flood := func(c *client) {
+		for { // until it has to wait, and longer
+			if _, err := c.Write(maskedFrame(fin|opText, make([]byte, 100_000))); err != nil {
+				return
+			}
+		}
+	}
+	t.Run("mux", func(t *testing.T) {
+		t.Parallel()
+		s := startMux(t, HubOptions{})
+		v := s.join(link{}, Options{})
+		go flood(v.client) // ends with the connection
+		eventually(t, "it is held up", func() bool { return s.stdin.Waiting() > maxWaiting })
+		v.reset()
+		if sum := v.summary(); sum.Code != 1006 {
+			t.Errorf("it ended with %+v", sum.End)
+		}
+	})
+	t.Run("broadcast", func(t *testing.T) {
+		t.Parallel()
+		h := startHub(t, newPuppet(t), HubOptions{})
+		v := h.join(link{}, Options{})
+		go flood(v.client) // ends with the connection
+		eventually(t, "it is held up", func() bool { return h.stdin.Waiting() > maxWaiting })
+		v.reset()
+		if sum := v.summary(); sum.Code != 1006 {
+			t.Errorf("it ended with %+v", sum.End)
+		}
+	})
+}
+
+// TestMuxAtRandom: clients join, talk and go in every way, while the child talks,
+// closes connections and ends; what it is told is always in order.
+func TestMuxAtRandom(t *testing.T) {
+	t.Parallel()
+	for round := range 5 {
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			t.Parallel()
+			s := startMux(t, HubOptions{Slow: SlowPolicy(round % 3), Options: Options{InputPatience: -1}})
+			s.reader = true // to the end
+			told := make(chan map[string]string)
+			go func() { told <- s.play() }() // ends with the mux, or with its last line
+			var all sync.WaitGroup
+			for range 6 {
+				all.Go(func() { // ends with its visits
+					for range 15 {
+						s.visit()
+					}
+				})
+			}
+			all.Wait()
+			s.Mux.Stop()
+			states := wait(t, "the end of the events", told)
+			for id, state := range states {
+				if state != "closed" {
+					t.Errorf("client %s is %s", id, state)
+				}
+			}
+			if len(states) < 6*15/2 { // some have gone before
+				t.Errorf("%d clients were told of", len(states))
+			}
+		})
+	}
+}
+
+// visit is one visit of a client that does a few things at random.
+func (s *stage) visit() {
+	protocol := ""
+	if rand.N(4) == 0 {
+		protocol = ProtocolWspipe
+	}
+	c, ws, wire := connect(s.t, link{compress: rand.N(3) == 0, protocol: protocol})
+	v := s.admit(c, s.NewClient(ws, wire, false, nil, Options{}))
+	closed := false
+	read := func() {
+		if f, _ := c.frame(); f.first == fin|opClose {
+			c.Write(maskedFrame(fin|opClose, f.payload))
+			closed = true
+		}
+	}
+	for range 1 + rand.N(5) {
+		if !closed {
+			c.Write(maskedFrame(fin|opText, []byte(strings.Repeat("\x00a", rand.N(2000))+"\n")))
+		}
+		if !closed && rand.N(3) == 0 {
+			read()
+		}
+	}
+	if !closed {
+		read()
+	}
+	switch rand.N(4) {
+	case 0:
+		c.reset()
+	case 1:
+		c.Write(closeFrame(1000, ""))
+	case 2:
+		v.Shutdown()
+	}
+	c.Close()
+	v.summary()
+}
+
+// play answers events, at random, until they end, and returns how it stands with
+// each client.
+func (s *stage) play() map[string]string {
+	states := map[string]string{}
+	for {
+		line, err := s.events.ReadBytes('\n')
+		if err != nil {
+			s.exit(0, "")
+			return states
+		}
+		var e event
+		if err := json.Unmarshal(line, &e); err != nil {
+			s.t.Errorf("%.100q: %v", line, err)
+		}
+		switch was := states[e.Client]; {
+		case e.Event == "open" && was == "":
+			states[e.Client] = "open"
+		case e.Event == "message" && was == "open":
+		case e.Event == "close" && was == "open":
+			states[e.Client] = "closed"
+		default:
+			s.t.Errorf("%s of client %s, which is %q", e.Event, e.Client, was)
+		}
+		answer := letter(e.Client, "to one")
+		switch rand.N(10) {
+		case 0:
+			answer = fmt.Sprintf(`{"close":%q,"code":3000}`+"\n", e.Client)
+		case 1:
+			answer = letter(slices.Collect(maps.Keys(states)), strings.Repeat("to some", rand.N(20_000)))
+		case 2, 3:
+			answer = letter("*", "to all") + "no order\n"
+		}
+		io.WriteString(s.far[1], answer) // fails if it has ended
+	}
+}

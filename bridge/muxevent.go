@@ -1,0 +1,118 @@
+package bridge
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+)
+
+// The events of a Mux's child: one line of JSON each.
+
+func appendEvent(dst []byte, event, client string) []byte {
+	return append(append(append(append(append(dst, `{"event":"`...), event...), `","client":"`...), client...), '"')
+}
+
+// appendOpen appends the event of a new client, whose request env describes as
+// NAME=VALUE.
+func appendOpen(dst []byte, client string, env []string) []byte {
+	dst = append(appendEvent(dst, "open", client), `,"env":{`...)
+	for i, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(appendJSON(append(dst, '"'), []byte(name)), `":"`...)
+		dst = append(appendJSON(dst, []byte(value)), '"')
+	}
+	return append(dst, "}}\n"...)
+}
+
+// appendMessage appends the event of a client's message.
+func appendMessage(dst []byte, client string, message []byte) []byte {
+	dst = appendEvent(dst, "message", client)
+	if utf8.Valid(message) {
+		dst = appendJSON(append(dst, `,"data":"`...), message)
+	} else {
+		dst = base64.StdEncoding.AppendEncode(append(dst, `,"base64":"`...), message)
+	}
+	return append(dst, "\"}\n"...)
+}
+
+// appendClose appends the event of a client's end.
+func appendClose(dst []byte, client string, code websocket.StatusCode) []byte {
+	dst = append(appendEvent(dst, "close", client), `,"code":`...)
+	return append(strconv.AppendInt(dst, int64(code), 10), "}\n"...)
+}
+
+// takeMessage makes an event of a plain message.
+func (c *MuxClient) takeMessage(message []byte) error {
+	c.say(message)
+	return nil
+}
+
+// takeStream makes events of the lines of a client that sends a stream, of which
+// this is a part.
+func (c *MuxClient) takeStream(part []byte) error {
+	for whole := true; whole; {
+		var line []byte
+		line, part, whole = bytes.Cut(part, []byte{'\n'})
+		if limit := c.opt.MaxMessage; limit > 0 && int64(len(c.line)+len(line)) > limit {
+			return errTooBig
+		}
+		c.line = append(c.line, line...)
+		if whole {
+			c.endLine()
+		}
+	}
+	return nil
+}
+
+// endLine makes an event of the line at hand.
+func (c *MuxClient) endLine() {
+	c.say(bytes.TrimSuffix(c.line, []byte{'\r'}))
+	if c.line = c.line[:0]; cap(c.line) > smallBlock {
+		c.line = nil
+	}
+}
+
+// say makes an event of a message. Many small ones wait for flush, which lets
+// them go together.
+func (c *MuxClient) say(message []byte) {
+	if c.events == nil {
+		c.events = getBlock()[:0]
+	}
+	c.events = appendMessage(c.events, c.id, message)
+	if len(c.events) >= maxFrame {
+		c.flush()
+		c.waitForChild()
+	}
+}
+
+// flush gives the child the events so far.
+func (c *MuxClient) flush() {
+	if c.events != nil {
+		c.tell(c.events)
+		putBlock(c.events)
+		c.events = nil
+		c.in.total.touch()
+	}
+}
+
+// errForOne says why something is ignored that means one child, or its terminal.
+var errForOne = errors.New("clients of this child only send lines")
+
+// obey does what a client says on another channel than ChannelStdin: the end of
+// its input can end a line.
+func (c *MuxClient) obey(channel byte, message []byte) {
+	switch {
+	case channel != ChannelClose || c.protocol == ProtocolV4 || string(message) != string([]byte{ChannelStdin}):
+		c.ignored(errForOne)
+	case len(c.line) > 0:
+		c.endLine()
+	}
+}

@@ -1,0 +1,146 @@
+package bridge
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+)
+
+// order is what a Mux's child wants done: a message to be sent to clients or, if
+// closes is not empty, a client's connection to be closed.
+type order struct {
+	everybody bool
+	to        []string
+	payload   []byte
+	binary    bool
+
+	closes string
+	end    End
+}
+
+// What may be wrong with a line. None of these tells what stands there: payload is
+// never logged.
+var (
+	errNoObject  = errors.New("not a JSON object")
+	errNoOrder   = errors.New("neither to nor close is there")
+	errBothOrder = errors.New("members of a message and of a close are there")
+	errTo        = errors.New("to is neither a client, nor a list of them, nor *")
+	errNoPayload = errors.New("not one of data and base64 is there, but none or both")
+	errData      = errors.New("data is no string")
+	errBase64    = errors.New("base64 is no string of that")
+	errClose     = errors.New("close is no client")
+	errCode      = errors.New("code is none that may be sent")
+	errReason    = fmt.Errorf("reason is no string of at most %d bytes", maxReason)
+)
+
+// members are those of a line, by their exact names. Those that mean nothing here
+// are left alone.
+type members map[string]json.RawMessage
+
+func (m members) has(names ...string) bool {
+	for _, name := range names {
+		if _, ok := m[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// parseOrder returns what line says, with U+FFFD for what is not UTF-8.
+func parseOrder(line []byte) (order, error) {
+	if !utf8.Valid(line) {
+		line = appendValid(nil, line)
+	}
+	var m members
+	if json.Unmarshal(line, &m) != nil || m == nil {
+		return order{}, errNoObject
+	}
+	switch isClose := m.has("close"); {
+	case !isClose && !m.has("to"):
+		return order{}, errNoOrder
+	case isClose && m.has("to", "data", "base64"), !isClose && m.has("code", "reason"):
+		return order{}, errBothOrder
+	case isClose:
+		return parseClose(m)
+	}
+	return parseMessage(m)
+}
+
+func parseMessage(m members) (o order, err error) {
+	if o.everybody, o.to, err = parseTo(m["to"]); err != nil {
+		return o, err
+	}
+	o.binary = m.has("base64")
+	if o.binary == m.has("data") {
+		return o, errNoPayload
+	}
+	if !o.binary {
+		text, ok := str(m["data"])
+		if !ok {
+			return o, errData
+		}
+		o.payload = []byte(text)
+		return o, nil
+	}
+	text, ok := str(m["base64"])
+	if ok {
+		o.payload, err = base64.StdEncoding.DecodeString(text)
+	}
+	if !ok || err != nil {
+		return o, errBase64
+	}
+	return o, nil
+}
+
+// parseTo returns who is to get a message.
+func parseTo(raw json.RawMessage) (everybody bool, to []string, err error) {
+	if one, ok := str(raw); ok {
+		return one == "*", []string{one}, nil
+	}
+	var list []*string
+	if json.Unmarshal(raw, &list) != nil || list == nil {
+		return false, nil, errTo
+	}
+	for _, one := range list {
+		if one == nil {
+			return false, nil, errTo
+		}
+		to = append(to, *one)
+	}
+	return false, to, nil
+}
+
+func parseClose(m members) (o order, err error) {
+	var ok bool
+	if o.closes, ok = str(m["close"]); !ok || o.closes == "" {
+		return o, errClose
+	}
+	o.end.Code = websocket.StatusNormalClosure
+	if raw, given := m["code"]; given {
+		o.end.Code = 0 // which null leaves
+		if json.Unmarshal(raw, &o.end.Code) != nil || !maySend(o.end.Code) {
+			return o, errCode
+		}
+	}
+	if raw, given := m["reason"]; given {
+		if o.end.Reason, ok = str(raw); !ok || len(o.end.Reason) > maxReason {
+			return o, errReason
+		}
+	}
+	return o, nil
+}
+
+// str returns the string that raw is, if it is one.
+func str(raw json.RawMessage) (s string, ok bool) {
+	return s, len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &s) == nil
+}
+
+// maySend reports whether a close frame may have this code (RFC 6455, section 7.4,
+// and its registry).
+func maySend(code websocket.StatusCode) bool {
+	return 1000 <= code && code <= 1003 || 1007 <= code && code <= 1014 || 3000 <= code && code <= 4999
+}
