@@ -107,6 +107,7 @@ func TestEachFlag(t *testing.T) {
 		}},
 		{[]string{"--line-buffered"}, func(c *server.Config) { c.Child.Terminal = process.StdoutTerminal }},
 		{[]string{"--share=broadcast"}, func(c *server.Config) { c.Share = server.ShareBroadcast }},
+		{[]string{"--share=mux"}, func(c *server.Config) { c.Share = server.ShareMux }},
 		{[]string{"--share=broadcast", "--replay=20", "--linger=5m", "--slow=drop", "--readonly"}, func(c *server.Config) {
 			c.Share, c.Replay, c.Linger, c.Slow, c.ReadOnly = server.ShareBroadcast, 20, 5*time.Minute, bridge.SlowDrop, true
 		}},

@@ -13,7 +13,7 @@ import (
 
 func (o *options) addSharing(f *flagSet) {
 	f.group = "Sharing"
-	f.value("share", "NAME", "", "one COMMAND for all clients: broadcast", set(&o.share, share))
+	f.value("share", "NAME", "", "one COMMAND for all clients: broadcast, or mux, which talks to each of them", set(&o.share, share))
 	f.value("replay", "N", "0", "how many of the last messages a newcomer gets first", set(&o.replay, integer(0, math.MaxInt)))
 	f.value("linger", "DUR", "0", "stop COMMAND so long after the last client has gone; -1: never", set(&o.linger, linger))
 	f.value("slow", "NAME", "disconnect", "if a client is 1 MiB behind: disconnect, drop or block", set(&o.slow, slowPolicy))
@@ -30,6 +30,10 @@ func (o *options) sharingContradictions() error {
 	shared := o.share != server.ShareNone
 	if only := o.onlyShared(); !shared && only != "" {
 		return hint(fmt.Errorf("%s means nothing without --share", only), "add --share=broadcast")
+	}
+	if wrong := o.notWithMux(); o.share == server.ShareMux && wrong != "" {
+		return hint(fmt.Errorf("--share=mux and %s exclude each other", wrong), "--share=mux has its own lines of JSON, which say who gets what",
+			"or let all clients have the same: --share=broadcast")
 	}
 	if shared && (o.maxFrameSize == 0 || o.maxFrameSize > bridge.MaxHeld) {
 		return hint(errors.New("--share holds a message until all of it has come, so --maxframesize must bound it, below 4GiB"),
@@ -54,6 +58,27 @@ func (o *options) onlyShared() string {
 	return ""
 }
 
+// notWithMux returns the first flag given that is not for a child that talks to
+// each of its clients, or "".
+func (o *options) notWithMux() string {
+	isOn := func(flag *bool) bool { return flag != nil && *flag }
+	switch {
+	case o.pty:
+		return "--pty"
+	case isOn(o.binary):
+		return "--binary"
+	case isOn(o.passStderr):
+		return "--passstderr"
+	case o.framing != nil && *o.framing != bridge.Lines:
+		return "--framing=" + o.framing.String()
+	case o.replay != 0:
+		return "--replay"
+	case o.readOnly:
+		return "--readonly"
+	}
+	return ""
+}
+
 // linger takes a duration, or -1 for ever.
 func linger(s string) (time.Duration, error) {
 	if s == "-1" {
@@ -68,15 +93,16 @@ func linger(s string) (time.Duration, error) {
 
 // shareNames and slowNames are the values of --share and --slow.
 var (
-	shareNames = []string{"broadcast"}
+	shareNames = []string{"broadcast", "mux"}            // in the order of server.Share, from its first
 	slowNames  = []string{"disconnect", "drop", "block"} // in the order of bridge.SlowPolicy
 )
 
 func share(s string) (server.Share, error) {
-	if !slices.Contains(shareNames, s) {
+	i := slices.Index(shareNames, s)
+	if i < 0 {
 		return server.ShareNone, notOneOf(shareNames)
 	}
-	return server.ShareBroadcast, nil
+	return server.ShareBroadcast + server.Share(i), nil
 }
 
 func slowPolicy(s string) (bridge.SlowPolicy, error) {

@@ -62,8 +62,8 @@ func TestLinger(t *testing.T) {
 }
 
 func TestSharing(t *testing.T) {
-	good(t, share, map[string]server.Share{"broadcast": server.ShareBroadcast})
-	bad(t, share, "", "none", "mux", "Broadcast", "true")
+	good(t, share, map[string]server.Share{"broadcast": server.ShareBroadcast, "mux": server.ShareMux})
+	bad(t, share, "", "none", "Mux", "Broadcast", "true")
 	good(t, slowPolicy, map[string]bridge.SlowPolicy{"disconnect": bridge.SlowDisconnect, "drop": bridge.SlowDrop, "block": bridge.SlowBlock})
 	bad(t, slowPolicy, "", "wait", "drop,block")
 }

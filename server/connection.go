@@ -22,6 +22,7 @@ type connection struct {
 	leave   func() // frees its slot
 	spec    process.Spec
 	size    process.WindowSize // of the client's window, zero if it has not told
+	told    environ            // what the child of a bridge.Mux is told of the client
 	log     *slog.Logger
 	started time.Time
 
@@ -44,10 +45,14 @@ func (s *Server) newConnection(r *http.Request, v *visitor, p *program, on socke
 	}
 	c.size = takeSize(r)
 	env := s.environment(r, v, p, c.id)
-	env.describeTerminal(s.cfg.Child.Terminal)
 	if sub := c.ws.Subprotocol(); sub != "" {
 		env.set("WEBSOCKET_PROTOCOL", sub)
 	}
+	if s.cfg.Share == ShareMux {
+		env, c.told = s.splitEnvironment(env, p)
+		c.size = process.WindowSize{}
+	}
+	env.describeTerminal(s.cfg.Child.Terminal)
 	c.spec = s.spec(p, env, leave, c.log)
 	if c.share != nil { // the child's end and its log are no single client's
 		c.spec.OnGone, c.spec.Log = c.share.free, s.log.With("endpoint", p.name)

@@ -3,18 +3,15 @@ package server
 import (
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 )
 
 // environment returns the child's environment for r: CGI/1.1 (RFC 3875) as
 // websocketd sets it, the variables of ours that cfg passes, and those it sets.
 func (s *Server) environment(r *http.Request, v *visitor, p *program, id string) environ {
-	env := make(environ, 0, 32+len(r.Header)+len(s.cfg.PassEnv)+len(s.cfg.SetEnv))
-	for _, name := range s.cfg.PassEnv {
-		if value, ok := os.LookupEnv(name); ok && name != BasicAuthVariable {
-			env = append(env, name+"="+value)
-		}
-	}
+	env := passedOn(s.cfg.PassEnv)
+	env = slices.Grow(env, 32+len(r.Header)+len(s.cfg.SetEnv))
 	for name, values := range r.Header {
 		if key, ok := headerVariable(name); ok {
 			env.set(key, strings.Join(values, separator(key)))
@@ -47,6 +44,16 @@ func (s *Server) environment(r *http.Request, v *visitor, p *program, id string)
 	}
 	if v.subject != "" {
 		env.set("SSL_CLIENT_S_DN", v.subject)
+	}
+	return env
+}
+
+// passedOn returns the variables of our own environment that are called so.
+func passedOn(names []string) (env environ) {
+	for _, name := range names {
+		if value, ok := os.LookupEnv(name); ok && name != BasicAuthVariable {
+			env = append(env, name+"="+value)
+		}
 	}
 	return env
 }

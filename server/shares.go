@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"wspipe/bridge"
 	"wspipe/process"
 )
 
@@ -18,6 +17,9 @@ const (
 	// ShareBroadcast gives all clients of an endpoint one child: its messages go
 	// to each of them.
 	ShareBroadcast
+	// ShareMux gives all clients of an endpoint one child that talks to each of
+	// them, in lines of JSON.
+	ShareMux
 )
 
 // shares is the table of the children that clients share, one for each endpoint
@@ -55,11 +57,19 @@ type share struct {
 	starting sync.Once
 	err      error // why there is no child
 	child    *process.Child
-	hub      *bridge.Hub
+	hub      hub
 
 	viewers atomic.Int64  // how many it has had in all
 	ended   chan struct{} // closed when nothing is left of it
 	status  int           // the child's exit status, set before ended is closed
+}
+
+// hub carries the messages of a shared child: a bridge.Hub or a bridge.Mux.
+type hub interface {
+	// Run returns once the child has ended and every client has been told.
+	Run() (code int, signal string)
+	// Stop stops the child, and does not wait.
+	Stop()
 }
 
 // over reports whether the child has ended. Others may still get its output.

@@ -8,6 +8,13 @@ import (
 	"wspipe/process"
 )
 
+// viewer is a client of a shared child: a bridge.Viewer or a bridge.MuxClient.
+type viewer interface {
+	session
+	// Run returns once the connection has ended.
+	Run() bridge.Summary
+}
+
 // view runs the session of a client that shares its child.
 func (c *connection) view() {
 	viewer, err := c.joinHub()
@@ -15,8 +22,11 @@ func (c *connection) view() {
 		c.refuse(err)
 		return
 	}
-	c.spec.Env = nil // the child has it, or that of another client
+	c.spec.Env, c.told = nil, nil // the child has it, or that of another client
 	sh := c.share
+	if mc, ok := viewer.(*bridge.MuxClient); ok { // of which the child's own log may speak
+		c.log = c.log.With("client", mc.ID())
+	}
 	c.log.Log(context.Background(), LevelAccess, "connect", "pid", sh.child.Pid())
 	if !c.server.sessions.add(viewer) {
 		viewer.Shutdown()
@@ -33,7 +43,7 @@ func (c *connection) view() {
 
 // joinHub makes c a viewer of the child that it shares. If c is the first to come
 // here it starts that, with its environment; others wait for what becomes of it.
-func (c *connection) joinHub() (viewer *bridge.Viewer, err error) {
+func (c *connection) joinHub() (viewer viewer, err error) {
 	sh, s := c.share, c.server
 	sh.starting.Do(func() {
 		if sh.child, sh.err = process.Start(c.spec); sh.err != nil {
@@ -41,7 +51,11 @@ func (c *connection) joinHub() (viewer *bridge.Viewer, err error) {
 			return
 		}
 		c.spec.Log.Log(context.Background(), LevelAccess, "shared child started", "pid", sh.child.Pid())
-		sh.hub = bridge.NewHub(sessionChild{sh.child}, c.hubOptions())
+		if s.cfg.Share == ShareMux {
+			sh.hub = bridge.NewMux(sessionChild{sh.child}, c.hubOptions())
+		} else {
+			sh.hub = bridge.NewHub(sessionChild{sh.child}, c.hubOptions())
+		}
 		s.shares.began(sh, sh.hub.Stop, sh.child.Exited())
 		viewer = c.newViewer() // before Run, so that it gets the output from the beginning
 		// Ends with the child and its viewers; unblocked by share.stop.
@@ -53,9 +67,12 @@ func (c *connection) joinHub() (viewer *bridge.Viewer, err error) {
 	return viewer, sh.err
 }
 
-func (c *connection) newViewer() *bridge.Viewer {
+func (c *connection) newViewer() viewer {
 	c.share.viewers.Add(1)
-	return c.share.hub.NewViewer(c.ws, c.wire, c.deflate, c.sessionOptions())
+	if mux, ok := c.share.hub.(*bridge.Mux); ok {
+		return mux.NewClient(c.ws, c.wire, c.deflate, c.told, c.sessionOptions())
+	}
+	return c.share.hub.(*bridge.Hub).NewViewer(c.ws, c.wire, c.deflate, c.sessionOptions())
 }
 
 // hubOptions are the flags that a shared child needs.

@@ -1,0 +1,287 @@
+//go:build unix
+
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+	"wspipe/cmd/wspipetest"
+	"wspipe/process"
+)
+
+// --share=mux with real children.
+
+// mux is a server of one child that talks to each client, which runs script.
+func mux(script string) Config {
+	cfg := shared(script)
+	cfg.Share = ShareMux
+	return cfg
+}
+
+// reflector is a script that sends each event to all clients, as text. It is told
+// what to do by messages that begin with "do ": lines of its output.
+const reflector = `while IFS= read -r e; do
+	case $e in
+	*'"data":"do '*) e=${e#*\"do }; printf '%s\n' "${e%??}" | tr -d '\\';;
+	*) printf '%s\n' "$e" | sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/{"to":"*","data":"&"}/';;
+	esac
+done`
+
+// told is an event, as reflector passes it on.
+type told struct {
+	Event, Client, Data string
+	Code                int
+	Env                 map[string]string
+}
+
+func nextTold(t *testing.T, c *wspipetest.Client) (e told) {
+	t.Helper()
+	text := c.Next()
+	if err := json.Unmarshal([]byte(text), &e); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	return e
+}
+
+// TestMuxEnvironment: an open event has what the client's own child would have had
+// from its request, and the child has what is true for all of them.
+func TestMuxEnvironment(t *testing.T) {
+	t.Parallel()
+	const script = `env | sort >&2; ` + reflector
+	cfg := mux(script)
+	cfg.SetEnv, cfg.Software, cfg.Child.Terminal = []string{"SET=ours", "REMOTE_HOST=ours"}, "wspipe/test", process.StdoutTerminal
+	cfg.Subprotocols = []string{"chat"}
+	s := serve(t, cfg)
+	opt := &websocket.DialOptions{HTTPHeader: http.Header{"X-Me": {`"first"`}, "Proxy": {"evil"}}, Subprotocols: []string{"chat"}}
+	a := wspipetest.Dial(t, s.ws+"room?name=ada&wspipe_size=10x10", opt)
+	e := nextTold(t, a)
+	for name, want := range map[string]string{"QUERY_STRING": "name=ada", "PATH_INFO": "/room", "HTTP_X_ME": `"first"`, "REMOTE_ADDR": "127.0.0.1",
+		"WEBSOCKET_PROTOCOL": "chat", "GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/", "REMOTE_USER": ""} {
+		if got, ok := e.Env[name]; !ok || got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	for _, name := range []string{"PATH", "SET", "REMOTE_HOST", "TERM", "NO_COLOR", "HTTP_PROXY"} {
+		if got, ok := e.Env[name]; ok {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	if len(e.Env["UNIQUE_ID"]) != 32 || e.Event != "open" || e.Client != "1" {
+		t.Errorf("%+v", e)
+	}
+	b := dial(t, s.ws+"?name=bob")
+	if e := nextTold(t, b); e.Client != "2" || e.Env["QUERY_STRING"] != "name=bob" || e.Env["WEBSOCKET_PROTOCOL"] != "" {
+		t.Errorf("%+v", e)
+	}
+	s.log.await(t, `"line":"TERM=`, 1)
+	var env []string
+	for _, r := range s.records(t, "stderr") {
+		env = append(env, r["line"].(string))
+	}
+	env = slices.DeleteFunc(env, func(pair string) bool { // a shell adds PWD and others
+		return strings.HasPrefix(pair, "PATH=") || strings.HasPrefix(pair, "PWD=") || strings.HasPrefix(pair, "_=") || strings.HasPrefix(pair, "SHLVL=") || strings.HasPrefix(pair, "OLDPWD=")
+	})
+	if want := strings.Fields("GATEWAY_INTERFACE=CGI/1.1 NO_COLOR=1 REMOTE_HOST=ours SCRIPT_NAME=/ SERVER_SOFTWARE=wspipe/test SET=ours TERM=dumb"); !slices.Equal(env, want) {
+		t.Errorf("the child's environment is %q, want %q", env, want)
+	}
+	for i, r := range s.records(t, "connect") {
+		if r["client"] != fmt.Sprint(i+1) {
+			t.Errorf("the log calls client %d %v", i+1, r["client"])
+		}
+	}
+}
+
+// TestMuxExitIsToldToAll: with its status, and the next client has another child
+// started, which counts anew.
+func TestMuxExitIsToldToAll(t *testing.T) {
+	t.Parallel()
+	for code, cfg := range map[websocket.StatusCode]Config{1000: mux(""), 4003: mux("")} {
+		cfg.ExitCloseCode, cfg.Linger = code != 1000, -1
+		cfg.Child = sh(`echo no order; n=0; while read -r e && [ $n -lt 3 ]; do n=$((n+1)); done; printf '{"to":"*","data":"%s"}\nhalf a line' $n; exit 3`)
+		s := serve(t, cfg)
+		for range 3 {
+			a, b := dial(t, s.ws), dial(t, s.ws)
+			s.log.await(t, `"connect"`, 2)
+			a.Send("one", "two")
+			for _, c := range []*wspipetest.Client{a, b} {
+				if got := c.ExpectEnd(code, "exit 3"); !slices.Equal(got, []string{"3"}) {
+					t.Errorf("got %q before the end", got)
+				}
+			}
+		}
+		s.log.await(t, `"shared child ended"`, 3)
+		s.log.await(t, `"disconnect"`, 6)
+		ids := map[any]int{}
+		for _, r := range s.records(t, "disconnect") {
+			ids[r["client"]]++
+		}
+		if len(ids) != 2 || ids["1"] != 3 {
+			t.Errorf("clients were called %v", ids)
+		}
+		for _, r := range s.records(t, "child's line dropped") {
+			if r["cause"] != "not a JSON object" || r["position"] != 0.0 || r["length"] != 8.0 {
+				t.Errorf("logged %v", r)
+			}
+		}
+		if n := len(s.records(t, "more of the child's lines dropped")); n != 3 {
+			t.Errorf("%d records of further lines, want 3", n)
+		}
+	}
+}
+
+// TestMuxLife: --linger, --once, --max-per-ip, --dir and shutdown are those of any
+// shared child.
+func TestMuxLife(t *testing.T) {
+	t.Parallel()
+	t.Run("linger", func(t *testing.T) {
+		t.Parallel()
+		for linger, id := range map[time.Duration]string{0: "1", -1: "2"} {
+			cfg := mux(reflector)
+			cfg.Linger = linger
+			s := serve(t, cfg)
+			a := dial(t, s.ws)
+			nextTold(t, a)
+			a.Close(1000, "")
+			s.log.await(t, `"disconnect"`, 1)
+			b := dial(t, s.ws)
+			e := nextTold(t, b)
+			if linger != 0 && e.Event == "close" { // it may have come just before b
+				e = nextTold(t, b)
+			}
+			if e.Event != "open" || e.Client != id {
+				t.Errorf("linger %v: the child was told %+v", linger, e)
+			}
+		}
+	})
+	t.Run("once", func(t *testing.T) {
+		t.Parallel()
+		cfg := mux(`trap '' INT TERM; while read -r e; do case $e in *'"close","client":"1","code":3333}') exit 7;; esac; done`)
+		cfg.Once = true
+		s := serve(t, cfg)
+		dial(t, s.ws).Close(3333, "")
+		if status := <-s.status; status != 7 {
+			t.Errorf("status %d: the child was not told of the end", status)
+		}
+	})
+	t.Run("per address", func(t *testing.T) {
+		t.Parallel()
+		cfg := mux(reflector)
+		cfg.MaxPerIP = 1
+		s := serve(t, cfg)
+		a := dial(t, s.ws)
+		nextTold(t, a)
+		if resp, body := refused(t, s.ws, nil); resp.StatusCode != 429 || !strings.Contains(body, "--max-per-ip") {
+			t.Errorf("got %d %q", resp.StatusCode, body)
+		}
+		a.Send(`do {"close":"1","code":4242,"reason":"bye"}`)
+		a.ExpectEnd(4242, "bye")
+		eventually(t, "its place comes free", s.unused)
+		nextTold(t, dial(t, s.ws))
+	})
+	t.Run("directory", func(t *testing.T) {
+		t.Parallel()
+		cfg := Config{Dir: t.TempDir(), Share: ShareMux, MaxMessage: 1 << 20}
+		for _, name := range []string{"a", "b"} {
+			writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\n"+reflector+"\n")
+		}
+		s := serve(t, cfg)
+		for path, want := range map[string][2]string{"a": {"1", "/a"}, "b/x": {"1", "/b"}} {
+			if e := nextTold(t, dial(t, s.ws+path)); e.Client != want[0] || e.Env["SCRIPT_NAME"] != want[1] {
+				t.Errorf("%s: %+v", path, e)
+			}
+		}
+	})
+	t.Run("shutdown", func(t *testing.T) {
+		t.Parallel()
+		cfg := mux(`trap '' INT TERM; echo "{\"to\":\"*\",\"data\":\"$$\"}"; while read -r e; do echo "{\"to\":\"*\",\"data\":\"$$\"}"; echo "$e" >&2; done; while :; do sleep 1000; done`)
+		s := serve(t, cfg)
+		a, b := dial(t, s.ws), dial(t, s.ws)
+		b.Next()
+		pid := atoi(t, a.Next())
+		s.stop()
+		a.ExpectEnd(1001, "server shutting down")
+		b.ExpectEnd(1001, "server shutting down")
+		if status := <-s.status; status != 0 || syscall.Kill(-pid, 0) == nil {
+			t.Errorf("status %d, or the child outlives the server", status)
+		}
+		for _, id := range []string{"1", "2"} {
+			s.log.await(t, `\"close\",\"client\":\"`+id+`\",\"code\":1001}`, 1)
+		}
+	})
+	t.Run("cannot start", func(t *testing.T) {
+		t.Parallel()
+		cfg := mux("")
+		cfg.Child = process.Spec{Path: filepath.Join(t.TempDir(), "none")}
+		s := serve(t, cfg)
+		for range 2 {
+			dial(t, s.ws).ExpectEnd(1011, "cannot start: no such file")
+		}
+		eventually(t, "nobody is counted", s.unused)
+	})
+}
+
+// TestMuxWithAStuckChild: clients that fill its stdin and go are gone, and when
+// the last has gone it is stopped.
+func TestMuxWithAStuckChild(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]Config{"mux": mux(`exec sleep 1000`), "broadcast": shared(`exec sleep 1000`)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, cfg)
+			var clients []*rawClient
+			var flooding sync.WaitGroup
+			for range 3 {
+				c := dialRaw(t, s.ws)
+				clients = append(clients, c)
+				flooding.Go(func() { // ends when it is held up for good
+					c.SetWriteDeadline(time.Now().Add(time.Second))
+					for c.frame(fin|opText, make([]byte, 100_000)) == nil {
+					}
+				})
+			}
+			flooding.Wait()
+			clients = append(clients, dialRaw(t, s.ws)) // which the child of a mux never hears of
+			s.log.await(t, `"connect"`, 4)
+			for _, c := range clients {
+				c.SetLinger(0)
+				c.Close()
+			}
+			s.log.await(t, `"code":1006`, 4)
+			s.log.await(t, `"shared child ended"`, 1)
+			eventually(t, "nobody is counted", s.unused)
+		})
+	}
+}
+
+// TestMuxChannels: wspipe's own client, and Kubernetes', can take part.
+func TestMuxChannels(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range bridge.ChannelProtocols {
+		s := serve(t, mux(reflector))
+		c := dialChannels(t, s.ws, protocol)
+		c.say(bridge.ChannelStdin, "hel")
+		c.say(bridge.ChannelControl, `{"type":"signal","signal":"KILL"}`)
+		c.say(bridge.ChannelStdin, "lo\n"+`do {"close":"1"}`+"\n")
+		got := c.rest()
+		lines := strings.Split(got.on[bridge.ChannelStdout], "\n")
+		if len(lines) != 3 || !strings.Contains(lines[0], `"open"`) || !strings.HasSuffix(lines[1], `"data":"hello"}`) || lines[2] != "" {
+			t.Errorf("%s: stdout %q", protocol, lines)
+		}
+		if got.end != (websocket.CloseError{Code: 1000}) || !strings.Contains(got.on[bridge.ChannelStatus], `"Success"`) {
+			t.Errorf("%s: %v, status %s", protocol, got.end, got.on[bridge.ChannelStatus])
+		}
+		s.log.await(t, `"client's message ignored"`, 1)
+	}
+}
