@@ -83,11 +83,17 @@ var endless = []struct{ name, arg, input string }{
 	{"python/sysmon.py", "1000", ""},
 	{"node/count.js", "1000", ""},
 	{"node/greeter.js", "", "Ada\n"},
+	{"bash/muxchat.sh", "", oneClient},
+	{"python/muxchat.py", "", oneClient},
+	{"node/muxchat.js", "", oneClient},
 	{"perl/count.pl", "1000", ""},
 	{"perl/greeter.pl", "", "Ada\n"},
 	{"go/count", "1000", ""},
 	{"go/greeter", "", "Ada\n"},
 }
+
+// oneClient is what a chat room of --share=mux is told of a client.
+const oneClient = `{"event":"open","client":"1","env":{"QUERY_STRING":""}}` + "\n"
 
 // TestEnding wants every example to end at once, however wspipe asks it to.
 func TestEnding(t *testing.T) {
