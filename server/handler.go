@@ -47,14 +47,17 @@ type route struct {
 // when the program, if the route has one, has gone.
 type handler func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal
 
-// find returns the route of r. A plain request goes to a CGI program, a static
-// file or the console, whichever there is first.
+// find returns the route of r. A plain request goes to the client module, a CGI
+// program, a static file or the console, whichever there is first.
 func (s *Server) find(r *http.Request) route {
 	if isUpgrade(r) {
 		if p := s.endpoint(r); p != nil {
 			return route{upgrade: true, program: p, serve: s.webSocket(p)}
 		}
 		return route{upgrade: true, serve: notFound("there is no WebSocket here")}
+	}
+	if f, ok := clientFiles[r.URL.Path]; ok {
+		return route{serve: f.serve}
 	}
 	if s.cgi != nil {
 		if p := s.cgi.find(r.URL); p != nil {

@@ -10,6 +10,16 @@ import (
 //go:embed console/*.html console/*.css console/*.js
 var files embed.FS
 
+// ClientModule is client.js, an ES module that needs no other file: a WebSocket
+// for pages that outlives the network and a reload. ClientTypes is client.d.ts,
+// its types for TypeScript.
+var (
+	//go:embed client.js
+	ClientModule []byte
+	//go:embed client.d.ts
+	ClientTypes []byte
+)
+
 // Console is the developer console: index.html, the page itself, and the
 // style sheet and ES modules beside it, all in the root.
 //

@@ -1,0 +1,80 @@
+//go:build unix
+
+package server
+
+import (
+	"bytes"
+	"net/http"
+	"testing"
+
+	"wspipe/static"
+)
+
+// TestClientModule: pages load it from any server, whatever else that serves.
+func TestClientModule(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"ws/run": "#!/bin/sh\necho ws", "cgi/run": "#!/bin/sh\n" + textHeader + "echo cgi", "www/index.html": "file"})
+	for name, cfg := range map[string]Config{
+		"a command": {Child: sh(`echo started >&2`)},
+		"a console": {Child: sh(`echo started >&2`), Console: true},
+		"all":       {Dir: dir + "/ws", CGIDir: dir + "/cgi", StaticDir: dir + "/www", Console: true},
+	} {
+		s := serve(t, cfg)
+		for path, want := range map[string]struct {
+			contentType string
+			content     []byte
+		}{
+			".wspipe/client.js":   {"text/javascript; charset=utf-8", static.ClientModule},
+			".wspipe/client.d.ts": {"text/plain; charset=utf-8", static.ClientTypes},
+		} {
+			resp, body := get(t, s.http(path))
+			if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != want.contentType || !bytes.Equal([]byte(body), want.content) {
+				t.Errorf("%s, %s: got %d, %s, %d bytes", name, path, resp.StatusCode, resp.Header, len(body))
+			}
+			// A page of a development server on another port may load it.
+			if resp, _ := fetch(t, "GET", s.http(path), nil, "Origin", "http://localhost:3000"); resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+				t.Errorf("%s, %s: no other page can load it: %s", name, path, resp.Header)
+			}
+			if resp, body := fetch(t, "HEAD", s.http(path), nil); resp.StatusCode != 200 || body != "" || resp.ContentLength != int64(len(want.content)) {
+				t.Errorf("%s, %s: HEAD got %d, %d bytes", name, path, resp.StatusCode, resp.ContentLength)
+			}
+			if resp.Header.Get("Cache-Control") != "no-cache" {
+				t.Errorf("%s, %s: a new version would not be seen: %s", name, path, resp.Header)
+			}
+			if resp, _ := fetch(t, "GET", s.http(path), nil, "If-None-Match", resp.Header.Get("ETag")); resp.StatusCode != http.StatusNotModified {
+				t.Errorf("%s, %s: asked with its ETag: got %d, want 304", name, path, resp.StatusCode)
+			}
+			if resp, _ := fetch(t, "POST", s.http(path), nil); resp.StatusCode != 405 || resp.Header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("%s, %s: POST got %d", name, path, resp.StatusCode)
+			}
+		}
+		if resp, body := get(t, s.http(".wspipe/static.go")); resp.StatusCode == 200 && !cfg.Console {
+			t.Errorf("%s: another file: got %d %q", name, resp.StatusCode, body)
+		}
+	}
+}
+
+// TestClientModuleBehindTheGate: it has no way round, and takes no endpoint away.
+func TestClientModuleBehindTheGate(t *testing.T) {
+	t.Parallel()
+	const path = ".wspipe/client.js"
+	s := serve(t, Config{Child: sh(`echo "$PATH_INFO"`), Auth: Auth{Basic: "me:secret"}})
+	if resp, _ := get(t, s.http(path)); resp.StatusCode != 401 {
+		t.Errorf("without a password: got %d, want 401", resp.StatusCode)
+	}
+	open := serve(t, Config{Child: sh(`echo "$PATH_INFO"`)})
+	req, err := http.NewRequest("GET", open.http(path), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "rebound.example"
+	resp, err := once.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 403 {
+		t.Errorf("under a name that is not ours: got %d, want 403", resp.StatusCode)
+	}
+	dial(t, open.ws+path).Expect("/" + path)
+}
