@@ -56,9 +56,9 @@ func (a *Attachment) sendBatch(batch []entry) error {
 		}
 		a.outlet.total.count(e.end, len(e.payload))
 		if to := a.outlet.targets[0]; e.begin && e.end {
-			err = to.message(e.typ, e.payload)
+			err = to.message(e.typ(), e.payload)
 		} else {
-			err = to.piece(e.typ, e.payload, e.end)
+			err = to.piece(e.typ(), e.payload, e.end)
 		}
 	}
 	a.outlet.end()

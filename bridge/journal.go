@@ -19,6 +19,7 @@ type journal struct {
 	change    sync.Cond // on mu: there is more, or room, or another reader, or an end
 	entries   []entry   // what is held
 	forgotten int       // how many were before entries[0]
+	gone      int64     // how many messages began with those
 	size      int       // of entries, in bytes
 	room      []byte    // for the next entries' payload
 	begun     int64     // messages that have begun
@@ -31,34 +32,30 @@ type journal struct {
 
 // entry is a message, or a frame of a long one.
 type entry struct {
-	typ        websocket.MessageType
 	payload    []byte
-	number     int64 // of its message
-	begin, end bool  // it begins or ends that
-	sent       int64 // where the reader's Outflow was after it
-}
-
-// reader takes the messages out for one connection.
-type reader struct {
-	journal *journal
-	wire    *Wire
-	first   int   // the first entry for it, counted as journal.forgotten
-	next    int   // the next
-	begun   bool  // it has had a beginning: what goes on with that is for it, too
-	acked   int64 // how far the client's host has acknowledged Wire.Out, at least
-	batch   []entry
+	binary     bool
+	begin, end bool // it begins or ends a message
 }
 
 const (
-	// entryCost is what an entry costs beside its payload, in bytes, about.
-	entryCost = 64
+	// entryCost is what an entry takes of journal.max beside its payload, in bytes.
+	entryCost = 32
 	// maxRoom is up to how much payload lies together: all of it stays until the
 	// last entry there goes.
 	maxRoom = 32 << 10
 	// ackPause is how long the child waits for an acknowledgement of the oldest
-	// entry before it asks the kernel again: nothing else tells.
+	// entry before the kernel is asked again: nothing else tells.
 	ackPause = 2 * time.Millisecond
 )
+
+func (e *entry) cost() int { return len(e.payload) + entryCost }
+
+func (e *entry) typ() websocket.MessageType {
+	if e.binary {
+		return websocket.MessageBinary
+	}
+	return websocket.MessageText
+}
 
 func newJournal(max int) *journal {
 	j := &journal{max: max, pause: ackPause}
@@ -68,22 +65,17 @@ func newJournal(max int) *journal {
 
 // message implements sink.
 func (j *journal) message(typ websocket.MessageType, payload []byte) error {
-	return j.add(typ, payload, true)
+	return j.piece(typ, payload, true)
 }
 
 // piece implements sink.
 func (j *journal) piece(typ websocket.MessageType, payload []byte, last bool) error {
-	return j.add(typ, payload, last)
-}
-
-// add adds what goes on with the message at hand, or begins one.
-func (j *journal) add(typ websocket.MessageType, payload []byte, last bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.err != nil {
 		return j.err
 	}
-	e := entry{typ: typ, begin: j.begun == j.complete, end: last}
+	e := entry{binary: typ == websocket.MessageBinary, begin: j.begun == j.complete, end: last}
 	if cap(j.room)-len(j.room) < len(payload) {
 		j.room = make([]byte, 0, max(len(payload), min(maxRoom, smallBlock+j.size)))
 	}
@@ -96,9 +88,11 @@ func (j *journal) add(typ websocket.MessageType, payload []byte, last bool) erro
 	if last {
 		j.complete++
 	}
-	e.number = j.begun
 	j.entries = append(j.entries, e)
-	j.size += len(payload) + entryCost
+	j.size += e.cost()
+	if j.reader != nil {
+		j.reader.behind += e.cost()
+	}
 	return nil
 }
 
@@ -106,7 +100,7 @@ func (j *journal) add(typ websocket.MessageType, payload []byte, last bool) erro
 func (j *journal) full() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.size > j.max
+	return j.size > j.max || j.reader.lags()
 }
 
 // Hold implements flow.
@@ -121,14 +115,15 @@ func (j *journal) Release() { j.change.Broadcast() }
 func (j *journal) Wait(int) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for j.err == nil && !j.shrink() {
-		if j.reader != nil && j.forgotten < j.reader.next { // sent, but not acknowledged
-			again := time.AfterFunc(j.pause, j.wake)
-			j.change.Wait()
-			again.Stop()
-			continue
+	for j.err == nil && (!j.shrink() || j.reader.lags()) {
+		var again *time.Timer
+		if j.size > j.max && j.reader != nil && j.forgotten < j.reader.next { // sent, but not acknowledged
+			again = time.AfterFunc(j.pause, j.wake)
 		}
 		j.change.Wait()
+		if again != nil {
+			again.Stop()
+		}
 	}
 	return j.err
 }
@@ -141,30 +136,37 @@ func (j *journal) wake() {
 	j.change.Broadcast()
 }
 
-// shrink forgets the oldest entries and reports whether no more are held than may be.
+// shrink forgets the oldest messages and reports whether no more is held than may be.
+// A client that loses its connection within a message wants all of it again, so
+// part of one goes only if it is longer than what may be held.
 func (j *journal) shrink() bool {
 	n := 0
-	for j.size > j.max && n < len(j.entries) && j.reader.has(j.forgotten+n, &j.entries[n]) {
-		j.size -= len(j.entries[n].payload) + entryCost
-		j.entries[n] = entry{}
-		n++
+	for j.size > j.max && n < len(j.entries) {
+		end := j.endOf(n)
+		if end == len(j.entries) && !j.entries[end-1].end { // nothing else is held
+			end = n + 1
+		}
+		if !j.reader.has(j.forgotten + end - 1) {
+			break
+		}
+		for ; n < end; n++ {
+			j.size -= j.entries[n].cost()
+			if j.entries[n].begin {
+				j.gone++
+			}
+			j.entries[n] = entry{}
+		}
 	}
 	j.entries = j.entries[n:]
 	j.forgotten += n
 	return j.size <= j.max
 }
 
-// has reports whether the client's host has acknowledged entry i, or had it before.
-func (r *reader) has(i int, e *entry) bool {
-	switch {
-	case r == nil || i >= r.next:
-		return false
-	case i < r.first:
-		return true
-	case e.sent > r.acked:
-		r.acked = r.wire.acked()
+// endOf returns where what follows the message of entry i begins.
+func (j *journal) endOf(i int) int {
+	for i++; i < len(j.entries) && !j.entries[i-1].end; i++ {
 	}
-	return e.sent <= r.acked
+	return i
 }
 
 // attach lets wire's client have the messages after those that it has counted
@@ -173,33 +175,37 @@ func (r *reader) has(i int, e *entry) bool {
 func (j *journal) attach(wire *Wire, after int64) (*reader, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	i := j.find(j.base + after + 1)
-	if after < 0 {
-		for i = 0; i < len(j.entries) && !j.entries[i].begin; i++ {
-		}
-		j.base = j.begun // if no beginning is held, the first for it is yet to begin
-		if i < len(j.entries) {
-			j.base = j.entries[i].number - 1
-		}
+	switch {
+	case after < 0:
+		j.base, after = j.gone, 0
+	case after > 0 && j.base+after > j.complete:
+		return nil, ErrHistoryLost
 	}
+	i := j.find(j.base + after + 1)
 	if i < 0 {
 		return nil, ErrHistoryLost
 	}
-	r := &reader{journal: j, wire: wire, first: j.forgotten + i, next: j.forgotten + i}
+	r := &reader{journal: j, wire: wire, next: j.forgotten + i, acked: j.forgotten + i}
+	for _, e := range j.entries[i:] {
+		r.behind += e.cost()
+	}
 	j.reader = r
 	j.change.Broadcast()
 	return r, nil
 }
 
-// find returns the entry that message number begins with, or negative if it is
-// not held and not the next one either.
+// find returns the entry that message number begins with, where it will be if that
+// is the next one to begin, or negative if it is not held.
 func (j *journal) find(number int64) int {
+	n := j.gone
 	for i := range j.entries {
-		if e := &j.entries[i]; e.begin && e.number == number {
-			return i
+		if j.entries[i].begin {
+			if n++; n == number {
+				return i
+			}
 		}
 	}
-	if j.begun == j.complete && number == j.complete+1 {
+	if number == j.begun+1 {
 		return len(j.entries)
 	}
 	return -1
@@ -213,61 +219,6 @@ func (j *journal) detach(r *reader) {
 		j.reader = nil
 	}
 	j.change.Broadcast()
-}
-
-// read waits for messages, and returns some that leave in one write; none once r
-// is detached, or has all and nothing more comes, which over tells. It is what
-// counts as sent with the next call.
-func (r *reader) read() (batch []entry, over bool) {
-	j := r.journal
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	r.sent()
-	for j.reader == r && j.err == nil {
-		r.gather()
-		if len(r.batch) > 0 {
-			return r.batch, false
-		}
-		if j.over {
-			return nil, true
-		}
-		j.change.Wait()
-	}
-	return nil, false
-}
-
-// sent notes that the batch has been handed to the wire.
-func (r *reader) sent() {
-	j, position := r.journal, r.wire.Out.position()
-	if j.reader == r && j.err == nil {
-		for i := range r.batch {
-			j.entries[r.next-j.forgotten+i].sent = position
-		}
-		r.next += len(r.batch)
-		j.change.Broadcast()
-	}
-	clear(r.batch)
-	r.batch = r.batch[:0]
-}
-
-// gather takes what is next into the batch.
-func (r *reader) gather() {
-	j := r.journal
-	rest := j.entries[r.next-j.forgotten:]
-	for !r.begun && len(rest) > 0 {
-		if r.begun = rest[0].begin; !r.begun {
-			rest = rest[1:]
-			r.next++
-		}
-	}
-	size := 0
-	for i := range rest {
-		if size >= maxUnsent || i > 0 && size+len(rest[i].payload) > maxBurst {
-			break
-		}
-		r.batch = append(r.batch, rest[i])
-		size += len(rest[i].payload) + maxHeader
-	}
 }
 
 // finish tells that nothing more comes.

@@ -14,6 +14,11 @@ func unsent(conn net.Conn) (n int) {
 	return n
 }
 
+// sendBufferPart is how many send buffers of a client that may come back hold as
+// much as is held for it. Unsent tells what is in there, so it need not be small;
+// the kernel doubles it (socket(7), SO_SNDBUF).
+const sendBufferPart = 4
+
 // A host that is alive may leave some packets unanswered: it drops them when
 // it is short of memory, and answers window probes twice a second at most
 // (tcp_invalid_ratelimit). So hostGone wants several tries and a while of silence.

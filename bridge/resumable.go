@@ -41,7 +41,8 @@ type Resumable struct {
 	client  *Attachment // who is attached, or was the last
 	waiting time.Time   // detached or kept since
 	timer   *time.Timer // calls expire
-	code    int         // of the exit, once ending or kept
+	exited  time.Time   // when the child had ended, with
+	code    int
 	signal  string
 
 	over     chan struct{} // closed in state ended
@@ -80,7 +81,7 @@ func (r *Resumable) Run() (code int, signal string) {
 	code, signal = r.child.Exit()
 	r.stopChild() // whoever of the group is left
 	r.mu.Lock()
-	r.code, r.signal = code, signal
+	r.code, r.signal, r.exited = code, signal, time.Now()
 	r.enter(resumeStates[r.state][exits])
 	r.mu.Unlock()
 	r.journal.finish()
@@ -92,12 +93,16 @@ func (r *Resumable) Run() (code int, signal string) {
 // Stop ends the session because the server stops. It does not wait.
 func (r *Resumable) Stop() { r.end(endShutdown) }
 
-// Kept reports whether the child has ended and the client has not come back for
-// what is left, and since when.
-func (r *Resumable) Kept() (since time.Time, yes bool) {
+// Forget ends the session because there is no room for what its child has left. It
+// does not wait.
+func (r *Resumable) Forget() { r.end(endNoMore) }
+
+// Exited reports whether the child has ended and the client does not know yet, and
+// since when.
+func (r *Resumable) Exited() (since time.Time, yes bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.waiting, r.state == kept
+	return r.exited, r.state == ending || r.state == kept
 }
 
 // end ends the session, and the connection with e if there is one. It reports
@@ -200,7 +205,7 @@ func (r *Resumable) Attach(ws *websocket.Conn, wire *Wire, after int64, opt Opti
 	if a.usesChannels() != r.opt.Channels {
 		return nil, ErrHistoryLost
 	}
-	wire.boundSendBuffer(r.opt.Buffer / 4) // which Linux doubles
+	wire.boundSendBuffer(r.opt.Buffer / sendBufferPart)
 	r.mu.Lock()
 	if r.state == ended {
 		r.mu.Unlock()

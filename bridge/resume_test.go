@@ -235,7 +235,7 @@ func TestResumeTellsTheExitLate(t *testing.T) {
 	r.come(-1).vanish()
 	child.print(t, "last words")
 	child.exit(143, "TERM")
-	eventually(t, "the exit is kept", func() bool { _, yes := r.Kept(); return yes })
+	eventually(t, "the exit is kept", func() bool { _, yes := r.Exited(); return yes })
 	a := r.come(0)
 	a.expect("last words")
 	f, err := a.frame()

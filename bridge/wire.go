@@ -146,13 +146,13 @@ func isCloseFrame(p []byte) bool {
 	return len(p) >= 2 && p[0] == 0x80|8 && len(p) == 2+int(p[1])
 }
 
-// acked returns how many bytes of Out the peer's host has at least. Where the
-// kernel does not tell, the send buffer is to be smaller than what matters.
+// acked returns how many bytes of Out the peer's host has at least; 0 if the
+// connection ends, when the kernel drops what is unsent. Where the kernel does not
+// tell, the send buffer is to be smaller than what matters.
 func (w *Wire) acked() int64 {
 	handed := w.Out.handed() // first: what follows only makes more unsent
-	left, gone := unsent(w.Conn), false
-	control(w.Conn, func(fd uintptr) { gone = hungUp(fd) })
-	if gone { // then the kernel may have dropped what was left
+	left := unsent(w.Conn)
+	if HungUp(w.Conn) || w.Out.handed() < handed {
 		return 0
 	}
 	return handed - int64(left)

@@ -106,8 +106,10 @@ func (s *Server) webSocket(p *program) handler {
 			s.giveBack()
 			return nil
 		}
-		s.sessionBegan()
 		c := s.newConnection(r, v, p, accepted, leave)
+		if !c.isLost() {
+			s.sessionBegan()
+		}
 		// The handler returns, so that what net/http holds for a request is free.
 		go c.serve() // ends with the session; unblocked by sessions.shutdown
 		return nil

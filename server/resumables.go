@@ -48,13 +48,13 @@ type resumable struct {
 
 // join returns the session with this key to a client that must leave it again. If
 // there is none one is to be started, and has its slot: but for a client that has
-// counted some of its messages it is lost, and rs nil. If no slot is free join
-// returns the flag that bounds them.
+// counted some of its messages it is lost, and rs nil, also if another is about to
+// start it. If no slot is free join returns the flag that bounds them.
 func (t *resumables) join(key resumeKey, addr netip.Addr, after int64) (rs *resumable, flag string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rs = t.open[key]
-	if rs == nil && after > 0 {
+	if after > 0 && (rs == nil || !rs.started) {
 		return nil, ""
 	}
 	if rs == nil {
@@ -101,8 +101,9 @@ func (t *resumables) forget(rs *resumable) {
 	}
 }
 
-// makeRoom ends the session that has been kept for the longest time, if more than
-// max are kept for clients whose child has ended. Zero or less is no bound.
+// makeRoom ends the session whose child has ended the longest time ago, if there
+// are more than max whose clients have not got all of that yet. Zero or less is
+// no bound.
 func (t *resumables) makeRoom(max int) {
 	t.mu.Lock()
 	var all []*bridge.Resumable
@@ -114,15 +115,15 @@ func (t *resumables) makeRoom(max int) {
 	t.mu.Unlock() // a session that ends has its own lock, and then wants ours
 	var oldest *bridge.Resumable
 	var since time.Time
-	kept := 0
+	left := 0
 	for _, session := range all {
-		if at, yes := session.Kept(); yes {
-			if kept++; oldest == nil || at.Before(since) {
+		if at, yes := session.Exited(); yes {
+			if left++; oldest == nil || at.Before(since) {
 				oldest, since = session, at
 			}
 		}
 	}
-	if max > 0 && kept > max {
-		oldest.Stop()
+	if max > 0 && left > max {
+		oldest.Forget()
 	}
 }

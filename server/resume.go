@@ -31,23 +31,27 @@ func (c *connection) resume() {
 	c.server.sessions.done(a)
 }
 
+// isLost reports whether c wants to go on with a session that is not there.
+func (c *connection) isLost() bool { return c.resumes && c.resumed == nil }
+
 // attach gives c its session. If c is the first to come here it starts the child;
 // others wait for what becomes of it.
 func (c *connection) attach() (a *bridge.Attachment, err error) {
-	rs := c.resumed
-	if rs == nil {
+	if c.isLost() {
 		return nil, bridge.ErrHistoryLost
 	}
-	what := "resume"
+	rs, what := c.resumed, "resume"
 	rs.starting.Do(func() {
 		what = "connect"
-		c.startResumable()
+		a = c.startResumable()
 	})
 	if rs.err != nil {
 		return nil, rs.err
 	}
-	if a, err = rs.session.Attach(c.ws, c.wire, c.after, c.sessionOptions()); err != nil {
-		return nil, err
+	if a == nil {
+		if a, err = rs.session.Attach(c.ws, c.wire, c.after, c.sessionOptions()); err != nil {
+			return nil, err
+		}
 	}
 	if c.size != (process.WindowSize{}) {
 		rs.child.Resize(c.size) // it has no terminal, or its own size, if this fails
@@ -56,12 +60,13 @@ func (c *connection) attach() (a *bridge.Attachment, err error) {
 	return a, nil
 }
 
-// startResumable starts the child of c's session.
-func (c *connection) startResumable() {
+// startResumable starts the child of c's session, and gives c that. It notes why
+// there is none.
+func (c *connection) startResumable() *bridge.Attachment {
 	rs, s := c.resumed, c.server
 	if rs.child, rs.err = process.Start(c.spec); rs.err != nil {
 		s.resumables.fail(rs)
-		return
+		return nil
 	}
 	opt := bridge.ResumeOptions{
 		Options:  c.sessionOptions(),
@@ -72,9 +77,11 @@ func (c *connection) startResumable() {
 	}
 	opt.Log = c.spec.Log
 	rs.session = bridge.NewResumable(sessionChild{rs.child}, opt)
+	a, _ := rs.session.Attach(c.ws, c.wire, -1, c.sessionOptions()) // which nothing stands against yet
 	s.resumables.began(rs)
 	// Ends when nobody can come back; unblocked by Resumable.Stop.
 	go s.runResumable(rs, c.spec.Log, s.sessions.hold())
+	return a
 }
 
 // runResumable carries the messages of a session and returns when nothing is left
@@ -96,6 +103,7 @@ func (s *Server) runResumable(rs *resumable, log *slog.Logger, release func()) {
 
 // refuseResume tells the client that it cannot go on from where it was.
 func (c *connection) refuseResume() {
+	c.server.giveBack()
 	c.log.Warn("cannot resume", "cause", "the session has ended, or its messages are no longer held", "after", c.after)
 	bridge.RefuseResume(c.ws)
 	<-c.wire.Closed()

@@ -1,0 +1,358 @@
+//go:build unix
+
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+	"wspipe/cmd/wspipetest"
+	"wspipe/process"
+)
+
+// The life of a session that survives, and the limits, with real children.
+
+// forgotten reports whether nothing of any session is left.
+func (s *testServer) forgotten() bool {
+	s.resumables.mu.Lock()
+	left := len(s.resumables.open)
+	s.resumables.mu.Unlock()
+	return left == 0 && s.unused()
+}
+
+// holding returns a script that says its pid, and then does what it says when the
+// file GO is there.
+func holding(script string) string {
+	return `echo $$; while ! [ -e "$GO" ]; do sleep 0.01; done; ` + script
+}
+
+// TestTheEndIsKept: for a client that is away when its child ends, or that has gone
+// before it could answer the close frame.
+func TestTheEndIsKept(t *testing.T) {
+	for name, test := range map[string]struct {
+		script       string
+		plain, close websocket.StatusCode
+		reason, exit string
+	}{
+		"success": {`echo last; printf part; exit 0`, 1000, 1000, "exit 0", `{"type":"exit","code":0}`},
+		"failure": {`echo last; printf part; exit 3`, 1000, 4003, "exit 3", `{"type":"exit","code":3}`},
+		"signal":  {`echo last; printf part; kill -KILL $$`, 1000, 4137, "signal KILL", `{"type":"exit","signal":"KILL"}`},
+	} {
+		for _, exitCode := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/%t", name, exitCode), func(t *testing.T) {
+				t.Parallel()
+				goFile := filepath.Join(t.TempDir(), "go")
+				cfg := resuming(holding(test.script))
+				cfg.SetEnv, cfg.ExitCloseCode = []string{"GO=" + goFile}, exitCode
+				s := serve(t, cfg)
+				plainID, channelID := newID(), newID()
+				c, d := dial(t, s.session(plainID, -1)), dialChannels(t, s.session(channelID, -1), bridge.ProtocolWspipe)
+				pid := atoi(t, c.Next())
+				d.Next()
+				d.expect(1, "")
+				d.Next()
+				c.CloseNow()
+				d.CloseNow()
+				s.log.await(t, `"disconnect"`, 2)
+				writeFile(t, goFile, 0o600, "")
+				awaitGone(t, pid)
+				eventually(t, "the slots come free", s.noSlots)
+				code := test.plain
+				if exitCode {
+					code = test.close
+				}
+				unanswering := dialRaw(t, s.session(plainID, 1)) // it gets the close frame, and goes without an answer
+				if got, reason := unanswering.closing(); got != uint16(code) || reason != test.reason {
+					t.Errorf("closed with %d %q", got, reason)
+				}
+				reset(unanswering.TCPConn)
+				s.log.await(t, `"disconnect"`, 3)
+				if got := dial(t, s.session(plainID, 1)).ExpectEnd(code, test.reason); strings.Join(got, "|") != "last|part" {
+					t.Errorf("got %q", got)
+				}
+				said := dialChannels(t, s.session(channelID, -1), bridge.ProtocolWspipe).rest()
+				if said.on[1] != strconv.Itoa(atoi(t, strings.SplitN(said.on[1], "\n", 2)[0]))+"\nlast\npart" || !strings.HasSuffix(said.on[5], test.exit) || said.end.Code != code {
+					t.Errorf("got %+v", said)
+				}
+				eventually(t, "what was told is forgotten", s.forgotten)
+				dial(t, s.session(plainID, 1)).ExpectEnd(4011, "history lost")
+			})
+		}
+	}
+}
+
+// noSlots reports whether no slot is in use, whatever sessions are kept.
+func (s *testServer) noSlots() bool {
+	s.slots.mu.Lock()
+	defer s.slots.mu.Unlock()
+	return s.slots.used == 0 && len(s.slots.perIP) == 0
+}
+
+// TestTheGraceEnds: nothing is left of a session whose client stays away, be it that
+// its child runs, however stubborn, or what that has left.
+func TestTheGraceEnds(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{"running": `echo $$; exec cat`, "blocked": `echo $$; exec yes`,
+		"stubborn": `trap '' INT TERM HUP; echo $$; while :; do sleep 1000; done`, "ended": `echo $$; read -r l; seq 10000`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := resuming(script)
+			cfg.Resume = 400 * time.Millisecond
+			s := serve(t, cfg)
+			id := newID()
+			c := dial(t, s.session(id, -1))
+			pid := atoi(t, c.Next())
+			if name == "ended" {
+				c.Send("go")
+			}
+			c.Close(1001, "")
+			s.log.await(t, `"disconnect"`, 1)
+			gone := time.Now()
+			s.log.await(t, `"session expired"`, 1)
+			if after := time.Since(gone); after < cfg.Resume*3/4 {
+				t.Errorf("expired after %v", after)
+			}
+			s.log.await(t, `"session ended"`, 1)
+			awaitGone(t, pid)
+			eventually(t, "nothing is left", s.forgotten)
+			dial(t, s.session(id, 1)).ExpectEnd(4011, "history lost")
+		})
+	}
+}
+
+// TestAFullBufferHoldsTheChild: while nobody is attached it cannot write any more,
+// and goes on when its client is back. Nothing is lost.
+func TestAFullBufferHoldsTheChild(t *testing.T) {
+	t.Parallel()
+	const lines = 30_000 // 33 MB
+	counter := filepath.Join(t.TempDir(), "counter")
+	cfg := resuming(fmt.Sprintf(`echo $$; i=0; while [ $i -lt %d ]; do i=$((i+1)); echo "$i %01100d"; echo . >>"$COUNTER"; done`, lines, 0))
+	cfg.SetEnv = []string{"COUNTER=" + counter}
+	s := serve(t, cfg)
+	id := newID()
+	c := dial(t, s.session(id, -1))
+	c.Next()
+	c.CloseNow()
+	s.log.await(t, `"disconnect"`, 1)
+	written := func() int64 {
+		info, err := os.Stat(counter)
+		if err != nil {
+			return 0
+		}
+		return info.Size() / 2
+	}
+	before := int64(-1)
+	eventually(t, "the child writes no more", func() bool {
+		n := written()
+		defer func() { before = n }()
+		<-time.After(300 * time.Millisecond)
+		return n == before && n > 0
+	})
+	if before > 2000 || before < 500 {
+		t.Errorf("it wrote %d lines of 1.1 KB while nobody was there", before)
+	}
+	c = dial(t, s.session(id, 1))
+	for i := 1; i <= lines; i++ {
+		if got, _, _ := strings.Cut(c.Next(), " "); got != strconv.Itoa(i) {
+			t.Fatalf("got %s, want %d", got, i)
+		}
+	}
+	c.ExpectEnd(1000, "exit 0")
+}
+
+// TestLimitsOfSessions: children count, not what they have left; and of that as much
+// is kept as children may run, the latest.
+func TestLimitsOfSessions(t *testing.T) {
+	t.Parallel()
+	cfg := resuming(`echo $$; read -r l; echo "$l"; exit 3`)
+	cfg.MaxChildren, cfg.MaxPerIP = 2, 2
+	s := serve(t, cfg)
+	var ids []string
+	for i := range 8 {
+		id := newID()
+		ids = append(ids, id)
+		c := dial(t, s.session(id, -1))
+		c.Next()
+		c.Send(strconv.Itoa(i))
+		c.CloseNow()
+		s.log.await(t, `"disconnect"`, i+1)
+		eventually(t, "its slot comes free", s.noSlots)
+	}
+	s.resumables.mu.Lock()
+	if n := len(s.resumables.open); n > 4 {
+		t.Errorf("%d sessions are kept", n)
+	}
+	s.resumables.mu.Unlock()
+	dial(t, s.session(ids[0], 1)).ExpectEnd(4011, "history lost")
+	if got := dial(t, s.session(ids[7], 1)).ExpectEnd(1000, "exit 3"); len(got) != 1 || got[0] != "7" {
+		t.Errorf("got %q", got)
+	}
+	a, b := newID(), newID()
+	pid := dial(t, s.session(a, -1)).Next()
+	dial(t, s.session(b, -1)).Next()
+	resp, body := refused(t, s.session(newID(), -1), nil)
+	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || !strings.Contains(body, "--max") {
+		t.Errorf("got %d %q", resp.StatusCode, body)
+	}
+	if again := dial(t, s.session(a, 0)).Next(); again != pid { // a known session needs no slot
+		t.Errorf("it came back to %s, not %s", again, pid)
+	}
+}
+
+// TestABadHandshakeLeavesNoSession: nor a child that cannot be started, and the next
+// try works.
+func TestABadHandshakeLeavesNoSession(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "late")
+	cfg := resuming("")
+	cfg.Child, cfg.MaxChildren = process.Spec{Path: path}, 1
+	s := serve(t, cfg)
+	id := newID()
+	for range 3 {
+		if resp := handshake(t, s.session(id, 0), http.Header{"Sec-Websocket-Key": {"short"}}); resp.StatusCode != 400 {
+			t.Fatalf("got %d, want 400", resp.StatusCode)
+		}
+		eventually(t, "its slot comes free", s.forgotten)
+		dial(t, s.session(id, 0)).ExpectEnd(1011, "cannot start: no such file")
+		eventually(t, "its slot comes free", s.forgotten)
+	}
+	writeFile(t, path, 0o755, "#!/bin/sh\n"+echoing+"\n")
+	arrive(t, s.session(id, -1))
+}
+
+// TestRulesEndTheSession: who breaks one cannot come back, and the child is stopped.
+// So are those of sessions that run for too long, or say nothing while attached.
+func TestRulesEndTheSession(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		cfg    Config
+		do     func(c *rawClient)
+		code   uint16
+		reason string
+	}{
+		"too big":     {Config{MaxMessage: 1000}, func(c *rawClient) { c.frame(fin|opText, make([]byte, 1001)) }, 1009, "message over 1000 bytes"},
+		"not UTF-8":   {Config{}, func(c *rawClient) { c.frame(fin|opText, []byte("\xff")) }, 1007, "text is not UTF-8"},
+		"max runtime": {Config{MaxRuntime: 700 * time.Millisecond}, func(c *rawClient) {}, 4001, "max runtime"},
+		"idle":        {Config{IdleTimeout: 300 * time.Millisecond}, func(c *rawClient) {}, 4002, "idle timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := resuming(`echo $$; exec cat`)
+			cfg.MaxRuntime, cfg.IdleTimeout = test.cfg.MaxRuntime, test.cfg.IdleTimeout
+			if test.cfg.MaxMessage > 0 {
+				cfg.MaxMessage = test.cfg.MaxMessage
+			}
+			s := serve(t, cfg)
+			id := newID()
+			began := time.Now()
+			first := dialRaw(t, s.session(id, -1))
+			pid := atoi(t, first.message())
+			if name == "max runtime" { // it counts over all connections
+				<-time.After(cfg.MaxRuntime / 2)
+			}
+			reset(first.TCPConn)
+			s.log.await(t, `"disconnect"`, 1)
+			c := dialRaw(t, s.session(id, 0))
+			test.do(c)
+			if code, reason := c.closing(); code != test.code || reason != test.reason {
+				t.Errorf("closed with %d %q", code, reason)
+			}
+			if took := time.Since(began); cfg.MaxRuntime > 0 && took > cfg.MaxRuntime*3/2 && took > cfg.MaxRuntime+time.Second {
+				t.Errorf("it ran for %v", took)
+			}
+			awaitGone(t, pid)
+			dial(t, s.session(id, 1)).ExpectEnd(4011, "history lost")
+			eventually(t, "nothing is left", s.forgotten)
+		})
+	}
+}
+
+// TestShutdownWithSessions: whoever is there is told, children are stopped, and what
+// is kept does not hold the server up.
+func TestShutdownWithSessions(t *testing.T) {
+	t.Parallel()
+	for _, idle := range []time.Duration{0, 300 * time.Millisecond} {
+		cfg := resuming(`trap '' INT TERM; echo $$; while read -r l; do [ "$l" = exit ] && exit 0; done; while :; do sleep 1000; done`)
+		cfg.ExitWhenIdle = idle
+		s := serve(t, cfg)
+		var pids []int
+		come := func() *wspipetest.Client {
+			c := dial(t, s.session(newID(), -1))
+			pids = append(pids, atoi(t, c.Next()))
+			return c
+		}
+		attached, detached, kept := come(), come(), come()
+		kept.Send("exit")
+		kept.CloseNow()
+		detached.CloseNow()
+		s.log.await(t, `"disconnect"`, 2)
+		awaitGone(t, pids[2])
+		if idle == 0 {
+			s.stop()
+			attached.ExpectEnd(1001, "server shutting down")
+		} else { // an attached client is enough to stay, a session is not
+			attached.CloseNow()
+		}
+		select {
+		case status := <-s.status:
+			if status != 0 {
+				t.Errorf("status %d, want 0", status)
+			}
+		case <-time.After(patience):
+			t.Fatal("the server did not stop")
+		}
+		for _, pid := range pids {
+			if syscall.Kill(-pid, 0) == nil {
+				t.Errorf("process group %d outlives the server", pid)
+			}
+		}
+	}
+}
+
+// TestMemoryOfSessions: held full, each takes about its buffer. Not in parallel with
+// anything that takes memory, too.
+func TestMemoryOfSessions(t *testing.T) {
+	const sessions, buffer = 100, 256 << 10
+	cfg := resuming(`echo ready; exec yes`)
+	cfg.ResumeBuffer = buffer
+	s := serve(t, cfg)
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	for i := range sessions {
+		c := dial(t, s.session(newID(), -1))
+		c.Expect("ready")
+		if i%2 == 0 { // others stay, and read nothing
+			c.CloseNow()
+		}
+	}
+	s.log.await(t, `"disconnect"`, sessions/2)
+	last := int64(0)
+	eventually(t, "all buffers are full", func() bool {
+		<-time.After(200 * time.Millisecond)
+		now := heap()
+		defer func() { last = now }()
+		return now-last < 256<<10 && now-last > -256<<10
+	})
+	each := (heap() - before) / sessions
+	t.Logf("%d KiB for each session with a buffer of %d KiB", each>>10, buffer>>10)
+	if each > 2*buffer+64<<10 {
+		t.Errorf("%d sessions take %d bytes each", sessions, each)
+	}
+}

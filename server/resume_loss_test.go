@@ -1,0 +1,384 @@
+//go:build unix
+
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+)
+
+// cutConn is a connection that breaks after so many bytes have come; never, if that
+// is negative.
+type cutConn struct {
+	net.Conn
+	left int
+}
+
+func (c *cutConn) Read(p []byte) (int, error) {
+	switch {
+	case c.left < 0:
+		return c.Conn.Read(p)
+	case c.left == 0:
+		reset(c.Conn)
+		return 0, net.ErrClosed
+	}
+	n, err := c.Conn.Read(p[:min(len(p), c.left)])
+	c.left -= n
+	return n, err
+}
+
+// wanderer is a client whose connection breaks again and again, anywhere, in the
+// opening handshake, too. It notes what its program has read.
+type wanderer struct {
+	t    *testing.T
+	s    *testServer
+	tls  *tls.Config
+	opt  websocket.DialOptions
+	far  int // a connection breaks after up to so many bytes
+	cuts int // so often
+
+	counted int      // messages since it has last come without a number
+	had     []string // all of them
+	lost    []int    // had[:n], for each time that what came next was lost
+}
+
+// run comes back until the server closes the session, and returns how.
+func (w *wanderer) run() websocket.CloseError {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
+	defer cancel()
+	id, after := newID(), rand.IntN(2)-1
+	for ; ; after = w.counted {
+		left := -1
+		if w.cuts > 0 {
+			w.cuts--
+			left = 1 + rand.IntN(w.far)
+		}
+		end, ok := w.visit(ctx, id, after, left)
+		switch {
+		case ctx.Err() != nil:
+			w.t.Fatalf("it takes too long, after %d messages", len(w.had))
+		case end.Code == 4011:
+			w.lost = append(w.lost, len(w.had))
+			w.counted = -1 // it takes what there is
+		case ok:
+			return end
+		}
+	}
+}
+
+// visit is one connection. It reports how the server has closed that, if it has.
+func (w *wanderer) visit(ctx context.Context, id string, after, left int) (end websocket.CloseError, ok bool) {
+	opt := w.opt
+	opt.HTTPClient = &http.Client{Transport: &http.Transport{
+		TLSClientConfig: w.tls,
+		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return w.dial(ctx, left) },
+	}}
+	u, err := url.Parse(w.s.session(id, after))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if u.Scheme == "unix" {
+		u.Scheme, u.Host, u.Path = "ws", "localhost", "/"
+	}
+	c, resp, err := websocket.Dial(ctx, u.String(), &opt)
+	if err != nil {
+		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+			w.t.Fatalf("the handshake was answered with %s", resp.Status)
+		}
+		return end, false
+	}
+	defer c.CloseNow()
+	c.SetReadLimit(-1)
+	for fresh := after < 0; ; fresh = false {
+		_, p, err := c.Read(ctx)
+		if err != nil {
+			end, ok := errors.AsType[websocket.CloseError](err)
+			return end, ok
+		}
+		if fresh {
+			w.counted = 0
+		}
+		w.counted++
+		w.had = append(w.had, string(p))
+	}
+}
+
+// dial has a small receive buffer: what is in there when the connection breaks is
+// lost, though the server knows that it has arrived.
+func (w *wanderer) dial(ctx context.Context, left int) (net.Conn, error) {
+	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 32<<10) })
+		return err
+	}}
+	addr := w.s.sockets.serving[0].Addr()
+	conn, err := d.DialContext(ctx, addr.Network(), addr.String())
+	return &cutConn{conn, left}, err
+}
+
+// TestNothingIsLost: however often the connection breaks, and wherever, the client
+// gets all that the child writes exactly once.
+func TestNothingIsLost(t *testing.T) {
+	type way struct {
+		framing  bridge.Framing
+		longest  int // record
+		over     string
+		compress bool
+	}
+	for name, way := range map[string]way{
+		"short lines":             {bridge.Lines, 20, "tcp", false},
+		"lines":                   {bridge.Lines, 3000, "tcp", false},
+		"long lines":              {bridge.Lines, 200_000, "tcp", false},
+		"lines, TLS":              {bridge.Lines, 3000, "tls", false},
+		"lines, unix":             {bridge.Lines, 3000, "unix", false},
+		"lines, compressed":       {bridge.Lines, 3000, "tcp", true},
+		"short lines, compressed": {bridge.Lines, 20, "tls", true},
+		"long lines, compressed":  {bridge.Lines, 200_000, "tcp", true},
+		"bytes":                   {bridge.Bytes, 3000, "tcp", false},
+		"json":                    {bridge.JSON, 3000, "tcp", false},
+		"json, long":              {bridge.JSON, 200_000, "tcp", false},
+		"json, compressed":        {bridge.JSON, 3000, "tls", true},
+		"nul":                     {bridge.NUL, 3000, "unix", false},
+		"length":                  {bridge.Length, 3000, "tcp", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			size, buffer := 6<<20, 2<<20 // of the output, and of what is held
+			if way.framing == bridge.JSON || way.compress {
+				size, buffer = 3<<20, 1<<20
+			}
+			if way.longest < 100 { // such a message costs more to hold than to send
+				buffer *= 3
+			}
+			records := randomRecords(size/(way.longest/2+50), way.longest)
+			out := filepath.Join(t.TempDir(), "out")
+			writeFile(t, out, 0o600, framed(way.framing, records))
+			script := `cat "$OUT"; exit 3`
+			if way.framing == bridge.JSON {
+				script = `cat "$OUT" & cat "$OUT" >&2; wait; exit 3`
+			}
+			cfg := resuming(script)
+			cfg.Framing, cfg.Compress, cfg.SetEnv, cfg.ResumeBuffer = way.framing, way.compress, []string{"OUT=" + out}, buffer
+			w := &wanderer{t: t, far: size / 12, cuts: 20}
+			if way.compress {
+				w.opt.CompressionMode = websocket.CompressionNoContextTakeover
+			}
+			switch way.over {
+			case "tls":
+				ca := newCA(t)
+				w.s, w.tls = serveTLS(t, ca, script, cfg), ca.client(t)
+			case "unix":
+				cfg.UnixSocket, cfg.Addresses = filepath.Join(shortDir(t), "s"), []string{}
+				w.s = serve(t, cfg)
+			default:
+				w.s = serve(t, cfg)
+			}
+			if end := w.run(); end.Code != 1000 || end.Reason != "exit 3" || len(w.lost) > 0 {
+				t.Fatalf("closed with %v; lost after %v", end, w.lost)
+			}
+			checkRecords(t, way.framing, w.had, records)
+			if n := len(w.s.records(t, "connect")); n != 1 {
+				t.Errorf("%d children were started", n)
+			}
+			if n := len(w.s.records(t, "resume")); n == 0 {
+				t.Error("no connection was cut")
+			}
+		})
+	}
+}
+
+// randomRecords returns n numbered records of up to longest bytes, which can
+// hardly be compressed.
+func randomRecords(n, longest int) (records []string) {
+	for i := range n {
+		b := make([]byte, rand.IntN(longest*3/4))
+		for j := range b {
+			b[j] = byte(rand.Uint32())
+		}
+		records = append(records, strconv.Itoa(i)+" "+base64.StdEncoding.EncodeToString(b))
+	}
+	return records
+}
+
+// framed returns records as a child writes them.
+func framed(f bridge.Framing, records []string) string {
+	var b strings.Builder
+	for _, r := range records {
+		if f == bridge.Length {
+			b.Write(binary.BigEndian.AppendUint32(nil, uint32(len(r))))
+		}
+		b.WriteString(r)
+		switch f {
+		case bridge.NUL:
+			b.WriteByte(0)
+		case bridge.Lines, bridge.JSON, bridge.Bytes:
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+// checkRecords fails if messages are not these records, of each stream if there
+// are two.
+func checkRecords(t *testing.T, f bridge.Framing, messages, records []string) {
+	t.Helper()
+	want := strings.Join(records, "\n") + "\n"
+	switch f {
+	case bridge.Bytes:
+		if got := strings.Join(messages, ""); got != want {
+			t.Errorf("got %d bytes, want %d: %s", len(got), len(want), firstDifference(got, want))
+		}
+	case bridge.JSON:
+		stdout, stderr := hear(t, messages)
+		for name, got := range map[string]string{"stdout": stdout, "stderr": stderr} {
+			if got != want {
+				t.Errorf("%s: got %d bytes, want %d: %s", name, len(got), len(want), firstDifference(got, want))
+			}
+		}
+	default:
+		if got := strings.Join(messages, "\n") + "\n"; got != want {
+			t.Errorf("got %d messages, want %d: %s", len(messages), len(records), firstDifference(got, want))
+		}
+	}
+}
+
+func firstDifference(got, want string) string {
+	i := 0
+	for i < len(got) && i < len(want) && got[i] == want[i] {
+		i++
+	}
+	return fmt.Sprintf("at %d: %.60q instead of %.60q", i, got[i:], want[i:])
+}
+
+// TestMessagesLongerThanTheBuffer: such a message cannot be had again when some of
+// it has gone. Then the client is told so; what it gets is right in any case.
+func TestMessagesLongerThanTheBuffer(t *testing.T) {
+	t.Parallel()
+	for _, longest := range []int{10 << 10, 100 << 10, 1 << 20} {
+		t.Run(strconv.Itoa(longest), func(t *testing.T) {
+			t.Parallel()
+			records := randomRecords((16<<20)/longest, longest)
+			out := filepath.Join(t.TempDir(), "out")
+			if err := os.WriteFile(out, []byte(framed(bridge.Lines, records)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cfg := resuming(`cat "$OUT"`)
+			cfg.ResumeBuffer, cfg.SetEnv = 64<<10, []string{"OUT=" + out}
+			w := &wanderer{t: t, s: serve(t, cfg), far: 1 << 20, cuts: 20}
+			if end := w.run(); end.Code != 1000 || end.Reason != "exit 0" {
+				t.Errorf("closed with %v", end)
+			}
+			gaps, next := 0, 0
+			for i, m := range w.had {
+				number, _, _ := strings.Cut(m, " ")
+				n := atoi(t, number)
+				if m != records[n] {
+					t.Fatalf("message %d is wrong: %s", n, firstDifference(m, records[n]))
+				}
+				if n != next {
+					gaps++
+				}
+				if n < next || n > next && !slices.Contains(w.lost, i) {
+					t.Errorf("message %d is followed by %d, lost after %v of %d", next-1, n, w.lost, i)
+				}
+				next = n + 1
+			}
+			if next != len(records) && !slices.Contains(w.lost, len(w.had)) {
+				t.Errorf("the last message is %d of %d", next-1, len(records))
+			}
+			t.Logf("up to %d bytes: %d of %d messages, told %d times that some are lost, %d gaps", longest, len(w.had), len(records), len(w.lost), gaps)
+		})
+	}
+}
+
+// TestSessionsAtRandom: clients come, go, take over and let the grace end at random,
+// their children exit at random. In the end nothing is left of any of them.
+func TestSessionsAtRandom(t *testing.T) {
+	t.Parallel()
+	cfg := resuming(`while read -r l; do echo "$l"; [ "$l" = die ] && exit 7; done`)
+	cfg.Resume, cfg.ResumeBuffer, cfg.MaxChildren, cfg.PingInterval = 100*time.Millisecond, 64<<10, 20, time.Second
+	s := serve(t, cfg)
+	ids := make([]string, 10)
+	for i := range ids {
+		ids[i] = newID()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	var clients sync.WaitGroup
+	for range 30 {
+		clients.Go(func() { // ends with its visits; unblocked by cancel
+			for range 20 {
+				if err := dropIn(ctx, s.session(ids[rand.IntN(len(ids))], rand.IntN(5)-2)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	clients.Wait()
+	eventually(t, "nothing is left", s.forgotten)
+	eventually(t, "nobody holds the server up", func() bool {
+		s.sessions.mu.Lock()
+		defer s.sessions.mu.Unlock()
+		return s.sessions.count+s.sessions.held == 0
+	})
+}
+
+// dropIn is a short stay in a session. It fails if the server does something that it
+// may not.
+func dropIn(ctx context.Context, url string) error {
+	c, resp, err := websocket.Dial(ctx, url, nil)
+	if resp != nil && resp.StatusCode == http.StatusTooManyRequests {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer c.CloseNow()
+	for range rand.IntN(4) {
+		word := "word"
+		if rand.IntN(8) == 0 {
+			word = "die"
+		}
+		if c.Write(ctx, websocket.MessageText, []byte(word)) != nil {
+			break
+		}
+		_, _, err := c.Read(ctx)
+		end, ok := errors.AsType[websocket.CloseError](err)
+		switch {
+		case err == nil:
+		case ok && (end.Code == 4010 || end.Code == 4011 || end.Code == 1000 && end.Reason == "exit 7"):
+			return nil
+		default:
+			return err
+		}
+	}
+	switch rand.IntN(3) {
+	case 0:
+		c.Close(1000, "")
+	case 1:
+		c.Close(1001, "")
+	}
+	return nil
+}

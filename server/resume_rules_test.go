@@ -1,0 +1,346 @@
+//go:build unix
+
+package server
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+	"wspipe/cmd/wspipetest"
+	"wspipe/process"
+)
+
+// What a client may ask for in section 10 of the contract, and who gets to know it.
+
+// TestWrongParameters: a session or a number that is none is refused before anything
+// starts, whether there are sessions here or not.
+func TestWrongParameters(t *testing.T) {
+	t.Parallel()
+	id := strings.Repeat("x", 22)
+	cfgs := map[string]Config{"resuming": resuming(`cat`), "not resuming": {Child: sh(`cat`)}, "sharing": shared(`cat`)}
+	for name, cfg := range cfgs {
+		cfg.MaxChildren = 1
+		s := serve(t, cfg)
+		for query, wrong := range map[string]string{
+			"wspipe_session=":                                             "wspipe_session",
+			"wspipe_session":                                              "wspipe_session",
+			"wspipe_session=" + id[1:]:                                    "wspipe_session",
+			"wspipe_session=" + strings.Repeat("x", 129):                  "wspipe_session",
+			"wspipe_session=" + id + "%20":                                "wspipe_session",
+			"wspipe_session=" + id + "+":                                  "wspipe_session",
+			"wspipe_session=" + id + "%0a":                                "wspipe_session",
+			"wspipe_session=" + id + "%00":                                "wspipe_session",
+			"wspipe_session=" + id + "%":                                  "wspipe_session",
+			"wspipe_session=" + id + "%C3%A9":                             "wspipe_session",
+			"wspipe_session=" + id + "&wspipe_session=" + id:              "wspipe_session",
+			"%77spipe_session=" + id + "&wspipe_session=" + id:            "wspipe_session",
+			"wspipe_session=" + id + ";a=b":                               "wspipe_session",
+			"a=b;wspipe_session=" + id:                                    "wspipe_session",
+			"wspipe_session=" + id + "&wspipe_after=":                     "wspipe_after",
+			"wspipe_session=" + id + "&wspipe_after=-1":                   "wspipe_after",
+			"wspipe_session=" + id + "&wspipe_after=%2B1":                 "wspipe_after",
+			"wspipe_session=" + id + "&wspipe_after=1.5":                  "wspipe_after",
+			"wspipe_session=" + id + "&wspipe_after=0x1":                  "wspipe_after",
+			"wspipe_session=" + id + "&wspipe_after=1_0":                  "wspipe_after",
+			"wspipe_session=" + id + "&wspipe_after=two":                  "wspipe_after",
+			"wspipe_session=" + id + "&wspipe_after=1;b=2":                "wspipe_after",
+			"wspipe_session=" + id + "&wspipe_after=9007199254740992":     "wspipe_after",
+			"wspipe_session=" + id + "&wspipe_after=99999999999999999999": "wspipe_after",
+			"wspipe_after=1&wspipe_after=1":                               "wspipe_after",
+		} {
+			resp := handshake(t, s.ws+"?"+query, nil)
+			var body bytes.Buffer
+			body.ReadFrom(resp.Body)
+			if resp.StatusCode != http.StatusBadRequest || !strings.Contains(body.String(), "the query parameter "+wrong+" is wrong") {
+				t.Errorf("%s: %s: got %d %q", name, query, resp.StatusCode, body.String())
+			}
+			if strings.Contains(body.String(), id[1:]) {
+				t.Errorf("%s: %s: the answer repeats it: %q", name, query, body.String())
+			}
+		}
+		c := dial(t, s.session(id, 0)) // the slot is free
+		c.Send("hello")
+		c.Expect("hello")
+	}
+}
+
+// TestEncodedParameters: a client may encode what it need not.
+func TestEncodedParameters(t *testing.T) {
+	t.Parallel()
+	s := serve(t, resuming(`echo "$QUERY_STRING $REQUEST_URI"; exec cat`))
+	id := strings.Repeat("Z", 128)
+	c := dial(t, s.ws+"p?a=%20&wspipe%5Fsession=%5A"+id[1:]+"&b;c&%77spipe_after=%30&&d")
+	c.Expect("a=%20&b;c&&d /p?a=%20&b;c&&d")
+	c.Close(1001, "")
+	c = dial(t, s.session(id, 0))
+	c.Expect("a=%20&b;c&&d /p?a=%20&b;c&&d")
+}
+
+// TestParametersStaySecret: whoever knows an ID can have the session, so nobody
+// else gets to know it, nor what comes with it.
+func TestParametersStaySecret(t *testing.T) {
+	t.Parallel()
+	id, after := newID()+"-secret", 1234567890
+	secret := regexp.MustCompile(`(?i)` + id + `|` + strconv.Itoa(after) + `|wspipe_(session|after)`)
+	const script = `env; cat /proc/$$/cmdline; echo; echo end; read -r l; exit 3`
+	cfgs := map[string]Config{"resuming": resuming(script), "not resuming": {Child: sh(script)}, "sharing": shared(script), "cannot start": resuming(script)}
+	for name, cfg := range cfgs {
+		if name == "cannot start" {
+			cfg.Child = process.Spec{Path: "/no/such/file"}
+		}
+		s := serve(t, cfg)
+		var told []string
+		come := func(after int) {
+			c := dial(t, s.session(id, after))
+			got, _ := c.Rest()
+			told = append(told, got...)
+		}
+		refusal := func(more http.Header, query string) {
+			resp := handshake(t, s.ws+query, more)
+			var body bytes.Buffer
+			resp.Write(&body)
+			told = append(told, body.String())
+		}
+		if name != "cannot start" {
+			c := dial(t, s.session(id, 0))
+			for m := ""; m != "end"; {
+				m = c.Next()
+				told = append(told, m)
+			}
+			d := dial(t, s.session(id, -1))
+			c.CloseNow()
+			d.Send("quit")
+			got, _ := d.Rest()
+			told = append(told, got...)
+		}
+		come(after)
+		refusal(http.Header{"Sec-Websocket-Key": {"short"}}, "?wspipe_session="+id+"&wspipe_after=0")
+		refusal(http.Header{"Origin": {"http://evil.example"}}, "?wspipe_session="+id+"&wspipe_after=0")
+		refusal(nil, "?wspipe_session="+id+"&wspipe_session="+id)
+		refusal(http.Header{"Upgrade": {"h2c"}}, "?wspipe_session="+id)
+		s.stop()
+		<-s.status
+		for where, got := range map[string]string{"the client or the child": strings.Join(told, "\n"), "the log": s.log.String()} {
+			got = strings.ReplaceAll(got, "the query parameter wspipe_session is wrong", "")
+			if where == "the log" { // may have a number that is out of reach: it is a count
+				got = strings.ReplaceAll(got, `"after":`+strconv.Itoa(after), "")
+			}
+			if secret.MatchString(got) {
+				t.Errorf("%s: %s is told %q:\n%s", name, where, secret.FindAllString(got, -1), got)
+			}
+		}
+	}
+}
+
+// TestALostSession: who has some of a session's messages is not given another's, and
+// nothing is started for it, wherever it asks.
+func TestALostSession(t *testing.T) {
+	t.Parallel()
+	once := resuming(echoing)
+	once.Resume, once.Once = 0, true
+	off := resuming(echoing)
+	off.Resume = 0
+	for name, cfg := range map[string]Config{"resuming": resuming(echoing), "not resuming": off, "sharing": shared(echoing), "once": once} {
+		cfg.MaxChildren, cfg.MaxPerIP = 1, 1
+		s := serve(t, cfg)
+		for range 3 {
+			dial(t, s.session(newID(), 1)).ExpectEnd(4011, "history lost")
+			dial(t, s.ws+"?wspipe_after=5").ExpectEnd(4011, "history lost")
+			dialChannels(t, s.session(newID(), 7), bridge.ProtocolV4).ExpectEnd(4011, "history lost")
+		}
+		if strings.Contains(s.log.String(), `"connect"`) || !s.unused() || len(s.resumables.open) > 0 {
+			t.Errorf("%s: something was started", name)
+		}
+		c, _ := arrive(t, s.session(newID(), 0))
+		c.Close(1000, "")
+	}
+}
+
+// TestNobodyIsAheadOfItsSession: one that is yet to be started has no messages, so
+// who has counted some does not start it either.
+func TestNobodyIsAheadOfItsSession(t *testing.T) {
+	t.Parallel()
+	table := newResumables(newSlots(1, 0))
+	key := resumeKey{id: "id"}
+	first, _ := table.join(key, netip.Addr{}, 0)
+	if rs, flag := table.join(key, netip.Addr{}, 1); rs != nil || flag != "" {
+		t.Errorf("got %v %q, want none", rs, flag)
+	}
+	if rs, _ := table.join(key, netip.Addr{}, -1); rs != first {
+		t.Errorf("got %v, want %v", rs, first)
+	}
+	table.leave(first)
+	table.leave(first)
+	if len(table.open) > 0 || table.slots.used > 0 {
+		t.Error("it is not gone")
+	}
+}
+
+// TestAnotherKindOfClient: what is held for a plain client is nothing for one with
+// channels, nor the other way round; the session goes on.
+func TestAnotherKindOfClient(t *testing.T) {
+	t.Parallel()
+	s := serve(t, resuming(`while read -r l; do echo "$l"; done`))
+	id := newID()
+	c := dial(t, s.session(id, -1))
+	c.Send("plain")
+	c.Expect("plain")
+	for _, protocol := range bridge.ChannelProtocols {
+		dialChannels(t, s.session(id, 0), protocol).ExpectEnd(4011, "history lost")
+	}
+	c.Send("still here")
+	c.Expect("still here")
+	id = newID()
+	var hello []string
+	for i, protocol := range slices.Concat(bridge.ChannelProtocols, bridge.ChannelProtocols) {
+		d := dialChannels(t, s.session(id, i), protocol)
+		if protocol == bridge.ProtocolWspipe {
+			hello = append(hello, d.Next())
+		}
+		d.expect(1, "")
+		d.say(bridge.ChannelStdin, protocol+"\n")
+		d.expect(1, protocol+"\n")
+		d.Close(1001, "")
+	}
+	dial(t, s.session(id, 0)).ExpectEnd(4011, "history lost")
+	if len(hello) != 2 || hello[0] != hello[1] || !strings.Contains(hello[0], `"session":"`+s.records(t, "connect")[1]["session"].(string)) {
+		t.Errorf("hello: %q", hello)
+	}
+}
+
+// TestATerminalComesBack: with its program, in the size of the window that it has
+// now. Who does not say what is on the screen already has the program draw it.
+func TestATerminalComesBack(t *testing.T) {
+	t.Parallel()
+	cfg := resuming(`trap 'echo drawn $(stty size)' WINCH; echo begun $(stty size); while :; do read -r l && echo "[$l $(stty size)]"; done`)
+	cfg.Child.Terminal, cfg.Framing = process.FullTerminal, bridge.Bytes
+	s := serve(t, cfg)
+	id := newID()
+	had := 0
+	come := func(after int, size string) *wspipetest.Client {
+		t.Helper()
+		return dial(t, s.session(id, after)+"&wspipe_size="+size)
+	}
+	until := func(c *wspipetest.Client, want string) {
+		t.Helper()
+		for said := ""; !strings.Contains(said, want); had++ {
+			said += c.Next()
+		}
+	}
+	c := come(-1, "100x30")
+	until(c, "begun 30 100")
+	c.Send("one\n")
+	until(c, "[one 30 100]\r\n")
+	c.CloseNow()
+	c = come(had, "90x20") // another size makes the kernel tell it
+	until(c, "drawn 20 90")
+	c.CloseNow()
+	c = come(had, "90x20") // the same size
+	c.Send("two\n")
+	until(c, "[two 20 90]\r\n")
+	c.CloseNow()
+	had = 0
+	c = come(-1, "90x20")
+	until(c, "[two 20 90]\r\n")
+	until(c, "drawn 20 90")
+	c.CloseNow()
+	c = come(had, "")
+	c.Send("three\n")
+	until(c, "[three 20 90]\r\n")
+}
+
+// TestSeveralBeginTheSameSession: one child is started, the last to come has it, and
+// the others are told so.
+func TestSeveralBeginTheSameSession(t *testing.T) {
+	t.Parallel()
+	cfg := resuming(echoing)
+	cfg.MaxChildren = 1
+	s := serve(t, cfg)
+	for range 20 {
+		id := newID()
+		var came sync.WaitGroup
+		clients := make([]*wspipetest.Client, 8)
+		for i := range clients {
+			came.Go(func() { clients[i] = dial(t, s.session(id, i%2-1)) }) // ends with the handshake
+		}
+		came.Wait()
+		ends := make(chan int, len(clients))
+		for i, c := range clients {
+			go func() { // ends when the connection is closed
+				_, _, err := c.Read(c.Ctx)
+				if end, ok := errors.AsType[websocket.CloseError](err); ok && end.Code == 4010 {
+					ends <- -1
+					return
+				}
+				ends <- i
+			}()
+		}
+		for range len(clients) - 1 {
+			if i := <-ends; i >= 0 {
+				t.Fatalf("client %d is not told", i)
+			}
+		}
+		for _, c := range clients {
+			c.Write(c.Ctx, websocket.MessageText, []byte("last"))
+		}
+		last := <-ends
+		if last < 0 {
+			t.Fatal("nobody has the session")
+		}
+		clients[last].Close(1000, "")
+		eventually(t, "nothing is left", s.forgotten)
+	}
+	if n := len(s.records(t, "connect")); n != 20 {
+		t.Errorf("%d children were started", n)
+	}
+}
+
+// TestWhatTheLogTells: of a session, under one name, with its connections.
+func TestWhatTheLogTells(t *testing.T) {
+	t.Parallel()
+	cfg := resuming(`echo $$; while read -r l; do echo "$l"; done`)
+	cfg.Auth.Basic = "ann:secret"
+	s := serve(t, cfg)
+	id := newID()
+	var pid float64
+	for i, code := range []websocket.StatusCode{1001, 1000} {
+		url := strings.Replace(s.session(id, i), "ws://", "ws://ann:secret@", 1)
+		c := dial(t, url)
+		if i == 0 {
+			pid = float64(atoi(t, c.Next()))
+		}
+		c.Send("hello")
+		c.Expect("hello")
+		c.Close(code, "bye")
+		s.log.await(t, `"disconnect"`, i+1)
+	}
+	s.log.await(t, `"session ended"`, 1)
+	name := s.records(t, "connect")[0]["session"]
+	for msg, n := range map[string]int{"connect": 1, "resume": 1, "disconnect": 2, "session ended": 1} {
+		records := s.records(t, msg)
+		if len(records) != n {
+			t.Errorf("%d times %q, want %d", len(records), msg, n)
+		}
+		for _, r := range records {
+			if r["session"] != name || r["pid"] != pid || msg != "session ended" && (r["user"] != "ann" || r["remote"] == nil) {
+				t.Errorf("%s: %v", msg, r)
+			}
+		}
+	}
+	for i, r := range s.records(t, "disconnect") {
+		if r["code"] != float64(1001-i) || r["reason"] != "bye" || r["messages_in"] != 1.0 || r["messages_out"] != float64(2-i) || i == 0 && r["exit"] != nil {
+			t.Errorf("%v", r)
+		}
+	}
+}

@@ -1,0 +1,272 @@
+//go:build unix
+
+package server
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/cmd/wspipetest"
+	"wspipe/process"
+)
+
+// Section 10 of the contract: sessions that survive, with real children and
+// connections that break anywhere.
+
+// resuming is a server of sessions that wait for ever, whose children run script.
+func resuming(script string) Config {
+	return Config{Child: sh(script), Resume: time.Hour, ResumeBuffer: 1 << 20, MaxMessage: 1 << 20}
+}
+
+// session returns the address of the session id, for a client that has had after
+// of its messages; negative if it does not say.
+func (s *testServer) session(id string, after int) string {
+	url := s.ws + "?wspipe_session=" + id
+	if after >= 0 {
+		url += "&wspipe_after=" + strconv.Itoa(after)
+	}
+	return url
+}
+
+// reset cuts a connection such that nobody hears of it, or only by a RST.
+func reset(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+}
+
+// partings are the ways in which a client goes, and whether it may come back.
+var partings = map[string]struct {
+	part func(c *rawClient)
+	back bool
+}{
+	"resets":                {func(c *rawClient) { reset(c.TCPConn) }, true},
+	"hangs up":              {func(c *rawClient) { c.TCPConn.Close() }, true},
+	"hangs up, still reads": {func(c *rawClient) { c.CloseWrite() }, true},
+	"in a header":           {func(c *rawClient) { c.Write([]byte{fin | opText}); c.CloseWrite() }, true},
+	"in a message":          {func(c *rawClient) { c.frame(opText, []byte("half")); c.CloseWrite() }, true},
+	"in a frame":            {func(c *rawClient) { c.Write([]byte{fin | opText, 0x80 | 5, 0, 0, 0, 0, 'h'}); c.CloseWrite() }, true},
+	"is silent":             {func(c *rawClient) {}, true},
+	"1001":                  {closing(1001), true},
+	"1011":                  {closing(1011), true},
+	"3000":                  {closing(3000), true},
+	"4321":                  {closing(4321), true},
+	"1000":                  {closing(1000), false},
+	"says nothing":          {func(c *rawClient) { c.frame(fin|opClose, nil) }, false},
+}
+
+func closing(code uint16) func(c *rawClient) {
+	return func(c *rawClient) { c.frame(fin|opClose, binary.BigEndian.AppendUint16(nil, code)) }
+}
+
+// TestWhoIsLostMayComeBack: to the same child, which has not had half a message
+// either. One that is done may not: its child is stopped at once.
+func TestWhoIsLostMayComeBack(t *testing.T) {
+	for name, test := range partings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := resuming(`echo $$; ` + echoing)
+			cfg.PingInterval = time.Hour
+			if name == "is silent" {
+				cfg.PingInterval = 50 * time.Millisecond
+			}
+			s := serve(t, cfg)
+			id := newID()
+			c := dialRaw(t, s.session(id, -1))
+			pid := atoi(t, c.message())
+			test.part(c)
+			s.log.await(t, `"disconnect"`, 1)
+			if !test.back {
+				awaitGone(t, pid)
+				s.log.await(t, `"session ended"`, 1)
+				dial(t, s.session(id, 1)).ExpectEnd(4011, "history lost")
+				if next := atoi(t, dial(t, s.session(id, -1)).Next()); next == pid {
+					t.Error("the child was not stopped")
+				}
+				return
+			}
+			again := dial(t, s.session(id, 1))
+			again.Send("hello")
+			again.Expect(strconv.Itoa(pid) + " hello")
+			again.Close(1000, "")
+			s.log.await(t, `"session ended"`, 1)
+			awaitGone(t, pid)
+		})
+	}
+}
+
+// TestWhereToGoOn: who says what it has gets the next, exactly; who does not gets
+// all that is held, and is counted from there on.
+func TestWhereToGoOn(t *testing.T) {
+	t.Parallel()
+	s := serve(t, resuming(`seq 9; while read -r l; do echo "$l"; done`))
+	id := newID()
+	expect := func(after int, messages ...string) {
+		t.Helper()
+		c := dial(t, s.session(id, after))
+		c.Expect(messages...)
+		c.Send("next")
+		c.Expect("next")
+		c.Close(1001, "")
+	}
+	lost := func(after int) {
+		t.Helper()
+		if got := dial(t, s.session(id, after)).ExpectEnd(4011, "history lost"); len(got) > 0 {
+			t.Errorf("after %d: got %q", after, got)
+		}
+	}
+	expect(0, "1", "2", "3", "4", "5", "6", "7", "8", "9")
+	expect(10)
+	expect(8, "9", "next", "next")
+	lost(13)
+	lost(1 << 52)
+	expect(0, "1", "2", "3", "4", "5", "6", "7", "8", "9", "next", "next", "next")
+	expect(-1, "1", "2", "3", "4", "5", "6", "7", "8", "9", "next", "next", "next", "next")
+	expect(14)
+	lost(16)
+	expect(13, "next", "next")
+	if n := len(s.records(t, "connect")); n != 1 {
+		t.Errorf("%d children were started", n)
+	}
+}
+
+// TestTheCountBeginsAnew: when some of the messages are no longer held, also for
+// the one who then says from where on it wants to have them.
+func TestTheCountBeginsAnew(t *testing.T) {
+	t.Parallel()
+	cfg := resuming(`while read -r n; do seq $n; done`)
+	cfg.ResumeBuffer = 64 << 10
+	s := serve(t, cfg)
+	id := newID()
+	c := dial(t, s.session(id, -1))
+	c.Send("20000")
+	for i := range 20000 {
+		c.Expect(strconv.Itoa(i + 1))
+	}
+	c.Close(1001, "")
+	dial(t, s.session(id, 0)).ExpectEnd(4011, "history lost")
+	c = dial(t, s.session(id, -1))
+	first := atoi(t, c.Next())
+	if first < 15000 {
+		t.Errorf("message %d is still held", first)
+	}
+	for i := first + 1; i <= 20000; i++ {
+		c.Expect(strconv.Itoa(i))
+	}
+	c.Close(1001, "")
+	c = dial(t, s.session(id, 2))
+	c.Expect(strconv.Itoa(first+2), strconv.Itoa(first+3))
+	c.Close(1001, "")
+	dial(t, s.session(id, 20001-first)).Close(1001, "")
+	dial(t, s.session(id, 20002-first)).ExpectEnd(4011, "history lost")
+}
+
+// TestTakeover: the session belongs to who has come last. What the older says then,
+// or has said half of, does not reach the child.
+func TestTakeover(t *testing.T) {
+	t.Parallel()
+	s := serve(t, resuming(`while read -r l; do echo "$l"; done`))
+	id := newID()
+	for name, begin := range map[string]func(c *rawClient){
+		"nothing":         func(c *rawClient) {},
+		"half a message":  func(c *rawClient) { c.frame(opText, []byte("half")) },
+		"half a frame":    func(c *rawClient) { c.Write([]byte{fin | opText, 0x80 | 4, 0, 0, 0, 0, 'h', 'a'}) },
+		"half of a flood": func(c *rawClient) { c.frame(opText, []byte(strings.Repeat("x", 300_000))) },
+	} {
+		older := dialRaw(t, s.session(id, -1))
+		older.frame(fin|opText, []byte("older"))
+		for older.message() != "older" {
+		}
+		begin(older)
+		if name != "half a frame" {
+			older.frame(fin|opPing, nil) // so the server has what came before
+			if head, _, err := older.next(); err != nil || head != fin|opPong {
+				t.Fatalf("%s: got %x, %v", name, head, err)
+			}
+		}
+		newer := dial(t, s.session(id, 0))
+		if code, reason := older.closing(); code != 4010 || reason != "attached elsewhere" {
+			t.Errorf("%s: closed with %d %q", name, code, reason)
+		}
+		older.frame(0x80, []byte("late"))
+		older.frame(fin|opText, []byte("late"))
+		newer.Send("newer")
+		newer.Expect("older", "newer")
+		newer.Send("alone")
+		newer.Expect("alone")
+		newer.Close(1000, "")
+		s.log.await(t, `"session ended"`, len(s.records(t, "connect")))
+	}
+}
+
+// closing reads to the close frame.
+func (c *rawClient) closing() (code uint16, reason string) {
+	c.t.Helper()
+	for {
+		head, size, err := c.header()
+		payload := make([]byte, size)
+		if err == nil {
+			_, err = io.ReadFull(c.r, payload)
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if head == fin|opClose {
+			return binary.BigEndian.Uint16(payload), string(payload[2:])
+		}
+	}
+}
+
+// TestWhoseSession: an ID is one user's, and one endpoint's.
+func TestWhoseSession(t *testing.T) {
+	t.Parallel()
+	id := newID()
+	cfg := resuming("")
+	cfg.Dir, cfg.Child = t.TempDir(), process.Spec{}
+	for _, name := range []string{"a", "b"} {
+		writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\necho $$; exec cat\n")
+	}
+	cfg.Auth = Auth{Basic: "ann:secret", TokenFile: secretFile(t, "tokens", "token-of-bob-0123456789\ntoken-of-eve-0123456789\n")}
+	s := serve(t, cfg)
+	known := make(map[string]string) // who had the child with this pid
+	come := func(who, path, authorization string, after int) string {
+		t.Helper()
+		url := strings.Replace(s.session(id, after), "?", path+"?", 1)
+		c := wspipetest.Dial(t, url, &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {authorization}}})
+		if after > 0 {
+			c.ExpectEnd(4011, "history lost")
+			return ""
+		}
+		pid := c.Next()
+		if other := known[pid]; other != "" && other != who {
+			t.Errorf("%s has the session of %s", who, other)
+		}
+		known[pid] = who
+		c.Close(1001, "")
+		return pid
+	}
+	const bob, eve = "Bearer token-of-bob-0123456789", "Bearer token-of-eve-0123456789"
+	ann := strings.TrimPrefix(authorization("ann", "secret"), "Authorization: ")
+	for range 2 {
+		come("ann at a", "a", ann, 0)
+		come("ann at a", "a/rest", ann, -1)
+		come("ann at b", "b", ann, -1)
+		come("bob at a", "a", bob, 0)
+	}
+	come("eve at a", "a", eve, 1)
+	come("eve at b", "b", eve, 1)
+	come("eve at a", "a", eve, 0)
+	if len(known) != 4 {
+		t.Errorf("%d children: %v", len(known), known)
+	}
+}
