@@ -169,6 +169,14 @@ func (w *Wire) boundSendBuffer(n int) {
 	}
 }
 
+// ReadOn makes a write that fails no reason to close the connection: what has come
+// before is still read, and then reading ends. It comes before the first write.
+func (w *Wire) ReadOn() { w.Out.onFail = nil }
+
+// HostGone reports whether what was sent has been without an answer of the peer's
+// host for at least silence, which is 3 s or more. Only Linux tells.
+func (w *Wire) HostGone(silence time.Duration) bool { return hostGone(w.Conn, silence) }
+
 // Closed is closed once nothing of the connection is left.
 func (w *Wire) Closed() <-chan struct{} { return w.closed }
 

@@ -71,6 +71,9 @@ func connectHint(err error) error {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return hint(err, "--ca=FILE, if it is the server's own root or certificate")
 	}
+	if errors.Is(err, connect.ErrSessionLost) {
+		return hint(err, "--reconnect beside --resume begins a new one; how long one waits is the server's --resume=DUR, how much it holds --resume-buffer")
+	}
 	refused, ok := errors.AsType[*connect.RefusedError](err)
 	switch {
 	case !ok:
@@ -108,6 +111,7 @@ func (o *connectOptions) config(words []string) (connect.Config, error) {
 		PTY:          o.pty,
 		EOFTimeout:   o.eofTimeout,
 		Reconnect:    o.reconnect,
+		Resume:       o.resume,
 	}
 	if o.unixSocket != "" {
 		cfg.Socket = o.unixSocket

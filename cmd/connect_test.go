@@ -48,6 +48,7 @@ func TestConnectFlags(t *testing.T) {
 		{"--subprotocol= ws://a/", func(c *connect.Config) { c.Subprotocols = []string{} }},
 		{"--unixsocket=s ws://a/", func(c *connect.Config) { c.Socket = "s" }},
 		{"--reconnect --binary --insecure ws://a/", func(c *connect.Config) { c.Reconnect, c.Binary, c.Insecure = true, true, true }},
+		{"--resume ws://a/", func(c *connect.Config) { c.Resume = true }},
 		{"--ca=a.pem --cert=c.pem --key=k.pem ws://a/", func(c *connect.Config) { c.CA, c.Cert, c.Key = "a.pem", "c.pem", "k.pem" }},
 		{"--eof-timeout=2s ws://a/", func(c *connect.Config) { c.EOFTimeout = 2 * time.Second }},
 		{"--pty ws://a/", func(c *connect.Config) { c.PTY = &yes }},

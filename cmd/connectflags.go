@@ -22,6 +22,7 @@ type connectOptions struct {
 	headers      []server.Header
 	unixSocket   string
 	reconnect    bool
+	resume       bool
 	// Who you are
 	token     string
 	basicAuth string
@@ -50,6 +51,7 @@ func (o *connectOptions) addFlags(to *pflag.FlagSet) {
 	f.value("header", "LINE", "", "'Name: value' as a header of the request, repeatable", each(&o.headers, header))
 	f.value("unixsocket", "PATH", "", "connect to a socket file instead of URL's host", set(&o.unixSocket, nonEmpty))
 	f.toggle("reconnect", "false", "connect again when the connection is lost or the server restarts", set(&o.reconnect, boolean))
+	f.toggle("resume", "false", "connect again to the same program, which goes on, by wspipe --resume there", set(&o.resume, boolean))
 
 	f.group = "Who you are"
 	f.value("token", "TOKEN", "", "bearer token to send; "+tokenVariable+" sets it out of sight of ps", set(&o.token, bearer))

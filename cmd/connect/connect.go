@@ -49,6 +49,9 @@ type Config struct {
 	EOFTimeout time.Duration
 	// Reconnect connects again when a connection is lost.
 	Reconnect bool
+	// Resume does so, too, but goes on with the same session, and ends if that is
+	// lost. With both a lost session is followed by a new one.
+	Resume bool
 
 	// Stdin is what is sent. A read from it may go on after Run has returned: one
 	// from a terminal cannot be interrupted.
@@ -77,6 +80,7 @@ type client struct {
 	output   *output
 	terminal *terminal
 	windows  *windowWatch
+	resuming *resumption
 
 	mu      sync.Mutex
 	current *session // nil between connections
@@ -91,6 +95,9 @@ type client struct {
 func Run(ctx context.Context, cfg Config) (status int, err error) {
 	c := &client{Config: cfg, input: newInput(cfg.Stdin), terminal: newTerminal(cfg.Stdin, cfg.Stdout), late: make(chan struct{})}
 	c.output = &output{stdout: cfg.Stdout, stderr: cfg.Stderr, onFail: c.outputFailed}
+	if cfg.Resume {
+		c.resuming = newResumption()
+	}
 	defer c.input.stop()
 	defer c.terminal.giveUp()
 	if err := c.wantTerminal(); err != nil {
@@ -109,7 +116,7 @@ func Run(ctx context.Context, cfg Config) (status int, err error) {
 	done := make(chan end, 1)
 	go func() { // ends with the last connection; unblocked by leave
 		defer c.terminal.rescue()
-		done <- keepConnected(attempts, c.Reconnect, c.connection, c.Notice)
+		done <- keepConnected(attempts, c.Reconnect || c.Resume, c.connection, c.Notice)
 	}()
 	for enough := ctx.Done(); ; {
 		select {
@@ -193,13 +200,14 @@ func (c *client) setSession(s *session) {
 
 // connection connects, once, and returns how that ended.
 func (c *client) connection(ctx context.Context) end {
-	ws, link, err := c.dialer.dial(ctx, c.address())
+	ws, link, err := c.dialer.dial(ctx, c.address(), c.resuming.offer(c.Subprotocols))
 	if err != nil {
 		return cannotConnect(err)
 	}
+	c.resuming.join(ws.Subprotocol())
 	s := newSession(c, ws, link)
 	c.setSession(s)
-	e := s.run()
+	e := c.resuming.judge(s.run(), c.Reconnect)
 	c.setSession(nil)
 	if c.terminal.restore() && e.err != nil {
 		io.WriteString(c.Stderr, "\n") // the message is not to go on with the program's line
@@ -207,18 +215,20 @@ func (c *client) connection(ctx context.Context) end {
 	return e
 }
 
-// address is the URL and, for a program's terminal that is to be as large as ours
-// from the start, its size.
+// address is the URL, the session and, for a program's terminal that is to be as
+// large as ours from the start, its size.
 func (c *client) address() string {
-	size, ok := c.terminal.size()
-	if !ok || !c.wantsRaw(true) || !slices.Contains(c.Subprotocols, bridge.ProtocolWspipe) {
-		return c.URL.String()
-	}
 	u := *c.URL
-	if u.RawQuery != "" {
-		u.RawQuery += "&"
+	add := func(query string) {
+		if u.RawQuery != "" && query != "" {
+			u.RawQuery += "&"
+		}
+		u.RawQuery += query
 	}
-	u.RawQuery += fmt.Sprintf("%s=%dx%d", bridge.SizeParameter, size.Width, size.Height)
+	add(c.resuming.query())
+	if size, ok := c.terminal.size(); ok && c.wantsRaw(true) && slices.Contains(c.Subprotocols, bridge.ProtocolWspipe) {
+		add(fmt.Sprintf("%s=%dx%d", bridge.SizeParameter, size.Width, size.Height))
+	}
 	return u.String()
 }
 

@@ -70,8 +70,9 @@ func cannotRead(what, file string, err error) error {
 	return fmt.Errorf("cannot read %s %s: %w", what, file, err)
 }
 
-// dial does the opening handshake with address, which is d.URL or more.
-func (d *dialer) dial(ctx context.Context, address string) (*websocket.Conn, *link, error) {
+// dial does the opening handshake with address, which is d.URL or more, and offers
+// protocols.
+func (d *dialer) dial(ctx context.Context, address string, protocols []string) (*websocket.Conn, *link, error) {
 	var last atomic.Pointer[link] // a redirect takes another
 	transport := &http.Transport{
 		Proxy: d.proxy,
@@ -80,7 +81,10 @@ func (d *dialer) dial(ctx context.Context, address string) (*websocket.Conn, *li
 			if err != nil {
 				return nil, err
 			}
-			l := &link{Wire: bridge.NewWire(conn, nil), idle: d.idle}
+			l := &link{Wire: bridge.NewWire(conn, nil), idle: d.idle, readOn: d.Resume}
+			if l.readOn {
+				l.ReadOn()
+			}
 			if before := last.Swap(l); before != nil {
 				before.Abort()
 			}
@@ -90,10 +94,10 @@ func (d *dialer) dial(ctx context.Context, address string) (*websocket.Conn, *li
 		DisableKeepAlives: true,
 	}
 	ws, response, err := websocket.Dial(ctx, address, &websocket.DialOptions{
-		HTTPClient:     &http.Client{Transport: transport, CheckRedirect: mayRedirect, Timeout: dialTimeout},
+		HTTPClient:     &http.Client{Transport: lossy{transport}, CheckRedirect: mayRedirect, Timeout: dialTimeout},
 		HTTPHeader:     d.header,
 		Host:           d.host,
-		Subprotocols:   d.Subprotocols,
+		Subprotocols:   protocols,
 		OnPingReceived: func(context.Context, []byte) bool { return last.Load().MayAnswer() },
 	})
 	if err == nil {
@@ -105,6 +109,33 @@ func (d *dialer) dial(ctx context.Context, address string) (*websocket.Conn, *li
 		l.Abort()
 	}
 	return nil, nil, d.explain(response, err)
+}
+
+// lossy makes the end of what a server sends an error: the WebSocket library takes
+// an io.EOF, which TLS has for it, for the end of the message at hand.
+type lossy struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (l lossy) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := l.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return response, err
+	}
+	if conn, ok := response.Body.(io.ReadWriteCloser); ok { // after the upgrade
+		response.Body = lossyConn{conn}
+	}
+	return response, nil
+}
+
+type lossyConn struct{ io.ReadWriteCloser }
+
+// Read implements io.Reader.
+func (c lossyConn) Read(p []byte) (int, error) {
+	n, err := c.ReadWriteCloser.Read(p)
+	if err == io.EOF {
+		err = bridge.ErrPeerGone
+	}
+	return n, err
 }
 
 // proxy returns the proxy that the environment names, but none for ws:, which

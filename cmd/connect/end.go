@@ -28,6 +28,9 @@ type end struct {
 	// after.
 	retry bool
 	after time.Duration
+	// code and reason are those of the server's close frame that ended a connection.
+	code   websocket.StatusCode
+	reason string
 	// lasted is how long there was a connection.
 	lasted time.Duration
 }
@@ -130,7 +133,7 @@ func ofClose(frame websocket.CloseError, told *end, mustTell bool) end {
 		text += ": " + reason
 	}
 	_, again := againCodes[frame.Code]
-	return end{status: StatusFailed, err: errors.New(text), retry: again}
+	return end{status: StatusFailed, err: errors.New(text), retry: again, code: frame.Code, reason: frame.Reason}
 }
 
 // codeMeanings says the codes of RFC 6455 section 7.4.1, and of its registry, in

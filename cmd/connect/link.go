@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"sync/atomic"
 	"time"
 
 	"wspipe/bridge"
@@ -16,6 +17,11 @@ type link struct {
 	*bridge.Wire
 	idle func()
 
+	// readOn makes a write that fails nothing that ends reading.
+	readOn bool
+
+	reads atomic.Int64 // signs of life
+
 	buf        []byte
 	start, end int // what buf has
 }
@@ -24,6 +30,7 @@ type link struct {
 func (l *link) Read(p []byte) (int, error) {
 	if l.start == l.end {
 		l.idle()
+		l.reads.Add(1) // as the one before has brought something
 		if len(p) >= linkBuffer {
 			return l.Wire.Read(p)
 		}
@@ -38,6 +45,24 @@ func (l *link) Read(p []byte) (int, error) {
 	n := copy(p, l.buf[l.start:l.end])
 	l.start += n
 	return n, nil
+}
+
+// Write implements io.Writer. The library reads no more once it cannot answer a
+// ping, but the server will not send again what our host has.
+func (l *link) Write(p []byte) (int, error) {
+	n, err := l.Wire.Write(p)
+	if err != nil && l.readOn {
+		return len(p), nil
+	}
+	return n, err
+}
+
+// giveUp makes a link whose other end has vanished end. What has come is read
+// before: the server will not send again what our host has acknowledged.
+func (l *link) giveUp() {
+	if c, ok := l.Conn.(interface{ CloseRead() error }); ok {
+		c.CloseRead()
+	}
 }
 
 // SetWriteDeadline does nothing: a Write never waits. TLS, which sets one when it

@@ -58,6 +58,9 @@ func (s *session) run() end {
 		defer s.silence.Stop()
 	}
 	s.beside(s.beat) // ends when the connection is over
+	if s.resuming != nil {
+		s.beside(s.watch) // ends when the connection is over
+	}
 	if s.protocol != bridge.ProtocolWspipe {
 		s.begin(false)
 	}
@@ -127,9 +130,9 @@ func (s *session) readMessages() error {
 		case s.channels:
 			err = s.fromChannel(r)
 		case typ == websocket.MessageText && !s.Binary && !s.raw.Load():
-			err = s.output.copyToStdout(r, "\n")
+			err = s.output.copyToStdout(s.resuming.fresh(r, true), "\n")
 		default:
-			err = s.output.copyToStdout(r, "")
+			err = s.output.copyToStdout(s.resuming.fresh(r, true), "")
 		}
 		if err != nil {
 			return err
@@ -147,9 +150,9 @@ func (s *session) fromChannel(r io.Reader) error {
 	}
 	switch channel[0] {
 	case bridge.ChannelStdout:
-		return s.output.copyToStdout(r, "")
+		return s.output.copyToStdout(s.resuming.fresh(r, false), "")
 	case bridge.ChannelStderr:
-		return s.output.copyToStderr(r)
+		return s.output.copyToStderr(s.resuming.fresh(r, false))
 	case bridge.ChannelStatus, bridge.ChannelControl:
 		text, err := io.ReadAll(io.LimitReader(r, maxControl))
 		if err == nil {
@@ -183,13 +186,18 @@ func (s *session) heed(channel byte, text []byte) {
 		s.told = &e
 	}
 	if message.Type == bridge.ControlHello && !s.control.Swap(true) {
-		s.hello(message.PTY != nil && *message.PTY)
+		s.hello(message)
 	}
 }
 
 // hello begins a session about which the server has said whether its program has
 // a terminal.
-func (s *session) hello(pty bool) {
+func (s *session) hello(message bridge.Control) {
+	if !s.resuming.greet(message.Session, s.Reconnect) {
+		s.leave(end{status: StatusFailed, err: fmt.Errorf("%w: the server has started another program", ErrSessionLost)})
+		return
+	}
+	pty := message.PTY != nil && *message.PTY
 	if !pty && s.PTY != nil && *s.PTY {
 		s.leave(end{status: StatusFailed, err: errors.New("the server's program has no terminal; it gets one from wspipe --pty there")})
 		return
@@ -227,12 +235,52 @@ func (s *session) beat() {
 		case <-s.over:
 			return
 		}
-		if s.output.stuckFor() >= beatInterval && s.link.MayAnswer() {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			s.ws.Ping(ctx)
-			cancel()
+		if s.output.stuckFor() >= beatInterval {
+			s.ping()
 		}
 	}
+}
+
+// How often a server that is silent is asked for a sign of life, where a session
+// can go on over another connection, and how long none of its host may come.
+const (
+	watchInterval = 5 * time.Second
+	watchPatience = 15 * time.Second
+)
+
+// watch gives up a connection whose other end has vanished: the kernel alone would
+// do that after many minutes. A host that is there answers, also for a server
+// that does not read.
+func (s *session) watch() {
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for before := int64(0); ; {
+		select {
+		case <-tick.C:
+		case <-s.over:
+			return
+		}
+		reads := s.link.reads.Load()
+		switch {
+		case reads != before:
+			before = reads
+		case s.link.HostGone(watchPatience):
+			s.link.giveUp()
+		default:
+			s.ping()
+		}
+	}
+}
+
+// ping makes the server, or at least its host, say something. That is not waited
+// for.
+func (s *session) ping() {
+	if !s.link.MayAnswer() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s.ws.Ping(ctx)
 }
 
 // sendControl sends v, in JSON, on a channel, unless the server takes nothing.
