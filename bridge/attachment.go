@@ -18,11 +18,11 @@ func (a *Attachment) Run() Summary {
 	a.tasks.Go(a.sendHeld) // ends with the session or the connection; unblocked by journal.detach and Outflow.Fail
 	a.carryInput(a.receiveAll)
 	r := a.session
-	if a.answered {
+	if a.answered || a.wire.done.Load() { // whoever has read the answer
 		r.happens(a, isTold)
 	}
 	r.happens(a, isLost)
-	code, signal := r.exit()
+	code, signal, _ := r.exit()
 	return Summary{End: a.end, ExitCode: code, Signal: signal, In: a.in.total.total(), Out: a.outlet.total.total()}
 }
 
@@ -72,12 +72,12 @@ func (a *Attachment) sendBatch(batch []entry) error {
 // tellExit ends the connection because the child has ended, once the client has
 // all that it wrote.
 func (a *Attachment) tellExit() {
-	code, signal := a.session.exit()
+	code, signal, last := a.session.exit()
 	if a.usesChannels() {
 		a.farewell(code, signal)
 	}
 	a.wire.Out.Wait(0)
-	a.finish(endExit(code, signal, a.opt.ExitCloseCode))
+	a.finish(last)
 }
 
 // tellSession tells the session how the connection ends.
@@ -85,11 +85,11 @@ func (a *Attachment) tellSession() {
 	a.over.Store(true)
 	a.stdin.wake() // so that Run need not wait for a child that does not read
 	a.session.journal.detach(a.reader)
-	code, signal := a.session.exit()
+	_, _, last := a.session.exit()
 	switch {
 	case a.end.mayResume():
 		a.session.happens(a, isLost)
-	case a.end == endExit(code, signal, a.opt.ExitCloseCode): // Run sees whether the client gets to know
+	case a.end == last: // Run sees whether the client gets to know
 	default:
 		a.session.happens(a, leaves)
 	}

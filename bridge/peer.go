@@ -37,7 +37,7 @@ type peer struct {
 	ignoredOnce sync.Once
 	endOnce     sync.Once
 	end         End  // set by finish
-	answered    bool // the client has answered our close frame; set by closeConn
+	answered    bool // set by closeConn if it has read an answer to our close frame
 }
 
 // init joins the connection and what takes its messages.
@@ -144,7 +144,8 @@ func (p *peer) closeConn() {
 	case byUs:
 		p.in.ended.Store(true)
 		err := p.ws.Close(p.end.Code, cutReason(p.end.Reason)) // nil also if the connection is lost meanwhile
-		p.answered = p.wire.done.Load() || err == nil && !p.wire.lost.Load()
+		_, otherCode := errors.AsType[websocket.CloseError](err)
+		p.answered = otherCode || err == nil && !p.wire.lost.Load()
 	case bySilence:
 		p.in.ended.Store(true)
 		// Whoever answers no ping will not answer a close frame either.

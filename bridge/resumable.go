@@ -44,6 +44,7 @@ type Resumable struct {
 	exited  time.Time   // when the child had ended, with
 	code    int
 	signal  string
+	last    End // what the client is to be told of that
 
 	over     chan struct{} // closed in state ended
 	tasks    sync.WaitGroup
@@ -82,6 +83,9 @@ func (r *Resumable) Run() (code int, signal string) {
 	r.stopChild() // whoever of the group is left
 	r.mu.Lock()
 	r.code, r.signal, r.exited = code, signal, time.Now()
+	if r.last == (End{}) {
+		r.last = endExit(code, signal, r.opt.ExitCloseCode)
+	}
 	r.enter(resumeStates[r.state][exits])
 	r.mu.Unlock()
 	r.journal.finish()
@@ -105,25 +109,28 @@ func (r *Resumable) Exited() (since time.Time, yes bool) {
 	return r.exited, r.state == ending || r.state == kept
 }
 
-// end ends the session, and the connection with e if there is one. It reports
-// whether nothing else has ended it before.
-func (r *Resumable) end(e End) (first bool) {
+// end ends the session, and the connection with e if there is one.
+func (r *Resumable) end(e End) {
 	r.mu.Lock()
-	first = r.state != ended
 	client := r.client
 	r.enter(resumeStates[r.state][isEnded])
 	r.mu.Unlock()
 	if client != nil {
 		client.finish(e)
 	}
-	return first
 }
 
-// brokenFraming ends the session because the child does not keep to its framing.
+// brokenFraming stops the child because it does not keep to its framing. The client
+// is told when it has what came before.
 func (r *Resumable) brokenFraming(cause error, position int64) {
-	if r.end(endBadFraming(r.opt.Framing, cause)) { // else it may have been stopped within a record
-		logBroken(r.opt.Options, r.child.Pid(), cause, position)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state == ended { // it may have been stopped within a record
+		return
 	}
+	logBroken(r.opt.Options, r.child.Pid(), cause, position)
+	r.last = endBadFraming(r.opt.Framing, cause)
+	r.stopChild()
 }
 
 // expire ends a session whose client has been away for too long. It may have come,
@@ -174,11 +181,12 @@ func (r *Resumable) stopChild() {
 	r.stopOnce.Do(func() { stopChild(&r.tasks, r.child, r.stdin, r.opt.InputPatience) })
 }
 
-// exit returns how the child ended, if it has and all that it wrote is held.
-func (r *Resumable) exit() (code int, signal string) {
+// exit returns how the child ended, if it has and all that it wrote is held, and
+// what the client is to be told of that.
+func (r *Resumable) exit() (code int, signal string, last End) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.code, r.signal
+	return r.code, r.signal, r.last
 }
 
 // Why a client cannot have a session.

@@ -256,6 +256,24 @@ func TestResumeTellsTheExitLate(t *testing.T) {
 	r.ended <- ""
 }
 
+// A child that breaks its framing is stopped, which its client is told behind all
+// that came before.
+func TestResumeTellsABrokenFramingLate(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	r := startResumable(t, child, ResumeOptions{Options: Options{Framing: LSP}})
+	r.come(-1).vanish()
+	child.print(t, "Content-Length: 4\r\n\r\ngoodContent-Size: 3\r\n\r\nbad")
+	wait(t, "the child is stopped", child.stopped)
+	eventually(t, "its end is kept", func() bool { _, yes := r.Exited(); return yes })
+	a := r.come(0)
+	a.expect("good")
+	_, _, last := r.exit()
+	if a.expectClose(1011, last.Reason); !strings.HasPrefix(last.Reason, "bad lsp output: ") {
+		t.Errorf("the reason is %q", last.Reason)
+	}
+}
+
 // TestResumeEndsWithTheClient: who closes is done, unless it may have been a page
 // that is loaded again.
 func TestResumeEndsWithTheClient(t *testing.T) {
