@@ -23,7 +23,7 @@ const (
 	exits                      // the child, and all that it wrote is in the journal
 	isTold                     // the client has answered the close frame that told the exit
 	expires                    // the client has not come back in time
-	isEnded                    // by the server's stop, a time limit or a broken framing
+	isEnded                    // by the server: it stops, a time limit is over, or there is no room
 )
 
 // resumeStates has the state after each event. What does not stand here changes

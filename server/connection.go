@@ -16,26 +16,21 @@ import (
 // connection is one accepted client and what is to run for it.
 type connection struct {
 	socket
+	seat
 	server  *Server
 	id      string // of the session
-	share   *share // the child that it shares, or nil
 	leave   func() // frees its slot
 	spec    process.Spec
 	size    process.WindowSize // of the client's window, zero if it has not told
 	told    environ            // what the child of a bridge.Mux is told of the client
 	log     *slog.Logger
 	started time.Time
-
-	resumes bool       // it is one of a session's connections
-	resumed *resumable // that session; nil if it is lost
-	after   int64      // see resumption
 }
 
 // newConnection prepares the program p for r, whose slot leave frees: when the
 // child's group is gone, or the client if it shares the child.
 func (s *Server) newConnection(r *http.Request, v *visitor, p *program, on socket, leave func()) *connection {
-	c := &connection{socket: on, server: s, id: newID(), share: p.share, leave: leave, started: time.Now(),
-		resumes: p.resumes, resumed: p.resumed, after: p.after}
+	c := &connection{socket: on, server: s, id: newID(), seat: p.seat, leave: leave, started: time.Now()}
 	if c.resumed != nil {
 		c.id = c.resumed.id
 	}

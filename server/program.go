@@ -18,9 +18,15 @@ type program struct {
 	name string // its part of the URL's path, SCRIPT_NAME
 	info string // the path behind that, PATH_INFO
 
-	share *share // the child that it has already or is to have; nil if each client has its own
+	seat // of the client that asks for it
+}
 
-	resumes bool       // for a session that the client may come back to
+// seat is where a client is let in, which the gate decides. The zero value is a
+// child of its own.
+type seat struct {
+	share *share // the child that it shares, which may be yet to start; or nil
+
+	resumes bool       // it has a session that it may come back to
 	resumed *resumable // that session; nil if it is lost
 	after   int64      // see resumption
 }
