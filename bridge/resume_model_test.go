@@ -218,7 +218,7 @@ func TestSessionsUnderQuarrel(t *testing.T) {
 	t.Parallel()
 	var came atomic.Int64
 	t.Run("all", func(t *testing.T) {
-		for i := range 60 {
+		for i := range 200 {
 			t.Run(strconv.Itoa(i), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t)
