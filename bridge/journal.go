@@ -43,8 +43,8 @@ const (
 	// maxRoom is up to how much payload lies together: all of it stays until the
 	// last entry there goes.
 	maxRoom = 32 << 10
-	// ackPause is how long the child waits for an acknowledgement of the oldest
-	// entry before the kernel is asked again: nothing else tells.
+	// ackPause is how long to wait for an acknowledgement before the kernel is asked
+	// again: nothing else tells.
 	ackPause = 2 * time.Millisecond
 )
 
@@ -116,16 +116,20 @@ func (j *journal) Wait(int) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for j.err == nil && (!j.shrink() || j.reader.lags()) {
-		var again *time.Timer
 		if j.size > j.max && j.reader != nil && j.forgotten < j.reader.next { // sent, but not acknowledged
-			again = time.AfterFunc(j.pause, j.wake)
-		}
-		j.change.Wait()
-		if again != nil {
-			again.Stop()
+			j.waitForAck()
+		} else {
+			j.change.Wait()
 		}
 	}
 	return j.err
+}
+
+// waitForAck waits for a change, or until the kernel should be asked again.
+func (j *journal) waitForAck() {
+	again := time.AfterFunc(j.pause, j.wake)
+	j.change.Wait()
+	again.Stop()
 }
 
 // wake lets whoever waits look again. With mu held it cannot come too early for

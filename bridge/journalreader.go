@@ -6,41 +6,58 @@ type reader struct {
 	wire    *Wire
 
 	// Guarded by journal.mu. Entries are counted as journal.forgotten:
-	next   int        // the next to be sent
-	behind int        // what is held and not sent yet, in bytes
-	begun  bool       // it has had a beginning: what goes on with that is for it, too
-	acked  int        // those before this one the client's host has
-	marks  []sentMark // what was sent since
+	next     int        // the next to be sent
+	behind   int        // what is held and not sent yet, in bytes
+	inFlight int        // what was sent and is not acknowledged, as far as is known
+	begun    bool       // it has had a beginning: what goes on with that is for it, too
+	acked    int        // those before this one the client's host has
+	marks    []sentMark // what was sent since
 
 	batch []entry // of the goroutine that reads
 }
 
-// sentMark says where the wire's Outflow was behind the entries before next.
+// sentMark says where the wire's Outflow was behind the entries before next, and
+// what those since the mark before cost.
 type sentMark struct {
 	next     int
 	position int64
+	cost     int
 }
 
 // markedBytes is how much of an Outflow has one mark, at least.
 const markedBytes = 4 << 10
 
-// lags reports whether the child is to wait for the client, though there is room:
-// most of that is for what was sent, since the client's program may not have read
-// yet what its host, or a proxy, has acknowledged.
+// lags reports whether the child is to wait for the client, though there is room.
+// The client's program may not have read yet what its host, or a proxy, has
+// acknowledged: so a quarter of the room is for that, a half for what is in
+// flight, and the rest for what is not sent.
 func (r *reader) lags() bool { return r != nil && r.behind > r.journal.max/4 }
+
+// chokes reports whether so much is in flight that no more should be.
+func (r *reader) chokes() bool {
+	if r.inFlight > r.journal.max/2 {
+		r.hear()
+	}
+	return r.inFlight > r.journal.max/2
+}
 
 // has reports whether the client's host has acknowledged entry i, or had it before.
 func (r *reader) has(i int) bool {
-	switch {
-	case r == nil || i >= r.next:
+	if r == nil || i >= r.next {
 		return false
-	case i < r.acked:
-		return true
 	}
-	for position := r.wire.acked(); len(r.marks) > 0 && r.marks[0].position <= position; r.marks = r.marks[1:] {
-		r.acked = r.marks[0].next
+	if i >= r.acked {
+		r.hear()
 	}
 	return i < r.acked
+}
+
+// hear asks the kernel what the client's host has acknowledged.
+func (r *reader) hear() {
+	for position := r.wire.acked(); len(r.marks) > 0 && r.marks[0].position <= position; r.marks = r.marks[1:] {
+		r.acked = r.marks[0].next
+		r.inFlight -= r.marks[0].cost
+	}
 }
 
 // read waits for messages, and returns some that leave in one write; none once r
@@ -52,6 +69,10 @@ func (r *reader) read() (batch []entry, over bool) {
 	defer j.mu.Unlock()
 	r.sent()
 	for j.reader == r && j.err == nil {
+		if r.chokes() {
+			j.waitForAck()
+			continue
+		}
 		r.gather()
 		if len(r.batch) > 0 {
 			return r.batch, false
@@ -68,24 +89,28 @@ func (r *reader) read() (batch []entry, over bool) {
 func (r *reader) sent() {
 	j := r.journal
 	if j.reader == r && j.err == nil && len(r.batch) > 0 {
+		cost := 0
 		for i := range r.batch {
-			r.behind -= r.batch[i].cost()
+			cost += r.batch[i].cost()
 		}
 		r.next += len(r.batch)
-		r.mark(r.wire.Out.position())
+		r.behind -= cost
+		r.inFlight += cost
+		r.mark(sentMark{r.next, r.wire.Out.position(), cost})
 		j.change.Broadcast()
 	}
 	clear(r.batch)
 	r.batch = r.batch[:0]
 }
 
-// mark notes that the entries before next end at position. Short ones in a row
-// share a mark, which is that of the last.
-func (r *reader) mark(position int64) {
-	if n := len(r.marks); n > 1 && position-r.marks[n-2].position <= markedBytes {
+// mark notes what was sent. Short ones in a row share a mark, which is where the
+// last of them ends.
+func (r *reader) mark(m sentMark) {
+	if n := len(r.marks); n > 1 && m.position-r.marks[n-2].position <= markedBytes {
+		m.cost += r.marks[n-1].cost
 		r.marks = r.marks[:n-1]
 	}
-	r.marks = append(r.marks, sentMark{r.next, position})
+	r.marks = append(r.marks, m)
 }
 
 // gather takes what is next into the batch.

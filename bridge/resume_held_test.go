@@ -70,15 +70,34 @@ func TestResumeKeepsWhatIsNotAcknowledged(t *testing.T) {
 	a := r.come(-1)
 	a.send("go") // now that no more is read
 	eventually(t, "the child has to wait", r.journal.full)
-	eventually(t, "all that is held is sent", func() bool {
+	eventually(t, "as much is in flight as may be", func() bool {
 		r.journal.mu.Lock()
 		defer r.journal.mu.Unlock()
-		return r.journal.reader.next == r.journal.forgotten+len(r.journal.entries)
+		return r.journal.reader.inFlight > r.journal.max/2
 	})
 	a.vanish()
 	a = r.come(0)
 	a.expect(numbers(1, 10_000)...)
 	a.expectClose(1000, "exit 0")
+}
+
+// TestResumeKeepsSomeHistory: however fast the child is, some of what the client's
+// host had is held, for a client that had not read it.
+func TestResumeKeepsSomeHistory(t *testing.T) {
+	t.Parallel()
+	child := startShell(t, `exec yes`)
+	t.Cleanup(child.Stop)
+	r := startResumableOver(t, link{network: "unix"}, child, ResumeOptions{Buffer: 1 << 20})
+	for range 5 {
+		a := r.come(-1)
+		n := int64(20_000 + rand.N(10_000))
+		for range n {
+			a.expect("y") // and as much as its bufio.Reader holds has come, too
+		}
+		eventually(t, "the child has to wait", r.journal.full)
+		a.vanish()
+		r.come(n).vanish()
+	}
 }
 
 // A connection that has been replaced does not say what the new one has.
