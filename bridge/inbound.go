@@ -52,7 +52,7 @@ type inbound struct {
 	last      byte        // handed on, zero if nothing was
 	channel   byte        // of the message being received
 	receiving bool        // the library reads into the stage
-	ended     atomic.Bool // nothing more is handed on
+	ended     atomic.Bool // nothing more is handed on, or obeyed
 }
 
 const (
@@ -126,6 +126,9 @@ func (in *inbound) wrap(size int) {
 func (in *inbound) command() {
 	message := slices.Clone(in.stage[in.start:])
 	in.drop()
+	if in.ended.Load() {
+		return
+	}
 	in.handOn()
 	in.total.touch()
 	in.obey(in.channel, message)

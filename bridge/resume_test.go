@@ -64,7 +64,11 @@ func (r *resumed) dial() (*client, accepted) {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { conn.Close() })
-	return handshake(r.t, conn, nil), wait(r.t, "opening handshake", r.conns)
+	var header []string
+	if r.link.protocol != "" {
+		header = append(header, "Sec-WebSocket-Protocol: "+r.link.protocol+"\r\n")
+	}
+	return handshake(r.t, conn, nil, header...), wait(r.t, "opening handshake", r.conns)
 }
 
 // come attaches a client. When the test ends, it has gone and Run must return.
@@ -199,6 +203,23 @@ func TestResumeElsewhere(t *testing.T) {
 	newer.write(closeFrame(1000, ""))
 	if got := string(wait(t, "the child's input", child.input)); got != "whole\nnew\n" {
 		t.Errorf("the child has read %q", got)
+	}
+}
+
+// What the older client says on other channels does not count any more either.
+func TestResumeElsewhereWithChannels(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	r := startResumableOver(t, link{network: "tcp", protocol: ProtocolWspipe}, child, ResumeOptions{Channels: true})
+	older := r.come(-1)
+	newer := r.come(-1)
+	older.write(maskedFrame(fin|opBinary, []byte("\x05"+`{"type":"signal","signal":"INT"}`)), maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin}))
+	older.expectClose(4010, "attached elsewhere")
+	older.summary()
+	newer.write(maskedFrame(fin|opBinary, []byte("\x05"+`{"type":"signal","signal":"HUP"}`)), maskedFrame(fin|opBinary, []byte("\x00text\n")))
+	child.read(t, len("text\n"))
+	if got := <-child.told; got != "signal HUP" {
+		t.Errorf("the child is sent %q", got)
 	}
 }
 
