@@ -152,6 +152,7 @@ func TestChatPage(t *testing.T) {
 
 	ada.do(chromedp.Navigate(address))
 	ada.untilShown("log", "What is your name?")
+	ada.until("document.getElementById('line').placeholder", "Your name")
 	ada.enter("ada")
 	ada.untilShown("log", "What is your name?\n* ada joined")
 	bob.do(chromedp.Navigate(address))

@@ -48,6 +48,7 @@ func newNetwork(t testing.TB, number int) *network {
 	}
 	n.run("ip link add", n.device(0), "type veth peer name", n.device(1), "netns", n.namespace())
 	n.run("ip addr add", fmt.Sprintf("10.213.%d.1/30", 20+number), "dev", n.device(0))
+	n.run("ip link set", n.device(0), "addrgenmode none") // addresses that come and go with the link disturb browsers
 	n.run("ip link set", n.device(0), "up")
 	n.run("ip -n", n.namespace(), "addr add", n.server+"/30 dev", n.device(1))
 	n.run("ip -n", n.namespace(), "link set", n.device(1), "up")
@@ -95,11 +96,16 @@ func (n *network) lose(direction string, chance float64) {
 	}
 }
 
-// resumed is a session over a network.
-type resumed struct {
+// farServer is a server with --resume on the far side of a network.
+type farServer struct {
 	*network
 	t      *testing.T
 	server *wspipetest.Server
+}
+
+// resumed is a session over a network.
+type resumed struct {
+	farServer
 	client *exec.Cmd
 	want   string    // what the child prints until it is told to end
 	last   string    // and then
@@ -144,7 +150,7 @@ func serveResumable(t *testing.T, n *network, args ...string) *wspipetest.Server
 // what the server's command prints before and after it gets a line.
 func resume(t *testing.T, n *network, want, last string, client, server []string) *resumed {
 	t.Helper()
-	r := &resumed{network: n, t: t, want: want, last: last, server: serveResumable(t, n, server...)}
+	r := &resumed{farServer: farServer{n, t, serveResumable(t, n, server...)}, want: want, last: last}
 	ctx, cancel := context.WithTimeout(context.Background(), 8*wspipetest.Patience)
 	t.Cleanup(cancel)
 	r.client = exec.CommandContext(ctx, wspipetest.Binary(t), append(append([]string{"connect", "--resume"}, client...), r.server.WS)...)
@@ -181,37 +187,37 @@ func (r *resumed) had(part float64) {
 	}
 }
 
-func (r *resumed) logged(message string) int {
-	return strings.Count(r.server.Stderr(), "msg="+message+" ")
+func (f *farServer) logged(message string) int {
+	return strings.Count(f.server.Stderr(), "msg="+message+" ")
 }
 
 // interrupt breaks the network for a moment, which no connection notices.
-func (r *resumed) interrupt(end int) {
-	r.t.Helper()
-	lost := r.logged("disconnect")
-	r.link(end, "down")
+func (f *farServer) interrupt(end int) {
+	f.t.Helper()
+	lost := f.logged("disconnect")
+	f.link(end, "down")
 	<-time.After(time.Duration(50+mathrand.IntN(300)) * time.Millisecond)
-	r.link(end, "up")
-	if r.logged("disconnect") != lost {
-		r.t.Errorf("a moment without network ended the connection:\n%s", r.server.Stderr())
+	f.link(end, "up")
+	if f.logged("disconnect") != lost {
+		f.t.Errorf("a moment without network ended the connection:\n%s", f.server.Stderr())
 	}
 }
 
 // lost breaks something until the server has given the connection up, repairs it,
 // and waits until the client is back.
-func (r *resumed) lost(breaks, repair func()) {
-	r.t.Helper()
-	lost, back := r.logged("disconnect"), r.logged("resume")
+func (f *farServer) lost(breaks, repair func()) {
+	f.t.Helper()
+	lost, back := f.logged("disconnect"), f.logged("resume")
 	breaks()
-	until(r.t, "the server gives the connection up", func() bool { return r.logged("disconnect") > lost })
+	until(f.t, "the server gives the connection up", func() bool { return f.logged("disconnect") > lost })
 	repair()
-	until(r.t, "the client comes back", func() bool { return r.logged("resume") > back })
+	until(f.t, "the client comes back", func() bool { return f.logged("resume") > back })
 }
 
 // cut is lost by the link.
-func (r *resumed) cut(end int) {
-	r.t.Helper()
-	r.lost(func() { r.link(end, "down") }, func() { r.link(end, "up") })
+func (f *farServer) cut(end int) {
+	f.t.Helper()
+	f.lost(func() { f.link(end, "down") }, func() { f.link(end, "up") })
 }
 
 // vanish is cut until the client has given up, too, without a word of the server.
@@ -226,9 +232,9 @@ func (r *resumed) vanish() {
 }
 
 // deaf is lost in one direction.
-func (r *resumed) deaf(direction string) {
-	r.t.Helper()
-	r.lost(func() { r.lose(direction, 1) }, func() { r.lose(direction, 0) })
+func (f *farServer) deaf(direction string) {
+	f.t.Helper()
+	f.lost(func() { f.lose(direction, 1) }, func() { f.lose(direction, 0) })
 }
 
 // suspend is cut for a client that does nothing meanwhile, as behind a closed lid.
