@@ -203,8 +203,8 @@ func TestNewcomersIntoAFlood(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if first[0] != 1 {
-			t.Errorf("the first client begins with %d", first[0])
+		if slices.Min(first) != 1 { // who has come first need not be the first to have it
+			t.Errorf("the clients begin with %d", first)
 		}
 	}
 }
