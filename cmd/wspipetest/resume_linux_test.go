@@ -47,18 +47,30 @@ func newNetwork(t testing.TB, number int) *network {
 		t.Fatalf("ip netns add: %v: %s", err, out)
 	}
 	n.run("ip link add", n.device(0), "type veth peer name", n.device(1), "netns", n.namespace())
-	n.run("ip addr add", fmt.Sprintf("10.213.%d.1/30", 20+number), "dev", n.device(0))
-	n.run("ip link set", n.device(0), "addrgenmode none") // addresses that come and go with the link disturb browsers
-	n.run("ip link set", n.device(0), "up")
-	n.run("ip -n", n.namespace(), "addr add", n.server+"/30 dev", n.device(1))
-	n.run("ip -n", n.namespace(), "link set", n.device(1), "up")
+	// Our end has an address of its own only if this machine has none else: browsers, of
+	// other tests, too, drop what they are loading when it gets another.
+	if out, err := exec.Command("ip", "-4", "addr", "show", "scope", "global").Output(); err == nil && len(out) == 0 {
+		n.run("ip addr add", fmt.Sprintf("10.213.%d.1/32", 20+number), "dev", n.device(0))
+	}
+	n.run("ip link set", n.device(0), "addrgenmode none")
+	n.run("ip -n", n.namespace(), "addr add", n.server+"/32 dev", n.device(1))
+	n.link(0, "up")
+	n.link(1, "up")
 	n.run("tc qdisc add dev", n.device(0), "clsact")
 	return n
 }
 
-func (n *network) namespace() string       { return fmt.Sprint("wspiperesume", n.number) }
-func (n *network) device(end int) string   { return fmt.Sprintf("wsresume%d%c", n.number, 'a'+end) }
-func (n *network) link(end int, to string) { n.run(n.at(end)+" link set", n.device(end), to) }
+func (n *network) namespace() string     { return fmt.Sprint("wspiperesume", n.number) }
+func (n *network) device(end int) string { return fmt.Sprintf("wsresume%d%c", n.number, 'a'+end) }
+
+// link takes an end of the link down, or up again, with its route.
+func (n *network) link(end int, to string) {
+	n.t.Helper()
+	n.run(n.at(end)+" link set", n.device(end), to)
+	if to == "up" {
+		n.run(n.at(end)+" route replace", []string{n.server, "default"}[end], "dev", n.device(end))
+	}
+}
 
 // at returns how ip works at an end of the link: ours is 0, the server's 1.
 func (n *network) at(end int) string { return []string{"ip", "ip -n " + n.namespace()}[end] }
