@@ -13,7 +13,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen before it fails. It
 // bounds a broken run; no test passes sooner or later because of it.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // eventually waits until cond holds, where nothing tells but looking.
 func eventually(t testing.TB, what string, cond func() bool) {

@@ -106,13 +106,13 @@ func connect(t *testing.T, s *testServer) *plainConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
 	return &plainConn{TCPConn: conn.(*net.TCPConn), r: bufio.NewReader(conn), t: t}
 }
 
 // send writes text as it is.
 func (c *plainConn) send(text string) {
 	c.t.Helper()
+	c.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(c.TCPConn, text); err != nil {
 		c.t.Fatal(err)
 	}

@@ -359,8 +359,8 @@ func TestTooSlow(t *testing.T) {
 		if err == nil {
 			_, err = io.ReadFull(stuck.r, payload)
 		}
-		if err != nil {
-			t.Fatal(err)
+		if err != nil { // on a machine so slow that the server has given up telling
+			break
 		}
 		if head != fin|opClose {
 			continue
@@ -374,5 +374,5 @@ func TestTooSlow(t *testing.T) {
 	stuck.Close()
 	c.Send("still here")
 	c.Expect("still here")
-	s.log.await(t, `"code":1013`, 1)
+	s.log.await(t, `"code":1013,"reason":"too slow: `, 1)
 }

@@ -19,7 +19,7 @@ import (
 
 // Patience is how long a test waits for what must happen before it fails. It
 // bounds a broken run; no test passes sooner or later because of it.
-const Patience = 30 * time.Second
+const Patience = time.Minute
 
 // builds are the binaries built so far.
 var builds struct {
