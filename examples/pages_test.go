@@ -58,14 +58,16 @@ func (b tab) enter(line string) {
 	b.do(chromedp.SendKeys(chromedp.CSS("#line"), line+"\n"))
 }
 
-// until waits until a JavaScript expression has the value want.
+// until waits until a JavaScript expression has the value want. One that
+// throws has it not yet: an element may be missing still.
 func (b tab) until(expression, want string) {
 	b.t.Helper()
 	quoted, err := json.Marshal(want)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	equal := chromedp.Poll[chromedp.Void](expression+" === "+string(quoted), chromedp.WithPollingInterval(20*time.Millisecond))
+	equal := chromedp.Poll[chromedp.Void]("(() => { try { return "+expression+" === "+string(quoted)+" } catch { return false } })()",
+		chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(time.Minute))
 	if err := chromedp.Do(b.ctx, equal); err != nil {
 		got, _ := chromedp.Run(b.ctx, chromedp.Evaluate[any](expression))
 		b.t.Fatalf("%s is %q, want %q: %v", expression, got, want, err)
