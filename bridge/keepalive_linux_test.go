@@ -25,15 +25,16 @@ func (c judged) SyscallConn() (syscall.RawConn, error) {
 	return c.TCPConn.SyscallConn()
 }
 
-// flood prints numbered lines, size bytes of them in all.
+// flood prints numbered lines, size bytes of them in all. They are long: the
+// client's kernel must be full before a client that does not read misses a ping.
 func (p *puppet) flood(t *testing.T, size int) (done chan struct{}, last int) {
 	done = make(chan struct{})
-	last = size / 10
+	last = size / 100
 	go func() { // ends when the client has read
 		defer close(done)
 		var block []byte
 		for i := range last {
-			block = fmt.Appendf(block, "%09d\n", i)
+			block = fmt.Appendf(block, "%099d\n", i)
 			if len(block) > 30_000 || i == last-1 {
 				p.print(t, string(block))
 				block = block[:0]
@@ -51,13 +52,13 @@ func TestKeepaliveOfAClientThatDoesNotRead(t *testing.T) {
 	l := link{buffers: 256 << 10, wrap: func(c net.Conn) net.Conn { return judged{c.(*net.TCPConn), &asked} }}
 	child := newPuppet(t)
 	s := startOver(t, l, child, Options{PingInterval: 250 * time.Millisecond})
-	printed, last := child.flood(t, 3_000_000)
+	printed, last := child.flood(t, 8_000_000)
 	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
 	before := asked.Load()
 	eventually(t, "judgements", func() bool { return asked.Load() >= before+10 })
 	s.answers = true
 	for i := range last {
-		if _, got, _ := s.client.message(); got != fmt.Sprintf("%09d", i) {
+		if _, got, _ := s.client.message(); got != fmt.Sprintf("%099d", i) {
 			t.Fatalf("message %d is %q", i, got)
 		}
 	}
@@ -67,6 +68,20 @@ func TestKeepaliveOfAClientThatDoesNotRead(t *testing.T) {
 	if s.pings == 0 {
 		t.Error("there were no pings")
 	}
+}
+
+// standStill waits until output waits and none leaves any more: what the kernel takes
+// it may take late.
+func (s *session) standStill(t *testing.T) {
+	t.Helper()
+	before, looks := 0, 0
+	eventually(t, "output stands still", func() bool {
+		waiting := s.wire.Out.Waiting()
+		if looks++; waiting <= maxUnsent || waiting != before {
+			before, looks = waiting, 0
+		}
+		return looks == 50
+	})
 }
 
 // judge passes judgement n times, all of which the client must survive.
@@ -88,7 +103,7 @@ func TestKeepaliveOfAClientThatHasCaughtUp(t *testing.T) {
 	k := &keepalive{peer: &s.peer, interval: time.Millisecond}
 	s.judge(t, k, 1) // silent before, but that is past
 	_, last := child.flood(t, 3_000_000)
-	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+	s.standStill(t)
 	s.judge(t, k, 10)
 	for range last {
 		s.client.message()
