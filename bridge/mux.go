@@ -49,7 +49,7 @@ func NewMux(child Child, opt HubOptions) *Mux {
 // they have taken what there was, which may be never.
 func (m *Mux) Run() (code int, signal string) {
 	var logged sync.WaitGroup
-	logged.Go(func() { LogStderr(m.child.Stderr(), m.child.Pid(), m.opt.Log) }) // ends at the end of stderr; unblocked by Child.Stop
+	logStderr(&logged, m.child, m.opt.Log)
 	m.carryOutput(m.child.Stdout())
 	logged.Wait()
 	code, signal = m.child.Exit()

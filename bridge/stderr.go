@@ -5,11 +5,32 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync"
 )
 
 // maxRecord is the longest stderr line that is one log record, in bytes. A
 // longer one goes on in the next record.
 const maxRecord = 1 << 20
+
+// awaiter is an output that calls f, in a goroutine, once there is something to
+// read in it, or its end.
+type awaiter interface{ Await(f func()) }
+
+// logStderr logs what child writes to its standard error, as one of tasks, which
+// ends at the end of that, and is unblocked by Child.Stop. Before the first word
+// there need not be a goroutine.
+func logStderr(tasks *sync.WaitGroup, child Child, log *slog.Logger) {
+	tasks.Add(1)
+	run := func() {
+		defer tasks.Done()
+		LogStderr(child.Stderr(), child.Pid(), log)
+	}
+	if stderr, ok := child.Stderr().(awaiter); ok {
+		stderr.Await(run)
+	} else {
+		go run()
+	}
+}
 
 // LogStderr logs the standard error of the child called pid, one record a line,
 // until its end.

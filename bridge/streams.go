@@ -52,13 +52,11 @@ func (s *streams) run(tasks *sync.WaitGroup) {
 	if s.stderr != nil {
 		sent.Go(s.sendStderr) // ends and is unblocked as this
 	} else {
-		tasks.Go(s.logStderr)
+		logStderr(tasks, s.child, s.opt.Log)
 	}
 	s.stdout.run(s.child.Stdout())
 	sent.Wait()
 }
-
-func (s *streams) logStderr() { LogStderr(s.child.Stderr(), s.child.Pid(), s.opt.Log) }
 
 // sendStderr carries stderr to the client and to the log.
 func (s *streams) sendStderr() {

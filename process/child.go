@@ -45,7 +45,7 @@ func Start(spec Spec) (*Child, error) {
 	if err != nil {
 		return nil, openError(spec, err)
 	}
-	wait, err := c.start(spec, ends)
+	err = c.start(spec, ends)
 	if err != nil || c.terminal == nil { // reap closes the terminal's
 		closeAll(ends)
 	}
@@ -54,7 +54,7 @@ func Start(spec Spec) (*Child, error) {
 		closeAll([]*os.File{c.stdout.file, c.stderr.file})
 		return nil, startError(spec, err)
 	}
-	go c.reap(wait) // ends with the child; Stop sees to that
+	whenEnded(c.process, c.reap) // Stop sees to it that the child ends
 	return c, nil
 }
 
@@ -92,24 +92,23 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// start forks and executes, and returns what waits for the leader's end.
-func (c *Child) start(spec Spec, ends []*os.File) (wait func() Exit, err error) {
+// start forks and executes.
+func (c *Child) start(spec Spec, ends []*os.File) (err error) {
 	if spec.User != nil && !canSwitchUser {
-		return nil, ErrUnsupported
+		return ErrUnsupported
 	}
 	attr := &os.ProcAttr{Dir: spec.Dir, Env: append([]string{}, spec.Env...), Files: ends}
 	argv := append([]string{spec.Path}, spec.Args...)
-	onStarter(func() { c.process, wait, err = startGroup(spec, argv, attr) })
+	onStarter(func() { c.process, err = startGroup(spec, argv, attr) })
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.group, err = groupOf(c.process, c.terminal)
 	if err != nil {
 		c.process.Kill()
-		wait()
-		return nil, err
+		c.process.Wait()
 	}
-	return wait, nil
+	return err
 }
 
 // openError tells why the child has not got its files.
@@ -145,9 +144,11 @@ func startError(spec Spec, err error) error {
 	return e
 }
 
-// reap waits for the leader's end and lets the outputs know.
-func (c *Child) reap(wait func() Exit) {
-	c.exit = wait()
+// reap takes the leader's status, waits for it if need be, and lets the outputs
+// know.
+func (c *Child) reap() {
+	state, _ := c.process.Wait()
+	c.exit = exitOf(state)
 	c.exitedAt = time.Now()
 	close(c.exited)
 	if c.terminal != nil {

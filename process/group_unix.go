@@ -31,7 +31,7 @@ type group struct {
 
 // startGroup starts argv as the leader of a new process group, and session if
 // it gets a controlling terminal. It runs on a starter's thread.
-func startGroup(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, func() Exit, error) {
+func startGroup(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, error) {
 	attr.Sys = &syscall.SysProcAttr{Setpgid: true}
 	if spec.Terminal == FullTerminal { // who leads a session leads a group, and may not ask for one: setpgid(2), EPERM
 		attr.Sys = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
@@ -39,7 +39,8 @@ func startGroup(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, func(
 	if u := spec.User; u != nil {
 		attr.Sys.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
 	}
-	return startWatched(spec.Path, argv, attr)
+	dieWithUs(attr)
+	return os.StartProcess(spec.Path, argv, attr)
 }
 
 func groupOf(p *os.Process, t *terminal) (group, error) { return group{id: p.Pid, terminal: t}, nil }

@@ -47,16 +47,9 @@ const jobBasicAccounting = 1
 
 func onStarter(f func()) { f() }
 
-func startGroup(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, func() Exit, error) {
+func startGroup(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, error) {
 	attr.Sys = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
-	p, err := os.StartProcess(spec.Path, argv, attr)
-	if err != nil {
-		return nil, nil, err
-	}
-	return p, func() Exit {
-		state, _ := p.Wait()
-		return exitOf(state)
-	}, nil
+	return os.StartProcess(spec.Path, argv, attr)
 }
 
 // groupOf puts p into a new job.

@@ -47,7 +47,8 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "10") // most tests do little but wait
 	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction("wspipe/process.starter"), // lives as long as we do
+		goleak.IgnoreTopFunction("wspipe/process.starter"), // lives as long as we do, as does the watcher
+		goleak.IgnoreAnyFunction("wspipe/process.(*watcher).run"),
 		goleak.Cleanup(func(code int) { os.Exit(max(code, unusedHelpers())) }))
 }
 
@@ -184,6 +185,7 @@ func checkDescriptors(t *testing.T) {
 	if _, err := Start(Spec{Path: "/no/such/file"}); err == nil { // whatever the runtime opens once is open now
 		t.Fatal("started /no/such/file")
 	}
+	whenReadable(os.Stdin.Fd(), func() {}) // and what waits for children
 	before := descriptors(t)
 	gc := debug.SetGCPercent(-1) // which would close what we forget
 	t.Cleanup(func() {

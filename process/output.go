@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -21,6 +22,7 @@ type Output struct {
 	child *Child
 	file  *os.File
 
+	awaited atomic.Pointer[watch] // set by Await
 	ended bool // nothing more is waited for
 	left  int  // how much of what the pipe still holds may be read then
 }
@@ -29,6 +31,25 @@ type Output struct {
 // that the child wrote before its end is within it, a descendant's endless
 // output is not.
 const maxLeft = 1 << 20
+
+// Await calls f, in a goroutine of its own, once there is something to read or the
+// child has ended. It is called once, before any Read, and what waits costs
+// no goroutine (on Linux).
+func (o *Output) Await(f func()) {
+	var w *watch
+	raw, err := o.file.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { w = whenReadable(fd, f) })
+	}
+	if err != nil { // there is no file, or it is closed
+		go f()
+		return
+	}
+	o.awaited.Store(w)
+	if o.child.hasExited() { // leaderExited may have come too early to see w
+		w.now()
+	}
+}
 
 // Read reads into p. It returns io.EOF once every writer has closed its end,
 // or, after the child's exit, once those that still hold it have written
@@ -84,6 +105,9 @@ func (o *Output) readLeft(p []byte) (int, error) {
 
 // leaderExited wakes a pending Read, whose wait is bounded from now on.
 func (o *Output) leaderExited() {
+	if w := o.awaited.Load(); w != nil {
+		w.now()
+	}
 	err := o.file.SetReadDeadline(time.Now().Add(quietAfterExit))
 	if errors.Is(err, os.ErrNoDeadline) {
 		// The end of the whole group is the only other end of the pipe.

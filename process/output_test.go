@@ -229,3 +229,53 @@ func TestChildClosesStdout(t *testing.T) {
 		t.Errorf("stderr %q", got)
 	}
 }
+
+// TestAwait: whoever awaits an output is called at its first byte, and not before.
+func TestAwait(t *testing.T) {
+	t.Parallel()
+	c := start(t, sh("read l; echo $l >&2"))
+	called := make(chan string, 1)
+	c.stderr.Await(func() { called <- readAll(t, c.Stderr()) })
+	select {
+	case got := <-called:
+		t.Fatalf("called for %q", got)
+	default:
+	}
+	io.WriteString(c.Stdin(), "first\n")
+	if got := <-called; got != "first\n" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// TestAwaitTheEnd: the child's end is told, though others hold the output and are
+// silent, and also if it came first.
+func TestAwaitTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, late := range []bool{false, true} {
+		t.Run(fmt.Sprintf("late %t", late), func(t *testing.T) {
+			t.Parallel()
+			spec := sh(`"$1" 'echo $$; exec sleep 1000' & read x`, self)
+			spec.Env = helperEnv("setsid")
+			c := start(t, spec)
+			pid, err := strconv.Atoi(readLine(t, c.Stdout()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
+			if late {
+				c.Stdin().Close()
+				eventually(t, "the outputs know", func() bool { return c.gone.Load() })
+			}
+			called := make(chan string, 1)
+			c.stderr.Await(func() { called <- readAll(t, c.Stderr()) })
+			c.Stdin().Close()
+			eventually(t, "the end is told", func() bool { return len(called) > 0 })
+			if got := <-called; got != "" {
+				t.Errorf("read %q", got)
+			}
+			if err := syscall.Kill(pid, 0); err != nil {
+				t.Errorf("the descendant is not there any more: %v", err)
+			}
+		})
+	}
+}

@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 var (
@@ -40,38 +38,13 @@ func onStarter(f func()) {
 	<-done
 }
 
-// startWatched starts argv such that it dies with us, and returns what waits
-// for its end.
-func startWatched(path string, argv []string, attr *os.ProcAttr) (*os.Process, func() Exit, error) {
-	pidfd := -1
-	attr.Sys.Pdeathsig = syscall.SIGKILL
-	attr.Sys.PidFD = &pidfd
-	p, err := os.StartProcess(path, argv, attr)
-	if err != nil {
-		return nil, nil, err
-	}
-	return p, func() Exit { return waitPolled(p, pidfd) }, nil
-}
+// dieWithUs makes a child die with us.
+func dieWithUs(attr *os.ProcAttr) { attr.Sys.Pdeathsig = syscall.SIGKILL }
 
-// waitPolled waits for p through its pidfd in the runtime's poller, so that a
-// waiting child costs a goroutine, not a thread. Without pidfds (Linux before
-// 5.4) it blocks a thread.
-func waitPolled(p *os.Process, pidfd int) Exit {
-	if pidfd >= 0 {
-		unix.SetNonblock(pidfd, true) // or NewFile does not use the poller
-		f := os.NewFile(uintptr(pidfd), "pidfd")
-		defer f.Close()
-		if raw, err := f.SyscallConn(); err == nil {
-			raw.Read(readable)
-		}
+// whenEnded calls f when p can be waited for without waiting: a child that runs
+// costs no thread. Without pidfds (Linux before 5.4) f waits, on a thread.
+func whenEnded(p *os.Process, f func()) {
+	if p.WithHandle(func(pidfd uintptr) { whenReadable(pidfd, f) }) != nil {
+		go f()
 	}
-	state, _ := p.Wait()
-	return exitOf(state)
-}
-
-// readable reports whether the process behind a pidfd has ended (pidfd_open(2)).
-func readable(fd uintptr) bool {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, 0)
-	return n > 0 || err != nil && err != unix.EINTR
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,24 @@ func TestIdleChildrenCostNoThreads(t *testing.T) {
 		c.Stdin().Close()
 	}
 	readers.Wait()
+}
+
+func TestIdleChildrenCostNoGoroutines(t *testing.T) {
+	start(t, Spec{Path: "/bin/cat"}) // what goroutines one child takes are there now
+	before := runtime.NumGoroutine()
+	children := make([]*Child, 100)
+	ended := make(chan struct{})
+	for i := range children {
+		children[i] = start(t, Spec{Path: "/bin/cat"})
+		children[i].stderr.Await(func() { ended <- struct{}{} })
+	}
+	if more := runtime.NumGoroutine() - before; more > len(children)/4 {
+		t.Errorf("%d children cost %d goroutines", len(children), more)
+	}
+	for _, c := range children {
+		c.Stdin().Close()
+		<-ended
+	}
 }
 
 // threads counts our threads.

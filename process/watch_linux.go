@@ -1,0 +1,115 @@
+package process
+
+import (
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// watcher calls functions when files can be read, all from one goroutine. So what
+// comes seldom, a child's end or its first word on stderr, needs no goroutine of
+// its own that waits for it, with a stack.
+type watcher struct {
+	epoll int             // epoll(7)
+	ready syscall.RawConn // the same, in the runtime's poller
+
+	mu      sync.Mutex
+	last    int64 // the number of the newest watch
+	watches map[int64]*watch
+}
+
+// watch is one file that is waited for. The numbers tell it from an earlier one
+// of the same descriptor.
+type watch struct {
+	watcher *watcher // nil if there is nothing to wait for
+	number  int64
+	fd      int
+	f       func()
+}
+
+// theWatcher is made when it is needed, and lives as long as we do.
+var theWatcher struct {
+	sync.Mutex
+	*watcher
+}
+
+// whenReadable calls f once, in a goroutine of its own, when fd can be read or is
+// at its end, or at now; if that cannot be told, at once. The file is not closed
+// before.
+func whenReadable(fd uintptr, f func()) *watch {
+	w, err := startWatcher()
+	if err != nil {
+		go f()
+		return &watch{}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last++
+	n := &watch{watcher: w, number: w.last, fd: int(fd), f: f}
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(n.number), Pad: int32(n.number >> 32)}
+	if err := unix.EpollCtl(w.epoll, unix.EPOLL_CTL_ADD, n.fd, &event); err != nil {
+		go f()
+		return &watch{}
+	}
+	w.watches[n.number] = n
+	return n
+}
+
+// now calls f if it has not been called.
+func (n *watch) now() {
+	if n.watcher != nil {
+		n.watcher.call(n.number)
+	}
+}
+
+// call calls the function of a watch, if it is still waited for.
+func (w *watcher) call(number int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n := w.watches[number]; n != nil {
+		delete(w.watches, number)
+		unix.EpollCtl(w.epoll, unix.EPOLL_CTL_DEL, n.fd, nil)
+		go n.f()
+	}
+}
+
+func startWatcher() (*watcher, error) {
+	theWatcher.Lock()
+	defer theWatcher.Unlock()
+	if theWatcher.watcher != nil {
+		return theWatcher.watcher, nil
+	}
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	unix.SetNonblock(fd, true) // or NewFile does not use the poller
+	file := os.NewFile(uintptr(fd), "epoll")
+	ready, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	w := &watcher{epoll: fd, ready: ready, watches: make(map[int64]*watch)}
+	go w.run() // never ends
+	theWatcher.watcher = w
+	return w, nil
+}
+
+// run calls what is due.
+func (w *watcher) run() {
+	var events [64]unix.EpollEvent
+	n := 0
+	look := func(uintptr) bool {
+		n, _ = unix.EpollWait(w.epoll, events[:], 0)
+		return n != 0
+	}
+	for {
+		w.ready.Read(look)
+		for _, e := range events[:max(n, 0)] {
+			w.call(int64(e.Pad)<<32 | int64(uint32(e.Fd)))
+		}
+	}
+}
