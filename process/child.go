@@ -65,20 +65,17 @@ func (c *Child) openFiles(spec Spec) (ends []*os.File, err error) {
 	}
 	var ours [3]*os.File
 	for i := range ours {
-		open := os.Pipe
+		open := pipe
 		if i == 1 && spec.Terminal == StdoutTerminal {
-			open = func() (r, w *os.File, err error) { return openTerminal(spec) }
+			open = func(bool) (ours, childs *os.File, err error) { return openTerminal(spec) }
 		}
-		r, w, err := open()
+		our, child, err := open(i == 0)
 		if err != nil {
 			closeAll(ends)
 			closeAll(ours[:i])
 			return nil, err
 		}
-		if i == 0 {
-			r, w = w, r
-		}
-		ours[i], ends = r, append(ends, w)
+		ours[i], ends = our, append(ends, child)
 	}
 	c.stdin = ours[0]
 	c.stdout = &Output{child: c, file: ours[1]}
