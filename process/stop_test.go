@@ -283,10 +283,12 @@ func converse(t *testing.T) int {
 	}
 	io.WriteString(c.Stdin(), "hello\n")
 	c.Stdin().Close()
-	c.Stop()
-	if got := readAll(t, c.Stdout()); got != "hello\n" {
+	if got := readLine(t, c.Stdout()); got != "hello" {
 		t.Errorf("output %q", got)
 	}
-	readAll(t, c.Stderr())
+	c.Stop()
+	if got := readAll(t, c.Stdout()) + readAll(t, c.Stderr()); got != "" {
+		t.Errorf("then %q", got)
+	}
 	return c.Pid()
 }
