@@ -7,11 +7,12 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # websocketd's users find wspipe under the old name, too; ALIAS= skips that.
 ALIAS       ?= websocketd
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BENCHSTAT    = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # A module of its own, of tests only: what it needs is none of ours. go vet is
 # part of its tests.
 KUBERNETES   = cmd/wspipetest/kubernetes
 
-.PHONY: build run test check gofmt vet staticcheck unit fuzz deps install clean
+.PHONY: build run test check gofmt vet staticcheck unit fuzz bench-compare deps install clean
 
 build:
 	$(GO) build -trimpath -ldflags "-X wspipe/cmd.release=$(VERSION)" -o bin/wspipe .
@@ -50,6 +51,11 @@ fuzz:
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
 	done
+
+# How the benchmarks went at the commit BASE and how they go now, for minutes. bench/compare.sh
+# says what else there is to choose.
+bench-compare:
+	@exec env GO=$(GO) BENCHSTAT=$(BENCHSTAT) bench/compare.sh
 
 # The system packages that the tests use, where apt and root can bring them.
 deps:

@@ -23,6 +23,7 @@ type Output struct {
 	file  *os.File
 
 	awaited atomic.Pointer[watch] // set by Await
+
 	ended bool // nothing more is waited for
 	left  int  // how much of what the pipe still holds may be read then
 }

@@ -1,0 +1,57 @@
+//go:build unix
+
+package bridge
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// TestMessagesAllocateNothing: what a message needs, the path has already. What many
+// messages share may be allocated now and then: blocks that the garbage collector
+// has taken out of their pool, or that the race detector makes the pool drop, and
+// room in a journal.
+//
+// It is not parallel: allocations are those of the whole process.
+func TestMessagesAllocateNothing(t *testing.T) {
+	const many, few = 20_000, 500
+	line := strings.Repeat("x", 63) + "\n"
+	out := func(f Framing, channel byte, record string) func(testing.TB) path {
+		return func(t testing.TB) path { return outboundPath(t, f, channel, record) }
+	}
+	tests := map[string]struct {
+		open     func(testing.TB) path
+		messages int
+		most     float64 // allocations per message
+	}{
+		"lines out":    {out(Lines, 0, line), many, 0.05},
+		"nul out":      {out(NUL, 0, strings.ReplaceAll(line, "\n", "\x00")), many, 0.05},
+		"resumed out":  {resumedPath, many, 0.05},
+		"hub out":      {func(t testing.TB) path { return hubPath(t, 10) }, 5 * many, 0.05},
+		"bytes out":    {out(Bytes, 0, strings.Repeat("x", 64<<10)), few, 0.9}, // here and below a message has its blocks alone
+		"channels out": {out(Bytes, ChannelStdout, strings.Repeat("x", maxStreamMessage-lead)), few, 0.9},
+		"round trip":   {roundTripPath, few, 0.9},
+	}
+	for _, in := range inputs {
+		if in.name != "length" && in.name != "lsp" { // whose codec makes a prefix of each
+			test := tests["lines out"]
+			test.open = func(t testing.TB) path { return inboundPath(t, in.open(t), zeros) }
+			tests[in.name+" in"] = test
+		}
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			take := test.open(t)
+			take(few)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			take(test.messages)
+			runtime.ReadMemStats(&after)
+			per := float64(after.Mallocs-before.Mallocs) / float64(test.messages)
+			if per > test.most {
+				t.Errorf("%.3f allocations for each of %d messages, want %v at most", per, test.messages, test.most)
+			}
+		})
+	}
+}

@@ -1,0 +1,221 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// path is a way that messages take, with both its ends, which stays open as long
+// as its test. It takes n messages and returns once they are at the far end.
+type path func(n int)
+
+// warm is how many messages a path takes before anything is measured, so that its
+// buffers have their sizes.
+const warm = 1000
+
+// benchmarkPath measures what one message costs on the path that open makes, which
+// is opened once, and closed with b.
+func benchmarkPath(b *testing.B, name string, open func(testing.TB) path) {
+	var take path
+	b.Run(name, func(sub *testing.B) {
+		if take == nil {
+			take = open(b)
+			take(warm)
+		}
+		sub.ReportAllocs()
+		sub.ResetTimer()
+		before := processorTime()
+		take(sub.N)
+		sub.ReportMetric(float64(processorTime()-before)/float64(sub.N), "cpu-ns/op")
+	})
+}
+
+// processorTime is what this process has used, the far ends of paths with it. Unlike
+// the time that has gone by, it hardly depends on what else the machine does.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u) // cannot fail
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// repeated is an output that says text again and again, for left bytes.
+type repeated struct {
+	text []byte
+	next int // in text
+	left int
+}
+
+func (r *repeated) Read(p []byte) (n int, err error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	p = p[:min(len(p), r.left, 64<<10)] // a full pipe
+	for n < len(p) {
+		m := copy(p[n:], r.text[r.next:])
+		r.next = (r.next + m) % len(r.text)
+		n += m
+	}
+	r.left -= n
+	return n, nil
+}
+
+// source is a repeated that says as much as it is given, each time, and ends when
+// more is closed.
+type source struct {
+	repeated
+	more chan int
+}
+
+func newSource(record string) *source {
+	block := bytes.Repeat([]byte(record), 1+64<<10/len(record))
+	return &source{repeated{text: block}, make(chan int)}
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	for s.left == 0 {
+		size, ok := <-s.more
+		if !ok {
+			return 0, io.EOF
+		}
+		s.left = size
+	}
+	return s.repeated.Read(p)
+}
+
+// give returns once all of size bytes has been read, and more is asked for.
+func (s *source) give(size int) {
+	s.more <- size
+	s.more <- 0
+}
+
+// discard reads c to its end into one buffer.
+func discard(c net.Conn) <-chan struct{} {
+	done := make(chan struct{})
+	go func() { // ends with the connection
+		defer close(done)
+		buf := make([]byte, 1<<20)
+		for {
+			if _, err := c.Read(buf); err != nil {
+				return
+			}
+		}
+	}()
+	return done
+}
+
+// tally waits until as many bytes as are expected have been read.
+type tally struct {
+	left atomic.Int64
+	all  chan struct{}
+}
+
+func newTally() *tally { return &tally{all: make(chan struct{}, 1)} }
+
+// expect is called before what is expected is written.
+func (c *tally) expect(size int) { c.left.Add(int64(size)) }
+
+func (c *tally) await() { <-c.all }
+
+// read reads r to its end, in a goroutine that ends then.
+func (c *tally) read(r io.Reader) {
+	if conn, ok := r.(interface{ SetReadDeadline(time.Time) error }); ok {
+		conn.SetReadDeadline(time.Time{}) // benchmarks may take long
+	}
+	go func() {
+		for buf := make([]byte, 32<<10); ; {
+			n, err := r.Read(buf)
+			if n > 0 && c.left.Add(-int64(n)) == 0 {
+				c.all <- struct{}{}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+}
+
+// outboundPath is from the output of a child, which writes a record again and
+// again, to the kernel of a client.
+func outboundPath(t testing.TB, f Framing, channel byte, record string) path {
+	c, ws, wire := connect(t, link{})
+	c.SetDeadline(time.Time{})
+	read := discard(c.Conn)
+	o := newOutbound(ws, wire, f)
+	if o.channel = channel; channel != 0 {
+		o.codec = streamCodec(0)
+	}
+	s := newSource(record)
+	ended := make(chan struct{})
+	go func() { // ends with s
+		defer close(ended)
+		o.run(s)
+	}()
+	t.Cleanup(func() {
+		close(s.more)
+		<-ended
+		wire.Abort()
+		<-read
+	})
+	return func(n int) {
+		s.give(n * len(record))
+		wire.Out.Wait(0)
+	}
+}
+
+// inboundPath is from a client, which floods with frames, to the pipe that is a
+// child's stdin. Each of frames is a message.
+func inboundPath(t testing.TB, in *inbound, frames []byte) path {
+	c, ws, wire := connect(t, link{})
+	c.SetDeadline(time.Time{})
+	ws.SetReadLimit(-1)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	newTally().read(r) // ends when w is closed
+	in.ws, in.out = ws, newOutflow(w)
+	in.wait = func() {
+		if in.out.Waiting() > maxWaiting {
+			in.out.Wait(maxWaiting / 2)
+		}
+	}
+	wire.onIdle = in.handOn
+	flooded := make(chan struct{})
+	go func() { // ends with the connection
+		defer close(flooded)
+		for err := error(nil); err == nil; {
+			_, err = c.Write(frames)
+		}
+	}()
+	t.Cleanup(func() {
+		wire.Abort()
+		<-flooded
+		in.out.Close()
+		r.Close()
+	})
+	return func(n int) {
+		for range n {
+			if err := in.receive(); err != nil {
+				t.Error(err)
+				return
+			}
+			in.wait()
+		}
+	}
+}
+
+// flood returns frames of messages of one size, 64 KiB of them or a bit more.
+func flood(size int) (frames []byte) {
+	for len(frames) < 64<<10 {
+		frames = append(frames, maskedFrame(fin|opText, bytes.Repeat([]byte("x"), size))...)
+	}
+	return frames
+}

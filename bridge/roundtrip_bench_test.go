@@ -1,0 +1,48 @@
+//go:build linux
+
+package bridge
+
+import (
+	"os"
+	"strconv"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// BenchmarkRoundTrip is a message that goes to a child and comes back alone. Client,
+// session and child share one processor: else most of it is how long a processor takes
+// to wake up, which is another time with each run.
+func BenchmarkRoundTrip(b *testing.B) {
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		b.Fatal(err)
+	}
+	for cpu := range len(one) * strconv.IntSize {
+		if all.IsSet(cpu) {
+			one.Set(cpu)
+			break
+		}
+	}
+	pin(b, &one)
+	defer pin(b, &all)
+	benchmarkPath(b, "64", roundTripPath)
+}
+
+// pin lets our threads, and what they start, run on the processors of set alone.
+func pin(b *testing.B, set *unix.CPUSet) {
+	b.Helper()
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, thread := range threads {
+		tid, err := strconv.Atoi(thread.Name())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := unix.SchedSetaffinity(tid, set); err != nil && err != unix.ESRCH {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,158 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// BenchmarkOutbound is a line of a flooding child on its way to the client.
+func BenchmarkOutbound(b *testing.B) {
+	for _, size := range []int{7, 100, 1000, 60000} {
+		benchmarkPath(b, fmt.Sprint(size), func(t testing.TB) path {
+			return outboundPath(t, Lines, 0, strings.Repeat("x", size)+"\n")
+		})
+	}
+}
+
+// outputs are ways to send a child's stream: messages of 100 bytes, or all that a
+// full pipe holds.
+var outputs = []struct {
+	name string
+	Framing
+	channel byte
+	record  string
+}{
+	{"lines", Lines, 0, strings.Repeat("x", 100) + "\n"},
+	{"bytes", Bytes, 0, strings.Repeat("x", 64<<10)},
+	{"nul", NUL, 0, encoded(NUL, strings.Repeat("x", 100))},
+	{"length", Length, 0, encoded(Length, strings.Repeat("x", 100))},
+	{"lsp", LSP, 0, encoded(LSP, strings.Repeat("x", 100))},
+	{"json", JSON, 0, strings.Repeat("x", 100) + "\n"},
+	{"channels", Bytes, ChannelStdout, strings.Repeat("x", 64<<10)},
+}
+
+// BenchmarkOutboundFramings is a record of a flooding child on its way.
+func BenchmarkOutboundFramings(b *testing.B) {
+	for _, out := range outputs {
+		benchmarkPath(b, out.name, func(t testing.TB) path {
+			return outboundPath(t, out.Framing, out.channel, out.record)
+		})
+	}
+}
+
+// BenchmarkInbound is a message of a flooding client on its way to the child.
+func BenchmarkInbound(b *testing.B) {
+	for _, size := range []int{7, 64, 1000, 60000} {
+		benchmarkPath(b, fmt.Sprint(size), func(t testing.TB) path {
+			return inboundPath(t, &inbound{codec: delimited('\n')}, flood(size))
+		})
+	}
+}
+
+// inputs are ways to receive a client's messages.
+var inputs = []struct {
+	name string
+	open func(testing.TB) *inbound
+}{
+	{"lines", framed(Lines)},
+	{"bytes", framed(Bytes)},
+	{"nul", framed(NUL)},
+	{"length", framed(Length)},
+	{"lsp", framed(LSP)},
+	{"channels", func(t testing.TB) *inbound {
+		return &inbound{codec: streamCodec(0), obey: func(channel byte, _ []byte) { t.Error("a message on channel", channel) }}
+	}},
+}
+
+func framed(f Framing) func(testing.TB) *inbound {
+	return func(testing.TB) *inbound { return &inbound{codec: framings[f].codec(), whole: framings[f].whole} }
+}
+
+// zeros are frames of binary messages of 64 bytes, on ChannelStdin if they name one.
+var zeros = bytes.Repeat(maskedFrame(fin|opBinary, make([]byte, 64)), 1000)
+
+// BenchmarkInboundFramings is a message of 64 bytes of a flooding client.
+func BenchmarkInboundFramings(b *testing.B) {
+	for _, in := range inputs {
+		benchmarkPath(b, in.name, func(t testing.TB) path { return inboundPath(t, in.open(t), zeros) })
+	}
+}
+
+// roundTripPath is from a client through a session and its child, cat, and back. A
+// message is sent when the one before has come back.
+func roundTripPath(t testing.TB) path {
+	s := startOver(t, link{}, startShell(t, "exec cat"), Options{MaxMessage: 1 << 20})
+	s.SetDeadline(time.Time{})
+	message := maskedFrame(fin|opText, bytes.Repeat([]byte("x"), 64))
+	answer := make([]byte, 2+64)
+	return func(n int) {
+		for range n {
+			s.Write(message)
+			if _, err := io.ReadFull(s.br, answer); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}
+}
+
+// BenchmarkSession is all of a session over a Unix socket, from its opening
+// handshake's answer on, whose child, no process, prints a line and exits.
+func BenchmarkSession(b *testing.B) {
+	l, err := net.Listen("unix", filepath.Join(b.TempDir(), "s"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		far, err := net.Dial("unix", l.Addr().String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		near, err := l.Accept()
+		if err != nil {
+			b.Fatal(err)
+		}
+		child := &puppet{pipes: newPipes(b), gone: make(chan struct{}), stopped: make(chan struct{})}
+		io.WriteString(child.far[1], "hi\n")
+		child.exit(0, "")
+		wire := NewWire(near, nil)
+		s := NewSession(acceptOn(b, wire), wire, child, Options{MaxMessage: 1 << 20, PingInterval: time.Minute})
+		ended := make(chan error, 1)
+		go func() { ended <- readToClose(far) }() // ends when Run returns at the latest
+		if sum := s.Run(); sum.Code != 1000 {
+			b.Fatalf("%+v", sum)
+		}
+		if err := <-ended; err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// readToClose is a client that answers a close frame that says "exit 0".
+func readToClose(c net.Conn) error {
+	defer c.Close()
+	last := append([]byte{fin | opClose, 2 + 6, 1000 >> 8, 1000 & 0xff}, "exit 0"...)
+	buf := make([]byte, 1<<10)
+	for n := 0; !bytes.HasSuffix(buf[:n], last); {
+		m, err := c.Read(buf[n:])
+		if err != nil {
+			return err
+		}
+		n += m
+	}
+	if _, err := c.Write(closeFrame(1000, "")); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, c)
+	return err
+}

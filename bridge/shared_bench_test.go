@@ -1,0 +1,106 @@
+//go:build unix
+
+package bridge
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+// wide is a line of 100 bytes.
+var wide = strings.Repeat("x", 99) + "\n"
+
+// writeLines writes line n times, in blocks as stdio does.
+func writeLines(w io.Writer, line string, n int) {
+	block := bytes.Repeat([]byte(line), max(1, 10_000/len(line)))
+	for left := n * len(line); left > 0; left -= len(block) {
+		w.Write(block[:min(left, len(block))])
+	}
+}
+
+// hubPath is from a child to some viewers over Unix sockets: a message is one
+// delivery.
+func hubPath(t testing.TB, viewers int) path {
+	child := newPuppet(t)
+	h := startHub(t, child, HubOptions{Slow: SlowBlock})
+	got := newTally()
+	for range viewers {
+		got.read(h.join(link{network: "unix"}, Options{}).Conn)
+	}
+	return func(n int) {
+		n = (n + viewers - 1) / viewers
+		got.expect(n * viewers * (2 + len(wide) - 1))
+		writeLines(child.far[1], wide, n)
+		got.await()
+	}
+}
+
+// BenchmarkHub is one line of 100 bytes for one of the viewers.
+func BenchmarkHub(b *testing.B) {
+	for _, viewers := range []int{1, 10, 100, 1000} {
+		benchmarkPath(b, fmt.Sprint(viewers), func(t testing.TB) path { return hubPath(t, viewers) })
+	}
+}
+
+// muxPath is from a child to some clients over Unix sockets, each of which gets
+// every message: a message is one delivery.
+func muxPath(t testing.TB, clients int) path {
+	s := startMux(t, HubOptions{Slow: SlowBlock})
+	got := newTally()
+	for range clients {
+		got.read(s.join(link{network: "unix"}, Options{}).Conn)
+	}
+	order := letter("*", wide[1:])
+	return func(n int) {
+		n = (n + clients - 1) / clients
+		got.expect(n * clients * (2 + len(wide) - 1))
+		writeLines(s.far[1], order, n)
+		got.await()
+	}
+}
+
+// muxInputPath is from a flooding client to the child.
+func muxInputPath(t testing.TB) path {
+	s := startMux(t, HubOptions{})
+	c := s.join(link{}, Options{})
+	c.SetDeadline(time.Time{})
+	got := newTally()
+	got.read(s.far[0])
+	text := strings.Repeat("x", 64)
+	message := string(maskedFrame(fin|opText, []byte(text)))
+	event := appendMessage(nil, c.ID(), []byte(text))
+	return func(n int) {
+		got.expect(n * len(event))
+		writeLines(c.Conn, message, n)
+		got.await()
+	}
+}
+
+// BenchmarkMux is one message of 100 bytes for one of the clients, or one of 64
+// bytes from the only one.
+func BenchmarkMux(b *testing.B) {
+	for _, clients := range []int{1, 100} {
+		benchmarkPath(b, fmt.Sprint(clients), func(t testing.TB) path { return muxPath(t, clients) })
+	}
+	benchmarkPath(b, "in", muxInputPath)
+}
+
+// resumedPath is from a child to a client that may come back.
+func resumedPath(t testing.TB) path {
+	child := newPuppet(t)
+	c := startResumable(t, child, ResumeOptions{}).come(-1)
+	got := newTally()
+	got.read(c.client.Conn)
+	return func(n int) {
+		got.expect(n * (2 + len(wide) - 1))
+		writeLines(child.far[1], wide, n)
+		got.await()
+	}
+}
+
+// BenchmarkResumedLines is one line of 100 bytes of a session that can be resumed.
+func BenchmarkResumedLines(b *testing.B) { benchmarkPath(b, "100", resumedPath) }
