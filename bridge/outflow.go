@@ -320,23 +320,16 @@ func (o *Outflow) wake() {
 
 // Drain waits until nothing waits, for at most d; negative means for ever.
 func (o *Outflow) Drain(d time.Duration) {
-	if d < 0 {
+	if o.Waiting() == 0 || d < 0 {
 		o.Wait(0)
 		return
 	}
-	expired := false
-	timer := time.AfterFunc(d, func() {
-		o.mu.Lock()
-		expired = true
-		o.change.Broadcast()
-		o.mu.Unlock()
-	})
-	defer timer.Stop()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for o.size > 0 && o.err == nil && !expired {
-		o.change.Wait()
-	}
+	var expired atomic.Bool
+	defer time.AfterFunc(d, func() {
+		expired.Store(true)
+		o.wake()
+	}).Stop()
+	o.waitUnless(0, &expired)
 }
 
 // End takes no more, and closes what the flow writes to once nothing waits.
