@@ -67,6 +67,10 @@ func newPress(open func(net.Conn, bool) (*websocket.Conn, func() error), f form)
 	return press{e, &target{ws: ws}, f, flush}
 }
 
+// close lets go of the WebSocket, whose finalizer keeps it for ever while it is
+// open.
+func (p press) close() { p.ws.CloseNow() }
+
 // take returns what was gathered, and begins anew. messages and payload count
 // that, unless it has streams apart.
 func (p press) take(messages, payload int) *burst {

@@ -143,6 +143,9 @@ func (h *Hub) Run() (code int, signal string) {
 	sent.Go(h.castStderr) // ends at the end of stderr; unblocked by Child.Stop
 	h.stdout.run(h.child.Stdout())
 	sent.Wait()
+	for _, p := range h.presses {
+		p.close()
+	}
 	code, signal = h.child.Exit()
 	h.Stop() // whoever of the group is left
 	h.mu.Lock()
@@ -251,6 +254,7 @@ func (h *Hub) lastMessages(channels bool) *burst {
 		return b
 	}
 	p := newPress(h.opt.NewEncoder, form{channels: channels})
+	defer p.close()
 	payload := 0
 	for _, m := range h.replay.messages {
 		channel := ChannelStdout

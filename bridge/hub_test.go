@@ -4,12 +4,15 @@ package bridge
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -26,6 +29,33 @@ func (r *encoderResponse) Header() http.Header { return http.Header{} }
 func (r *encoderResponse) WriteHeader(int)     {}
 
 func (r *encoderResponse) Hijack() (net.Conn, *bufio.ReadWriter, error) { return r.conn, r.rw, nil }
+
+// encoders makes encoders, and knows which it has made.
+type encoders struct {
+	mu   sync.Mutex
+	made []*websocket.Conn
+}
+
+// open is HubOptions.NewEncoder.
+func (e *encoders) open(conn net.Conn, deflate bool) (*websocket.Conn, func() error) {
+	ws, flush := newTestEncoder(conn, deflate)
+	e.mu.Lock()
+	e.made = append(e.made, ws)
+	e.mu.Unlock()
+	return ws, flush
+}
+
+// expectClosed fails if one is open: such a one is never freed.
+func (e *encoders) expectClosed(t testing.TB) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, ws := range e.made {
+		if err := ws.Write(context.Background(), websocket.MessageText, nil); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("encoder %d of %d is left open: %v", i+1, len(e.made), err)
+			return
+		}
+	}
+}
 
 // newTestEncoder is what server does.
 func newTestEncoder(conn net.Conn, deflate bool) (*websocket.Conn, func() error) {
@@ -57,7 +87,8 @@ type audience struct {
 // startHub runs a hub; its child is stopped with the test.
 func startHub(t testing.TB, child Child, opt HubOptions) *audience {
 	t.Helper()
-	opt.NewEncoder = newTestEncoder
+	var used encoders
+	opt.NewEncoder = used.open
 	a := &audience{Hub: NewHub(child, opt), t: t, ended: make(chan string, 1)}
 	go func() { // ends with the child
 		code, signal := a.Run()
@@ -66,6 +97,7 @@ func startHub(t testing.TB, child Child, opt HubOptions) *audience {
 	t.Cleanup(func() {
 		a.Stop()
 		wait(t, "the end of the hub", a.ended)
+		used.expectClosed(t)
 	})
 	return a
 }

@@ -21,6 +21,7 @@ func (h hubFlow) Hold() {
 	for f, p := range h.presses {
 		switch {
 		case h.forms[f] == 0:
+			p.close()
 			delete(h.presses, f)
 		case !f.channels:
 			h.outlet.targets = append(h.outlet.targets, p.target)

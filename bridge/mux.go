@@ -51,6 +51,9 @@ func (m *Mux) Run() (code int, signal string) {
 	var logged sync.WaitGroup
 	logStderr(&logged, m.child, m.opt.Log)
 	m.carryOutput(m.child.Stdout())
+	for _, p := range m.mail.presses {
+		p.close()
+	}
 	logged.Wait()
 	code, signal = m.child.Exit()
 	m.Stop() // whoever of the group is left

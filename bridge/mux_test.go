@@ -35,7 +35,8 @@ type stage struct {
 // startMux runs a mux; its child is stopped with the test.
 func startMux(t testing.TB, opt HubOptions) *stage {
 	t.Helper()
-	opt.NewEncoder = newTestEncoder
+	var used encoders
+	opt.NewEncoder = used.open
 	child := newPuppet(t)
 	child.far[0].SetReadDeadline(time.Now().Add(2 * patience))
 	s := &stage{Mux: NewMux(child, opt), puppet: child, t: t, events: bufio.NewReader(child.far[0]), ended: make(chan string, 1)}
@@ -46,6 +47,7 @@ func startMux(t testing.TB, opt HubOptions) *stage {
 	t.Cleanup(func() {
 		s.Mux.Stop()
 		wait(t, "the end of the mux", s.ended)
+		used.expectClosed(t)
 	})
 	return s
 }
