@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"wspipe/cmd"
@@ -16,14 +15,7 @@ import (
 //go:embed LICENSE
 var license string
 
-// gcPercent is Go's GOGC, unless that is set: what carries messages allocates
-// nothing for one, so that less room for garbage costs no time.
-const gcPercent = 50
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	reload := make(chan struct{}, 1)
 	if !cmd.IsConnect(os.Args) { // which has its own way with signals

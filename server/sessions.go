@@ -10,6 +10,7 @@ type sessions struct {
 	idleFor  time.Duration // see Config.ExitWhenIdle
 	idle     chan struct{} // gets a value when nothing has run for idleFor
 	stopping chan struct{} // closed when every session has been told of the shutdown
+	tidier   tidier
 
 	mu      sync.Mutex
 	closed  bool // nothing begins any more
@@ -51,6 +52,7 @@ func (t *sessions) begin() bool {
 	if t.timer != nil {
 		t.timer.Stop()
 	}
+	t.tidier.changed()
 	return true
 }
 
@@ -72,6 +74,7 @@ func (t *sessions) done(s session) {
 		t.armIdle()
 	}
 	t.empty.Broadcast()
+	t.tidier.changed()
 }
 
 // answer counts a request that starts no program, until done is called. It

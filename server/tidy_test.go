@@ -1,0 +1,47 @@
+package server
+
+import (
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestTidier: garbage is collected once there has been much to do, and then nothing
+// for a while. It is not parallel: collections are the whole process's.
+func TestTidier(t *testing.T) {
+	collections := func() uint32 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.NumForcedGC
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var tidy tidier
+		pass := func(changes int, d time.Duration) {
+			for range changes {
+				tidy.changed()
+			}
+			time.Sleep(d)
+			synctest.Wait()
+		}
+		expect := func(what string, want uint32) {
+			t.Helper()
+			if got := collections(); got != want {
+				t.Errorf("%s: %d collections, want %d", what, got, want)
+			}
+		}
+		before := collections()
+		pass(worthTidying-1, time.Hour)
+		expect("little to do", before)
+		for range 20 {
+			pass(10, quietTime/2)
+		}
+		expect("busy", before)
+		pass(0, 2*quietTime)
+		expect("quiet", before+1)
+		pass(worthTidying-1, time.Hour)
+		expect("little to do again", before+1)
+		pass(1, 2*quietTime)
+		expect("quiet again", before+2)
+	})
+}
