@@ -11,8 +11,10 @@ BENCHSTAT    = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4d
 # A module of its own, of tests only: what it needs is none of ours. go vet is
 # part of its tests.
 KUBERNETES   = cmd/wspipetest/kubernetes
+# Flags of make bench, such as ARGS='-run=echo -rounds=1'; bin/bench/bench -h tells all.
+ARGS        ?=
 
-.PHONY: build run test check gofmt vet staticcheck unit fuzz bench-compare deps install clean
+.PHONY: build run test check gofmt vet staticcheck unit fuzz bench bench-compare deps install clean
 
 build:
 	$(GO) build -trimpath -ldflags "-X wspipe/cmd.release=$(VERSION)" -o bin/wspipe .
@@ -51,6 +53,12 @@ fuzz:
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
 	done
+
+# wspipe beside websocketd, and the bare machine (Linux): writes bench/RESULTS.md.
+# The machine should have nothing else to do.
+bench: build
+	$(GO) build -trimpath -o bin/bench/ ./bench ./bench/bare ./bench/load ./bench/profiled
+	./bin/bench/bench $(ARGS)
 
 # How the benchmarks went at the commit BASE and how they go now, for minutes. bench/compare.sh
 # says what else there is to choose.

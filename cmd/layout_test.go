@@ -18,7 +18,11 @@ import (
 // mayImport is the house: who may import whom of ours. Imports only point down.
 var mayImport = map[string][]string{
 	"wspipe":                {"wspipe/cmd"},
-	"wspipe/bench/load":     {},
+	"wspipe/bench":          {"wspipe/bench/client"},
+	"wspipe/bench/bare":     {},
+	"wspipe/bench/client":   {},
+	"wspipe/bench/load":     {"wspipe/bench/client"},
+	"wspipe/bench/profiled": {"wspipe/cmd"},
 	"wspipe/cmd":            {"wspipe/bridge", "wspipe/cmd/connect", "wspipe/process", "wspipe/server"},
 	"wspipe/cmd/connect":    {"wspipe/bridge"},
 	"wspipe/cmd/wspipetest": {},
@@ -33,8 +37,8 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/cobra": {"wspipe/cmd"},
 	"github.com/spf13/pflag": {"wspipe/cmd"},
 	"golang.org/x/term":      {"wspipe/cmd/connect"},
-	"net/http":               {"wspipe/server", "wspipe/cmd/connect"},
-	"os/exec":                {"wspipe/process"},
+	"net/http":               {"wspipe/server", "wspipe/cmd/connect", "wspipe/bench/profiled"},
+	"os/exec":                {"wspipe/process", "wspipe/bench"},
 }
 
 func TestImportsPointDown(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 	stream = append(append(stream, frame(opText, "7 0 ")...), frame(fin|opContinuation, "8 ")...)
 	stream = append(stream, frame(fin|opClose, "\x03\xe8bye")...)
-	res, err := read(options{url: serve(t, stream), readers: 3, limit: time.Minute})
+	res, err := read(t.Context(), options{url: serve(t, stream), readers: 3, limit: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,17 +55,28 @@ func TestOtherEnds(t *testing.T) {
 		"1005":        {frame(fin|opClose, ""), time.Minute},
 		"1013 slow b": {frame(fin|opClose, "\x03\xf5slow b"), time.Minute},
 	} {
-		res, err := read(options{url: serve(t, test.stream), readers: 1, limit: test.limit})
+		res, err := read(t.Context(), options{url: serve(t, test.stream), readers: 1, limit: test.limit})
 		if err != nil || res.Readers.Ends[want] != 1 {
 			t.Errorf("want %q, got %v %v", want, res.Readers.Ends, err)
 		}
 	}
 }
 
+// TestEarlyEnd: who has no patience any more gets told what there is.
+func TestEarlyEnd(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	res, err := read(ctx, options{url: serve(t, nil), readers: 2, limit: time.Minute})
+	if err != nil || res.Readers.Ends["time is up"] != 2 || res.Seconds > 30 {
+		t.Errorf("got %+v, %v", res, err)
+	}
+}
+
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"http://127.0.0.1/", "ws://127.0.0.1:1/"} {
-		if res, err := read(options{url: url, readers: 1, limit: time.Minute}); err == nil {
+		if res, err := read(t.Context(), options{url: url, readers: 1, limit: time.Minute}); err == nil {
 			t.Errorf("%s: no error, but %+v", url, res)
 		}
 	}
@@ -95,6 +107,13 @@ func TestPrint(t *testing.T) {
 		t.Errorf("%d lines", len(lines))
 	}
 }
+
+// The first byte of a server's frames (RFC 6455, section 5.2).
+const (
+	opContinuation, opText, opClose, opPing = 0, 1, 8, 9
+
+	fin = 0x80
+)
 
 // frame is one frame of a server.
 func frame(first byte, payload string) []byte {

@@ -2,18 +2,21 @@
 // checks what each of them gets. It is also such a child.
 //
 //	load print [flags]      print numbered lines with the time, at a steady pace
-//	load read [flags] URL   be the clients of such a child, and tell as JSON how it went
+//	load read [flags] URL   be the clients of such a child, and tell as JSON how it went;
+//	                        SIGINT ends it before the time
 //
 // A line is its number, the time in Unix nanoseconds and padding, with a space
 // between. Of a child that prints bare numbers no delay is known.
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
 	"time"
 )
@@ -63,7 +66,9 @@ func runRead(args []string) error {
 		return errors.New("usage: load read [flags] URL")
 	}
 	opt.url = flags.Arg(0)
-	res, err := read(opt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	res, err := read(ctx, opt)
 	if err != nil {
 		return err
 	}

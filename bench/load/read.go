@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"net/url"
+	"context"
+	"errors"
+	"net"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"wspipe/bench/client"
 )
 
 // options are the flags of load read.
@@ -33,25 +37,22 @@ const (
 // load is a run of load read.
 type load struct {
 	options
-	address  *url.URL
+	ctx      context.Context // its end is the deadline, if it comes before
 	deadline time.Time
 	seen     atomic.Int64  // the highest number that a reader has had; -1 before the first
 	ended    chan struct{} // closed when the readers have ended
 	resume   chan struct{} // closed when the paused ones may read
-	delays   delays        // of the readers
+	delays   client.Delays // of the readers
 
 	mu  sync.Mutex
 	err error // of the first client that could not connect
 	res result
 }
 
-// read runs the clients to their end.
-func read(opt options) (result, error) {
-	address, err := url.Parse(opt.url)
-	if err != nil || address.Scheme != "ws" {
-		return result{}, fmt.Errorf("not a ws:// URL: %q", opt.url)
-	}
-	l := &load{options: opt, address: address, deadline: time.Now().Add(opt.limit),
+// read runs the clients to their end, which comes with that of ctx at the
+// latest.
+func read(ctx context.Context, opt options) (result, error) {
+	l := &load{options: opt, ctx: ctx, deadline: time.Now().Add(opt.limit),
 		ended: make(chan struct{}), resume: make(chan struct{})}
 	l.seen.Store(-1)
 	began := time.Now()
@@ -73,15 +74,15 @@ func read(opt options) (result, error) {
 	close(l.ended)
 	others.Wait()
 	l.res.Rate = float64(l.res.Readers.Messages) / l.res.Seconds
-	l.res.Delay = l.delays.summary()
+	l.res.Delay = summarize(&l.delays)
 	return l.res, l.err
 }
 
 // follow is a client that reads whatever there is, and is counted in g. connected is
 // called when it is connected, or cannot.
-func (l *load) follow(g *group, receive int, d *delays, connected func()) {
+func (l *load) follow(g *group, receive int, d *client.Delays, connected func()) {
 	before := l.seen.Load()
-	c, err := open(l.address, receive, l.deadline)
+	c, err := client.Open(l.url, client.Options{Deadline: l.deadline, Receive: receive, Buffer: 32 << 10})
 	connected()
 	if err != nil {
 		l.fail(err)
@@ -90,20 +91,35 @@ func (l *load) follow(g *group, receive int, d *delays, connected func()) {
 	if g == &l.res.Paused {
 		<-l.resume
 	}
+	defer c.Close()
+	defer context.AfterFunc(l.ctx, func() { c.SetDeadline(time.Now()) })()
 	s := sight{last: -1}
-	end := c.follow(func(front []byte) {
+	front, _, err := c.Next()
+	for ; err == nil; front, _, err = c.Next() {
 		number, sent, ok := parse(front)
-		s.take(number, sent, ok, before, c.readAt.UnixNano())
+		s.take(number, sent, ok, before, c.ReadAt.UnixNano())
 		if d != nil && sent > 0 {
-			d.add(c.readAt.UnixNano() - sent)
+			d.Add(time.Duration(c.ReadAt.UnixNano() - sent))
 		}
 		if g == &l.res.Readers {
 			l.note(number)
 		}
-	})
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	g.add(&s, end)
+	g.add(&s, endOf(err))
+}
+
+// endOf is how a connection ended: code and reason of the close frame, or what
+// else it was.
+func endOf(err error) string {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return "time is up"
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err // without the ports, so that equal ends are equal
+	}
+	return err.Error()
 }
 
 // note makes number what has been seen, if it is the highest.

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"math"
-	"sync/atomic"
 	"time"
+
+	"wspipe/bench/client"
 )
 
 // result is what load read tells.
@@ -104,23 +104,6 @@ func (s *sight) take(number, sent int64, ok bool, before, came int64) {
 	}
 }
 
-// delays is a histogram: bucket i is for those about growth^i nanoseconds long.
-type delays struct {
-	buckets [1 << 12]atomic.Int64
-	longest atomic.Int64
-}
-
-// growth is the exactness of delays: with it the last bucket is for days.
-const growth = 1.01
-
-func (d *delays) add(nanoseconds int64) {
-	i := int(math.Log(float64(max(nanoseconds, 1))) / math.Log(growth))
-	d.buckets[min(i, len(d.buckets)-1)].Add(1)
-	for m := d.longest.Load(); nanoseconds > m && !d.longest.CompareAndSwap(m, nanoseconds); {
-		m = d.longest.Load()
-	}
-}
-
 // delaySummary has delays in milliseconds.
 type delaySummary struct {
 	P50 float64 `json:"p50"`
@@ -128,26 +111,12 @@ type delaySummary struct {
 	Max float64 `json:"max"`
 }
 
-// summary returns nil if there was none.
-func (d *delays) summary() *delaySummary {
-	total := int64(0)
-	for i := range d.buckets {
-		total += d.buckets[i].Load()
-	}
-	if total == 0 {
+// summarize returns nil if there was no delay.
+func summarize(d *client.Delays) *delaySummary {
+	if d.Count() == 0 {
 		return nil
 	}
-	return &delaySummary{d.quantile(total / 2), d.quantile(total * 99 / 100), milliseconds(float64(d.longest.Load()))}
+	return &delaySummary{milliseconds(d.Quantile(0.5)), milliseconds(d.Quantile(0.99)), milliseconds(d.Longest())}
 }
 
-// quantile returns the delay that n are shorter than, in milliseconds.
-func (d *delays) quantile(n int64) float64 {
-	for i := range d.buckets {
-		if n -= d.buckets[i].Load(); n < 0 {
-			return milliseconds(math.Pow(growth, float64(i)))
-		}
-	}
-	return milliseconds(float64(d.longest.Load()))
-}
-
-func milliseconds(nanoseconds float64) float64 { return nanoseconds / float64(time.Millisecond) }
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
