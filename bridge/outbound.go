@@ -34,6 +34,8 @@ type outbound struct {
 	taken    int64  // bytes of the stream before buf[from]
 	fresh    int    // bytes before buf[to] that tap has not seen
 
+	turn turn
+
 	dressed []byte // room for a piece that is not sent as it is
 	owing   bool   // a message of this stream was broken off: its rest is to come
 	err     error  // nothing more is sent
@@ -45,8 +47,12 @@ const lead = 1
 // maxUnsent is how much may wait for the socket before the child must wait.
 const maxUnsent = 64 << 10
 
-// maxBurst is how many bytes of messages are gathered to leave in one write.
-const maxBurst = 4 * blockSize
+// maxBurst is how many bytes of messages are gathered to leave in one write, each
+// with messageCost more: after about a millisecond it is another session's turn.
+const (
+	maxBurst    = 4 * blockSize
+	messageCost = 128
+)
 
 // run reads r to its end and sends every message in it. When it cannot send any
 // more it goes on reading, so that the child is not held up on its way out.
@@ -59,6 +65,9 @@ func (o *outbound) run(r io.Reader) {
 		o.fresh = n
 		for more := true; more && o.err == nil; {
 			more = o.sendBurst(err != nil)
+			if len(o.buf) == blockSize {
+				o.turn.yield()
+			}
 		}
 		if o.err != nil {
 			o.from, o.to = lead, lead
@@ -98,7 +107,7 @@ func (o *outbound) sendBurst(eof bool) (more bool) {
 		size, o.err = o.send(piece, last)
 		o.from += n
 		o.taken += int64(n)
-		burst += size + maxHeader
+		burst += size + messageCost
 	}
 	o.end()
 	if burst > 0 {

@@ -28,6 +28,7 @@ type Wire struct {
 	early  []byte // read before the wire was made, or with a block
 	block  []byte // the block that early lies in, if any
 	busy   bool   // the last read was full: take a block for the next
+	turn   turn
 
 	// During a Read:
 	buf     []byte // the reader's own
@@ -100,6 +101,7 @@ func (w *Wire) read(p []byte) (n int, err error) {
 		w.busy = n == len(p)
 		return n, err
 	}
+	w.turn.yield()
 	w.early = w.block[:n]
 	n = copy(p, w.early)
 	w.early = w.early[n:]
