@@ -89,7 +89,7 @@ func tcpPingPong(b *bench) (figure, error) {
 }
 
 // peer hands use a connection to the small program, which ends afterwards.
-func (b *bench) peer(what string, use func(*net.TCPConn) error) error {
+func (b *bench) bareServer(what string, use func(address string) error) error {
 	cmd := exec.CommandContext(b.ctx, b.bare, what)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -104,11 +104,18 @@ func (b *bench) peer(what string, use func(*net.TCPConn) error) error {
 	if err != nil {
 		return fmt.Errorf("bare %s: %w", what, err)
 	}
-	conn, err := net.Dial("tcp", strings.TrimSpace(address))
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	conn.SetDeadline(b.deadline())
-	return use(conn.(*net.TCPConn))
+	return use(strings.TrimSpace(address))
+}
+
+// peer connects to a bare server.
+func (b *bench) peer(what string, use func(*net.TCPConn) error) error {
+	return b.bareServer(what, func(address string) error {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		conn.SetDeadline(b.deadline())
+		return use(conn.(*net.TCPConn))
+	})
 }

@@ -20,7 +20,8 @@ func stormWorkload() workload {
 	w := workload{
 		name: "storm",
 		what: "Clients connect, read the one line of `echo hi`, and see the connection end: 8 at a time, 10 000 in all. " +
-			"Beside it what the machine can do bare: a small program starts as many `echo hi`, 8 at a time, with output to /dev/null, and waits for each.",
+			"Beside it what the machine can do bare: a small program starts as many `echo hi`, 8 at a time, with output to /dev/null, and waits for each. " +
+			"The bare server does that for clients, and no more: it accepts a connection, reads the request without a look at it, sends a fixed answer, the line as a message and a close frame.",
 		contenders: pair(func(b *bench, path string) ([]figure, error) {
 			return b.serve(path, nil, []string{"echo", "hi"}, func(s *server) ([]figure, error) {
 				return steadyStorm(b, s, b.n(10_000))
@@ -28,7 +29,16 @@ func stormWorkload() workload {
 		}),
 		bars: []bar{{figure: "connections", contender: "wspipe", of: "fork+exec", atLeast: 0.8}},
 	}
-	w.contenders = append(w.contenders, contender{"fork+exec", func(b *bench) ([]figure, error) {
+	w.contenders = append(w.contenders, contender{"bare server", func(b *bench) (figures []figure, err error) {
+		n := b.n(10_000)
+		err = b.bareServer("greet", func(address string) error {
+			start := time.Now()
+			err := clients(b, &server{url: "ws://" + address + "/"}, steadily, n)
+			figures = []figure{{name: "connections", unit: "1/s", value: float64(n) / time.Since(start).Seconds()}}
+			return err
+		})
+		return figures, err
+	}}, contender{"fork+exec", func(b *bench) ([]figure, error) {
 		rate, err := forks(b, steadily, b.n(10_000))
 		return []figure{{name: "connections", unit: "1/s", value: rate}}, err
 	}})
