@@ -19,11 +19,11 @@ type Outflow struct {
 	// onFail, if set, is called in a goroutine of its own when a write fails.
 	onFail func()
 
+	size    atomic.Int64 // of what waits, in bytes; changed with mu held
 	mu      sync.Mutex
 	change  sync.Cond // on mu: less waits, or err is set
 	waiting []segment // what the kernel has not taken; none is empty
 	taken   int       // of waiting[0]
-	size    int       // of what waits, in bytes
 	total   int64     // bytes written and waiting, ever
 	held    bool      // Hold was called
 	ending  bool      // End was called
@@ -69,7 +69,7 @@ func (o *Outflow) Write(p []byte) (int, error) {
 	}
 	o.total += int64(len(p))
 	n := 0
-	if !o.held && o.size == 0 {
+	if !o.held && o.size.Load() == 0 {
 		if n = o.try(p); n == len(p) || o.err != nil {
 			return n, o.err
 		}
@@ -83,7 +83,7 @@ func (o *Outflow) Write(p []byte) (int, error) {
 
 // keep copies p behind what waits.
 func (o *Outflow) keep(p []byte) {
-	o.size += len(p)
+	o.size.Add(int64(len(p)))
 	for len(p) > 0 {
 		last := len(o.waiting) - 1
 		if last < 0 || o.waiting[last].burst != nil || len(o.waiting[last].b) == blockSize {
@@ -107,17 +107,17 @@ func (o *Outflow) writeBurst(b *burst) (waiting int) {
 	}
 	o.total += int64(len(b.frames))
 	n := 0
-	if !o.held && o.size == 0 {
+	if !o.held && o.size.Load() == 0 {
 		n = o.try(b.frames)
 	}
 	if n < len(b.frames) && o.err == nil {
-		o.size += len(b.frames) - n
+		o.size.Add(int64(len(b.frames) - n))
 		o.keepBurst(segment{b: b.frames[n:], burst: b, cut: n > 0})
 		if !o.held {
 			o.flush()
 		}
 	}
-	return o.size
+	return o.Waiting()
 }
 
 // keepBurst adds s to what waits.
@@ -148,9 +148,9 @@ func (o *Outflow) seal() {
 func (o *Outflow) dropBursts(limit int) (messages int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for i := 1; i < len(o.waiting) && o.size > limit; { // the first may be being written
+	for i := 1; i < len(o.waiting) && o.Waiting() > limit; { // the first may be being written
 		if s := o.waiting[i]; s.burst != nil && !s.cut && s.burst.whole {
-			o.size -= len(s.b)
+			o.size.Add(-int64(len(s.b)))
 			messages += s.burst.messages
 			copy(o.waiting[1:], o.waiting[:i]) // what stays is short, and what follows may be long
 			o.forgetFirst()
@@ -181,7 +181,7 @@ func (o *Outflow) Release() {
 // flush writes what waits, as far as the kernel takes it, and leaves the rest
 // to the goroutine.
 func (o *Outflow) flush() {
-	for !o.writing && o.size > 0 && o.err == nil {
+	for !o.writing && o.size.Load() > 0 && o.err == nil {
 		front := o.waiting[0].b[o.taken:]
 		n := o.try(front)
 		o.take(n)
@@ -209,7 +209,7 @@ func (o *Outflow) take(n int) {
 	if o.err != nil {
 		return
 	}
-	o.size -= n
+	o.size.Add(-int64(n))
 	o.taken += n
 	if first := o.waiting[0]; o.taken == len(first.b) {
 		if first.burst == nil {
@@ -238,7 +238,7 @@ const maxWrite = 64 << 10
 func (o *Outflow) writeWaiting() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.size > 0 && o.err == nil {
+	for o.size.Load() > 0 && o.err == nil {
 		front := o.waiting[0].b[o.taken:]
 		o.mu.Unlock()
 		n, err := o.w.Write(front[:min(len(front), maxWrite)])
@@ -266,17 +266,14 @@ func (o *Outflow) writeFailed(err error) {
 func (o *Outflow) fail(err error) {
 	if o.err == nil {
 		o.err = err
-		o.waiting, o.taken, o.size = nil, 0, 0
+		o.waiting, o.taken = nil, 0
+		o.size.Store(0)
 		o.change.Broadcast()
 	}
 }
 
 // Waiting returns how many bytes the kernel has not taken.
-func (o *Outflow) Waiting() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.size
-}
+func (o *Outflow) Waiting() int { return int(o.size.Load()) }
 
 // position returns how many bytes were written, also those that wait.
 func (o *Outflow) position() int64 {
@@ -292,7 +289,7 @@ func (o *Outflow) handed() int64 {
 	if o.err != nil {
 		return 0
 	}
-	return o.total - int64(o.size)
+	return o.total - o.size.Load()
 }
 
 // Wait waits until at most n bytes wait. It returns the error that ended the
@@ -305,7 +302,7 @@ func (o *Outflow) Wait(n int) error {
 func (o *Outflow) waitUnless(n int, over *atomic.Bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.size > n && o.err == nil && !over.Load() {
+	for o.Waiting() > n && o.err == nil && !over.Load() {
 		o.change.Wait()
 	}
 	return o.err
@@ -341,7 +338,7 @@ func (o *Outflow) End() {
 }
 
 func (o *Outflow) closeIfDone() {
-	if o.ending && o.size == 0 && !o.writing && o.err == nil {
+	if o.ending && o.size.Load() == 0 && !o.writing && o.err == nil {
 		o.fail(net.ErrClosed)
 		o.w.Close()
 	}
