@@ -55,11 +55,20 @@ func (s *sampled) take(at time.Duration) error {
 
 // isIdle reports whether s has no more goroutines and open files than at first, but for
 // what is made once, when it is needed: wspipe starts children on 4 threads of
-// their own, each with a goroutine.
+// their own, each with a goroutine, and has one that waits for their ends.
 func (s *sampled) isIdle() bool {
-	const once = 4
+	const once = 5
 	now, err := s.look()
 	return err == nil && now.goroutines <= s.first.goroutines+once && now.descriptors <= s.first.descriptors+once
+}
+
+// awaitIdle waits until s is idle.
+func (s *sampled) awaitIdle() error {
+	err := until(s.name+" is as before", s.isIdle)
+	if now, lookErr := s.look(); err != nil && lookErr == nil {
+		err = fmt.Errorf("%w: %d goroutines and %d files, %d and %d at first", err, now.goroutines, now.descriptors, s.first.goroutines, s.first.descriptors)
+	}
+	return err
 }
 
 // all returns a value of all samples.

@@ -98,7 +98,7 @@ func (k *soak) run(b *bench) ([]figure, error) {
 	loadEnded := time.Since(began)
 	var left error
 	for _, s := range servers {
-		left = errors.Join(left, until("all is as before", s.isIdle))
+		left = errors.Join(left, s.awaitIdle())
 	}
 	time.Sleep(b.length(soakTime / 100))
 	close(stop)

@@ -133,7 +133,7 @@ func TestSoakFindsALeak(t *testing.T) {
 		if err := at.begin(); err != nil {
 			t.Error(err)
 		}
-		for goroutines, idle := range map[string]bool{"14": true, "15": false, "x": false} {
+		for goroutines, idle := range map[string]bool{"15": true, "16": false, "x": false} {
 			go func() { total <- goroutines }()
 			if got := at.isIdle(); got != idle {
 				t.Errorf("%s goroutines after 10: %t", goroutines, got)
