@@ -34,8 +34,12 @@ func report(all []workload, results results) string {
 	for _, w := range all {
 		if r, ok := results[w.name]; ok {
 			writeWorkload(&s, w, r)
-			if r.Machine != newest.Machine {
+			same := r.Machine
+			same.Wspipe = newest.Machine.Wspipe
+			if same != newest.Machine {
 				fmt.Fprintf(&s, "Measured with others than the rest:\n\n%v\n", r.Machine)
+			} else if r.Machine != newest.Machine {
+				fmt.Fprintf(&s, "Measured with %s.\n\n", r.Machine.Wspipe)
 			}
 		}
 	}
