@@ -53,11 +53,14 @@ func (s *sampled) take(at time.Duration) error {
 	return nil
 }
 
-// isIdle reports whether s has no more goroutines and open files than at first, but for
-// what is made once, when it is needed: wspipe starts children on 4 threads of
-// their own, each with a goroutine, and has one that waits for their ends.
+// once is how many goroutines and files are made once, when they are needed, at
+// most: wspipe starts children on 4 threads of their own, each with a goroutine,
+// and has one that waits for their ends.
+const once = 5
+
+// isIdle reports whether s has no more goroutines and open files than at first, but
+// for what is made once.
 func (s *sampled) isIdle() bool {
-	const once = 5
 	now, err := s.look()
 	return err == nil && now.goroutines <= s.first.goroutines+once && now.descriptors <= s.first.descriptors+once
 }

@@ -24,7 +24,8 @@ const patience = time.Minute
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction("wspipe/process.starter"), // lives as long as we do
+		goleak.IgnoreTopFunction("wspipe/process.starter"), // lives as long as we do, as does the watcher
+		goleak.IgnoreAnyFunction("wspipe/process.(*watcher).run"),
 		// It waits for half a second and ends, longer than goleak looks.
 		goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"),
 		goleak.Cleanup(func(code int) { os.Exit(code) }))
