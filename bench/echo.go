@@ -153,19 +153,20 @@ type pace struct {
 	length, step time.Duration // step is from one message to the next; 0: at once
 }
 
-// roundTrips sends messages, one after the other has come back. One whose turn
-// came while the answer was late has waited since then.
+// roundTrips sends messages, at least one, each after the other has come back. One
+// whose turn came while the answer was late has waited since then.
 func (p pace) roundTrips(c *client.Conn, delays *client.Delays) error {
 	t := newTrip()
-	for due, end := p.start, p.start.Add(p.length); ; due = due.Add(p.step) {
-		sent := time.Now()
+	end := p.start.Add(p.length)
+	for n := 0; ; n++ {
+		due, sent := p.start.Add(time.Duration(n)*p.step), time.Now()
 		if wait := due.Sub(sent); p.step > 0 && wait > 0 {
 			time.Sleep(wait)
 			sent = time.Now()
 		} else if p.step > 0 {
 			sent = due
 		}
-		if sent.After(end) {
+		if n > 0 && sent.After(end) {
 			return nil
 		}
 		if err := t.make(c); err != nil {
