@@ -79,6 +79,15 @@ func (s *sampled) all(value func(sample) float64) (all []float64) {
 	return s.between(0, math.MaxInt64, value)
 }
 
+// memoryIn returns the memory between two times. A soak for a test may be so short that
+// there is no sample then: it is that of all.
+func (s *sampled) memoryIn(from, to time.Duration) []float64 {
+	if some := s.between(from, to, memoryOf); len(some) > 0 {
+		return some
+	}
+	return s.all(memoryOf)
+}
+
 // between returns a value of all samples between two times.
 func (s *sampled) between(from, to time.Duration, value func(sample) float64) (all []float64) {
 	for _, one := range s.samples {

@@ -82,7 +82,7 @@ func (k *soak) run(b *bench) ([]figure, error) {
 	var sampling sync.WaitGroup
 	for _, s := range servers {
 		sampling.Go(func() { // ends when stop is closed
-			for wait := time.Tick(time.Second); ; {
+			for wait := time.Tick(max(sampleTime, b.length(time.Second))); ; {
 				select {
 				case <-stop:
 					return
@@ -152,8 +152,8 @@ func (k *soak) figures(began, ended time.Duration) []figure {
 		add := func(name, unit string, value float64) {
 			all = append(all, figure{s.name + ": " + name, unit, value, true})
 		}
-		add("memory, early", "MB", median(s.between(began+tenth, began+2*tenth, memoryOf)))
-		add("memory, at the end", "MB", median(s.between(ended-tenth, ended, memoryOf)))
+		add("memory, early", "MB", median(s.memoryIn(began+tenth, began+2*tenth)))
+		add("memory, at the end", "MB", median(s.memoryIn(ended-tenth, ended)))
 		last := s.samples[len(s.samples)-1]
 		add("goroutines, before", "", goroutinesOf(s.first))
 		add("goroutines, after", "", goroutinesOf(last))
