@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -80,14 +81,24 @@ func (b *bench) note(name string, args []string) {
 	}
 }
 
-// freeAddress returns an address on loopback that nobody listens on.
+// portsTried counts the ports that freeAddress has looked at.
+var portsTried atomic.Int64
+
+// freeAddress returns an address on loopback that nobody listens on. Its port is not one
+// that the kernel gives to clients (ip(7), ip_local_port_range), and another one each
+// time, so that nobody takes it before the server does.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const lowest, ports = 20_000, 12_000
+	for {
+		n := int64(os.Getpid()) + portsTried.Add(1)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lowest+n%ports))
+		if err == nil {
+			return l.Addr().String(), l.Close()
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return "", err
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // awaitServer waits until a server takes connections at address.
