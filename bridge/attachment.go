@@ -72,6 +72,7 @@ func (a *Attachment) sendBatch(batch []entry) error {
 // tellExit ends the connection because the child has ended, once the client has
 // all that it wrote.
 func (a *Attachment) tellExit() {
+	a.wire.Out.ready()
 	code, signal, last := a.session.exit()
 	if a.usesChannels() {
 		a.farewell(code, signal)

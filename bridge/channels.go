@@ -126,17 +126,37 @@ func (p *peer) obey(channel byte, message []byte) {
 var errNotControl = errors.New("no control message of a known type")
 
 func (p *peer) obeyControl(message []byte) error {
-	var c Control
-	if err := json.Unmarshal(message, &c); err != nil {
-		return errNotControl
-	}
-	switch c.Type {
-	case ControlSignal:
+	switch c := parseControl(message); {
+	case p.obeyPause(c):
+		return nil
+	case c.Type == ControlSignal:
 		return p.child.Signal(c.Signal)
-	case ControlResize:
+	case c.Type == ControlResize:
 		return p.resize(WindowSize{Rows: c.Rows, Cols: c.Cols})
 	}
 	return errNotControl
+}
+
+// parseControl returns what a client says on ChannelControl; if that is no Control,
+// one without a Type.
+func parseControl(message []byte) (c Control) {
+	if json.Unmarshal(message, &c) != nil {
+		return Control{}
+	}
+	return c
+}
+
+// obeyPause reports whether c is about a pause.
+func (p *peer) obeyPause(c Control) bool {
+	switch c.Type {
+	case ControlPause:
+		p.wire.Out.pause()
+	case ControlContinue:
+		p.wire.Out.proceed()
+	default:
+		return false
+	}
+	return true
 }
 
 // resize leaves the window alone if a client does not know its size.

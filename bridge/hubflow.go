@@ -3,6 +3,9 @@ package bridge
 // hubFlow is where a hub's messages end up: with its viewers.
 type hubFlow struct{ *Hub }
 
+// ready implements flow: a pause is a viewer's.
+func (h hubFlow) ready() {}
+
 // Hold implements flow: from here on viewers of a form that is not in use yet
 // must wait.
 func (h hubFlow) Hold() {
@@ -96,6 +99,7 @@ func (h hubFlow) Wait(n int) error {
 	viewers := h.viewers
 	h.mu.Unlock()
 	for _, v := range viewers {
+		v.wire.Out.ready()
 		v.wire.Out.Wait(n) // fails if it goes meanwhile
 	}
 	return nil

@@ -103,6 +103,9 @@ func (j *journal) full() bool {
 	return j.size > j.max || j.reader.lags()
 }
 
+// ready implements flow: a pause is the reader's.
+func (j *journal) ready() {}
+
 // Hold implements flow.
 func (j *journal) Hold() {}
 

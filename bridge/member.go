@@ -75,7 +75,7 @@ func (m *member) judge(waiting, fresh int) {
 		m.finish(endSlow(behind))
 	case m.slow == SlowDrop:
 		m.lost.Add(int64(m.wire.Out.dropBursts(maxBehind + waiting - behind)))
-		if behind = m.behind(m.wire.Out.Waiting()) - fresh; behind > 2*maxBehind { // one message that is longer than that
+		if behind = m.behind(m.wire.Out.backlog()) - fresh; behind > 2*maxBehind { // one message that is longer than that
 			m.finish(endSlow(behind))
 		}
 	}
@@ -90,6 +90,7 @@ func (m *member) behind(waiting int) int {
 // tellExit ends the connection because the child has ended, once the client has
 // all it wrote.
 func (m *member) tellExit() {
+	m.wire.Out.ready()
 	code, signal, _ := m.exited()
 	if m.usesChannels() {
 		m.farewell(code, signal)

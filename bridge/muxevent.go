@@ -107,9 +107,10 @@ func (c *MuxClient) flush() {
 var errForOne = errors.New("clients of this child only send lines")
 
 // obey does what a client says on another channel than ChannelStdin: the end of
-// its input can end a line.
+// its input can end a line, and a pause is its own.
 func (c *MuxClient) obey(channel byte, message []byte) {
 	switch {
+	case channel == ChannelControl && c.protocol == ProtocolWspipe && c.obeyPause(parseControl(message)):
 	case channel != ChannelClose || c.protocol == ProtocolV4 || string(message) != string([]byte{ChannelStdin}):
 		c.ignored(errForOne)
 	case len(c.line) > 0:

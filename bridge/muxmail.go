@@ -96,6 +96,7 @@ func (m *Mux) dismiss(id string, end End) {
 	}
 	m.mail.flush()
 	if c.usesChannels() && end.Code == websocket.StatusNormalClosure {
+		c.wire.Out.seal() // what a pause keeps back comes before
 		c.outlet.settle(onChannel(ChannelStatus, Status{Status: StatusSuccess}))
 	}
 	c.finish(end)
@@ -181,11 +182,12 @@ func (l *mail) post() {
 	l.flush()
 	for _, c := range l.touched {
 		c.wire.Out.Release()
-		c.judge(c.wire.Out.Waiting(), c.fresh)
+		c.judge(c.wire.Out.backlog(), c.fresh)
 		c.held, c.fresh = false, 0
 	}
 	if l.slow == SlowBlock {
 		for _, c := range l.touched {
+			c.wire.Out.ready()
 			c.wire.Out.waitUnless(maxUnsent, &c.over) // fails if it goes meanwhile
 		}
 	}

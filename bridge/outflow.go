@@ -22,7 +22,7 @@ type Outflow struct {
 	size    atomic.Int64 // of what waits, in bytes; changed with mu held
 	mu      sync.Mutex
 	change  sync.Cond // on mu: less waits, or err is set
-	waiting []segment // what the kernel has not taken; none is empty
+	waiting segments  // what the kernel has not taken; none is empty
 	taken   int       // of waiting[0]
 	total   int64     // bytes written and waiting, ever
 	held    bool      // Hold was called
@@ -30,24 +30,11 @@ type Outflow struct {
 	sealed  bool      // seal was called
 	writing bool      // the goroutine runs
 	err     error     // why nothing more is written
-}
 
-// segment is some of what waits: a pooled block, a burst that other flows have,
-// too, or copies of small ones.
-type segment struct {
-	b      []byte
-	burst  *burst // nil for a block; what is known of copies together
-	cut    bool   // b is not all of the burst
-	copies bool
+	paused atomic.Bool // between pause and proceed; changed with mu held
+	kept   segments    // bursts that have come meanwhile
+	behind int         // of them, in bytes
 }
-
-const (
-	// smallBurst is up to which size a burst that waits is copied, in bytes: a
-	// reference would cost more.
-	smallBurst = 1 << 10
-	// maxCopies is how much is copied behind one another.
-	maxCopies = 32 << 10
-)
 
 // newOutflow returns an Outflow into w, which it closes with Close.
 func newOutflow(w io.WriteCloser) *Outflow {
@@ -98,12 +85,16 @@ func (o *Outflow) keep(p []byte) {
 }
 
 // writeBurst is Write for what is kept as it is, not copied, and may not change
-// any more. It returns how much waits now.
+// any more. It returns how much waits now, or is kept back by a pause.
 func (o *Outflow) writeBurst(b *burst) (waiting int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.err != nil || o.ending || o.sealed {
+	switch {
+	case o.err != nil || o.ending || o.sealed:
 		return 0
+	case o.paused.Load():
+		o.keepBack(b)
+		return o.Waiting() + o.behind
 	}
 	o.total += int64(len(b.frames))
 	n := 0
@@ -112,7 +103,7 @@ func (o *Outflow) writeBurst(b *burst) (waiting int) {
 	}
 	if n < len(b.frames) && o.err == nil {
 		o.size.Add(int64(len(b.frames) - n))
-		o.keepBurst(segment{b: b.frames[n:], burst: b, cut: n > 0})
+		o.waiting.addBurst(segment{b: b.frames[n:], burst: b, cut: n > 0})
 		if !o.held {
 			o.flush()
 		}
@@ -120,46 +111,26 @@ func (o *Outflow) writeBurst(b *burst) (waiting int) {
 	return o.Waiting()
 }
 
-// keepBurst adds s to what waits.
-func (o *Outflow) keepBurst(s segment) {
-	if len(s.b) > smallBurst || s.cut {
-		o.waiting = append(o.waiting, s)
-		return
-	}
-	last := len(o.waiting) - 1
-	if last < 0 || !o.waiting[last].copies || o.waiting[last].burst.whole != s.burst.whole || len(o.waiting[last].b) > maxCopies {
-		o.waiting = append(o.waiting, segment{burst: &burst{whole: s.burst.whole}, copies: true})
-		last++
-	}
-	l := &o.waiting[last]
-	l.b = append(l.b, s.b...) // who writes the front has its own slice
-	l.burst.messages += s.burst.messages
-}
-
-// seal makes writeBurst drop what comes from now on.
+// seal makes writeBurst drop what comes from now on, and pause do nothing. What
+// is kept back goes first.
 func (o *Outflow) seal() {
 	o.mu.Lock()
+	o.letGo()
 	o.sealed = true
 	o.mu.Unlock()
 }
 
 // dropBursts drops bursts of whole messages, oldest first, until no more than
-// limit bytes wait, and returns how many messages these were.
+// limit bytes wait or are kept back, and returns how many messages these were.
 func (o *Outflow) dropBursts(limit int) (messages int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for i := 1; i < len(o.waiting) && o.Waiting() > limit; { // the first may be being written
-		if s := o.waiting[i]; s.burst != nil && !s.cut && s.burst.whole {
-			o.size.Add(-int64(len(s.b)))
-			messages += s.burst.messages
-			copy(o.waiting[1:], o.waiting[:i]) // what stays is short, and what follows may be long
-			o.forgetFirst()
-			continue
-		}
-		i++
-	}
+	messages, size := o.waiting.dropBursts(1, o.Waiting()+o.behind-limit) // the first may be being written
+	o.size.Add(-int64(size))
+	more, size := o.kept.dropBursts(0, o.Waiting()+o.behind-limit)
+	o.behind -= size
 	o.change.Broadcast()
-	return messages
+	return messages + more
 }
 
 // Hold makes Write gather until Release.
@@ -215,20 +186,10 @@ func (o *Outflow) take(n int) {
 		if first.burst == nil {
 			putBlock(first.b)
 		}
-		o.forgetFirst()
+		o.waiting.forgetFirst()
 		o.taken = 0
 	}
 	o.change.Broadcast()
-}
-
-// forgetFirst takes waiting[0] off, in the same time however much waits.
-func (o *Outflow) forgetFirst() {
-	o.waiting[0] = segment{}
-	if len(o.waiting) == 1 {
-		o.waiting = o.waiting[:0] // which keeps the room
-	} else {
-		o.waiting = o.waiting[1:]
-	}
 }
 
 // maxWrite is how much the goroutine writes at once, in bytes: what waits gets
@@ -267,6 +228,7 @@ func (o *Outflow) fail(err error) {
 	if o.err == nil {
 		o.err = err
 		o.waiting, o.taken = nil, 0
+		o.kept, o.behind = nil, 0
 		o.size.Store(0)
 		o.change.Broadcast()
 	}

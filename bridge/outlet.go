@@ -23,6 +23,8 @@ type outlet struct {
 
 // flow is where messages end up. Outflow is one.
 type flow interface {
+	// ready waits while nothing is to be sent.
+	ready()
 	// Hold gathers what is sent until Release.
 	Hold()
 	Release()
@@ -45,6 +47,7 @@ func newOutlet(ws *websocket.Conn, flow flow) outlet {
 
 // begin lets the caller send until it calls end; all of that leaves in one write.
 func (o *outlet) begin() error {
+	o.flow.ready() // before mu, which the last words need
 	o.mu.Lock()
 	o.flow.Hold()
 	if o.settled {

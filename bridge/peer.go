@@ -88,14 +88,20 @@ func (p *peer) receiveAll() {
 }
 
 // waitForChild holds the client up while more than maxWaiting bytes wait for
-// the child, and watches meanwhile whether the client is still there.
+// the child, and watches meanwhile whether the client is still there. A pause is
+// no longer than that: the client's word that ends it is not heard, and the child
+// may not read before it can write.
 func (p *peer) waitForChild() {
 	if p.stdin.Waiting() <= maxWaiting {
 		return
 	}
+	paused := p.wire.Out.proceed()
 	stop := p.wire.watchHangup(func() { p.finish(endLost) })
 	p.stdin.waitUnless(maxWaiting/2, &p.over)
 	stop()
+	if paused {
+		p.wire.Out.pause()
+	}
 }
 
 // endOf tells what end a failed receive means.
@@ -128,6 +134,7 @@ func (p *peer) finish(e End) (first bool) {
 		if p.usesChannels() { // before the child is stopped, or its end would be told
 			p.outlet.settle(onChannel(ChannelStatus, failure(e.Reason))) // unless farewell has said all
 		}
+		p.wire.Out.proceed() // whoever waits for the end of a pause has nothing to send any more
 		p.ending()
 		p.tasks.Go(p.closeConn)
 	})

@@ -114,6 +114,7 @@ func (s *Session) sendOutput() {
 	s.output.run(&s.tasks)
 	code, signal := s.child.Exit()
 	s.stopChild() // whoever of the group is left
+	s.wire.Out.ready()
 	if s.usesChannels() {
 		s.farewell(code, signal)
 	}

@@ -76,6 +76,9 @@ const (
 	ControlExit   = "exit"   // the server's when the child has ended
 	ControlSignal = "signal" // the client wants a signal sent
 	ControlResize = "resize" // the client's window has another size
+
+	ControlPause    = "pause"    // the client wants no more output for now
+	ControlContinue = "continue" // it does again
 )
 
 // Status is the message on ChannelStatus, as much of Kubernetes'

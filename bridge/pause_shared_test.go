@@ -1,0 +1,364 @@
+//go:build unix
+
+package bridge
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+)
+
+var onWspipe = link{protocol: ProtocolWspipe}
+
+// settled reads what a client of a shared child, or of a session, gets first.
+func (c *client) settled() {
+	c.t.Helper()
+	if channel, hello := c.channelMessage(); channel != ChannelControl || !strings.Contains(hello, `"hello"`) {
+		c.t.Fatalf("%s on channel %d", hello, channel)
+	}
+	c.expectOn(ChannelStdout, "")
+}
+
+// What a paused viewer does not get is kept for it, if it is little, and comes in
+// order, long messages and short ones; others have it at once.
+func TestPausedViewer(t *testing.T) {
+	t.Parallel()
+	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t)
+			h := startHub(t, child, HubOptions{Slow: policy})
+			paused, other := h.join(onWspipe, Options{}), h.join(link{}, Options{})
+			paused.settled()
+			want := ""
+			for round := range 5 {
+				paused.pause()
+				paused.stillQuiet()
+				before := paused.outlet.total.messages.Load()
+				for i := range 50 {
+					line := strings.Repeat(fmt.Sprint(round, i), 1+i%7*600)
+					child.print(t, line+"\n")
+					other.expect(line)
+					want += line + "\n"
+				}
+				eventually(t, "it has been given to the paused one", func() bool { return paused.outlet.total.messages.Load() >= before+50 })
+				paused.stillQuiet() // although more waits than a client may have that is sent pongs
+				paused.goOn()
+				if got := paused.stdout(len(want)); got != want {
+					t.Fatalf("round %d: %d bytes came, want %d", round, len(got), len(want))
+				}
+				want = ""
+			}
+			paused.pause()
+			paused.stillQuiet()
+			child.print(t, "last words\n")
+			other.expect("last words")
+			child.exit(3, "")
+			other.expectClose(1000, "exit 3")
+			paused.stillQuiet() // it has not even the exit
+			paused.goOn()
+			paused.expectOn(ChannelStdout, "last words\n")
+			paused.expectOn(ChannelControl, `{"type":"exit","code":3}`)
+			paused.channelMessage()
+			paused.expectClose(1000, "exit 3")
+		})
+	}
+}
+
+// A viewer that is paused for too long is treated as one that does not read, and
+// takes no more memory.
+func TestViewerPausedForTooLong(t *testing.T) {
+	t.Parallel()
+	const lines = 250_000
+	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop, "block": SlowBlock} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t)
+			h := startHub(t, child, HubOptions{Slow: policy})
+			paused, other := h.join(onWspipe, Options{}), h.join(link{}, Options{})
+			paused.settled()
+			paused.pause()
+			paused.stillQuiet()
+			written := child.trickle(numbered(lines))
+			if policy == SlowBlock {
+				go func() { <-discard(other.client.Conn) }() // ends with the viewer
+				paused.heldUp(written)
+				paused.goOn()
+				if paused.stdout(len(numbered(lines))) != numbered(lines) {
+					t.Error("the output is another")
+				}
+				return
+			}
+			for i := range lines {
+				if i%1000 == 0 && paused.wire.Out.backlog() > 2*maxBehind {
+					t.Fatalf("%d bytes wait", paused.wire.Out.backlog())
+				}
+				other.expect(fmt.Sprint(i + 1))
+			}
+			switch policy {
+			case SlowDrop:
+				paused.stillQuiet()
+				paused.goOn()
+				paused.expectTheEndOf(numbered(lines))
+				child.exit(0, "")
+			default:
+				expectSlow(paused.client)
+			}
+		})
+	}
+}
+
+// expectTheEndOf reads the end of text, but no more of it than may wait.
+func (v *viewer) expectTheEndOf(text string) {
+	v.t.Helper()
+	got := ""
+	for !strings.HasSuffix(got, text[len(text)-10:]) {
+		got += v.stdout(1)
+	}
+	if len(got) > 2*maxBehind || len(got) < maxBehind/2 || !strings.HasSuffix(text, got) {
+		v.t.Errorf("%d bytes came, %.20q to %q", len(got), got, got[max(0, len(got)-20):])
+	}
+}
+
+// expectSlow reads to the close frame of one who was too slow.
+func expectSlow(c *client) {
+	c.t.Helper()
+	for {
+		f, err := c.frame()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if f.first == fin|opClose {
+			if !strings.HasPrefix(string(f.payload[2:]), "too slow: ") {
+				c.t.Errorf("closed with %q", f.payload)
+			}
+			return
+		}
+	}
+}
+
+// TestPausedViewerEnds: a client of a shared child that goes in a pause, or is to go,
+// keeps nobody.
+func TestPausedViewerEnds(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*viewer){
+		"closes":         func(v *viewer) { v.client.Close() },
+		"resets":         func(v *viewer) { v.reset() },
+		"says so":        func(v *viewer) { v.write(closeFrame(1000, "")) },
+		"shutdown":       func(v *viewer) { v.Shutdown() },
+		"breaks a rule":  func(v *viewer) { v.write([]byte{0xff, 0x80, 0, 0, 0, 0}) },
+		"abort":          func(v *viewer) { v.Abort() },
+		"the child's":    func(v *viewer) { v.hub.Stop(); v.goOn() },
+		"the child's, 2": func(v *viewer) { v.hub.Stop(); v.client.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := startHub(t, startShell(t, "read go; exec yes"), HubOptions{Slow: SlowBlock})
+			v, other := h.join(onWspipe, Options{}), h.join(link{}, Options{})
+			v.settled()
+			v.pause()
+			v.stillQuiet()
+			other.send("go")
+			other.expect("y", "y", "y")
+			go func() { <-discard(other.client.Conn) }() // ends with the viewer
+			end(v)
+			for { // until it is closed, or has closed
+				if f, err := v.frame(); err != nil || f.first == fin|opClose {
+					break
+				}
+			}
+			v.client.Close()
+			v.summary()
+		})
+	}
+}
+
+// A client of a mux is paused alone; the child's order to close comes after what was
+// sent before.
+func TestPausedMuxClient(t *testing.T) {
+	t.Parallel()
+	s := startMux(t, HubOptions{})
+	paused, other := s.join(onWspipe, Options{}), s.join(onWspipe, Options{})
+	paused.settled()
+	other.settled()
+	paused.pause()
+	paused.stillQuiet()
+	s.print(t, letter("*", "one")+letter(paused.ID(), "two")+letter(other.ID(), "three"))
+	other.expectOn(ChannelStdout, "one\n", "three\n")
+	paused.stillQuiet()
+	paused.client.say(ChannelStdin, "from it\n")
+	s.expectSaid(paused, "from it")
+	paused.goOn()
+	paused.expectOn(ChannelStdout, "one\n", "two\n")
+	paused.pause()
+	paused.stillQuiet()
+	s.print(t, letter("*", "last")+fmt.Sprintf(`{"close":%q,"reason":"bye"}`, paused.ID())+"\n")
+	paused.expectOn(ChannelStdout, "last\n")
+	paused.expectOn(ChannelStatus, success)
+	paused.expectClose(1000, "bye")
+	other.expectOn(ChannelStdout, "last\n")
+}
+
+// A client of a mux that is paused for too long is treated as slow, too.
+func TestMuxClientPausedForTooLong(t *testing.T) {
+	t.Parallel()
+	const letters = 60_000
+	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop, "block": SlowBlock} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startMux(t, HubOptions{Slow: policy})
+			paused, other := s.join(onWspipe, Options{}), s.join(link{}, Options{})
+			paused.settled()
+			paused.pause()
+			paused.stillQuiet()
+			var text strings.Builder
+			for i := range letters {
+				text.WriteString(letter("*", fmt.Sprintf("%030d", i)))
+			}
+			written := s.trickle(text.String())
+			if policy == SlowBlock {
+				go func() { <-discard(other.client.Conn) }() // ends with the client
+				paused.heldUp(written)
+				paused.goOn()
+				eventually(t, "all is written", func() bool { return written.Load() == int64(text.Len()) })
+				go func() { <-discard(paused.client.Conn) }() // as this
+				return
+			}
+			for i := range letters {
+				if i%1000 == 0 && paused.wire.Out.backlog() > 2*maxBehind {
+					t.Fatalf("%d bytes wait", paused.wire.Out.backlog())
+				}
+				other.expect(fmt.Sprintf("%030d", i))
+			}
+			switch policy {
+			case SlowDisconnect:
+				expectSlow(paused.client)
+			case SlowDrop:
+				paused.stillQuiet()
+				if n := paused.wire.Out.backlog(); n < maxBehind/2 || paused.lost.Load() == 0 {
+					t.Errorf("%d bytes wait, %d messages are lost", n, paused.lost.Load())
+				}
+			}
+		})
+	}
+}
+
+// A session's child is held up by a paused client, and the client that is lost and
+// comes back has no pause any more.
+func TestPausedAttachment(t *testing.T) {
+	t.Parallel()
+	const last = 300_000
+	text := numbered(last)
+	child := newPuppet(t)
+	r := startResumableOver(t, link{network: "tcp", protocol: ProtocolWspipe}, child, ResumeOptions{Options: named, Channels: true, Buffer: 256 << 10})
+	a := r.come(-1)
+	a.settled()
+	a.pause()
+	a.stillQuiet()
+	written := child.trickle(text)
+	eventually(t, "the child has to wait", func() bool { return written.Load() >= pipeful && r.journal.full() })
+	a.stillQuiet()
+	if n := written.Load(); n > 512<<10 {
+		t.Errorf("the child has written %d bytes", n)
+	}
+	a.goOn()
+	got, messages := a.some(len(text) / 2)
+	a.pause()
+	a.quiet(func(m []byte) {
+		got += string(m[1:])
+		messages++
+	})
+	a.vanish()
+	a = r.come(int64(messages))
+	a.settled()
+	got += a.stdout(len(text) - len(got))
+	if got != text {
+		t.Error("the output is another")
+	}
+	a.pause()
+	a.stillQuiet()
+	child.exit(3, "")
+	a.stillQuiet()
+	a.vanish()
+	a = r.come(-1)
+	a.settled()
+	for channel := ChannelStdout; channel != ChannelControl; {
+		channel, _ = a.channelMessage()
+	}
+	a.channelMessage()
+	a.expectClose(1000, "exit 3")
+	a.summary()
+	wait(t, "the end of the session", r.ended)
+	r.ended <- ""
+}
+
+// some reads n bytes of stdout at least, and counts messages.
+func (a *attachment) some(n int) (got string, messages int) {
+	a.client.t.Helper()
+	for len(got) < n {
+		got += a.stdout(1)
+		messages++
+	}
+	return got, messages
+}
+
+// TestPausesAndEndsAtRandom: whoever pauses and goes on, at any moment, gets every
+// byte, and whatever ends it meanwhile does.
+func TestPausesAndEndsAtRandom(t *testing.T) {
+	t.Parallel()
+	const last = 100_000
+	ends := []func(*session){
+		func(*session) {}, // the child's exit
+		func(*session) {},
+		func(s *session) { s.Session.Shutdown() },
+		func(s *session) { s.client.Close() },
+		func(s *session) { s.Write(closeFrame(1000, "")) },
+		func(s *session) { s.Session.Abort() },
+	}
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(5, seed))
+			end := ends[random.IntN(len(ends))]
+			endAt := random.IntN(last * 5)
+			s := onChannels(t, ProtocolWspipe, startShell(t, fmt.Sprintf("seq %d & seq %d >&2; wait", last, last)), named)
+			s.greeted()
+			var talking sync.WaitGroup
+			talking.Go(func() { // ends with the connection
+				for {
+					for range 1 + random.IntN(3) {
+						s.Write(maskedFrame(fin|opBinary, []byte("\x05"+`{"type":"pause"}`)))
+					}
+					s.Write(maskedFrame(fin|opBinary, []byte("\x00input\n")))
+					if _, err := s.Write(maskedFrame(fin|opBinary, []byte("\x05"+`{"type":"continue"}`))); err != nil {
+						return
+					}
+				}
+			})
+			var streams [6]strings.Builder
+			total := 0
+			for {
+				f, err := s.frame()
+				if err != nil || f.first == fin|opClose {
+					break
+				}
+				streams[f.payload[0]].Write(f.payload[1:])
+				if before := total; before <= endAt {
+					if total += len(f.payload); total > endAt {
+						end(s)
+					}
+				}
+			}
+			s.client.Close()
+			talking.Wait()
+			for i := 1; i <= 2; i++ {
+				if got := streams[i].String(); !strings.HasPrefix(numbered(last), got) || len(got) < len(numbered(last)) && streams[ChannelControl].Len() > 0 {
+					t.Errorf("%d bytes came of stream %d, want %d", len(got), i, len(numbered(last)))
+				}
+			}
+			s.summary()
+		})
+	}
+}

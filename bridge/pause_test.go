@@ -1,0 +1,357 @@
+//go:build unix
+
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func (c *client) pause() { c.say(ChannelControl, `{"type":"pause"}`) }
+func (c *client) goOn()  { c.say(ChannelControl, `{"type":"continue"}`) }
+
+// quietRounds is after how many pongs in a row, and nothing else, nothing is under
+// way any more.
+const quietRounds = 20
+
+// quiet reads until only pongs come, and hands over what comes of the streams.
+func (c *client) quiet(message func(m []byte)) {
+	c.t.Helper()
+	for rounds, pings := 0, 0; rounds < quietRounds; {
+		pings++
+		ping := fmt.Sprint(pings)
+		c.write(maskedFrame(fin|opPing, []byte(ping)))
+		for pong := false; !pong; {
+			c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+			if _, err := c.br.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) {
+				break // who has much to send answers no ping
+			}
+			c.SetReadDeadline(time.Now().Add(patience))
+			f, err := c.frame()
+			switch {
+			case err != nil:
+				c.t.Fatalf("instead of a pong: %v", err)
+			case f.first == fin|opPong:
+				if pong = string(f.payload) == ping; pong { // else it is late
+					rounds++
+				}
+			case f.first == fin|opBinary && (f.payload[0] == ChannelStdout || f.payload[0] == ChannelStderr):
+				message(f.payload)
+				rounds = 0
+			case f.first != fin|opPing:
+				c.t.Fatalf("in a pause %#x %.100q", f.first, f.payload)
+			}
+		}
+	}
+	c.SetReadDeadline(time.Now().Add(patience))
+}
+
+// stillQuiet fails if anything but pongs comes.
+func (c *client) stillQuiet() {
+	c.t.Helper()
+	c.quiet(func(m []byte) { c.t.Fatalf("in a pause %d bytes came: %.100q", len(m), m) })
+}
+
+// stdout reads n bytes of it.
+func (c *client) stdout(n int) string {
+	c.t.Helper()
+	var got strings.Builder
+	for got.Len() < n {
+		channel, payload := c.channelMessage()
+		if channel != ChannelStdout {
+			c.t.Fatalf("%.200q on channel %d after %d bytes of %d", payload, channel, got.Len(), n)
+		}
+		got.WriteString(payload)
+	}
+	return got.String()
+}
+
+// numbered returns n lines, each with its number.
+func numbered(n int) string { return strings.Join(numbers(1, n), "\n") + "\n" }
+
+// trickle writes text to the puppet's stdout, as far as it is read, and counts.
+func (p *puppet) trickle(text string) (written *atomic.Int64) {
+	written = new(atomic.Int64)
+	go func() { // ends when all is read, or the child has ended
+		for rest := text; rest != ""; {
+			n, err := io.WriteString(p.far[1], rest[:min(1000, len(rest))])
+			written.Add(int64(n))
+			if err != nil {
+				return
+			}
+			rest = rest[n:]
+		}
+	}()
+	return written
+}
+
+// pipeful is about what a pipe holds, in bytes, when it is written to in lines.
+const pipeful = 60_000
+
+// heldUp waits, in a pause, until the child writes no more, which must be soon.
+func (c *client) heldUp(written *atomic.Int64) {
+	c.t.Helper()
+	eventually(c.t, "the child has filled the pipe", func() bool { return written.Load() >= pipeful })
+	for before := int64(-1); written.Load() != before; {
+		before = written.Load()
+		c.stillQuiet()
+	}
+	if n := written.Load(); n > 2*pipeful+blockSize {
+		c.t.Errorf("the child has written %d bytes", n)
+	}
+}
+
+// In a pause the child is held up as by a client that does not read. What the client
+// says, and its pings, work as ever, and nothing is lost.
+func TestPauseHoldsTheChildUp(t *testing.T) {
+	t.Parallel()
+	for name, l := range map[string]link{"TCP": {}, "TLS": {tls: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l.protocol = ProtocolWspipe
+			child := newPuppet(t)
+			s := startOver(t, l, child, Options{ID: "the session", Terminal: true})
+			s.expectOn(ChannelControl, `{"type":"hello","session":"the session","pty":true,"pid":1}`)
+			s.expectOn(ChannelStdout, "")
+			text := numbered(200_000)
+			s.goOn() // without a pause
+			s.pause()
+			s.pause()
+			s.stillQuiet()
+			written := child.trickle(text)
+			s.heldUp(written)
+			s.say(ChannelStdin, "input\n")
+			child.read(t, len("input\n"))
+			s.say(ChannelControl, `{"type":"signal","signal":"INT"}`)
+			s.say(ChannelControl, `{"type":"resize","cols":100,"rows":30}`)
+			for _, want := range []string{"signal INT", "size 100x30"} {
+				if got := wait(t, "what the child is told", child.told); got != want {
+					t.Errorf("the child is told %s, want %s", got, want)
+				}
+			}
+			s.stillQuiet()
+			s.goOn()
+			s.goOn()
+			if s.stdout(len(text)) != text {
+				t.Error("the output is another")
+			}
+			child.exit(0, "")
+			s.expectOn(ChannelControl, `{"type":"exit","code":0}`)
+			s.expectOn(ChannelStatus, success)
+			s.expectClose(1000, "exit 0")
+		})
+	}
+}
+
+// Both streams of a flood stop, again and again, and no byte of either is lost.
+func TestPausesInAFlood(t *testing.T) {
+	t.Parallel()
+	const last = 200_000
+	s := onChannels(t, ProtocolWspipe, startShell(t, fmt.Sprintf("seq %d >&2 & seq %d; wait; read end; exit 3", last, last)), named)
+	s.greeted()
+	var streams [3]strings.Builder
+	for i := 0; streams[1].Len()+streams[2].Len() < 2*len(numbered(last)); i++ {
+		if i%50 == 10 {
+			s.pause()
+			s.quiet(func(m []byte) { streams[m[0]].Write(m[1:]) })
+			eventually(t, "nothing waits for the client", func() bool { return s.wire.Out.Waiting() == 0 })
+			s.goOn()
+			continue // all may have come
+		}
+		channel, payload := s.channelMessage()
+		streams[channel].WriteString(payload)
+	}
+	s.say(ChannelStdin, "end\n")
+	s.expectOn(ChannelControl, `{"type":"exit","code":3}`)
+	s.expectOn(ChannelStatus, failed("3", "exit status 3"))
+	s.expectClose(1000, "exit 3")
+	for i := 1; i <= 2; i++ {
+		if streams[i].String() != numbered(last) {
+			t.Errorf("%d bytes came of stream %d, want %d", streams[i].Len(), i, len(numbered(last)))
+		}
+	}
+}
+
+// A child that exits in a pause is gone, but all that tells of it comes after the
+// pause.
+func TestChildExitsInAPause(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		text, signal, exit string
+		code               int
+	}{
+		"with output": {numbered(10_000), "", `{"type":"exit","code":0}`, 0},
+		"without":     {"", "", `{"type":"exit","code":3}`, 3},
+		"killed":      {numbered(10_000), "KILL", `{"type":"exit","signal":"KILL"}`, 137},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			child := newPuppet(t)
+			s := onChannels(t, ProtocolWspipe, child, named)
+			s.greeted()
+			s.pause()
+			s.stillQuiet()
+			written := child.trickle(test.text)
+			eventually(t, "all is written", func() bool { return written.Load() == int64(len(test.text)) })
+			child.exit(test.code, test.signal)
+			s.stillQuiet()
+			s.goOn()
+			if got := s.stdout(len(test.text)); got != test.text {
+				t.Errorf("%d bytes came, want %d", len(got), len(test.text))
+			}
+			s.expectOn(ChannelControl, test.exit)
+			s.channelMessage()
+			s.expectClose(1000, endExit(test.code, test.signal, false).Reason)
+		})
+	}
+}
+
+// So it is with one that has closed its output before: nothing else waits there.
+func TestSilentChildExitsInAPause(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	s := onChannels(t, ProtocolWspipe, child, named)
+	s.greeted()
+	child.far[1].Close()
+	child.far[2].Close()
+	s.stillQuiet() // the session has read to the end of both by then
+	s.pause()
+	s.stillQuiet()
+	child.exit(3, "")
+	s.stillQuiet()
+	s.goOn()
+	s.expectOn(ChannelControl, `{"type":"exit","code":3}`)
+	s.channelMessage()
+	s.expectClose(1000, "exit 3")
+}
+
+// Each end ends a paused session as any other, at once, whether the child goes on or
+// has ended.
+func TestEndsInAPause(t *testing.T) {
+	t.Parallel()
+	soon := 200 * time.Millisecond
+	for name, test := range map[string]struct {
+		opt    Options
+		end    func(*session)
+		code   int
+		reason string // of our close frame, if there is one
+	}{
+		"client closes":  {Options{}, func(s *session) { s.client.Close() }, 1006, ""},
+		"client resets":  {Options{}, func(s *session) { s.reset() }, 1006, ""},
+		"client's frame": {Options{}, func(s *session) { s.write(closeFrame(4321, "bye")) }, 4321, ""},
+		"abort":          {Options{}, func(s *session) { s.Session.Abort() }, 1006, ""},
+		"shutdown":       {Options{}, func(s *session) { s.Session.Shutdown() }, 1001, "server shutting down"},
+		"max runtime":    {Options{MaxRuntime: soon}, func(*session) {}, 4001, "max runtime"},
+		"idle timeout":   {Options{IdleTimeout: soon}, func(*session) {}, 4002, "idle timeout"},
+		"no pongs":       {Options{PingInterval: soon}, func(*session) {}, 1008, "no answer to pings"},
+		"too big":        {Options{MaxMessage: 10}, func(s *session) { s.say(ChannelStdin, "much too long") }, 1009, "message over 10 bytes"},
+	} {
+		for what, script := range map[string]string{"running": "exec yes", "exited": "printf 'last words'"} {
+			t.Run(name+"/"+what, func(t *testing.T) {
+				t.Parallel()
+				opt := test.opt
+				opt.ID = named.ID
+				s := onChannels(t, ProtocolWspipe, startShell(t, "read go; "+script), opt)
+				s.greeted()
+				s.pause()
+				s.say(ChannelStdin, "go\n")
+				if what == "exited" {
+					wait(t, "the child's exit", s.child.(*shell).exited)
+				}
+				test.end(s)
+				if test.reason != "" {
+					s.toStatus(failure(test.reason))
+					s.expectClose(test.code, test.reason)
+				}
+				if sum := s.summary(); int(sum.Code) != test.code {
+					t.Errorf("summary %+v, want code %d", sum, test.code)
+				}
+			})
+		}
+	}
+}
+
+// toStatus expects status, and no other message, before the end.
+func (s *session) toStatus(status Status) {
+	s.t.Helper()
+	for {
+		f, err := s.frame()
+		switch {
+		case err != nil:
+			s.t.Fatal(err)
+		case f.first == fin|opPing || f.first == fin|opPong:
+		case string(f.payload) != string(onChannel(ChannelStatus, status)):
+			s.t.Fatalf("in a pause %.100q", f.payload)
+		default:
+			return
+		}
+	}
+}
+
+// A client that sends more than may wait for the child is not heard before the child
+// has read some of that, and that may have to write first: a pause does not make
+// them wait for each other for ever.
+func TestPauseIsNoDeadlock(t *testing.T) {
+	t.Parallel()
+	text := numbered(800_000)
+	s := onChannels(t, ProtocolWspipe, startShell(t, "exec cat"), named)
+	s.greeted()
+	s.pause()
+	s.stillQuiet()
+	go func() { // ends when all is read
+		for rest := text; rest != ""; {
+			n := min(len(rest), 100_000)
+			s.client.Write(maskedFrame(fin|opBinary, append([]byte{ChannelStdin}, rest[:n]...)))
+			rest = rest[n:]
+		}
+		s.client.Write(maskedFrame(fin|opBinary, []byte("\x05"+`{"type":"continue"}`)))
+		s.client.Write(maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin}))
+	}()
+	if s.stdout(len(text)) != text {
+		t.Error("the echo is another")
+	}
+	s.expectOn(ChannelControl, `{"type":"exit","code":0}`)
+}
+
+// The pause goes on when the client can be heard again.
+func TestPauseGoesOnAfterMuchInput(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	s := onChannels(t, ProtocolWspipe, child, named)
+	s.greeted()
+	s.pause()
+	for range 2 * maxWaiting / 50_000 {
+		go s.client.Write(maskedFrame(fin|opBinary, make([]byte, 50_000))) // ends when it is read
+	}
+	eventually(t, "the client is held up", func() bool { return s.stdin.Waiting() > maxWaiting && !s.wire.Out.paused.Load() })
+	child.print(t, "the client is not heard")
+	s.stdout(len("the client is not heard"))
+	go io.Copy(io.Discard, child.far[0]) // ends with stdin
+	eventually(t, "all is read", func() bool { return s.in.total.messages.Load() == 2*maxWaiting/50_000 })
+	eventually(t, "the child has it", func() bool { return s.stdin.Waiting() == 0 })
+	s.stillQuiet()
+	child.print(t, "the client is heard")
+	s.stillQuiet()
+	s.goOn()
+	s.stdout(len("the client is heard"))
+}
+
+// Kubernetes' clients know of no pause.
+func TestPauseIsForWspipeOnly(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{ProtocolV5, ProtocolV4} {
+		child := newPuppet(t)
+		s := onChannels(t, protocol, child, named)
+		s.greeted()
+		s.pause()
+		s.stillQuiet()
+		child.print(t, "output")
+		s.expectOn(ChannelStdout, "output")
+	}
+}
