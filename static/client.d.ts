@@ -63,6 +63,11 @@ export interface Socket extends Omit<WebSocket, 'addEventListener' | 'removeEven
    * would wait than `queue` says; an InvalidStateError before the first connection, as a WebSocket.
    */
   send(data: string | ArrayBufferLike | Blob | ArrayBufferView): void;
+  /**
+   * Drops the connection, as a failing network would, and makes another one at once; or does not wait for the next
+   * attempt. Throws an InvalidStateError before the first connection, after the end, and without `resume`.
+   */
+  reconnect(): void;
   addEventListener<K extends keyof SocketEventMap>(type: K, listener: (this: WebSocket, event: SocketEventMap[K]) => any, options?: boolean | AddEventListenerOptions): void;
   addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
   removeEventListener<K extends keyof SocketEventMap>(type: K, listener: (this: WebSocket, event: SocketEventMap[K]) => any, options?: boolean | EventListenerOptions): void;

@@ -111,14 +111,19 @@ class Socket extends EventTarget {
     setTimeout(() => this.#end({ code: 1006, reason: '', wasClean: false }));
   }
 
+  reconnect() {
+    if (this.#state !== OPEN || !this.#session) throw new DOMException('There is no session to go on with.', 'InvalidStateError');
+    this.#lost(1006);
+    if (this.#state === OPEN) this.#dial();
+  }
+
   #dial() {
     clearTimeout(this.#timer);
     const url = new URL(this.#url);
     if (this.#session) addParameter(url, 'wspipe_session', this.#session.id);
     if (this.#session && this.#goesOn) addParameter(url, 'wspipe_after', this.#received);
-    const ws = new WebSocket(url, this.#protocols);
+    const ws = this.#ws = new WebSocket(url, this.#protocols);
     ws.binaryType = 'arraybuffer'; // the first byte may decide whether a message counts
-    this.#ws = ws;
     const on = (type, handle) => ws.addEventListener(type, (event) => ws === this.#ws && handle(event));
     on('open', () => this.#opened());
     on('message', (event) => this.#message(event));
@@ -135,8 +140,7 @@ class Socket extends EventTarget {
     this.#receivedBefore = this.#received;
     if (this.#state === CONNECTING) {
       this.#state = OPEN;
-      this.dispatchEvent(new Event('open'));
-      return;
+      return void this.dispatchEvent(new Event('open'));
     }
     for (const message of this.#queue) this.#ws.send(message);
     this.#queue = [];
@@ -197,10 +201,7 @@ class Socket extends EventTarget {
     const on = (target, type, handle) => target?.addEventListener?.(type, handle, { signal: this.#page.signal });
     const hurry = () => this.#state === OPEN && !this.#ws && this.#dial();
     const away = () => this.#session.store();
-    const back = () => {
-      this.#session.unstore();
-      hurry();
-    };
+    const back = () => (this.#session.unstore(), hurry());
     on(globalThis, 'pagehide', away);
     on(globalThis, 'pageshow', (event) => event.persisted && back());
     // A hidden page may be dropped without another event, and loaded anew later.
