@@ -33,13 +33,18 @@ const markedBytes = 4 << 10
 // flight, and the rest for what is not sent.
 func (r *reader) lags() bool { return r != nil && r.behind > r.journal.max/4 }
 
-// chokes reports whether so much is in flight that no more should be.
+// chokes reports whether so much is in flight that no more should be: with another
+// batch it would be more than half.
 func (r *reader) chokes() bool {
-	if r.inFlight > r.journal.max/2 {
+	most := r.journal.max/2 - r.maxBatch()
+	if r.inFlight > most {
 		r.hear()
 	}
-	return r.inFlight > r.journal.max/2
+	return r.inFlight > most
 }
+
+// maxBatch is how much a batch costs at most, if it is more than one entry.
+func (r *reader) maxBatch() int { return r.journal.max / 8 }
 
 // has reports whether the client's host has acknowledged entry i, or had it before.
 func (r *reader) has(i int) bool {
@@ -126,9 +131,10 @@ func (r *reader) gather() {
 			j.change.Broadcast()
 		}
 	}
-	size := 0
+	size, cost := 0, 0
 	for i := range rest {
-		if size >= maxUnsent || i > 0 && size+len(rest[i].payload) > maxBurst {
+		cost += rest[i].cost()
+		if size >= maxUnsent || i > 0 && (size+len(rest[i].payload) > maxBurst || cost > r.maxBatch()) {
 			break
 		}
 		r.batch = append(r.batch, rest[i])

@@ -73,7 +73,7 @@ func TestResumeKeepsWhatIsNotAcknowledged(t *testing.T) {
 	eventually(t, "as much is in flight as may be", func() bool {
 		r.journal.mu.Lock()
 		defer r.journal.mu.Unlock()
-		return r.journal.reader.inFlight > r.journal.max/2
+		return r.journal.reader.chokes()
 	})
 	a.vanish()
 	a = r.come(0)
@@ -92,9 +92,17 @@ func TestResumeKeepsSomeHistory(t *testing.T) {
 		a := r.come(-1)
 		n := int64(20_000 + rand.N(10_000))
 		for range n {
-			a.expect("y") // and as much as its bufio.Reader holds has come, too
+			a.expect("y")
+		}
+		for ; a.br.Buffered() > 16<<10; n++ { // in a quarter of the buffer there is room for that
+			a.expect("y")
 		}
 		eventually(t, "the child has to wait", r.journal.full)
+		r.journal.mu.Lock()
+		if most := r.journal.reader.inFlight; most > r.journal.max/2 {
+			t.Errorf("%d bytes are in flight, more than half of %d", most, r.journal.max)
+		}
+		r.journal.mu.Unlock()
 		a.vanish()
 		r.come(n).vanish()
 	}
