@@ -24,7 +24,7 @@ type authenticator struct {
 	certificate bool                 // TLS.ClientCA
 	login       *login               // Auth.Basic; nil if off, like the next two
 	passwords   *watched[*passwords] // Auth.HtpasswdFile
-	tokens      *watched[tokenSums]  // Auth.TokenFile
+	tokens      *watched[goodTokens] // Auth.TokenFile
 	proxyHeader string               // Auth.ProxyHeader; empty if off
 	flags       []string             // of the ways of Auth that are on
 }
@@ -66,10 +66,13 @@ func (a *authenticator) reload() {
 	}
 }
 
-// check returns nil if r may come in, and then v says who sends it. Either way r
-// has lost what was to prove that.
-func (a *authenticator) check(r *http.Request, v *visitor) *refusal {
+// check returns nil if r may come in to rt, and then v says who sends it. Either
+// way r has lost what was to prove that.
+func (a *authenticator) check(r *http.Request, rt route, v *visitor) *refusal {
 	sent := a.take(r, v)
+	if !rt.own || !isSafe(r.Method) {
+		sent.passes = nil
+	}
 	var leaf *x509.Certificate
 	if a.certificate {
 		if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
@@ -85,6 +88,9 @@ func (a *authenticator) check(r *http.Request, v *visitor) *refusal {
 		}
 	}
 	v.user, v.authType, v.identity = who.user, who.authType, who.identity
+	if sent.tokenInQuery {
+		v.pass = who.pass
+	}
 	if leaf != nil { // the first newline ends the user's name: no proof can have one in it
 		v.subject = leaf.Subject.String()
 		v.identity = strings.TrimPrefix(v.identity+"\n"+certificateIdentity(leaf), "\n")
@@ -108,11 +114,13 @@ type credentials struct {
 	isBasic        bool     // the next two were in it
 	user, password string
 	tokens         []string // from all places; empty for one that is malformed
+	tokenInQuery   bool
+	passes         []digest // of the cookie, where that counts
 	proxyUsers     []string // what a trusted proxy says
 }
 
 func (c credentials) any() bool {
-	return len(c.authorization) > 0 || len(c.tokens) > 0 || strings.Join(c.proxyUsers, "") != ""
+	return len(c.authorization) > 0 || len(c.tokens) > 0 || len(c.passes) > 0 || strings.Join(c.proxyUsers, "") != ""
 }
 
 // take takes everything out of r that the ways of Auth look at.
@@ -125,7 +133,8 @@ func (a *authenticator) take(r *http.Request, v *visitor) credentials {
 		}
 	}
 	if a.tokens != nil {
-		c.tokens = takeTokens(r)
+		c.tokens, c.tokenInQuery = takeTokens(r)
+		c.passes = takePasses(r.Header)
 	}
 	if c.authorization != nil {
 		r.Header.Del("Authorization")
@@ -140,24 +149,28 @@ func (a *authenticator) take(r *http.Request, v *visitor) credentials {
 }
 
 // proved is who has proved what, in the words of visitor.
-type proved struct{ user, authType, identity string }
+type proved struct{ user, authType, identity, pass string }
 
 // prove finds a right proof in c. The slow one, which costs a bcrypt, comes last.
 func (a *authenticator) prove(ctx context.Context, c credentials) (who proved, ok bool) {
 	if c.isBasic && a.login != nil && a.login.is(c.user, c.password) {
-		return proved{c.user, "Basic", "user " + c.user}, true
+		return proved{user: c.user, authType: "Basic", identity: "user " + c.user}, true
 	}
 	if len(c.proxyUsers) == 1 && c.proxyUsers[0] != "" {
-		return proved{c.proxyUsers[0], "", "user " + c.proxyUsers[0]}, true
+		return proved{user: c.proxyUsers[0], identity: "user " + c.proxyUsers[0]}, true
 	}
 	if a.tokens != nil {
-		if identity, ok := a.tokens.get().identity(c.tokens); ok {
-			return proved{"", "Bearer", identity}, true
+		good := a.tokens.get()
+		if who, ok := good.byTokens(c.tokens); ok {
+			return who, true
+		}
+		if who, ok := good.byPasses(c.passes); ok {
+			return who, true
 		}
 	}
 	if c.isBasic && a.passwords != nil {
 		if p := a.passwords.get(); p.match(ctx, c.user, c.password) {
-			return proved{c.user, "Basic", "user " + c.user}, true
+			return proved{user: c.user, authType: "Basic", identity: "user " + c.user}, true
 		}
 	}
 	return proved{}, false

@@ -20,6 +20,7 @@ import (
 // gate is an HTTP server with nothing but an authenticator.
 type gate struct {
 	*authenticator
+	route   route // that requests are for
 	addr    string
 	log     *logBuffer
 	entered chan struct{} // gets a value of each request, unless it is full
@@ -49,7 +50,7 @@ func newGate(t *testing.T, cfg Config, trusted bool, tlsConfig *tls.Config) *gat
 		case g.entered <- struct{}{}:
 		default:
 		}
-		why := a.check(r, v)
+		why := a.check(r, g.route, v)
 		dump, _ := httputil.DumpRequest(r, false)
 		g.seen <- passage{v, r.RequestURI, r.Header, string(dump) + r.URL.String() + fmt.Sprint(r.Form), why}
 		if why != nil {

@@ -1,54 +1,55 @@
 package server
 
 import (
-	"bytes"
 	"io/fs"
 	"net/http"
-	"path"
 	"strings"
-	"time"
+	"sync"
 
 	"wspipe/static"
 )
 
-// consolePrefix is where the console's page finds its parts.
-const consolePrefix = "/.wspipe/console/"
+// The console's page finds its parts below these.
+const (
+	consolePrefix = ownPrefix + "console/"
+	vendorPrefix  = ownPrefix + "vendor/"
+)
 
 // consolePolicy lets the page run its own files only, and connect anywhere: it
 // may try out any server.
 const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src *; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// consoleTypes are said here and not taken from the system, which may know
-// others: a script of type text/plain would not run.
-var consoleTypes = map[string]string{
-	".html": "text/html; charset=utf-8",
-	".css":  "text/css; charset=utf-8",
-	".js":   "text/javascript; charset=utf-8",
-}
+// consoleFiles are all parts of the console by their paths.
+var consoleFiles = sync.OnceValue(func() map[string]asset {
+	files := make(map[string]asset)
+	fs.WalkDir(static.Console, ".", func(name string, _ fs.DirEntry, _ error) error {
+		if content, err := fs.ReadFile(static.Console, name); err == nil { // else a directory
+			files[ownPrefix+name] = newAsset(name, content)
+		}
+		return nil
+	})
+	return files
+})
 
-// serveConsole answers with the console's page, at whatever path: the page
-// opens the WebSocket of the path that it has been loaded from.
-func serveConsole(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
-	if !isSafe(r.Method) {
-		w.Header().Set("Allow", "GET, HEAD")
-		return &refusal{status: http.StatusMethodNotAllowed, why: "the console is read with GET"}
+// serveConsole answers with a part of the console, or with its page, at whatever
+// other path: the page opens the WebSocket of the path that it has been loaded
+// from.
+func serveConsole(w http.ResponseWriter, r *http.Request, v *visitor, _ func()) *refusal {
+	if why := refuseWrite(w, r, "the console"); why != nil {
+		return why
 	}
-	name, isPart := strings.CutPrefix(r.URL.Path, consolePrefix)
-	if !isPart {
-		name = "index.html"
+	name := r.URL.Path
+	if !strings.HasPrefix(name, consolePrefix) && !strings.HasPrefix(name, vendorPrefix) {
+		name = consolePrefix + "index.html"
+		setPass(w, r, v)
 	}
-	content, err := fs.ReadFile(static.Console, name)
-	if err != nil {
+	file, ok := consoleFiles()[name]
+	if !ok {
 		return &refusal{status: http.StatusNotFound, why: "the console has no such file"}
 	}
-	h := w.Header()
-	h.Set("Content-Type", consoleTypes[path.Ext(name)])
-	h.Set("Content-Security-Policy", consolePolicy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-cache")
-	// Not ServeFileFS, which redirects /x/index.html to /x/.
-	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+	w.Header().Set("Content-Security-Policy", consolePolicy)
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	file.write(w, r)
 	return nil
 }

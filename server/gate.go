@@ -1,22 +1,20 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 )
 
 // admit is the gate: every request passes it before anything is served or
-// started for it. Host, Origin, authentication and limits are asked in this
-// order; the first that objects refuses. The server does not stop before leave is
+// started for it. First it is judged by itself, then by what there is room for;
+// the first rule that objects refuses. The server does not stop before leave is
 // called; for a route that starts a program it frees a slot, too, and the
 // program's end must be told to s.sessions besides.
 func (s *Server) admit(r *http.Request, rt route, v *visitor) (leave func(), why *refusal) {
-	if why, flag := s.origins.refuse(r, rt, hostOf(r, v.scheme())); why != "" {
-		return nil, &refusal{status: http.StatusForbidden, why: why, flag: flag}
-	}
-	if why := s.auth.check(r, v); why != nil {
+	want, why := s.judge(r, rt, v)
+	if why != nil {
 		return nil, why
 	}
 	switch {
@@ -27,46 +25,92 @@ func (s *Server) admit(r *http.Request, rt route, v *visitor) (leave func(), why
 		return nil, shuttingDown
 	case !rt.upgrade:
 		return s.takeSlot(v)
+	case !s.takeOnly():
+		return nil, onlyOne
 	}
-	if why := s.refuseSubprotocols(r); why != nil {
-		return nil, why
-	}
-	if !s.takeOnly() {
-		return nil, &refusal{status: http.StatusServiceUnavailable, why: "this server serves one connection only (--once), and has one"}
-	}
-	if leave, why = s.takeFor(r, v, rt.program); why != nil {
+	if leave, why = s.takeFor(v, rt.program, want); why != nil {
 		s.giveBack()
 	}
 	return leave, why
 }
 
+// rehearse returns why admit would refuse r now, an opening handshake, or nil. It
+// takes nothing of what admit would take. The caller has been admitted himself:
+// the server does not stop meanwhile.
+func (s *Server) rehearse(r *http.Request, rt route, v *visitor) *refusal {
+	want, why := s.judge(r, rt, v)
+	switch {
+	case why != nil:
+		return why
+	case rt.program == nil:
+		return noWebSocket
+	case s.hasOnly():
+		return onlyOne
+	}
+	return s.roomFor(v, rt.program, want)
+}
+
+var (
+	noWebSocket  = &refusal{status: http.StatusNotFound, why: "there is no WebSocket here"}
+	onlyOne      = &refusal{status: http.StatusServiceUnavailable, why: "this server serves one connection only (--once), and has one"}
+	shuttingDown = &refusal{status: http.StatusServiceUnavailable, why: "the server is shutting down"}
+)
+
+// judge asks what depends on r alone: host, Origin and authentication, in this
+// order, and for a WebSocket the subprotocols and the session that it wants. What
+// r says of secrets and sessions is taken out of it.
+func (s *Server) judge(r *http.Request, rt route, v *visitor) (want resumption, why *refusal) {
+	if why, flag := s.origins.refuse(r, rt, hostOf(r, v.scheme())); why != "" {
+		return want, &refusal{status: http.StatusForbidden, why: why, flag: flag}
+	}
+	if why := s.auth.check(r, rt, v); why != nil {
+		return want, why
+	}
+	if rt.program == nil || !rt.upgrade {
+		return want, nil
+	}
+	if why := s.refuseSubprotocols(r); why != nil {
+		return want, why
+	}
+	return takeResumption(r)
+}
+
 // refuseSubprotocols returns why a client that offers only unknown ones is
 // refused, or nil. A server that was given none takes anybody without one.
 func (s *Server) refuseSubprotocols(r *http.Request) *refusal {
-	offered, known := tokens(r.Header.Values("Sec-WebSocket-Protocol")), s.subprotocols()
-	if len(offered) == 0 || len(s.cfg.Subprotocols) == 0 || slices.ContainsFunc(offered, func(name string) bool {
-		return slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(name, k) })
-	}) {
+	if len(s.cfg.Subprotocols) == 0 || len(offered(r)) == 0 || s.chooseSubprotocol(r) != "" {
 		return nil
 	}
 	return &refusal{status: http.StatusBadRequest, why: fmt.Sprintf(
-		"none of the subprotocols that you offer is known; this server has: %s", strings.Join(known, ", "))}
+		"none of the subprotocols that you offer is known; this server has: %s", strings.Join(s.subprotocols(), ", "))}
 }
 
-var shuttingDown = &refusal{status: http.StatusServiceUnavailable, why: "the server is shutting down"}
+// wantsSession reports whether a client is to have a seat in a session, if only to
+// be told that this is lost.
+func (s *Server) wantsSession(want resumption) bool {
+	return want.after > 0 || s.cfg.Resume > 0 && want.id != ""
+}
 
 // takeFor counts a client of p in, or returns why there is no room for it.
-func (s *Server) takeFor(r *http.Request, v *visitor, p *program) (leave func(), why *refusal) {
-	want, why := takeResumption(r)
+func (s *Server) takeFor(v *visitor, p *program, want resumption) (leave func(), why *refusal) {
 	switch {
-	case why != nil:
-		return nil, why
-	case want.after > 0, s.cfg.Resume > 0 && want.id != "":
+	case s.wantsSession(want):
 		return s.takeSession(v, p, want)
 	case s.cfg.Share != ShareNone:
 		return s.takePlace(v, p)
 	}
 	return s.takeSlot(v)
+}
+
+// roomFor returns why takeFor would have no room now, or nil.
+func (s *Server) roomFor(v *visitor, p *program, want resumption) *refusal {
+	switch {
+	case s.wantsSession(want):
+		return tooManyChildren(s.resumables.ask(resumeKey{p.path, v.identity, want.id}, v.addr, want.after))
+	case s.cfg.Share != ShareNone:
+		return cmp.Or(tooManySharers(s.slots.ask(sharer(v.addr))), tooManyChildren(s.shares.ask(p.path)))
+	}
+	return tooManyChildren(s.slots.ask(ownChild(v.addr)))
 }
 
 // takeSession counts v in as the client of a session, which it notes in p.
@@ -77,7 +121,7 @@ func (s *Server) takeSession(v *visitor, p *program, want resumption) (leave fun
 		s.resumables.makeRoom(s.cfg.MaxChildren)
 		rs, flag := s.resumables.join(resumeKey{p.path, v.identity, want.id}, v.addr, want.after)
 		if flag != "" {
-			return nil, tooMany("children run", flag)
+			return nil, tooManyChildren(flag)
 		}
 		if p.resumed = rs; rs != nil {
 			leave = func() { s.resumables.leave(rs) }
@@ -92,9 +136,9 @@ func (s *Server) takeSession(v *visitor, p *program, want resumption) (leave fun
 
 // takeSlot counts a program in, or returns why there is no room for it.
 func (s *Server) takeSlot(v *visitor) (leave func(), why *refusal) {
-	leave, flag := s.slots.take(v.addr)
+	leave, flag := s.slots.take(ownChild(v.addr))
 	if flag != "" {
-		return nil, tooMany("children run", flag)
+		return nil, tooManyChildren(flag)
 	}
 	if !s.sessions.begin() {
 		leave()
@@ -107,14 +151,14 @@ func (s *Server) takeSlot(v *visitor) (leave func(), why *refusal) {
 // no room. It notes in p whose child that is. Only the first needs room for a
 // child.
 func (s *Server) takePlace(v *visitor, p *program) (leave func(), why *refusal) {
-	free, flag := s.slots.takeClient(v.addr)
+	free, flag := s.slots.take(sharer(v.addr))
 	if flag != "" {
-		return nil, tooMany("clients of your address are connected", flag)
+		return nil, tooManySharers(flag)
 	}
 	sh, flag := s.shares.join(p.path)
 	if flag != "" {
 		free()
-		return nil, tooMany("children run", flag)
+		return nil, tooManyChildren(flag)
 	}
 	p.share = sh
 	leave = func() {
@@ -128,6 +172,16 @@ func (s *Server) takePlace(v *visitor, p *program) (leave func(), why *refusal) 
 	return leave, nil
 }
 
+func tooManyChildren(flag string) *refusal { return tooMany("children run", flag) }
+
+func tooManySharers(flag string) *refusal {
+	return tooMany("clients of your address are connected", flag)
+}
+
+// tooMany returns the refusal of what flag bounds; nil if there is no flag.
 func tooMany(what, flag string) *refusal {
+	if flag == "" {
+		return nil
+	}
 	return &refusal{status: http.StatusTooManyRequests, why: "as many " + what + " as may (" + flag + ")", flag: "a larger " + flag}
 }

@@ -1,6 +1,10 @@
 package server
 
-import "net/http"
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
 
 // ServeHTTP is where every request comes in.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -40,6 +44,7 @@ func (s *Server) logRequest(r *http.Request, v *visitor, status int, why *refusa
 type route struct {
 	upgrade bool     // the request asks for a WebSocket
 	program *program // what it starts, or nil
+	own     bool     // it is below ownPrefix and reads what is our own, for which a pass will do
 	serve   handler
 }
 
@@ -47,17 +52,17 @@ type route struct {
 // when the program, if the route has one, has gone.
 type handler func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal
 
-// find returns the route of r. A plain request goes to the client module, a CGI
+// find returns the route of r. A plain request goes to what is our own, a CGI
 // program, a static file or the console, whichever there is first.
 func (s *Server) find(r *http.Request) route {
 	if isUpgrade(r) {
-		if p := s.endpoint(r); p != nil {
+		if p := s.endpoint(r.URL); p != nil {
 			return route{upgrade: true, program: p, serve: s.webSocket(p)}
 		}
-		return route{upgrade: true, serve: notFound("there is no WebSocket here")}
+		return route{upgrade: true, serve: noWebSocket.serve}
 	}
-	if f, ok := clientFiles[r.URL.Path]; ok {
-		return route{serve: f.serve}
+	if serve := s.own(r); serve != nil {
+		return route{own: true, serve: serve}
 	}
 	if s.cgi != nil {
 		if p := s.cgi.find(r.URL); p != nil {
@@ -71,28 +76,44 @@ func (s *Server) find(r *http.Request) route {
 	}
 	switch {
 	case s.cfg.Console:
-		return route{serve: serveConsole}
+		return route{own: strings.HasPrefix(r.URL.Path, ownPrefix), serve: serveConsole}
 	case s.files != nil || s.cgi != nil:
 		return route{serve: notFound("there is no such page")}
 	}
 	return route{serve: notFound("there is a WebSocket here and no page; start wspipe with --devconsole for one")}
 }
 
-// endpoint returns the program behind the WebSocket that r asks for, or nil.
-func (s *Server) endpoint(r *http.Request) *program {
+// own returns what answers a plain request for what every server has, or one with
+// a console, beside all else that it serves, or nil. The console's files are not
+// among them: no other route has hidden names, so they come last, with its page.
+func (s *Server) own(r *http.Request) handler {
+	if file, ok := clientFiles[r.URL.Path]; ok {
+		return serveClient(file)
+	}
+	switch {
+	case r.URL.Path == handshakePath:
+		return s.explain(handshakeOf(r))
+	case r.URL.Path == endpointPath && s.cfg.Console:
+		return s.describe
+	case r.URL.Path == endpointsPath && s.cfg.Console:
+		return s.enumerate
+	}
+	return nil
+}
+
+// endpoint returns the program behind the WebSocket at u, or nil.
+func (s *Server) endpoint(u *url.URL) *program {
 	switch {
 	case s.dir != nil:
-		return s.dir.find(r.URL)
-	case s.cfg.Child.Path != "" && !climbs(r.URL.Path):
-		return &program{path: s.cfg.Child.Path, name: "/", info: r.URL.Path}
+		return s.dir.find(u)
+	case s.cfg.Child.Path != "" && !climbs(u.Path):
+		return &program{path: s.cfg.Child.Path, name: "/", info: u.Path}
 	}
 	return nil
 }
 
 func notFound(why string) handler {
-	return func(http.ResponseWriter, *http.Request, *visitor, func()) *refusal {
-		return &refusal{status: http.StatusNotFound, why: why}
-	}
+	return (&refusal{status: http.StatusNotFound, why: why}).serve
 }
 
 // webSocket returns what turns a request into a session with p, which goes on

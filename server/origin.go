@@ -73,8 +73,9 @@ func (rule *originRule) refuse(r *http.Request, rt route, to origin) (why, flag 
 		return "", ""
 	}
 	why, flag = rule.refuseHost(r, rt, to)
-	// What a page of another origin could merely load, browsers keep from it.
-	if rt.program == nil && isSafe(r.Method) {
+	// What a page of another origin could merely load, browsers keep from it. Of a
+	// WebSocket that is not there it is not told either: it could ask for them all.
+	if rt.program == nil && !rt.upgrade && isSafe(r.Method) {
 		return why, flag
 	}
 	switch foreign, allow := refuseOrigin(r, to); {

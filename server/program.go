@@ -128,9 +128,14 @@ func climbs(path string) bool {
 // business, and neither slashes nor backslashes may come in escaped.
 func fileName(part string) (name string, ok bool) {
 	name, err := url.PathUnescape(part)
-	if err != nil || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\\") {
-		return "", false
+	return name, err == nil && isServed(name)
+}
+
+// isServed reports whether a file of this name is served.
+func isServed(name string) bool {
+	if strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\\") {
+		return false
 	}
-	_, err = filepath.Localize(name) // no NUL; on Windows, no device and no stream either
-	return name, err == nil
+	_, err := filepath.Localize(name) // UTF-8, no NUL; on Windows, no device and no stream either
+	return err == nil
 }

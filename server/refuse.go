@@ -40,11 +40,23 @@ func (f *refusal) write(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, body, f.status)
 }
 
+// serve is a handler that refuses.
+func (f *refusal) serve(http.ResponseWriter, *http.Request, *visitor, func()) *refusal { return f }
+
+// refuseWrite returns why r may not do more than read what, or nil.
+func refuseWrite(w http.ResponseWriter, r *http.Request, what string) *refusal {
+	if isSafe(r.Method) {
+		return nil
+	}
+	w.Header().Set("Allow", "GET, HEAD")
+	return &refusal{status: http.StatusMethodNotAllowed, why: what + " is read with GET"}
+}
+
 // isKubernetes reports whether r is from a client of Kubernetes' protocols. Its
 // own takes a body for a Status if it can, and a text with a colon is YAML: the
 // user would see an empty message.
 func isKubernetes(r *http.Request) bool {
-	return slices.ContainsFunc(tokens(r.Header.Values("Sec-WebSocket-Protocol")), func(name string) bool {
+	return slices.ContainsFunc(offered(r), func(name string) bool {
 		return strings.HasSuffix(name, ".channel.k8s.io")
 	})
 }

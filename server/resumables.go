@@ -58,7 +58,7 @@ func (t *resumables) join(key resumeKey, addr netip.Addr, after int64) (rs *resu
 		return nil, ""
 	}
 	if rs == nil {
-		free, flag := t.slots.take(addr)
+		free, flag := t.slots.take(ownChild(addr))
 		if flag != "" {
 			return nil, flag
 		}
@@ -67,6 +67,16 @@ func (t *resumables) join(key resumeKey, addr netip.Addr, after int64) (rs *resu
 	}
 	rs.users++
 	return rs, ""
+}
+
+// ask returns the flag that join would return now.
+func (t *resumables) ask(key resumeKey, addr netip.Addr, after int64) (flag string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if after > 0 || t.open[key] != nil {
+		return ""
+	}
+	return t.slots.ask(ownChild(addr))
 }
 
 // began tells that rs has its child.

@@ -209,6 +209,9 @@ func (s *Server) wait(ctx context.Context, failed <-chan error) (status int, err
 // only one.
 func (s *Server) takeOnly() bool { return !s.cfg.Once || !s.taken.Swap(true) }
 
+// hasOnly reports whether takeOnly would let nobody in now.
+func (s *Server) hasOnly() bool { return s.cfg.Once && s.taken.Load() }
+
 // giveBack undoes takeOnly for a connection that came to nothing.
 func (s *Server) giveBack() { s.taken.Store(false) }
 

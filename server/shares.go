@@ -88,8 +88,8 @@ func (sh *share) over() bool {
 func (t *shares) join(path string) (sh *share, flag string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if sh = t.open[path]; sh == nil || sh.over() {
-		free, flag := t.slots.takeShared()
+	if sh = t.current(path); sh == nil {
+		free, flag := t.slots.take(sharedChild)
 		if flag != "" {
 			return nil, flag
 		}
@@ -99,6 +99,35 @@ func (t *shares) join(path string) (sh *share, flag string) {
 	sh.users++
 	sh.stopTimer()
 	return sh, ""
+}
+
+// ask returns the flag that join would return now.
+func (t *shares) ask(path string) (flag string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current(path) != nil {
+		return ""
+	}
+	return t.slots.ask(sharedChild)
+}
+
+// clients returns how many clients share the child of the program at path now.
+func (t *shares) clients(path string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if sh := t.current(path); sh != nil {
+		return sh.users
+	}
+	return 0
+}
+
+// current returns the one that takes clients of the program at path, or nil. mu is
+// held.
+func (t *shares) current(path string) *share {
+	if sh := t.open[path]; sh != nil && !sh.over() {
+		return sh
+	}
+	return nil
 }
 
 // began notes how to stop the child of sh, and what is closed when it ends.

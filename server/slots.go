@@ -26,58 +26,63 @@ const (
 	flagMaxPerIP = "--max-per-ip"
 )
 
-// take takes a slot for a child of ip's own. If none is free it returns the flag
-// that bounds them.
-func (s *slots) take(ip netip.Addr) (free func(), flag string) {
+// claim is what somebody wants of slots.
+type claim struct {
+	child bool // counts among all children
+	ofIP  bool // counts for ip
+	ip    netip.Addr
+}
+
+// sharedChild is a child that belongs to no address.
+var sharedChild = claim{child: true}
+
+// ownChild is a child that only a client at ip has.
+func ownChild(ip netip.Addr) claim { return claim{child: true, ofIP: true, ip: ip} }
+
+// sharer is a client at ip that starts no child.
+func sharer(ip netip.Addr) claim { return claim{ofIP: true, ip: ip} }
+
+// take takes what c claims. If that is not free it returns the flag that bounds
+// it.
+func (s *slots) take(c claim) (free func(), flag string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.full():
-		return nil, flagMaxForks
-	case s.fullFor(ip):
-		return nil, flagMaxPerIP
+	if flag := s.bound(c); flag != "" {
+		return nil, flag
 	}
-	s.used++
-	s.perIP[ip]++
-	return s.once(func() { s.used--; s.freeFor(ip) }), ""
-}
-
-// takeShared is take for a child that belongs to no address.
-func (s *slots) takeShared() (free func(), flag string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.full() {
-		return nil, flagMaxForks
-	}
-	s.used++
-	return s.once(func() { s.used-- }), ""
-}
-
-// takeClient is take for a client that starts no child.
-func (s *slots) takeClient(ip netip.Addr) (free func(), flag string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fullFor(ip) {
-		return nil, flagMaxPerIP
-	}
-	s.perIP[ip]++
-	return s.once(func() { s.freeFor(ip) }), ""
-}
-
-func (s *slots) full() bool                 { return s.max > 0 && s.used >= s.max }
-func (s *slots) fullFor(ip netip.Addr) bool { return s.maxPerIP > 0 && s.perIP[ip] >= s.maxPerIP }
-
-func (s *slots) freeFor(ip netip.Addr) {
-	if s.perIP[ip]--; s.perIP[ip] == 0 {
-		delete(s.perIP, ip)
-	}
-}
-
-// once returns what calls free, with mu held, the first time that it is called.
-func (s *slots) once(free func()) func() {
+	s.count(c, 1)
 	return sync.OnceFunc(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		free()
-	})
+		s.count(c, -1)
+	}), ""
+}
+
+// ask returns the flag that take would return now.
+func (s *slots) ask(c claim) (flag string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bound(c)
+}
+
+func (s *slots) bound(c claim) (flag string) {
+	switch {
+	case c.child && s.max > 0 && s.used >= s.max:
+		return flagMaxForks
+	case c.ofIP && s.maxPerIP > 0 && s.perIP[c.ip] >= s.maxPerIP:
+		return flagMaxPerIP
+	}
+	return ""
+}
+
+// count adds n times c to what is taken.
+func (s *slots) count(c claim, n int) {
+	if c.child {
+		s.used += n
+	}
+	if c.ofIP {
+		if s.perIP[c.ip] += n; s.perIP[c.ip] == 0 {
+			delete(s.perIP, c.ip)
+		}
+	}
 }

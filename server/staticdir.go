@@ -123,9 +123,8 @@ func (d *programDir) holds(path string) bool {
 
 // serve answers r with the file.
 func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
-	if !isSafe(r.Method) {
-		w.Header().Set("Allow", "GET, HEAD")
-		return &refusal{status: http.StatusMethodNotAllowed, why: "a file is read with GET"}
+	if why := refuseWrite(w, r, "a file"); why != nil {
+		return why
 	}
 	if f.move {
 		to := url.URL{Path: "./" + path.Base(r.URL.Path) + "/", RawQuery: r.URL.RawQuery}

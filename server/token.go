@@ -26,49 +26,82 @@ const (
 // b64token is the syntax of a bearer token (RFC 6750, section 2.1).
 var b64token = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
-// tokenSums are the SHA-256 sums of all good tokens: comparing sums takes the
-// same time whatever is compared.
-type tokenSums [][sha256.Size]byte
+// digest is a SHA-256 sum, or an authentication code of that length: comparing
+// them takes the same time whatever is compared.
+type digest [sha256.Size]byte
+
+// goodTokens are the sums of all good tokens and, in the same order, the passes
+// of who has them.
+type goodTokens struct{ sums, passes []digest }
 
 // watchTokens reads the token file at path, which must have a token at first.
-func watchTokens(log *slog.Logger, path string) (*watched[tokenSums], error) {
-	w, err := watch(log, func() (tokenSums, error) { return readTokens(path) }, path)
-	if err == nil && len(w.get()) == 0 {
+func watchTokens(log *slog.Logger, path string) (*watched[goodTokens], error) {
+	key := newPassKey()
+	w, err := watch(log, func() (goodTokens, error) { return readTokens(path, key) }, path)
+	if err == nil && len(w.get().sums) == 0 {
 		err = fmt.Errorf("read %s: there is no token in it", path)
 	}
 	return w, err
 }
 
 // readTokens reads a file with one token a line.
-func readTokens(path string) (s tokenSums, err error) {
+func readTokens(path string, key passKey) (g goodTokens, err error) {
 	err = eachLine(path, func(line string) error {
 		if !b64token.MatchString(line) {
 			return errors.New("want one token of letters, digits and -._~+/ (RFC 6750, section 2.1)")
 		}
-		s = append(s, sha256.Sum256([]byte(line)))
+		g.sums = append(g.sums, sha256.Sum256([]byte(line)))
+		g.passes = append(g.passes, key.pass(line))
 		return nil
 	})
-	return s, err
+	return g, err
 }
 
-// identity returns who has sent tokens. There must be some, and all must be good.
-func (s tokenSums) identity(tokens []string) (identity string, ok bool) {
-	good := 0
+// byTokens returns who has sent tokens. There must be some, and all must be good.
+func (g goodTokens) byTokens(tokens []string) (who proved, ok bool) {
+	good, last := 0, -1
 	for _, token := range tokens {
-		sum := sha256.Sum256([]byte(token))
-		found := 0
-		for _, known := range s { // to the end, also after it is found
-			found |= subtle.ConstantTimeCompare(sum[:], known[:])
+		if last = find(g.sums, sha256.Sum256([]byte(token))); last >= 0 {
+			good++
 		}
-		good += found
-		identity = "token " + hex.EncodeToString(sum[:])
 	}
-	return identity, len(tokens) > 0 && good == len(tokens)
+	if len(tokens) == 0 || good < len(tokens) {
+		return proved{}, false
+	}
+	who = g.bearer(last)
+	who.pass = passEncoding.EncodeToString(g.passes[last][:])
+	return who, true
 }
 
-// takeTokens returns the tokens of r, wherever they are, and removes them,
-// except from the Authorization header. A malformed one is empty.
-func takeTokens(r *http.Request) (found []string) {
+// byPasses returns who has sent passes. One must be good: a cookie of this name
+// may be another server's, too.
+func (g goodTokens) byPasses(passes []digest) (who proved, ok bool) {
+	for _, pass := range passes {
+		if at := find(g.passes, pass); at >= 0 {
+			return g.bearer(at), true
+		}
+	}
+	return proved{}, false
+}
+
+// bearer returns who has the token at this place, however that is proved.
+func (g goodTokens) bearer(at int) proved {
+	return proved{authType: "Bearer", identity: "token " + hex.EncodeToString(g.sums[at][:])}
+}
+
+// find returns where d is in list, or -1.
+func find(list []digest, d digest) (at int) {
+	at = -1
+	for i := range list { // to the end, also after it is found
+		at = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(list[i][:], d[:]), i, at)
+	}
+	return at
+}
+
+// takeTokens returns the tokens of r, wherever they are, and whether the query is
+// among those places. It removes them, except from the Authorization header. A
+// malformed one is empty.
+func takeTokens(r *http.Request) (found []string, inQuery bool) {
 	if values := r.Header.Values("Authorization"); len(values) == 1 {
 		if scheme, token, _ := strings.Cut(values[0], " "); strings.EqualFold(scheme, "Bearer") {
 			found = append(found, strings.TrimLeft(token, " "))
@@ -84,7 +117,7 @@ func takeTokens(r *http.Request) (found []string) {
 			values[i] = withoutToken(value)
 		}
 	}
-	return append(found, takeSubprotocolTokens(r.Header)...)
+	return append(found, takeSubprotocolTokens(r.Header)...), len(values) > 0
 }
 
 // withoutToken removes the tokens from uri's query.

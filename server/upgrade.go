@@ -39,6 +39,21 @@ func (s *Server) subprotocols() []string {
 	return slices.Concat(bridge.ChannelProtocols, s.cfg.Subprotocols)
 }
 
+// offered are the subprotocols that r offers.
+func offered(r *http.Request) []string { return tokens(r.Header.Values("Sec-WebSocket-Protocol")) }
+
+// chooseSubprotocol returns which of those that r offers the library will choose,
+// as r spells it, or "".
+func (s *Server) chooseSubprotocol(r *http.Request) string {
+	names := offered(r)
+	for _, known := range s.subprotocols() {
+		if i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, known) }); i >= 0 {
+			return names[i]
+		}
+	}
+	return ""
+}
+
 // socket is an accepted WebSocket.
 type socket struct {
 	ws   *websocket.Conn

@@ -27,6 +27,9 @@ type visitor struct {
 	// identity tells users apart, also those without a name. Empty without
 	// authentication.
 	identity string
+	// pass is what the console's page gives to who has loaded it by a token in
+	// its address, see passCookie; else empty.
+	pass string
 }
 
 // unixAddress is what stands for an address behind a unix socket, as in nginx.

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 )
 
-//go:embed console/*.html console/*.css console/*.js
+//go:embed console vendor
 var files embed.FS
 
 // ClientModule is client.js, an ES module that needs no other file: a WebSocket
@@ -20,22 +20,15 @@ var (
 	ClientTypes []byte
 )
 
-// Console is the developer console: index.html, the page itself, and the
-// style sheet and ES modules beside it, all in the root.
+// Console is the developer console: console/index.html, the page itself, the
+// style sheets and ES modules in console, and what they use of others in vendor.
 //
 // The page opens the WebSocket of its own path and query, so index.html may be
 // served at any path. It loads the other files from /.wspipe/console/NAME and
-// needs nothing else: it works under a Content-Security-Policy of
+// /.wspipe/vendor/NAME, and the client module, and needs nothing else: it works
+// under a Content-Security-Policy of
 //
 //	default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src *
 //
 // as nothing is inline, and nothing comes from another host.
-var Console fs.FS = sub("console")
-
-func sub(dir string) fs.FS {
-	tree, err := fs.Sub(files, dir)
-	if err != nil {
-		panic(err) // only for a name that is no valid path, and ours are constants
-	}
-	return tree
-}
+var Console fs.FS = files

@@ -123,7 +123,7 @@ func routes(t *testing.T, withCommand bool) []route {
 			route{line: "GET /none HTTP/1.1", fields: upgradeFields, status: 404},
 			route{line: "GET /run HTTP/1.1", fields: upgradeFields, status: 404})
 	}
-	names, err := fs.Glob(static.Console, "*")
+	names, err := fs.Glob(static.Console, "console/*.*")
 	if err != nil || len(names) < 5 {
 		t.Fatalf("the console has %q, %v", names, err)
 	}
@@ -132,7 +132,7 @@ func routes(t *testing.T, withCommand bool) []route {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, route{line: "GET /.wspipe/console/" + name + " HTTP/1.1", status: 200, has: string(text)})
+		list = append(list, route{line: "GET /.wspipe/" + name + " HTTP/1.1", status: 200, has: string(text)})
 	}
 	return list
 }

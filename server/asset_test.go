@@ -1,0 +1,146 @@
+//go:build unix
+
+package server
+
+import (
+	"cmp"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"testing"
+
+	"wspipe/static"
+)
+
+// TestConsoleFiles: each is served as it is, with a type that browsers take it
+// for, and sent again only if it has changed.
+func TestConsoleFiles(t *testing.T) {
+	t.Parallel()
+	s, without := serve(t, Config{Child: sh(`exec cat`), Console: true}), serve(t, Config{Child: sh(`exec cat`)})
+	types := map[string]string{
+		".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+		".mjs": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+	}
+	served := make(map[string]int)
+	err := fs.WalkDir(static.Console, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		served[path.Dir(name)]++
+		content, err := fs.ReadFile(static.Console, name)
+		if err != nil {
+			return err
+		}
+		url := "/.wspipe/" + name
+		resp, body := get(t, s.http(url))
+		if resp.StatusCode != 200 || body != string(content) || resp.Header.Get("Content-Type") != cmp.Or(types[path.Ext(name)], "text/plain; charset=utf-8") {
+			t.Errorf("%s: got %d, %s, %d bytes", name, resp.StatusCode, resp.Header, len(body))
+		}
+		for field, want := range map[string]string{"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": consolePolicy} {
+			if got := resp.Header.Get(field); got != want {
+				t.Errorf("%s: %s is %q, want %q", name, field, got, want)
+			}
+		}
+		tag := resp.Header.Get("ETag")
+		if resp, body := fetch(t, "GET", s.http(url), nil, "If-None-Match", tag); resp.StatusCode != 304 || body != "" || tag == "" {
+			t.Errorf("%s: asked with its tag %s: got %d", name, tag, resp.StatusCode)
+		}
+		if resp, body := fetch(t, "GET", s.http(url), nil, "If-None-Match", `"other"`); resp.StatusCode != 200 || body != string(content) {
+			t.Errorf("%s: asked with another tag: got %d", name, resp.StatusCode)
+		}
+		if resp, _ := get(t, without.http(url)); resp.StatusCode != 404 {
+			t.Errorf("%s: without --devconsole: got %d, want 404", name, resp.StatusCode)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if served["console"] == 0 || len(served) < 2 {
+		t.Errorf("the files are in %v", served)
+	}
+}
+
+// TestConsoleHasNoOtherFiles: below its prefixes there are its files alone, and
+// everywhere else is its page.
+func TestConsoleHasNoOtherFiles(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`exec cat`), Console: true})
+	for _, path := range []string{
+		"console/", "console/none.js", "console/console", "console/../client.js", "console/vendor/x", "console/index.html/", "console//index.html",
+		"vendor/", "vendor/none.mjs", "vendor/../console/index.html", "vendor/../static.go", "vendor/%2e%2e/console/index.html",
+	} {
+		resp, body := get(t, s.http("/.wspipe/"+path))
+		if resp.StatusCode != 404 || !strings.Contains(body, "no such file") {
+			t.Errorf("%s: got %d %.40q, want 404", path, resp.StatusCode, body)
+		}
+	}
+	page, _ := fs.ReadFile(static.Console, "console/index.html")
+	for _, path := range []string{"/", "/a/b.js", "/.wspipe/", "/.wspipe/console", "/.wspipe/vendor", "/vendor/x", "/.wspipe/consolexyz"} {
+		if resp, body := get(t, s.http(path)); resp.StatusCode != 200 || body != string(page) {
+			t.Errorf("%s: got %d %.40q, want the page", path, resp.StatusCode, body)
+		}
+	}
+	for _, path := range []string{"/", "/.wspipe/console/index.html", "/.wspipe/vendor/none", endpointPath, endpointsPath} {
+		if resp, body := fetch(t, "PUT", s.http(path), nil); resp.StatusCode != 405 || resp.Header.Get("Allow") != "GET, HEAD" {
+			t.Errorf("PUT %s: got %d %q, want 405", path, resp.StatusCode, body)
+		}
+	}
+}
+
+// TestAssetTypes: those that the console may come to have.
+func TestAssetTypes(t *testing.T) {
+	t.Parallel()
+	got := ""
+	for _, name := range []string{"a/x.mjs", "x.svg", "LICENSE", "LICENSE.txt", "x.d.ts", "x.min.js"} {
+		got += fmt.Sprintln(assetType(name))
+	}
+	const want = `text/javascript; charset=utf-8
+image/svg+xml
+text/plain; charset=utf-8
+text/plain; charset=utf-8
+text/plain; charset=utf-8
+text/javascript; charset=utf-8
+`
+	if got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestAssetsAreZipped: for who asks for it, with a tag of their own.
+func TestAssetsAreZipped(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`exec cat`), Console: true})
+	for _, url := range []string{"/.wspipe/client.js", "/.wspipe/console/console.css", "/"} {
+		plain, content := fetch(t, "GET", s.http(url), nil, "Accept-Encoding", "identity")
+		tags := map[string]bool{plain.Header.Get("ETag"): true}
+		if plain.Header.Get("Content-Encoding") != "" || plain.Header.Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%s: got %v", url, plain.Header)
+		}
+		for _, accepted := range []string{"gzip", "deflate, gzip, br", "br;q=1, gzip"} {
+			resp, zipped := fetch(t, "GET", s.http(url), nil, "Accept-Encoding", accepted)
+			r, err := gzip.NewReader(strings.NewReader(zipped))
+			if err != nil {
+				t.Fatalf("%s with %q: %v", url, accepted, err)
+			}
+			if got, err := io.ReadAll(r); string(got) != content || err != nil || resp.Header.Get("Content-Encoding") != "gzip" || len(zipped) > len(content)/2 {
+				t.Errorf("%s with %q: %d bytes of %d, %v, %v", url, accepted, len(zipped), len(content), resp.Header, err)
+			}
+			tags[resp.Header.Get("ETag")] = true
+			if again, body := fetch(t, "GET", s.http(url), nil, "Accept-Encoding", accepted, "If-None-Match", resp.Header.Get("ETag")); again.StatusCode != 304 || body != "" {
+				t.Errorf("%s with %q: asked again got %d", url, accepted, again.StatusCode)
+			}
+		}
+		for _, accepted := range []string{"gzip;q=0", "br", "gzipped"} {
+			if resp, body := fetch(t, "GET", s.http(url), nil, "Accept-Encoding", accepted); body != content || resp.Header.Get("Content-Encoding") != "" {
+				t.Errorf("%s with %q: got %v", url, accepted, resp.Header)
+			}
+		}
+		if len(tags) != 2 {
+			t.Errorf("%s: the tags are %v", url, tags)
+		}
+	}
+}

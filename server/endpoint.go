@@ -1,0 +1,99 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"wspipe/process"
+)
+
+// Where the console's page asks what it is about to talk to, every few seconds
+// if others may be there, and what else there is, which costs more to answer.
+const (
+	endpointPath  = consolePrefix + "endpoint"
+	endpointsPath = consolePrefix + "endpoints"
+)
+
+// description is what is said of the one that was asked about.
+type description struct {
+	Version  string        `json:"version"`
+	Endpoint *endpointInfo `json:"endpoint"` // nil if there is none
+}
+
+// enumeration is what is said of all.
+type enumeration struct {
+	Paths []string `json:"endpoints"` // none of COMMAND, which has all paths
+	More  bool     `json:"more"`      // Paths may not be all
+}
+
+// endpointInfo is what a WebSocket gets.
+type endpointInfo struct {
+	Path         string   `json:"path"` // without PATH_INFO, escaped like those of enumeration
+	Program      string   `json:"program"`
+	Framing      string   `json:"framing"`
+	PTY          bool     `json:"pty"`
+	LineBuffered bool     `json:"lineBuffered"`
+	Share        string   `json:"share"`
+	ReadOnly     bool     `json:"readonly"`
+	Clients      int      `json:"clients"` // of the shared child that runs now
+	Resume       int64    `json:"resume"`  // in milliseconds; 0 is off
+	Subprotocols []string `json:"subprotocols"`
+	MaxMessage   int64    `json:"maxMessage"` // 0 is no bound
+	Once         bool     `json:"once"`
+}
+
+// describe answers what the endpoint in the parameter path is.
+func (s *Server) describe(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
+	if why := refuseWrite(w, r, "what there is to talk to"); why != nil {
+		return why
+	}
+	_, version, _ := strings.Cut(s.cfg.Software, "/")
+	one := description{Version: version}
+	if u := targetOf(r); u != nil {
+		if p := s.endpoint(u); p != nil {
+			one.Endpoint = s.infoOf(p)
+		}
+	}
+	writeJSON(w, one)
+	return nil
+}
+
+// enumerate answers which endpoints there are.
+func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
+	if why := refuseWrite(w, r, "the list of endpoints"); why != nil {
+		return why
+	}
+	all := enumeration{Paths: []string{}}
+	if s.dir != nil {
+		names, more := s.dir.list()
+		for _, name := range names {
+			all.Paths = append(all.Paths, escapePath(name))
+		}
+		all.More = more
+	}
+	writeJSON(w, all)
+	return nil
+}
+
+func (s *Server) infoOf(p *program) *endpointInfo {
+	cfg := &s.cfg
+	return &endpointInfo{
+		Path:         escapePath(p.name),
+		Program:      filepath.Base(p.path),
+		Framing:      cfg.Framing.String(),
+		PTY:          cfg.Child.Terminal == process.FullTerminal,
+		LineBuffered: cfg.Child.Terminal == process.StdoutTerminal,
+		Share:        map[Share]string{ShareBroadcast: "broadcast", ShareMux: "mux"}[cfg.Share],
+		ReadOnly:     cfg.ReadOnly && cfg.Share != ShareNone,
+		Clients:      s.shares.clients(p.path),
+		Resume:       cfg.Resume.Milliseconds(),
+		Subprotocols: append([]string{}, cfg.Subprotocols...),
+		MaxMessage:   max(0, cfg.MaxMessage),
+		Once:         cfg.Once,
+	}
+}
+
+// escapePath returns path as it stands in a URL.
+func escapePath(path string) string { return (&url.URL{Path: path}).EscapedPath() }

@@ -1,0 +1,219 @@
+//go:build unix
+
+package server
+
+import (
+	"encoding/json"
+	"net/url"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/bridge"
+	"wspipe/process"
+)
+
+// describe asks s what there is at path, as the console's page does.
+func (s *testServer) describe(t *testing.T, path string) (one description) {
+	t.Helper()
+	s.getJSON(t, endpointPath+"?path="+url.QueryEscape(path), &one)
+	return one
+}
+
+// enumerate asks s what there is.
+func (s *testServer) enumerate(t *testing.T) (all enumeration) {
+	t.Helper()
+	s.getJSON(t, endpointsPath, &all)
+	return all
+}
+
+// getJSON gets an answer for pages of ours alone.
+func (s *testServer) getJSON(t *testing.T, path string, answer any) {
+	t.Helper()
+	resp, body := get(t, s.http(path))
+	for name, want := range map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": ""} {
+		if got := resp.Header.Get(name); resp.StatusCode != 200 || got != want {
+			t.Fatalf("got %d, %s %q: %q", resp.StatusCode, name, got, body)
+		}
+	}
+	decoder := json.NewDecoder(strings.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(answer); err != nil {
+		t.Fatalf("%q: %v", body, err)
+	}
+}
+
+// TestEndpointOfACommand: the words of the answer, and that every path is its own.
+func TestEndpointOfACommand(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`exec cat`), Console: true, MaxMessage: 1 << 20, Software: "wspipe/1.2.3"})
+	const want = `{"version":"1.2.3","endpoint":{"path":"/","program":"sh","framing":"lines","pty":false,"lineBuffered":false,` +
+		`"share":"","readonly":false,"clients":0,"resume":0,"subprotocols":[],"maxMessage":1048576,"once":false}}` + "\n"
+	for _, path := range []string{"/", "/any/path?q=/../", "//x", "/%20"} {
+		if _, body := get(t, s.http(endpointPath+"?path="+url.QueryEscape(path))); body != want {
+			t.Errorf("%s: got %s, want %s", path, body, want)
+		}
+	}
+	for _, query := range []string{"", "?path=", "?path=a", "?path=%3Fq", "?path=/../x", "?path=/a/%252e%252e", "?path=/a%255c../", "?path=/%25zz", "?path=http://localhost/"} {
+		if _, body := get(t, s.http(endpointPath+query)); body != `{"version":"1.2.3","endpoint":null}`+"\n" {
+			t.Errorf("%s: got %s", query, body)
+		}
+	}
+	if _, body := get(t, s.http(endpointsPath+"?path=/")); body != `{"endpoints":[],"more":false}`+"\n" {
+		t.Errorf("the list is %s", body)
+	}
+	for _, path := range []string{endpointPath + "?path=/", endpointsPath} {
+		if resp, body := fetch(t, "HEAD", s.http(path), nil); resp.StatusCode != 200 || body != "" {
+			t.Errorf("HEAD %s: got %d %q", path, resp.StatusCode, body)
+		}
+		dial(t, s.ws+strings.TrimPrefix(path, "/")).Close(1000, "") // takes no endpoint away
+	}
+}
+
+// TestEndpointTellsTheFlags that matter to the console.
+func TestEndpointTellsTheFlags(t *testing.T) {
+	t.Parallel()
+	plain := endpointInfo{Path: "/", Program: "sh", Framing: "lines", Subprotocols: []string{}}
+	for name, test := range map[string]struct {
+		set  func(cfg *Config)
+		want func(info *endpointInfo)
+	}{
+		"no limit":     {func(cfg *Config) { cfg.MaxMessage = -1 }, func(*endpointInfo) {}},
+		"framing":      {func(cfg *Config) { cfg.Framing = bridge.NUL }, func(info *endpointInfo) { info.Framing = "nul" }},
+		"pty":          {func(cfg *Config) { cfg.Child.Terminal = process.FullTerminal }, func(info *endpointInfo) { info.PTY = true }},
+		"lines":        {func(cfg *Config) { cfg.Child.Terminal = process.StdoutTerminal }, func(info *endpointInfo) { info.LineBuffered = true }},
+		"broadcast":    {func(cfg *Config) { cfg.Share, cfg.ReadOnly = ShareBroadcast, true }, func(info *endpointInfo) { info.Share, info.ReadOnly = "broadcast", true }},
+		"mux":          {func(cfg *Config) { cfg.Share = ShareMux }, func(info *endpointInfo) { info.Share = "mux" }},
+		"resume":       {func(cfg *Config) { cfg.Resume = time.Minute }, func(info *endpointInfo) { info.Resume = 60000 }},
+		"subprotocols": {func(cfg *Config) { cfg.Subprotocols = []string{"b", "a"} }, func(info *endpointInfo) { info.Subprotocols = []string{"b", "a"} }},
+		"once":         {func(cfg *Config) { cfg.Once = true }, func(info *endpointInfo) { info.Once = true }},
+	} {
+		cfg, want := Config{Child: sh(`exec cat`), Console: true}, plain
+		test.set(&cfg)
+		test.want(&want)
+		if got := serve(t, cfg).describe(t, "/"); got.Endpoint == nil || !reflect.DeepEqual(*got.Endpoint, want) {
+			t.Errorf("%s: got %+v, want %+v", name, got.Endpoint, want)
+		}
+	}
+}
+
+// TestEndpointIsBehindTheGate, and is nobody's without --devconsole.
+func TestEndpointIsBehindTheGate(t *testing.T) {
+	t.Parallel()
+	closed := serve(t, Config{Child: sh(`exec cat`), Console: true, Auth: Auth{Basic: "me:secret"}})
+	open, without := serve(t, Config{Child: sh(`exec cat`), Console: true}), serve(t, Config{Child: sh(`exec cat`)})
+	for _, path := range []string{endpointPath + "?path=/", endpointsPath} {
+		if resp, _ := get(t, closed.http(path)); resp.StatusCode != 401 {
+			t.Errorf("%s without a password: got %d, want 401", path, resp.StatusCode)
+		}
+		if resp, body := ask(t, open.sockets.serving[0].Addr(), plain("GET", path, "Host: evil.example")); resp.StatusCode != 403 || strings.Contains(body, "{") {
+			t.Errorf("%s under a name that is not ours: got %d %q", path, resp.StatusCode, body)
+		}
+		if resp, _ := get(t, without.http(path)); resp.StatusCode != 404 {
+			t.Errorf("%s without --devconsole: got %d, want 404", path, resp.StatusCode)
+		}
+	}
+}
+
+// TestEndpointCountsClients who share a child, as they come and go.
+func TestEndpointCountsClients(t *testing.T) {
+	t.Parallel()
+	for _, share := range []Share{ShareBroadcast, ShareMux} {
+		dir := tree(t, map[string]string{"a": "#!/bin/sh\nexec cat >&2", "b": "#!/bin/sh\nexec cat >&2"})
+		s := serve(t, Config{Dir: dir, Console: true, Share: share, MaxMessage: 1 << 20, Linger: -1})
+		count := func(path string, want int) {
+			t.Helper()
+			eventually(t, "the clients are counted", func() bool { return s.describe(t, path).Endpoint.Clients == want })
+		}
+		count("/a", 0)
+		first := dial(t, s.ws+"a")
+		count("/a/info?q", 1)
+		second := dial(t, s.ws+"a/other")
+		third := dial(t, s.ws+"b")
+		count("/a", 2)
+		count("/b", 1)
+		first.CloseNow()
+		count("/a", 1)
+		second.Close(websocket.StatusNormalClosure, "")
+		count("/a", 0) // the child stays
+		count("/b", 1)
+		third.Close(websocket.StatusNormalClosure, "")
+		count("/b", 0)
+	}
+}
+
+// TestEndpointsOfADir are those that a WebSocket could start, by paths that lead
+// there.
+func TestEndpointsOfADir(t *testing.T) {
+	t.Parallel()
+	const program = "#!/bin/sh\n" + `echo "$SCRIPT_NAME"`
+	outside := tree(t, map[string]string{"run": program, "dir/run": program})
+	dir := tree(t, map[string]string{
+		"run": program, "sub/deep/run.py": program, "text": "echo", ".hidden": program, ".git/run": program, "sub/.run": program, "dangling": "-> nothing", "loop": "-> loop",
+		"out": "-> " + outside + "/run", "outdir": "-> " + outside + "/dir", "up": "-> ../run", "self": "-> .", "sub/back": "-> ..", "sub/link": "-> deep/run.py", "current": "-> sub/deep",
+		"a b": program, "100%": program, "a#b": program, "a?b": program, `a"b'c`: program, "a\nb": program, "a:b;c&d=e+f": program, "ä€": program, "<b>": program,
+		"bad\xffname": program, `back\slash`: program, "...": program, "%41": program, "*": program,
+	})
+	makeOdd(t, dir)
+	s := serve(t, Config{Dir: dir, Console: true})
+	got := s.enumerate(t)
+	want := []string{
+		"/%2541", "/%2A", "/%3Cb%3E", "/100%25", "/a%0Ab", "/a%20b", "/a%22b%27c", "/a%23b", "/a%3Fb", "/a:b;c&d=e+f", "/current/run.py", "/run", "/sub/deep/run.py", "/sub/link", "/%C3%A4%E2%82%AC",
+	}
+	slices.Sort(want)
+	listed := slices.Clone(got.Paths)
+	slices.Sort(listed)
+	if !slices.Equal(listed, want) || got.More {
+		t.Errorf("got %q, more %v, want %q", listed, got.More, want)
+	}
+	if info := s.describe(t, "/none").Endpoint; info != nil {
+		t.Errorf("there is %+v at /none", info)
+	}
+	for _, path := range got.Paths { // each is one, by this name
+		name, err := url.PathUnescape(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dial(t, strings.TrimSuffix(s.ws, "/")+path).Expect(strings.ReplaceAll(name, "\n", " "))
+		if info := s.describe(t, path+"/info?q").Endpoint; info == nil || info.Path != path || info.Program != name[strings.LastIndex(name, "/")+1:] {
+			t.Errorf("%s: got %+v", path, info)
+		}
+	}
+	if !slices.IsSortedFunc(got.Paths, func(a, b string) int {
+		a, _ = url.PathUnescape(a)
+		b, _ = url.PathUnescape(b)
+		return strings.Compare(a, b)
+	}) {
+		t.Errorf("not in order: %q", got.Paths)
+	}
+}
+
+// TestEndpointsComeAndGo: the list is of now.
+func TestEndpointsComeAndGo(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"a": askFor, "b": askFor})
+	s := serve(t, Config{Dir: dir, Console: true})
+	expect := func(want ...string) {
+		t.Helper()
+		if got := s.enumerate(t).Paths; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	expect("/a", "/b")
+	for _, err := range []error{os.Chmod(dir+"/a", 0o644), syscall.Rename(dir+"/b", dir+"/c")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect("/c")
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	expect([]string{}...)
+}

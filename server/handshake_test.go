@@ -1,0 +1,375 @@
+//go:build unix
+
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"wspipe/cmd/wspipetest"
+)
+
+// What is said of a handshake that does not take place, beside the real one.
+
+// question is about a handshake.
+type question struct {
+	path      string   // with the query
+	origin    string   // of the page; empty for none
+	protocols string   // that are offered
+	header    []string // of the question, and of the handshake
+	query     string   // more parameters of the question alone
+}
+
+// plain returns the question as it goes over the wire. A page of another origin
+// cannot but say whose it is, one of ours can say it only by a parameter.
+func (q question) plain(ofOurs bool) string {
+	query := url.Values{"path": {q.path}}
+	if q.protocols != "" {
+		query.Set("protocols", q.protocols)
+	}
+	header := append([]string{"Host: localhost"}, q.header...)
+	switch {
+	case q.origin == "":
+	case ofOurs:
+		query.Set("origin", q.origin)
+	default:
+		header = append(header, "Origin: "+q.origin)
+	}
+	return plain("GET", handshakePath+"?"+query.Encode()+q.query, header...)
+}
+
+// handshake returns the opening handshake that q is about.
+func (q question) handshake() string {
+	header := append([]string{"Host: localhost"}, q.header...)
+	if q.origin != "" {
+		header = append(header, "Origin: "+q.origin)
+	}
+	if q.protocols != "" {
+		header = append(header, "Sec-WebSocket-Protocol: "+q.protocols)
+	}
+	return opening(q.path, header...)
+}
+
+// rehearse asks s, in both ways, and returns the one answer.
+func (s *testServer) rehearse(t *testing.T, q question) (v verdict) {
+	t.Helper()
+	var first string
+	for _, ofOurs := range []bool{true, false} {
+		resp, body := ask(t, s.sockets.serving[0].Addr(), q.plain(ofOurs))
+		for name, want := range map[string]string{
+			"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "*",
+		} {
+			if got := resp.Header.Get(name); resp.StatusCode != 200 || got != want {
+				t.Fatalf("%+v: got %d, %s %q: %q", q, resp.StatusCode, name, got, body)
+			}
+		}
+		if ofOurs {
+			first = body
+		} else if body != first {
+			t.Errorf("%+v: a page of ours is told %q, one of another origin %q", q, first, body)
+		}
+	}
+	answer := json.NewDecoder(strings.NewReader(first))
+	answer.DisallowUnknownFields()
+	if err := answer.Decode(&v); err != nil {
+		t.Fatalf("%+v: %q: %v", q, first, err)
+	}
+	return v
+}
+
+// wantTrue compares v with what the handshake has got.
+func (v verdict) wantTrue(t *testing.T, resp *http.Response, body string) {
+	t.Helper()
+	if v.Status != resp.StatusCode {
+		t.Errorf("told %+v, got %d %q", v, resp.StatusCode, body)
+	}
+	if v.Status == http.StatusSwitchingProtocols {
+		if v.Subprotocol == nil || *v.Subprotocol != resp.Header.Get("Sec-WebSocket-Protocol") || v.Why != "" || v.Flag != "" {
+			t.Errorf("told %+v, got the subprotocol %q", v, resp.Header.Get("Sec-WebSocket-Protocol"))
+		}
+		return
+	}
+	want := "wspipe: " + v.Why
+	if v.Flag != "" {
+		want += "; to allow it, start wspipe with " + v.Flag
+	}
+	if v.Subprotocol != nil || body != want+"\n" {
+		t.Errorf("told %+v, got %q", v, body)
+	}
+}
+
+// TestHandshakesAreForetold: status, reason, flag and subprotocol.
+func TestHandshakesAreForetold(t *testing.T) {
+	t.Parallel()
+	const in = `echo in; exec cat`
+	id, other := strings.Repeat("a", 22), strings.Repeat("b", 22)
+	dir := func(cfg Config) Config {
+		cfg.Dir = tree(t, map[string]string{"a": "#!/bin/sh\n" + in, "b": "#!/bin/sh\n" + in, "text": "no program"})
+		return cfg
+	}
+	one := func(cfg Config) Config { cfg.MaxChildren = 1; return cfg }
+	command, evil := Config{Child: sh(in)}, "http://evil.example"
+	for name, test := range map[string]struct {
+		cfg    Config
+		held   string // the path of a client that is connected, if any
+		q      question
+		status int
+	}{
+		"open":                      {command, "", question{path: "/"}, 101},
+		"any path":                  {command, "", question{path: "/any/path?q=%20&wspipe_size=x", origin: "http://localhost:3000"}, 101},
+		"a channel":                 {command, "", question{path: "/", protocols: "other, v5.channel.k8s.io, v1.wspipe"}, 101},
+		"a subprotocol":             {Config{Child: sh(in), Subprotocols: []string{"a", "b"}}, "", question{path: "/", protocols: "B,c , A"}, 101},
+		"no subprotocol":            {Config{Child: sh(in), Subprotocols: []string{"a", "b"}}, "", question{path: "/"}, 101},
+		"another subprotocol":       {Config{Child: sh(in), Subprotocols: []string{"a", "b"}}, "", question{path: "/", protocols: "c"}, 400},
+		"another, but none is ours": {command, "", question{path: "/", protocols: "c"}, 101},
+		"another origin":            {command, "", question{path: "/", origin: evil}, 403},
+		"a listed origin":           {Config{Child: sh(in), Origins: []string{"evil.example"}}, "", question{path: "/", origin: evil}, 101},
+		"null origin":               {command, "", question{path: "/", origin: "null"}, 403},
+		"a malformed origin":        {command, "", question{path: "/", origin: "evil.example"}, 403},
+		"upwards":                   {command, "", question{path: "/a/../b"}, 404},
+		"a program":                 {dir(Config{}), "", question{path: "/a/info?q"}, 101},
+		"no program":                {dir(Config{}), "", question{path: "/text"}, 404},
+		"no program, other origin":  {dir(Config{}), "", question{path: "/text", origin: evil}, 403},
+		"files alone":               {Config{StaticDir: t.TempDir()}, "", question{path: "/"}, 404},
+		"maxforks":                  {one(command), "/", question{path: "/", origin: "http://localhost"}, 429},
+		"maxforks, other origin":    {one(command), "/", question{path: "/", origin: evil}, 403},
+		"max-per-ip":                {Config{Child: sh(in), MaxPerIP: 1}, "/", question{path: "/"}, 429},
+		"of a client elsewhere": {Config{Child: sh(in), MaxPerIP: 1, TrustedProxies: TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}},
+			"/", question{path: "/", header: []string{"X-Forwarded-For: 192.0.2.1"}}, 101},
+		"the shared child":        {one(dir(Config{Share: ShareBroadcast})), "/a", question{path: "/a"}, 101},
+		"another shared child":    {one(dir(Config{Share: ShareBroadcast})), "/a", question{path: "/b"}, 429},
+		"too many who share":      {Config{Child: sh(in), Share: ShareBroadcast, MaxPerIP: 1, MaxChildren: 1}, "/", question{path: "/"}, 429},
+		"a lost session, sharing": {one(Config{Child: sh(in), Share: ShareBroadcast, MaxPerIP: 1}), "/", question{path: "/?wspipe_after=1"}, 101},
+		"no session":              {resuming(in), "", question{path: "/?wspipe_session=short"}, 400},
+		"no number":               {resuming(in), "", question{path: "/?wspipe_session=" + id + "&wspipe_after=x"}, 400},
+		"no session, none here":   {command, "", question{path: "/?wspipe_session=short"}, 400},
+		"the session":             {one(resuming(in)), "/?wspipe_session=" + id, question{path: "/?a&wspipe_session=" + id}, 101},
+		"the session goes on":     {one(resuming(in)), "/?wspipe_session=" + id, question{path: "/?wspipe_after=0&wspipe_session=" + id}, 101},
+		"another session":         {one(resuming(in)), "/?wspipe_session=" + id, question{path: "/?wspipe_session=" + other}, 429},
+		"a lost session":          {one(resuming(in)), "/?wspipe_session=" + id, question{path: "/?wspipe_after=1&wspipe_session=" + other}, 101},
+		"beside a session":        {one(resuming(in)), "/?wspipe_session=" + id, question{path: "/"}, 429},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, test.cfg)
+			if test.held != "" {
+				dial(t, strings.TrimSuffix(s.ws, "/")+test.held).Expect("in")
+			}
+			told := s.rehearse(t, test.q)
+			if told.Status != test.status {
+				t.Errorf("told %+v, want %d", told, test.status)
+			}
+			resp, body := openOnly(t, s, test.q)
+			told.wantTrue(t, resp, body)
+		})
+	}
+}
+
+// openOnly makes the handshake of q and returns the answer, without the messages of
+// a WebSocket: a lost session has none.
+func openOnly(t *testing.T, s *testServer, q question) (*http.Response, string) {
+	t.Helper()
+	resp, _ := send(t, s.sockets.serving[0].Addr(), q.handshake())
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return resp, ""
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+// TestQuestionsTakeNothing: neither a slot nor a place, and they start nothing.
+func TestQuestionsTakeNothing(t *testing.T) {
+	t.Parallel()
+	const in = `echo in; exec cat`
+	for name, cfg := range map[string]Config{"alone": {Child: sh(in)}, "broadcast": shared(in), "mux": mux(`echo '{"to":"*","data":"in"}'; exec cat >&2`), "resume": resuming(in)} {
+		for _, once := range []bool{false, true} {
+			cfg.MaxChildren, cfg.MaxPerIP, cfg.Once = 1, 1, once
+			s := serve(t, cfg)
+			for range 25 {
+				for _, path := range []string{"/", "/?wspipe_session=" + newID(), "/?wspipe_session=" + newID() + "&wspipe_after=7"} {
+					if told := s.rehearse(t, question{path: path}); told.Status != 101 {
+						t.Fatalf("%s: told %+v", name, told)
+					}
+				}
+			}
+			if n := s.slots.used + len(s.slots.perIP) + s.sessions.count + len(s.shares.open) + len(s.resumables.open); n != 0 || s.taken.Load() {
+				t.Errorf("%s: %d things are taken, the only place: %v", name, n, s.taken.Load())
+			}
+			if log := s.log.String(); strings.Contains(log, `"connect"`) || strings.Contains(log, `"pid"`) {
+				t.Errorf("%s: something was started", name)
+			}
+			dial(t, s.ws+"?wspipe_session="+newID()).Expect("in")
+		}
+	}
+}
+
+// TestQuestionsBesideTheOnly: of --once, on a connection that was open before.
+func TestQuestionsBesideTheOnly(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`echo in; exec cat`), Once: true})
+	q := question{path: "/", origin: "http://localhost"}
+	to := s.sockets.serving[0].Addr()
+	// It closes those that have not asked for anything when it stops listening.
+	const early = "GET " + handshakePath + "?path=/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	resp, asking := send(t, to, early)
+	io.Copy(io.Discard, resp.Body)
+	resp, coming := send(t, to, early)
+	io.Copy(io.Discard, resp.Body)
+	c := dial(t, s.ws)
+	c.Expect("in")
+	var told verdict
+	if err := json.NewDecoder(sendOn(t, asking, q.plain(true)).Body).Decode(&told); err != nil {
+		t.Fatal(err)
+	}
+	resp = sendOn(t, coming, q.handshake())
+	body, _ := io.ReadAll(resp.Body)
+	told.wantTrue(t, resp, string(body))
+	if told.Status != http.StatusServiceUnavailable || !strings.Contains(told.Why, "--once") {
+		t.Errorf("told %+v, want 503", told)
+	}
+	c.Close(1000, "")
+	<-s.status
+}
+
+// TestQuestionsAtTheGate: what the gate has against the question is what it has
+// against the handshake, in the same words.
+func TestQuestionsAtTheGate(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`exec cat`)})
+	const host, page = "Host: evil.example", "Origin: http://evil.example"
+	to := s.sockets.serving[0].Addr()
+	resp, why := ask(t, to, opening("/", host, page))
+	for _, header := range [][]string{{host}, {host, "Sec-Fetch-Site: same-origin"}, {host, page}} {
+		if got, body := ask(t, to, plain("GET", handshakePath+"?path=/", header...)); got.StatusCode != resp.StatusCode || body != why || !strings.Contains(why, "--host=evil.example") {
+			t.Errorf("%q: got %d %q, the handshake got %d %q", header, got.StatusCode, body, resp.StatusCode, why)
+		}
+	}
+}
+
+// TestQuestionsDuringAShutdown are refused as handshakes are.
+func TestQuestionsDuringAShutdown(t *testing.T) {
+	t.Parallel()
+	s, c, _ := serveDownload(t) // which it waits for
+	var early []net.Conn
+	for range 2 {
+		resp, conn := send(t, s.sockets.serving[0].Addr(), "GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		io.Copy(io.Discard, resp.Body)
+		early = append(early, conn)
+	}
+	download := c.answer("GET")
+	s.stop()
+	eventually(t, "the server stops", func() bool {
+		s.sessions.mu.Lock()
+		defer s.sessions.mu.Unlock()
+		return s.sessions.closed
+	})
+	q := question{path: "/"}
+	for i, request := range []string{q.plain(true), q.handshake()} {
+		resp := sendOn(t, early[i], request)
+		if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 503 || string(body) != "wspipe: the server is shutting down\n" {
+			t.Errorf("got %d %q\n%s", resp.StatusCode, body, request)
+		}
+	}
+	io.Copy(io.Discard, download.Body)
+}
+
+// TestPagesCannotPassForOthers: what the browser says of them counts.
+func TestPagesCannotPassForOthers(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`exec cat`), Origins: []string{"http://good.example"}})
+	for _, lie := range []string{"http://good.example", "http://localhost", "*", ""} {
+		for _, origin := range []string{"http://evil.example", "null"} {
+			resp, body := fetch(t, "GET", s.http(handshakePath+"?path=/&origin="+url.QueryEscape(lie)), nil, "Origin", origin)
+			var told verdict
+			if err := json.Unmarshal([]byte(body), &told); err != nil || resp.StatusCode != 200 {
+				t.Fatalf("got %d %q: %v", resp.StatusCode, body, err)
+			}
+			if told.Status != 403 || told.Flag != "--origin="+origin {
+				t.Errorf("a page of %s that claims to be %q is told %q", origin, lie, body)
+			}
+		}
+	}
+}
+
+// TestQuestionsWithSecrets: a token in the path or among the subprotocols counts as
+// it would for the handshake, and nothing tells it.
+func TestQuestionsWithSecrets(t *testing.T) {
+	t.Parallel()
+	file := secretFile(t, "tokens", "SECRET-good\nSECRET-another\n")
+	cfg := resuming(`echo in; exec cat`)
+	cfg.Auth, cfg.MaxChildren = Auth{TokenFile: file}, 1
+	s := serve(t, cfg)
+	good := []string{"Authorization: Bearer SECRET-good"}
+	session := "wspipe_session=SECRET" + newID()
+	c := wspipetest.Dial(t, s.ws+"?"+session, &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer SECRET-good"}}})
+	c.Expect("in")
+	const encoded = tokenSubprotocol + "U0VDUkVULWdvb2Q" // SECRET-good
+	for _, test := range []struct {
+		q      question
+		status int
+	}{
+		{question{path: "/?" + session, header: good}, 101},
+		{question{path: "/?" + session, header: []string{"Authorization: Bearer SECRET-another"}}, 429}, // not theirs
+		{question{path: "/", header: good}, 429},
+		{question{path: "/?" + session + "&access_token=SECRET-good", header: good}, 101},
+		{question{path: "/?" + session + "&access_token=SECRET-bad", header: good}, 401},
+		{question{path: "/?" + session, protocols: "x," + encoded, header: good}, 101},
+		{question{path: "/?" + session, protocols: "x," + encoded + "x", header: good}, 401},
+		{question{path: "/?" + session + "&access_token=SECRET-good", query: "&access_token=SECRET-good"}, 101},
+		{question{path: "/?" + session, protocols: "v1.wspipe," + encoded, query: "&access_token=SECRET-good"}, 101},
+		{question{path: "/?" + session, query: "&access_token=SECRET-good"}, 401}, // the handshake has none
+	} {
+		told := s.rehearse(t, test.q)
+		if told.Status != test.status {
+			t.Errorf("%+v: told %+v, want %d", test.q, told, test.status)
+		}
+		if text, _ := json.Marshal(told); bytes.Contains(text, []byte("SECRET")) {
+			t.Errorf("%+v: the answer tells a secret: %s", test.q, text)
+		}
+		resp, body := openOnly(t, s, test.q)
+		told.wantTrue(t, resp, body)
+	}
+	for _, query := range []string{"", "&access_token=SECRET-bad"} { // of the question itself
+		if resp, _ := ask(t, s.sockets.serving[0].Addr(), question{path: "/?access_token=SECRET-good", query: query}.plain(true)); resp.StatusCode != 401 {
+			t.Errorf("a question with %q is answered with %d", query, resp.StatusCode)
+		}
+	}
+	if strings.Contains(s.log.String(), "SECRET") {
+		t.Error("the log tells a secret")
+	}
+}
+
+// TestQuestionsThatAreNone: without a path, or not to be read.
+func TestQuestionsThatAreNone(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`exec cat`)})
+	for _, path := range []string{"", "relative", "http://localhost/", "?q", "/%zz", "*"} {
+		if told := s.rehearse(t, question{path: path}); told.Status != 400 || !strings.Contains(told.Why, "path") {
+			t.Errorf("%q: told %+v", path, told)
+		}
+	}
+	if _, body := fetch(t, "GET", s.http(handshakePath+"?path=/"), nil, "Sec-WebSocket-Protocol", "v1.wspipe"); body != `{"status":101,"subprotocol":""}`+"\n" {
+		t.Errorf("a question that offers a subprotocol itself: got %q", body)
+	}
+	if resp, body := fetch(t, "HEAD", s.http(handshakePath+"?path=/"), nil); resp.StatusCode != 200 || body != "" {
+		t.Errorf("HEAD: got %d %q", resp.StatusCode, body)
+	}
+	if resp, _ := fetch(t, "POST", s.http(handshakePath+"?path=/"), nil); resp.StatusCode != 405 || resp.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: got %d", resp.StatusCode)
+	}
+	dial(t, s.ws+strings.TrimPrefix(handshakePath, "/")).Close(1000, "") // takes no endpoint away
+	s.log.await(t, `"path":"`+handshakePath+`","status":200`, 14)
+	s.log.await(t, `"path":"`+handshakePath+`","status":405`, 1)
+}

@@ -1,0 +1,73 @@
+//go:build unix
+
+package server
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestListingsAreBounded: a directory of any size has a list, which tells that it
+// is not all.
+func TestListingsAreBounded(t *testing.T) {
+	t.Parallel()
+	numbered := func(prefix string, n int, content string) map[string]string {
+		files := make(map[string]string)
+		for i := range n {
+			files[fmt.Sprintf("%s%05d", prefix, i)] = content
+		}
+		return files
+	}
+	with := func(files map[string]string, name string) map[string]string {
+		files[name] = "#!"
+		return files
+	}
+	levels := func(n int) string { return strings.Repeat("d/", n) + "run" }
+	for name, test := range map[string]struct {
+		files map[string]string
+		more  bool
+	}{
+		"as many as are listed": {numbered("", maxListed, "#!"), false},
+		"one more":              {numbered("", maxListed+1, "#!"), true},
+		"as many as are seen":   {with(numbered("text", maxLooked-1, ""), "run"), false},
+		"more than are seen":    {with(numbered("sub/text", maxLooked-1, ""), "run"), true},
+		"as deep as may be":     {with(map[string]string{"run": "#!"}, levels(maxLevels-1)), false},
+		"deeper":                {with(map[string]string{"run": "#!"}, levels(maxLevels)), true},
+		"nothing":               {map[string]string{"text": ""}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var want []string
+			for name, content := range test.files {
+				if content == "#!" && strings.Count(name, "/") < maxLevels {
+					want = append(want, "/"+name)
+				}
+			}
+			slices.Sort(want)
+			want = want[:min(len(want), maxListed)]
+			d := &programDir{path: tree(t, test.files)}
+			if names, more := d.list(); !slices.Equal(names, want) || more != test.more {
+				t.Errorf("got %d programs, %.100q, more %v, want %d", len(names), names, more, len(want))
+			}
+		})
+	}
+}
+
+// TestListingsEnd where links go round.
+func TestListingsEnd(t *testing.T) {
+	t.Parallel()
+	d := &programDir{path: tree(t, map[string]string{
+		"a/run": "#!", "a/self": "-> .", "a/top": "-> ..", "a/b": "-> ../b", "b/a": "-> ../a", "b/run": "#!", "c": "-> a/top/a/self/b",
+	})}
+	names, more := d.list()
+	if want := []string{"/a/b/run", "/a/run", "/b/a/run", "/b/run", "/c/a/run", "/c/run"}; !slices.Equal(names, want) || more {
+		t.Errorf("got %q, more %v, want %q", names, more, want)
+	}
+	gone := &programDir{path: filepath.Join(d.path, "none")}
+	if names, more := gone.list(); len(names) != 0 || more {
+		t.Errorf("a directory that is not there: %q, %v", names, more)
+	}
+}

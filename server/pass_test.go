@@ -1,0 +1,401 @@
+//go:build unix
+
+package server
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"wspipe/cmd/wspipetest"
+)
+
+// The cookie by which the console's page has its parts, where only tokens are good.
+
+// byToken is the address of a page for who has token.
+func byToken(path, token string) string { return path + "?access_token=" + url.QueryEscape(token) }
+
+// passOf returns the cookie that s gives to who loads its page by token.
+func (s *testServer) passOf(t *testing.T, token string) string {
+	t.Helper()
+	resp, body := get(t, s.http(byToken("/", token)))
+	cookies := resp.Cookies()
+	if resp.StatusCode != 200 || len(cookies) != 1 {
+		t.Fatalf("got %d %q, %.40q", resp.StatusCode, resp.Header, body)
+	}
+	return cookies[0].Name + "=" + cookies[0].Value
+}
+
+// consoleParts are what a pass is good for.
+var consoleParts = []string{
+	"/.wspipe/console/console.js", "/.wspipe/console/console.css", "/.wspipe/console/index.html", "/.wspipe/vendor/xterm/VERSIONS", "/.wspipe/client.js", "/.wspipe/client.d.ts",
+	endpointPath + "?path=/", endpointsPath, handshakePath + "?path=/", "/.wspipe/", "/.wspipe/console",
+}
+
+// TestPassCookie: what the cookie is, and that the token cannot be told from it.
+func TestPassCookie(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Child: sh(`exec cat`), Console: true, Auth: authOf(t, "token")}
+	s, another := serve(t, cfg), serve(t, cfg)
+	resp, _ := get(t, s.http(byToken("/", goodToken)))
+	fields := resp.Header["Set-Cookie"]
+	if len(fields) != 1 {
+		t.Fatalf("the cookies are %q", fields)
+	}
+	name, value, _ := strings.Cut(fields[0], "=")
+	value, rest, _ := strings.Cut(value, ";")
+	_, port, _ := strings.Cut(s.ws, "127.0.0.1:")
+	if rest != " Path=/.wspipe/; HttpOnly; SameSite=Strict" || name != "wspipe_"+strings.Trim(port, "/") {
+		t.Errorf("the cookie is %s", fields[0])
+	}
+	if code, err := passEncoding.DecodeString(value); err != nil || len(code) != 32 || digest(code) == sha256.Sum256([]byte(goodToken)) {
+		t.Errorf("the value is %s: %v", value, err)
+	}
+	for _, path := range []string{"/a/b?x=1&access_token=tok-en.1_~%2B/==", "/.wspipe/x?access_token=tok-en.1_~%2B/=="} {
+		if resp, _ := get(t, s.http(path)); !slices.Equal(resp.Header["Set-Cookie"], fields) {
+			t.Errorf("%s: the cookies are %q", path, resp.Header["Set-Cookie"])
+		}
+	}
+	if resp, body := fetch(t, "HEAD", s.http(byToken("/", goodToken)), nil); !slices.Equal(resp.Header["Set-Cookie"], fields) || body != "" {
+		t.Errorf("HEAD: the cookies are %q", resp.Header["Set-Cookie"])
+	}
+	// A reload asks with the tag, and may ask a server that was started anew.
+	if resp, _ := fetch(t, "GET", s.http(byToken("/", goodToken)), nil, "If-None-Match", resp.Header.Get("ETag")); resp.StatusCode != 304 || !slices.Equal(resp.Header["Set-Cookie"], fields) {
+		t.Errorf("with a tag: got %d, the cookies are %q", resp.StatusCode, resp.Header["Set-Cookie"])
+	}
+	if own, others, foreign := s.passOf(t, goodToken), s.passOf(t, otherToken), another.passOf(t, goodToken); own == others || own == foreign || others == foreign {
+		t.Errorf("the same pass twice: %s, %s, %s", own, others, foreign)
+	}
+}
+
+// TestPassIsSecureWithTLS, here or at a trusted proxy.
+func TestPassIsSecureWithTLS(t *testing.T) {
+	t.Parallel()
+	auth := authOf(t, "token")
+	ca := newCA(t)
+	s := serveTLS(t, ca, `exec cat`, Config{Console: true, Auth: auth})
+	client := over(t, ca.client(t)).HTTPClient
+	resp, err := client.Get("https" + strings.TrimPrefix(s.ws, "wss") + strings.TrimPrefix(byToken("/", goodToken), "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if cookies := resp.Cookies(); len(cookies) != 1 || !cookies[0].Secure {
+		t.Errorf("with TLS: the cookies are %q", resp.Header["Set-Cookie"])
+	}
+	cfg := Config{Child: sh(`exec cat`), Console: true, Auth: auth}
+	other := serve(t, cfg)
+	cfg.TrustedProxies = proxies("127.0.0.1/32")
+	trusting := serve(t, cfg)
+	for _, test := range []struct {
+		s      *testServer
+		proto  string
+		secure bool
+	}{{trusting, "https", true}, {trusting, "http", false}, {other, "https", false}} {
+		resp, _ := fetch(t, "GET", test.s.http(byToken("/", goodToken)), nil, "X-Forwarded-Proto", test.proto)
+		if cookies := resp.Cookies(); len(cookies) != 1 || cookies[0].Secure != test.secure {
+			t.Errorf("a proxy says %s: the cookies are %q, want secure: %t", test.proto, resp.Header["Set-Cookie"], test.secure)
+		}
+	}
+}
+
+// TestPassIsForThePageAlone, loaded by a token in its address: nothing else gives it.
+func TestPassIsForThePageAlone(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"a.txt": "file", "sub/index.html": "index", "cgi/run": "#!/bin/sh\n" + textHeader + "echo run"})
+	everything := func(kinds string) *testServer {
+		return serve(t, Config{Child: sh(`exec cat`), Console: true, StaticDir: dir, CGIDir: dir + "/cgi", Auth: authOf(t, kinds)})
+	}
+	tokens, both, basic, none := everything("token"), everything("basic token"), everything("basic"), everything("")
+	bearer, pair := []string{"Authorization", "Bearer " + otherToken}, []string{"Authorization", "Basic " + basicPair(basicUser, basicPassword)}
+	wrong := []string{"Authorization", "Basic " + basicPair(basicUser, "wrong")}
+	for _, test := range []struct {
+		s            *testServer
+		method, path string
+		header       []string
+		status       int
+		given        bool
+	}{
+		{tokens, "GET", byToken("/x", otherToken), nil, 200, true},
+		{tokens, "GET", byToken("/x", otherToken), bearer, 200, true},
+		{both, "GET", byToken("/x", otherToken), nil, 200, true},
+		{both, "GET", byToken("/x", otherToken), wrong, 200, true},
+
+		{tokens, "GET", byToken("/.wspipe/console/index.html", otherToken), nil, 200, false},
+		{tokens, "GET", byToken("/.wspipe/console/console.js", otherToken), nil, 200, false},
+		{tokens, "GET", byToken("/.wspipe/console/none.js", otherToken), nil, 404, false},
+		{tokens, "GET", byToken("/.wspipe/client.js", otherToken), nil, 200, false},
+		{tokens, "GET", byToken(endpointPath, otherToken), nil, 200, false},
+		{tokens, "GET", byToken(endpointsPath, otherToken), nil, 200, false},
+		{tokens, "GET", byToken(handshakePath, otherToken), nil, 200, false},
+		{tokens, "GET", byToken("/a.txt", otherToken), nil, 200, false},
+		{tokens, "GET", byToken("/sub", otherToken), nil, 301, false},
+		{tokens, "GET", byToken("/run", otherToken), nil, 200, false},
+		{tokens, "POST", byToken("/x", otherToken), nil, 405, false},
+		{tokens, "GET", byToken("/x", "wrong"), nil, 401, false},
+		{tokens, "GET", byToken("/x", "wrong"), bearer, 401, false},
+		{tokens, "GET", "/x", bearer, 200, false},
+		{tokens, "GET", "/x", []string{"Sec-WebSocket-Protocol", offeredToken(otherToken)}, 200, false},
+		{both, "GET", "/x", pair, 200, false},
+		{both, "GET", byToken("/x", otherToken), pair, 200, false}, // a browser sends the password with the parts, too
+		{both, "GET", byToken("/x", "wrong"), pair, 200, false},
+		{basic, "GET", byToken("/x", otherToken), pair, 200, false},
+		{none, "GET", byToken("/x", otherToken), nil, 200, false},
+	} {
+		resp, body := fetch(t, test.method, test.s.http(test.path), nil, test.header...)
+		if given := len(resp.Cookies()) == 1; resp.StatusCode != test.status || given != test.given || len(resp.Header["Set-Cookie"]) > 1 {
+			t.Errorf("%s %s, %q: got %d %.40q, cookies %q, want %d and a cookie: %t", test.method, test.path, test.header, resp.StatusCode, body, resp.Header["Set-Cookie"], test.status, test.given)
+		}
+	}
+}
+
+// TestPassOpensTheConsole: each part with a right one, and none without or with
+// any other.
+func TestPassOpensTheConsole(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Child: sh(`exec cat`), Console: true, Auth: authOf(t, "token")}
+	s, another := serve(t, cfg), serve(t, cfg)
+	first, second := s.passOf(t, goodToken), s.passOf(t, otherToken)
+	for _, path := range consoleParts {
+		want, text := fetch(t, "GET", s.http(path), nil, "Authorization", "Bearer "+goodToken)
+		for _, cookie := range []string{first, second, "a=1; " + first + "; b=2", another.passOf(t, goodToken) + "; " + second, "wspipe_80=x;" + first} {
+			resp, body := fetch(t, "GET", s.http(path), nil, "Cookie", cookie)
+			// The handshake that is asked about has a token in the one case, and none in the other.
+			if resp.StatusCode != 200 || want.StatusCode != 200 || body != text && !strings.Contains(path, "handshake") {
+				t.Errorf("%s, %s: got %d %.40q, want %d %.40q", path, cookie, resp.StatusCode, body, want.StatusCode, text)
+			}
+			if len(resp.Header["Set-Cookie"]) != 0 {
+				t.Errorf("%s, %s: a pass for a pass: %q", path, cookie, resp.Header["Set-Cookie"])
+			}
+		}
+		if resp, body := fetch(t, "HEAD", s.http(path), nil, "Cookie", first); resp.StatusCode != 200 || body != "" {
+			t.Errorf("HEAD %s: got %d", path, resp.StatusCode)
+		}
+		forged := []byte(first)
+		forged[20] ^= 1
+		for _, cookie := range []string{
+			"", "wspipe_80=", "wspipe_80", string(forged), first + "A", first[:len(first)-1], "Wspipe" + first[6:], "x" + first, strings.Replace(first, "=", `="`, 1) + `"`,
+			another.passOf(t, goodToken), "wspipe_80=" + goodToken, "wspipe_80=" + tokenIdentity(goodToken)[6:], "access_token=" + otherToken,
+		} {
+			if resp, body := fetch(t, "GET", s.http(path), nil, "Cookie", cookie); resp.StatusCode != 401 {
+				t.Errorf("%s, %q: got %d %.40q, want 401", path, cookie, resp.StatusCode, body)
+			}
+		}
+	}
+}
+
+// TestPassOpensNothingElse: no WebSocket, no program, no file, and nothing that
+// does more than read.
+func TestPassOpensNothingElse(t *testing.T) {
+	t.Parallel()
+	started := filepath.Join(t.TempDir(), "started")
+	run := `echo >"` + started + `"; `
+	dir := tree(t, map[string]string{
+		"static/a.txt": "file", "static/.wspipe/a.txt": "file", "cgi/run": "#!/bin/sh\n" + run + textHeader + "echo run", "cgi/.wspipe/run": "#!/bin/sh\n" + run + textHeader + "echo run",
+		"ws/talk": "#!/bin/sh\n" + run + "exec cat", "ws/.wspipe/talk": "#!/bin/sh\n" + run + "exec cat",
+	})
+	cfg := Config{StaticDir: dir + "/static", CGIDir: dir + "/cgi", Console: true, Auth: authOf(t, "token")}
+	withDir, withCommand := cfg, cfg
+	withDir.Dir, withCommand.Child = dir+"/ws", sh(run+`exec cat`)
+	for name, cfg := range map[string]Config{"dir": withDir, "command": withCommand} {
+		s := serve(t, cfg)
+		cookie := "Cookie: " + s.passOf(t, goodToken)
+		to := s.sockets.serving[0].Addr()
+		requests := map[string]int{
+			plain("GET", endpointsPath, "Host: localhost", cookie):    200, // it is a good one
+			plain("GET", "/.wspipe/run", "Host: localhost", cookie):   200, // the console's page, and no program
+			plain("GET", "/.wspipe/a.txt", "Host: localhost", cookie): 200,
+		}
+		for _, path := range append([]string{"/", "/talk", "/talk/.wspipe/", "/.wspipe", "/.wspipe/talk", "/.wspipe/x"}, consoleParts...) {
+			requests[opening(path, "Host: localhost", cookie)] = 401
+			requests[opening(path, "Host: localhost", "Origin: http://localhost", cookie)] = 401
+		}
+		for _, path := range []string{"/", "/run", "/run/.wspipe/", "/a.txt", "//.wspipe/client.js", "/.wspipe", "/none", "/x/.wspipe/console/console.js", "/../.wspipe/client.js"} {
+			requests[plain("GET", path, "Host: localhost", cookie)] = 401
+		}
+		for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"} {
+			for _, path := range consoleParts {
+				requests[plain(method, path, "Host: localhost", cookie)] = 401
+			}
+		}
+		for request, want := range requests {
+			resp, body := ask(t, to, request)
+			if resp.StatusCode != want {
+				t.Errorf("%s: got %d %.60q, want %d\n%s", name, resp.StatusCode, body, want, request)
+			}
+			if resp.StatusCode == 200 && (strings.HasPrefix(body, "file") || strings.HasPrefix(body, "run")) {
+				t.Errorf("%s: got %q\n%s", name, body, request)
+			}
+		}
+		if _, err := os.Stat(started); err == nil {
+			t.Errorf("%s: something was started", name)
+		}
+	}
+}
+
+// TestPassWithoutTheConsole: there is nothing to give it.
+func TestPassWithoutTheConsole(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`exec cat`), Auth: authOf(t, "token")})
+	if resp, _ := get(t, s.http(byToken("/", goodToken))); resp.StatusCode != 404 || len(resp.Header["Set-Cookie"]) > 0 {
+		t.Errorf("got %d %q, want 404 and no cookie", resp.StatusCode, resp.Header["Set-Cookie"])
+	}
+}
+
+// TestPassAtTheHandshakeQuestion: it lets the question in. What the handshake is
+// told is another matter: a browser would send the cookie with some of them, and
+// it would do no good.
+func TestPassAtTheHandshakeQuestion(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`exec cat`), Console: true, Auth: authOf(t, "token")})
+	for path, want := range map[string]int{byToken("/", goodToken): 101, byToken("/.wspipe/x", otherToken): 101, byToken("/", "wrong"): 401, "/": 401, "/.wspipe/x": 401, endpointPath: 401} {
+		resp, body := fetch(t, "GET", s.http(handshakePath+"?path="+url.QueryEscape(path)), nil, "Cookie", s.passOf(t, goodToken))
+		var told verdict
+		if err := json.Unmarshal([]byte(body), &told); err != nil || resp.StatusCode != 200 || told.Status != want {
+			t.Errorf("%s: got %d %q, want %d", path, resp.StatusCode, body, want)
+		}
+	}
+}
+
+// TestPassEndsWithItsToken, and with no other.
+func TestPassEndsWithItsToken(t *testing.T) {
+	t.Parallel()
+	auth := authOf(t, "token")
+	s := serve(t, Config{Child: sh(`exec cat`), Console: true, Auth: auth})
+	first, second := s.passOf(t, goodToken), s.passOf(t, otherToken)
+	expect := func(cookie string, want int) {
+		t.Helper()
+		if resp, _ := fetch(t, "GET", s.http(consoleParts[0]), nil, "Cookie", cookie); resp.StatusCode != want {
+			t.Errorf("got %d, want %d", resp.StatusCode, want)
+		}
+	}
+	expect(first, 200)
+	rewriteFile(t, auth.TokenFile, otherToken+"\nthird\n")
+	s.auth.tokens.lookAgain()
+	expect(first, 401)
+	expect(second, 200) // though its token stands elsewhere in the file
+	third := s.passOf(t, "third")
+	rewriteFile(t, auth.TokenFile, "third\n")
+	s.auth.reload()
+	expect(second, 401)
+	expect(third, 200)
+	rewriteFile(t, auth.TokenFile, goodToken+"\n")
+	s.auth.reload()
+	expect(third, 401)
+	expect(first, 200) // as its token is good again
+}
+
+// TestPassIsItsToken: who comes by it is who comes by the token, and beside it
+// other proofs count as they do without.
+func TestPassIsItsToken(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, Config{Auth: authOf(t, "basic htpasswd token header")}, true, nil)
+	g.route = route{own: true}
+	pass := func(token string) string {
+		_, _, p := g.ask(t, byToken("/", token))
+		return "Cookie: wspipe_80=" + p.visitor.pass
+	}
+	for _, test := range []struct {
+		target       string
+		header       []string
+		status       int
+		authType, id string
+	}{
+		{"/", []string{pass(goodToken)}, 200, "Bearer", tokenIdentity(goodToken)},
+		{"/", []string{pass(otherToken)}, 200, "Bearer", tokenIdentity(otherToken)},
+		{"/", []string{pass(goodToken), "Authorization: Bearer " + otherToken}, 200, "Bearer", tokenIdentity(otherToken)},
+		{"/", []string{pass(goodToken), authorization(basicUser, basicPassword)}, 200, "Basic", "user alice"},
+		{"/", []string{pass(goodToken), "X-Remote-User: carol"}, 200, "", "user carol"},
+		{"/", []string{pass(goodToken), authorization(basicUser, "wrong")}, 200, "Bearer", tokenIdentity(goodToken)},
+		{"/?access_token=wrong", []string{pass(goodToken)}, 200, "Bearer", tokenIdentity(goodToken)},
+		{byToken("/", otherToken), []string{"Cookie: wspipe_80=stale"}, 200, "Bearer", tokenIdentity(otherToken)},
+		{"/", []string{"Cookie: wspipe_80=" + strings.Repeat("A", 43), authorization(fileUser, filePassword)}, 200, "Basic", "user bob"},
+		{"/", []string{"Cookie: wspipe_80=" + strings.Repeat("A", 43)}, 401, "", ""},
+	} {
+		resp, body, p := g.ask(t, test.target, test.header...)
+		if resp.StatusCode != test.status || p.visitor.authType != test.authType || p.visitor.identity != test.id {
+			t.Errorf("%s, %q: got %d %q, the visitor is %+v", test.target, test.header, resp.StatusCode, body, p.visitor)
+		}
+		if p.visitor.pass != "" && !strings.Contains(test.target, otherToken) {
+			t.Errorf("%s, %q: there is a pass", test.target, test.header)
+		}
+		if strings.Contains(p.all, passCookie) {
+			t.Errorf("behind the gate the cookie is still there:\n%s", p.all)
+		}
+		expectNoSecret(t, p)
+	}
+}
+
+// TestPassIsTaken out of the request: all other cookies stay byte for byte, and
+// where no tokens are asked for it is nobody's business.
+func TestPassIsTaken(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		kinds         string
+		cookies, left []string
+	}{
+		{"token", []string{"wspipe_80=x"}, nil},
+		{"token", []string{"wspipe_80"}, nil},
+		{"token", []string{" wspipe_80 = x ;"}, nil},
+		{"token", []string{"wspipe_80=x; a=1;b=wspipe_80=2 ;  c"}, []string{"a=1;b=wspipe_80=2 ;  c"}},
+		{"token", []string{"a=1; wspipe_80=x; b=2"}, []string{"a=1; b=2"}},
+		{"token", []string{"a=1;wspipe_80=x=y;wspipe_80=z"}, []string{"a=1"}},
+		{"token", []string{"a=1; wspipe_80=x", "wspipe_80=y", "b=2"}, []string{"a=1", "b=2"}},
+		{"token", []string{"wspipes=1; Wspipe_80=2; wspipe_x=3; xwspipe_80=4; wspipe_8x=5", ""}, []string{"wspipes=1; Wspipe_80=2; wspipe_x=3; xwspipe_80=4; wspipe_8x=5", ""}},
+		{"basic token", []string{"wspipe_80=x; a=1"}, []string{"a=1"}},
+		{"basic", []string{"wspipe_80=x; a=1"}, []string{"wspipe_80=x; a=1"}},
+		{"", []string{"wspipe_80=x; a=1"}, []string{"wspipe_80=x; a=1"}},
+	} {
+		g := newGate(t, Config{Auth: authOf(t, test.kinds)}, false, nil)
+		var header []string
+		for _, line := range test.cookies {
+			header = append(header, "Cookie: "+line)
+		}
+		for _, own := range []bool{false, true} {
+			g.route = route{own: own}
+			_, _, p := g.ask(t, "/", header...)
+			if got, ok := p.header["Cookie"]; !slices.Equal(got, test.left) || ok != (test.left != nil) {
+				t.Errorf("%s: %q became %q, want %q", test.kinds, test.cookies, got, test.left)
+			}
+		}
+	}
+}
+
+// TestPassIsNotTheChilds: a browser sends it with a WebSocket below its path, too.
+func TestPassIsNotTheChilds(t *testing.T) {
+	t.Parallel()
+	const tell = `echo "${HTTP_COOKIE-none}|$(env | grep -c wspipe_[0-9])"`
+	s := serveCGI(t, Config{Child: sh(tell), Console: true, Auth: authOf(t, "token")}, map[string]string{"run": textHeader + tell})
+	pass := s.passOf(t, goodToken)
+	for cookies, want := range map[string]string{pass: "none|0", "a=1; " + pass + "; b=2": "a=1; b=2|0", "wspipe_80=" + strings.Repeat("A", 43) + "; a=1": "a=1|0"} {
+		header := http.Header{"Cookie": {cookies}, "Authorization": {"Bearer " + goodToken}}
+		for _, path := range []string{".wspipe/x", ".wspipe/console/endpoint", ""} {
+			wspipetest.Dial(t, s.ws+path, &websocket.DialOptions{HTTPHeader: header}).Expect(want)
+		}
+		if resp, body := fetch(t, "GET", s.http("run"), nil, "Cookie", cookies, "Authorization", "Bearer "+goodToken); resp.StatusCode != 200 || body != want+"\n" {
+			t.Errorf("CGI got %d %q, want %q", resp.StatusCode, body, want)
+		}
+	}
+	if log := s.log.String(); strings.Contains(log, pass) {
+		t.Error("the log tells the pass")
+	}
+}
+
+// TestPassBesideACertificate: it is no way around that.
+func TestPassBesideACertificate(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, Config{Auth: authOf(t, "token"), TLS: &TLS{ClientCA: "ca.pem"}}, false, nil)
+	g.route = route{own: true}
+	pass := g.tokens.get().passes[0]
+	if got := g.status(t, "/", "Cookie: wspipe_80="+passEncoding.EncodeToString(pass[:])); got != 403 {
+		t.Errorf("got %d, want 403", got)
+	}
+}
