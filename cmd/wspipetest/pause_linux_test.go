@@ -247,7 +247,7 @@ func TestKilledInAPause(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := wspipetest.Start(t, append(flags, "/bin/sh", "-c", "stty -echo; read go; seq 1000; exec sleep 1000")...)
+			s := wspipetest.Start(t, append(flags, "/bin/sh", "-c", "stty -echo 2>/dev/null; read go; seq 1000; exec sleep 1000")...)
 			url := sessionURL(s.WS)
 			c := dialPauser(t, url)
 			c.pause()
