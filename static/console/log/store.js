@@ -1,7 +1,7 @@
-// The newest entries of the log, in memory. An entry is known by its number
-// since the page was loaded.
+// The newest entries, in memory. An entry is known by its number since the page
+// was loaded.
 
-export const KEEP = 10_000;
+const KEEP = 10_000;
 const KEEP_BYTES = 64 * 1024 * 1024; // so that long messages cannot eat the memory either
 
 export class Store {
@@ -12,9 +12,10 @@ export class Store {
   first = 0; // number of the oldest entry that is kept
   next = 0; // number of the entry that comes next
 
-  // add takes an entry {kind, at, size, text, ...} and forgets the oldest if need be.
+  // add takes an entry, gives it its number and forgets the oldest if need be.
   add(entry) {
     if (this.next - this.first === KEEP) this.#drop();
+    entry.number = this.next;
     this.#ring[this.next % KEEP] = entry;
     this.next++;
     this.#bytes += entry.size;
@@ -36,6 +37,16 @@ export class Store {
     this.#ring.fill(undefined);
     this.#bytes = 0;
     this.first = this.#cleared = this.next;
+  }
+
+  // snapshot is the store as it is now: what a paused view shows, however much
+  // comes and goes meanwhile.
+  snapshot() {
+    const copy = new Store();
+    copy.#ring = this.#ring.slice();
+    copy.first = this.first;
+    copy.next = this.next;
+    return copy;
   }
 
   get kept() {

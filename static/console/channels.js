@@ -1,0 +1,24 @@
+// The subprotocols that carry a child's streams apart: the first byte of each
+// message, which is binary, is its channel. See docs/protocol.md.
+
+export const WSPIPE = 'v1.wspipe';
+const protocols = [WSPIPE, 'v5.channel.k8s.io', 'v4.channel.k8s.io'];
+
+export const STDIN = 0, CONTROL = 5, CLOSE = 255;
+const names = { 0: 'stdin', 1: 'stdout', 2: 'stderr', 3: 'status', 4: 'resize', 5: 'control', 255: 'close' };
+
+export const hasChannels = (subprotocol) => protocols.includes(subprotocol);
+
+// split takes a message, an ArrayBuffer, apart.
+export function split(message) {
+  const number = new Uint8Array(message)[0];
+  return { number, channel: names[number] ?? `channel ${number}`, content: message.slice(1) };
+}
+
+// join returns the message that carries content, a Uint8Array, on a channel.
+export function join(number, content) {
+  const message = new Uint8Array(content.length + 1);
+  message[0] = number;
+  message.set(content, 1);
+  return message;
+}

@@ -1,0 +1,113 @@
+// What is behind an address of this server: which program, how it talks, who
+// else is there; and which other endpoints the server has.
+
+import { bytes, plural } from './format.js';
+
+const $ = (id) => document.getElementById(id);
+// Milliseconds: between looks at who is watching, and for an answer.
+const INTERVAL = 2000, PATIENCE = 5000;
+
+export class Endpoint {
+  #address = '';
+  #changed;
+  #looked; // a promise: info is that of address
+  #list; // a promise of the other endpoints: they are asked for with each new address
+  #timer;
+
+  info = null; // what the server says of it, see server/endpoint.go; null of another server's
+
+  // changed is called when info may have changed.
+  constructor(changed) {
+    this.#changed = changed;
+    document.addEventListener('visibilitychange', () => this.look());
+  }
+
+  // show shows what is behind address, a WebSocket URL.
+  async show(address) {
+    if (address !== this.#address) {
+      this.#address = address;
+      this.#list = ask(new URL(address), 'endpoints');
+      this.#looked = this.look();
+    }
+    await this.#looked;
+  }
+
+  // look asks again: the server may have been started anew, with other flags.
+  async look() {
+    clearTimeout(this.#timer);
+    if (document.hidden || !this.#address) return;
+    const address = this.#address, url = new URL(address);
+    const [answer, list] = await Promise.all([ask(url, `endpoint?path=${encodeURIComponent(url.pathname)}`), this.#list]);
+    if (address !== this.#address) return;
+    this.info = answer?.endpoint ?? null;
+    this.#render(list);
+    this.#changed();
+    if (this.info?.share) this.#timer = setTimeout(() => this.look(), INTERVAL);
+  }
+
+  #render(list) {
+    fill($('facts'), facts(this.info).map(([name, value]) => item(name, value)));
+    if (!list) return;
+    const { endpoints, more } = list;
+    $('endpoints').hidden = endpoints.length === 0;
+    $('endpoints-title').textContent = `${plural(endpoints.length, 'endpoint')}${more ? ' and more' : ''}`;
+    if (endpoints.length && !this.info) $('endpoints').open = true;
+    fill($('endpoint-list'), endpoints.map((path) => link(path, path === this.info?.path)));
+  }
+}
+
+// ask returns this server's answer to a question about url, or null if that is not its own.
+async function ask(url, question) {
+  if (url.host !== location.host) return null;
+  try {
+    const answer = await fetch(`/.wspipe/console/${question}`, { signal: AbortSignal.timeout(PATIENCE) });
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null; // the server has gone; the connection will tell
+  }
+}
+
+function facts(e) {
+  if (!e) return [];
+  const list = [['program', e.program], ['messages', e.pty ? 'of a terminal' : e.framing]];
+  if (e.share) list.push(['shared', e.share], ['connected', String(e.clients)]);
+  if (e.readonly) list.push(['input', 'read only']);
+  if (e.resume) list.push(['session kept', `${e.resume / 1000} s`]);
+  if (e.subprotocols.length) list.push(['subprotocols', e.subprotocols.join(', ')]);
+  if (e.maxMessage) list.push(['longest message', bytes(e.maxMessage)]);
+  return list;
+}
+
+function item(name, value) {
+  const li = document.createElement('li'), b = document.createElement('b');
+  b.textContent = value;
+  li.append(`${name} `, b);
+  return li;
+}
+
+// link is to the page of an endpoint, whose path is escaped as an address is. The
+// page needs the token that this one came by.
+function link(path, isThis) {
+  const li = document.createElement('li'), a = document.createElement('a');
+  a.href = path + token();
+  try {
+    a.textContent = decodeURIComponent(path);
+  } catch {
+    a.textContent = path; // the name is not UTF-8
+  }
+  if (isThis) a.ariaCurrent = 'page';
+  li.append(a);
+  return li;
+}
+
+function token() {
+  const found = location.search.match(/[?&](access_token=[^&]*)/);
+  return found ? `?${found[1]}` : '';
+}
+
+// fill replaces children only if they differ: it runs every few seconds, and
+// whoever is reading them should not lose the place.
+function fill(list, items) {
+  const same = list.childElementCount === items.length && items.every((item, i) => item.isEqualNode(list.children[i]));
+  if (!same) list.replaceChildren(...items);
+}

@@ -1,0 +1,102 @@
+// Why a handshake was refused. Browsers do not tell a page, so the server is
+// asked over HTTP what it would answer.
+
+import { likely } from './closing.js';
+
+const PATIENCE = 5000; // milliseconds
+const LONGEST = 4096; // of an answer, in bytes; another server may send anything
+const names = {
+  400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed',
+  429: 'Too Many Requests', 500: 'Internal Server Error', 502: 'Bad Gateway', 503: 'Service Unavailable', 504: 'Gateway Timeout',
+};
+const advice = {
+  401: 'Log in at HTTP first, or add ?access_token=… to the address.',
+  429: 'Or connect again when another one has ended.',
+  503: 'Connect again later.',
+};
+
+// whyRefused takes what explain takes and returns what showStatus takes.
+export async function whyRefused(end) {
+  const url = new URL(end.address);
+  const http = `${url.protocol === 'wss:' ? 'https' : 'http'}://${url.host}`;
+  const signal = AbortSignal.timeout(PATIENCE);
+  const query = new URLSearchParams({ path: url.pathname + url.search, protocols: end.subprotocols.join(), origin: end.origin });
+  try {
+    const response = await fetch(`${http}/.wspipe/handshake?${query}`, { signal, cache: 'no-store' });
+    const text = await head(response);
+    const answer = response.ok ? verdict(text) : spoken(response.status, text);
+    if (answer?.status === 101) return accepted(end, answer);
+    return answer ? refused(answer, http) : silent(end, url);
+  } catch {
+    // The answer is not for this page to read, or there is none.
+  }
+  const answers = await fetch(http, { mode: 'no-cors', signal, cache: 'no-store' }).then(() => true, () => false);
+  return answers ? silent(end, url) : nobody(end, url, http);
+}
+
+// head returns the beginning of an answer.
+async function head(response) {
+  const reader = response.body.getReader(), decoder = new TextDecoder();
+  let text = '';
+  for (let part; text.length < LONGEST && !(part = await reader.read()).done; ) text += decoder.decode(part.value, { stream: true });
+  reader.cancel();
+  return text.slice(0, LONGEST);
+}
+
+// verdict is what wspipe says it would answer, or null if that is not wspipe's.
+function verdict(text) {
+  try {
+    const answer = JSON.parse(text);
+    return Number.isInteger(answer?.status) ? answer : null;
+  } catch {
+    return null;
+  }
+}
+
+// spoken is why the question itself was refused: what stands before every page
+// stands before a WebSocket, too. A 404 is only that of a wspipe which is older.
+function spoken(status, text) {
+  const [, why, flag] = /^wspipe: (.*?)(?:; to allow it, start wspipe with (.*?))?\s*$/s.exec(text) ?? [];
+  if (status === 404) return null;
+  return { status, why: why ?? 'This is no answer of wspipe, but of a proxy or another server.', flag };
+}
+
+function refused({ status, why = '', flag }, http) {
+  const causes = flag ? [`Start wspipe with ${flag}`] : [];
+  if (advice[status]) causes.push(advice[status].replace('HTTP', http));
+  return { tone: 'bad', title: `Refused: ${status} ${names[status] ?? ''}`.trim(), detail: sentence(String(why)), causes };
+}
+
+function accepted({ subprotocols }, { subprotocol }) {
+  if (subprotocols.length && !subprotocol) {
+    return {
+      tone: 'bad', title: 'No subprotocol in common',
+      detail: 'The server accepts the handshake but speaks none of these subprotocols, and then browsers give up.',
+      causes: ['Leave the field empty, or name one that it speaks; see --subprotocol.'],
+    };
+  }
+  return {
+    tone: 'bad', title: 'Not opened, but it would be accepted now',
+    detail: 'Asked over HTTP, wspipe has nothing against this handshake. Then it is one of these:',
+    causes: [
+      'A proxy in between does not pass it on. nginx needs `proxy_http_version 1.1;` `proxy_set_header Upgrade $http_upgrade;` `proxy_set_header Connection "upgrade";`',
+      'It was busy or not yet there, or a limit was reached that has room again: connect once more.',
+    ],
+  };
+}
+
+// silent: something is there that does not say why.
+const silent = (end, { host }) => ({
+  tone: 'bad', title: 'The connection was not opened',
+  detail: `${host} answers, but not why: it is not wspipe or an older one, or does not let this page ask. Likely causes:`,
+  causes: likely(end),
+});
+
+function nobody({ origin }, { host, protocol }, http) {
+  const causes = ['The program is not running, the name or port is another one, or a firewall is in between.'];
+  if (protocol === 'wss:') causes.push(`The browser does not trust the certificate: open ${http}/ to see.`, 'It speaks without TLS: try ws://.');
+  else causes.push(origin.startsWith('https:') ? 'A page from https:// may open wss:// only, as far as the browser goes by the rule (mixed content).' : 'It speaks TLS only: try wss://.');
+  return { tone: 'bad', title: `Nothing answers at ${host}`, detail: 'Neither to a WebSocket nor over HTTP, within 5 seconds. One of these:', causes };
+}
+
+const sentence = (why) => `${why.charAt(0).toUpperCase()}${why.slice(1)}${/[.!?]$/.test(why) ? '' : '.'}`;

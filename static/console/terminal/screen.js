@@ -1,0 +1,43 @@
+// The terminal as xterm.js draws it: its settings, its size, and links.
+
+import { FitAddon } from '/.wspipe/vendor/xterm/addon-fit.mjs';
+import { WebLinksAddon } from '/.wspipe/vendor/xterm/addon-web-links.mjs';
+import { Terminal } from '/.wspipe/vendor/xterm/xterm.mjs';
+import './csp.js';
+import { onSchemeChange, theme, variable } from './theme.js';
+
+// openScreen returns a Terminal in element and a function that gives it the
+// element's size. resized is called when that has changed.
+export function openScreen(element, fontSize, resized) {
+  const link = { activate: (event, uri) => open(uri, '_blank', 'noopener,noreferrer'), hover: (event, uri) => hover(element, uri), leave: () => hover(element, '') };
+  const terminal = new Terminal({
+    allowProposedApi: true, // of the search's decorations
+    cursorInactiveStyle: 'outline',
+    fontFamily: variable('--mono'),
+    fontSize,
+    linkHandler: link, // of OSC 8; xterm.js leaves out what is not http or https
+    minimumContrastRatio: 4.5,
+    scrollback: 5000,
+    theme: theme(),
+  });
+  const fitting = new FitAddon();
+  terminal.loadAddon(fitting);
+  terminal.loadAddon(new WebLinksAddon(link.activate, link));
+  terminal.open(element);
+  onSchemeChange(() => { terminal.options.theme = theme(); });
+
+  let frame;
+  new ResizeObserver(() => {
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(resized);
+  }).observe(element);
+  const fit = () => { if (element.offsetParent) fitting.fit(); };
+  fit();
+  return { terminal, fit };
+}
+
+// hover shows where a link leads, whatever its text says: hosts in ASCII.
+function hover(element, uri) {
+  if (!uri) element.removeAttribute('title');
+  else element.title = new URL(uri).href;
+}

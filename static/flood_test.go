@@ -1,0 +1,113 @@
+package static_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/heapprofiler"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"wspipe/cmd/wspipetest"
+)
+
+// flood is a child that writes 200,000 lines a second for ten seconds, or as many
+// as are taken, and then how many these were.
+const flood = `exec perl -e '
+	use Time::HiRes qw(time sleep);
+	for ($begun = time; ($passed = time - $begun) < 10; sleep 0.001) {
+		$due = $n + 5000; # at a time, or it would go on when it is held up
+		$due = 200_000 * $passed if $due > 200_000 * $passed;
+		print "line ", ++$n, " of a flood, in some fifty bytes\n" while $n < $due;
+	}
+	print {$ENV{WEBSOCKET_PROTOCOL} ? *STDERR : *STDOUT} "in all $n\n"'`
+
+// TestFlood has a child flood the page while a button is clicked: the page
+// answers, keeps the newest entries, counts the others exactly, and has few rows
+// and little memory throughout. Chromium takes some 30,000 messages a second, so
+// lines hold the child up; channels carry many lines in a message.
+func TestFlood(t *testing.T) {
+	wspipetest.Need(t, "perl")
+	for _, subprotocol := range []string{"", "v1.wspipe"} {
+		p := newPage(t, shell(t, flood), "/")
+		if subprotocol != "" {
+			p.Do(chromedp.SendKeys(chromedp.ID("subprotocols"), subprotocol))
+		}
+		p.connect()
+		rows, begun := p.clickThroughout(), time.Now()
+		p.wantStatus("exit status 0")
+		p.Until(`window.all = document.querySelector("#log").innerText.match(/\bin all (\d+)/)?.[1]`)
+		n := eval[int](p, `Number(all)`)
+		if rows >= 1000 {
+			t.Errorf("%d rows at a time, want less than 1000", rows)
+		}
+		p.Until(`log.scrollHeight - log.clientHeight - log.scrollTop < 2`)
+		if subprotocol == "" {
+			// What the line "in all" does not count: itself, connecting and closing.
+			p.Until(fmt.Sprintf(`kept.textContent === "10,000 entries · " + (%d).toLocaleString("en") + " older dropped"`, n+3-10_000))
+		} else {
+			p.Until(`/^[\d,]+ entries · [\d,]+ older dropped$/.test(kept.textContent)`) // 64 MiB
+		}
+
+		late, clicks := eval[[]float64](p, `late`), eval[int](p, `clicks`)
+		slow := 0
+		for _, ms := range late {
+			if ms > 100 {
+				slow++
+			}
+		}
+		if clicks == 0 || slow*2 > clicks {
+			t.Errorf("of %d clicks %d were seen to be answered later than after 100 ms", clicks, slow)
+		}
+		heap := p.heap()
+		if heap > 96<<20 { // 64 MiB of them payload, at most
+			t.Errorf("the page holds %.0f bytes, over 96 MiB", heap)
+		}
+		t.Logf("%q: %d lines, %.1f s after the last click; %d clicks, %d later than 100 ms, worst %.0f ms to what is painted; %d rows; heap %.1f MiB",
+			subprotocol, n, time.Since(begun).Seconds(), clicks, slow, slices.Max(append(late, 0)), rows, heap/(1<<20))
+		p.WantNoErrors()
+	}
+}
+
+// clickThroughout clicks on the tab that is shown until the connection has ended,
+// and returns how many rows there were at a time. clicks are those that have
+// reached the page, late the milliseconds from the click to the next paint, of
+// those that took 16 or more.
+func (p *page) clickThroughout() (rows int) {
+	p.t.Helper()
+	eval[bool](p, `(() => {
+		window.late = [];
+		window.clicks = 0;
+		document.querySelector("#messages-tab").addEventListener("click", () => clicks++);
+		new PerformanceObserver((list) => late.push(...list.getEntries().filter((e) => e.name === "click").map((e) => e.duration))).observe({ type: "event", durationThreshold: 16 });
+		return true;
+	})()`)
+	at := eval[[]float64](p, `(({ x, y, width, height }) => [x + width / 2, y + height / 2])(document.querySelector("#messages-tab").getBoundingClientRect())`)
+	for eval[string](p, `document.body.dataset.state`) == "open" {
+		for _, event := range []input.DispatchMouseEventType{input.DispatchMouseEventTypeMousePressed, input.DispatchMouseEventTypeMouseReleased} {
+			mouse := input.DispatchMouseEventParams{Type: event, X: at[0], Y: at[1], Button: input.MouseButtonLeft, ClickCount: 1}
+			if _, err := chromedp.Call(p.Ctx, input.DispatchMouseEvent, mouse); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+		rows = max(rows, eval[int](p, `document.querySelectorAll("#log .row").length`))
+	}
+	return rows
+}
+
+// heap is how many bytes the page's script holds.
+func (p *page) heap() float64 {
+	p.t.Helper()
+	if _, err := chromedp.Call(p.Ctx, heapprofiler.CollectGarbage, cdp.Empty{}); err != nil {
+		p.t.Fatal(err)
+	}
+	heap, err := chromedp.Call(p.Ctx, runtime.GetHeapUsage, cdp.Empty{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return heap.UsedSize + heap.BackingStorageSize
+}

@@ -1,0 +1,140 @@
+package static_test
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/coder/websocket"
+
+	"wspipe/cmd/wspipetest"
+)
+
+// connectTo types an address and presses Enter.
+func (p *page) connectTo(address string) {
+	p.t.Helper()
+	p.Do(chromedp.Evaluate[chromedp.Void](`address.value = ""`), chromedp.SendKeys(chromedp.ID("address"), address))
+	p.enter()
+}
+
+// TestWebsocketd: the page talks to the program that wspipe comes after.
+func TestWebsocketd(t *testing.T) {
+	t.Parallel()
+	path, address := wspipetest.Need(t, "websocketd"), nobody(t)
+	_, port, _ := strings.Cut(address, ":")
+	cmd := exec.Command(path, "--address=127.0.0.1", "--port="+port, "--loglevel=fatal", "/bin/sh", "-c", `echo hello; read -r x; echo "got $x"`)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	p := newPage(t, shell(t, "cat"), "/")
+	// It listens a moment after its start.
+	p.Until(fmt.Sprintf(`(() => { fetch("http://%s/", { mode: "no-cors" }).then(() => window.listens = true, () => {}); return window.listens; })()`, address))
+	p.connectTo("ws://" + address + "/")
+	p.received("hello")
+	p.Until(`document.querySelector("#facts").childElementCount === 0`)
+	p.send("größer")
+	p.received("got größer")
+	p.wantStatus("Connection lost", "1006") // it sends no close frame
+}
+
+// TestPythonServer: and to one that was made for something else, at a path with a
+// query, with subprotocols, text and binary.
+func TestPythonServer(t *testing.T) {
+	t.Parallel()
+	const python = "/usr/bin/python3"
+	if exec.Command(python, "-c", "import websockets").Run() != nil {
+		wspipetest.Lack(t, "python3-websockets is not installed: run make deps")
+	}
+	script := filepath.Join(t.TempDir(), "server.py")
+	if err := os.WriteFile(script, []byte(`
+import asyncio, sys, websockets
+
+async def talk(ws, path=None):
+    await ws.send(f"{path or ws.path} {ws.subprotocol}")
+    async for message in ws:
+        if message == "bye":
+            await ws.close(3456, "so long")
+        await ws.send(message[::-1])
+
+async def main():
+    async with websockets.serve(talk, "127.0.0.1", 0, subprotocols=["loud", "quiet"]) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await asyncio.Future()
+
+asyncio.run(main())
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := newPage(t, shell(t, "cat"), "/")
+	port := firstLine(t, exec.Command(python, script))
+	p.Do(chromedp.SendKeys(chromedp.ID("subprotocols"), "quiet"))
+	p.connectTo("127.0.0.1:" + port + "/a?b=c")
+	p.received("/a?b=c quiet")
+	p.send("abc")
+	p.received("cba")
+	p.Do(chromedp.SendKeys(chromedp.ID("send-as"), "Hex"))
+	p.send("00 ff 41")
+	p.Until(`[...document.querySelectorAll("#log .in")].some((e) => e.innerText.includes("41 ff 00"))`)
+	p.Do(chromedp.SendKeys(chromedp.ID("send-as"), "Text"))
+	p.send("bye")
+	p.wantStatus("Closed by the server", "3456", "so long")
+	p.WantNoErrors()
+}
+
+// firstLine starts cmd, which is killed with the test, and returns the first line
+// that it writes.
+func firstLine(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// TestServerOfNothing: a server that says nothing at all, and one that breaks off.
+func TestServerOfNothing(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+		if err != nil {
+			return
+		}
+		defer ws.CloseNow()
+		if r.URL.Path == "/breaks" {
+			return
+		}
+		ws.Read(r.Context()) // until the page closes
+	}))
+	t.Cleanup(server.Close)
+	ws := strings.Replace(server.URL, "http", "ws", 1)
+	p := newPage(t, shell(t, "cat"), "/")
+	p.connectTo(ws + "/silent")
+	p.wantStatus("Connected")
+	p.Do(chromedp.Click(chromedp.ID("connect")))
+	p.wantStatus("Disconnected")
+	p.connectTo(ws + "/breaks")
+	p.wantStatus("Connection lost", "1006")
+}
