@@ -14,7 +14,7 @@ KUBERNETES   = cmd/wspipetest/kubernetes
 # Flags of make bench, such as ARGS='-run=echo -rounds=1'; bin/bench/bench -h tells all.
 ARGS        ?=
 
-.PHONY: build run test check gofmt vet staticcheck unit fuzz bench bench-compare deps install clean
+.PHONY: build run test check gofmt vet staticcheck unit fuzz bench bench-compare screenshots deps vendor install clean
 
 build:
 	$(GO) build -trimpath -ldflags "-X wspipe/cmd.release=$(VERSION)" -o bin/wspipe .
@@ -65,9 +65,17 @@ bench: build
 bench-compare:
 	@exec env GO=$(GO) BENCHSTAT=$(BENCHSTAT) bench/compare.sh
 
+# The pictures of the console in README.
+screenshots: deps
+	SCREENSHOTS=$(CURDIR)/docs $(GO) test -count=1 -run '^TestScreenshots$$' ./static
+
 # The system packages that the tests use, where apt and root can bring them.
 deps:
 	@.ci/deps
+
+# The console's terminal, from the npm registry: it changes nothing unless .ci/vendor has.
+vendor:
+	@.ci/vendor
 
 install: build
 	install -d $(DESTDIR)$(PREFIX)/bin
