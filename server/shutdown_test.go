@@ -15,7 +15,7 @@ import (
 // whose download of it has begun.
 func serveDownload(t *testing.T) (s *testServer, c *plainConn, file []byte) {
 	t.Helper()
-	file = bytes.Repeat([]byte("0123456789abcdef"), 4<<20)
+	file = bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // more than all kernel buffers
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "file"), file, 0o600); err != nil {
 		t.Fatal(err)
