@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -27,6 +28,9 @@ var browser = sync.OnceValues(func() (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
+	if path, err = yielding(dir, path); err != nil {
+		return nil, err
+	}
 	flags := append(Chromium(path), chromedp.Env("TMPDIR="+dir), chromedp.IgnoreCertErrors, chromedp.Flag("host-resolver-rules", "MAP *.example 127.0.0.1"),
 		// Where it has these, they keep pages from us that ours must keep out itself.
 		chromedp.Flag("disable-features", "LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"))
@@ -41,6 +45,14 @@ var browser = sync.OnceValues(func() (context.Context, error) {
 	}
 	return ctx, chromedp.Do(ctx)
 })
+
+// yielding makes a command in dir that is program, but leaves the processor to
+// others. A browser has no limits of time but those of tests, which are generous;
+// what runs beside it has.
+func yielding(dir, program string) (command string, err error) {
+	command = filepath.Join(dir, "yielding")
+	return command, os.WriteFile(command, []byte("#!/bin/sh\nexec nice -n 10 '"+program+"' \"$@\"\n"), 0o700)
+}
 
 // Page is a tab of Chromium that fails its test.
 type Page struct {
