@@ -2,6 +2,7 @@ package static_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -176,6 +177,28 @@ func TestFacts(t *testing.T) {
 	}
 	p.Do(chromedp.Evaluate[chromedp.Void](`address.value = "ws://192.0.2.1/"; address.dispatchEvent(new Event("change"))`))
 	p.Until(`document.querySelector("#facts").childElementCount === 0`) // another server's are not known
+	p.WantNoErrors()
+}
+
+// TestEndpoints: the page of a path without a program lists those of --dir, and
+// each link leads to the page of its own.
+func TestEndpoints(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "hello.sh"), "#!/bin/sh\necho hello from $SCRIPT_NAME")
+	write(t, filepath.Join(dir, "50% off?.sh"), "#!/bin/sh\necho cheap")
+	p := newPage(t, wspipetest.Start(t, "--devconsole", "--dir="+dir), "/")
+	p.wantStatus("No endpoint here", "Choose one")
+	if got := eval[string](p, `[...document.querySelectorAll("#endpoint-list a")].map((a) => a.textContent).join()`); got != "/50% off?.sh,/hello.sh" {
+		t.Errorf("the endpoints are %s", got)
+	}
+	for name, says := range map[string]string{"/50% off?.sh": "cheap", "/hello.sh": "hello from /hello.sh"} {
+		p.Do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`[...document.querySelectorAll("#endpoint-list a")].find((a) => a.textContent === %q).click()`, name)))
+		p.Until(fmt.Sprintf(`document.querySelector("#endpoint-list [aria-current]")?.textContent === %q`, name))
+		p.connect()
+		p.received(says)
+		p.wantStatus("exit status 0")
+	}
 	p.WantNoErrors()
 }
 

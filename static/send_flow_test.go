@@ -115,7 +115,7 @@ func TestFileAndLoss(t *testing.T) {
 // measures time, so no other test runs beside it.
 func TestManyLines(t *testing.T) {
 	const n = 200_000
-	p := newPage(t, shell(t, `read -r _ && head -n `+fmt.Sprint(n-1)+` | wc -l`), "/")
+	p := newPage(t, shell(t, `read -r _ && head -n `+fmt.Sprint(n-1)+` | wc -l; exec cat`), "/") // with an end of its own the connection might come before the note
 	p.connect()
 	p.openFile(newFile(t, "lines.txt", []byte(strings.Repeat("a line of text\n", n))))
 	p.Until(`document.getElementById("file-as").value === "lines"`)

@@ -6,7 +6,7 @@ import { WSPIPE } from './channels.js';
 import { pageAddress, parseAddress, parseSubprotocols, shown, withSize } from './address.js';
 import { explain } from './closing.js';
 import { Connection } from './connection.js';
-import { Endpoint } from './endpoint.js';
+import { Endpoint, howItTalks, whatConnects } from './endpoint.js';
 import { LogPanel } from './log/panel.js';
 import { whyRefused } from './refusal.js';
 import { SendPanel } from './send/panel.js';
@@ -196,7 +196,7 @@ function showState() {
 function opened(resumed) {
   const { subprotocol } = connection;
   event(`connected ${resumed ? 'again ' : ''}to ${shown($('address').value)}${subprotocol && `, subprotocol ${subprotocol}`}`);
-  showStatus({ tone: 'good', title: 'Connected', name: subprotocol && 'subprotocol', reason: subprotocol, detail: howItTalks() });
+  showStatus({ tone: 'good', title: 'Connected', name: subprotocol && 'subprotocol', reason: subprotocol, detail: howItTalks(connection, endpoint.info) });
   endpoint.look();
   const view = settled();
   if (resumed) return view?.resumed();
@@ -208,13 +208,6 @@ function opened(resumed) {
   }
 }
 
-function howItTalks() {
-  if (connection.hasChannels) return 'Each message carries bytes of one of the program’s streams, on a channel of its own; a line that you send gets a newline.';
-  if (endpoint.info?.pty) return 'The program has a terminal: messages are what it writes there, to the byte, and what is typed.';
-  if (endpoint.info && endpoint.info.framing !== 'lines') return `Messages are cut as --framing=${endpoint.info.framing} says.`;
-  return 'Each line the program writes is a message here; each message you send is a line for it to read.';
-}
-
 function showEndpoint() {
   const { info, listed } = endpoint;
   if (connection.state === 'closed' && !ended && (info || listed)) showStatus({ tone: 'idle', title: info ? 'Not connected' : 'No endpoint here', detail: whatConnects(info) });
@@ -222,16 +215,13 @@ function showEndpoint() {
   if (info?.pty && !chosen && connection.state === 'closed' && tabs.selected === 'messages') tabs.select('terminal-panel');
 }
 
-function whatConnects(info) {
-  if (!info) return 'Choose one of those above.';
-  if (info.share) return 'All clients share one child of the program. Press Connect to join them.';
-  return `Each connection starts ${info.resume ? 'a child of the program, which outlives a lost network' : 'its own child of the program'}. Press Connect to start one.`;
-}
-
 async function showView(id) {
   if (id !== 'terminal-panel') return;
-  const view = await loadTerminal();
-  view?.shown();
+  try {
+    (await loadTerminal()).shown();
+  } catch (error) {
+    note(`The terminal cannot be loaded: ${error.message}`);
+  }
 }
 
 // loadTerminal loads the terminal's code, once it is wanted, and shows in it
@@ -244,6 +234,9 @@ async function loadTerminal() {
       for (const entry of log.since(began)) terminal.message(entry);
     }
     return terminal;
+  }).catch((error) => {
+    terminal = null; // the next try may be better
+    throw error;
   });
   return terminal;
 }

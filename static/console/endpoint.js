@@ -15,6 +15,7 @@ export class Endpoint {
   #timer;
 
   info = null; // what the server says of it, see server/endpoint.go; null of another server's
+  listed = false; // there are endpoints to choose from
 
   // changed is called when info may have changed.
   constructor(changed) {
@@ -49,9 +50,10 @@ export class Endpoint {
     fill($('facts'), facts(this.info).map(([name, value]) => item(name, value)));
     if (!list) return;
     const { endpoints, more } = list;
-    $('endpoints').hidden = endpoints.length === 0;
+    this.listed = endpoints.length > 0;
+    $('endpoints').hidden = !this.listed;
     $('endpoints-title').textContent = `${plural(endpoints.length, 'endpoint')}${more ? ' and more' : ''}`;
-    if (endpoints.length && !this.info) $('endpoints').open = true;
+    if (this.listed && !this.info) $('endpoints').open = true;
     fill($('endpoint-list'), endpoints.map((path) => link(path, path === this.info?.path)));
   }
 }
@@ -110,4 +112,19 @@ function token() {
 function fill(list, items) {
   const same = list.childElementCount === items.length && items.every((item, i) => item.isEqualNode(list.children[i]));
   if (!same) list.replaceChildren(...items);
+}
+
+// howItTalks says what messages are over a connection to the endpoint of info.
+export function howItTalks({ hasChannels }, info) {
+  if (hasChannels) return 'Each message carries bytes of one of the program’s streams, on a channel of its own; a line that you send gets a newline.';
+  if (info?.pty) return 'The program has a terminal: messages are what it writes there, to the byte, and what is typed.';
+  if (info && info.framing !== 'lines') return `Messages are cut as --framing=${info.framing} says.`;
+  return 'Each line the program writes is a message here; each message you send is a line for it to read.';
+}
+
+// whatConnects says what Connect does there.
+export function whatConnects(info) {
+  if (!info) return 'Choose one of those above.';
+  if (info.share) return 'All clients share one child of the program. Press Connect to join them.';
+  return `Each connection starts ${info.resume ? 'a child of the program, which outlives a lost network' : 'its own child of the program'}. Press Connect to start one.`;
 }

@@ -1,9 +1,9 @@
-// The view of messages: the log. What can be done with it is in tools.js, which
-// the first paint does not need.
+// The view of messages: the log. What can be done with it is in tools.js.
 
 import { count, plural } from '../format.js';
 import { newRow, plain } from './row.js';
 import { Store } from './store.js';
+import { Tools } from './tools.js';
 import { LogView } from './view.js';
 
 const $ = (id) => document.getElementById(id);
@@ -13,7 +13,7 @@ export class LogPanel {
   #paused = null; // the Store that is shown during a pause
   #filter = null; // says whether an entry is shown; null if all are
   #payload = plain;
-  #tools = null;
+  #tools;
   #view = new LogView(this.#store, $('log'), $('jump'), (entry) => newRow(entry, this.#payload), (deadline) => this.#frame(deadline));
 
   constructor(note) {
@@ -23,10 +23,7 @@ export class LogPanel {
       if (this.#paused) this.#pause(true);
       this.#view.update();
     });
-    addEventListener('load', async () => {
-      const { Tools } = await import('./tools.js');
-      this.#tools = new Tools(this, this.#view, note);
-    });
+    this.#tools = new Tools(this, this.#view, note);
     this.#view.update();
   }
 
@@ -80,6 +77,6 @@ export class LogPanel {
     $('kept').textContent = parts.join(' · ');
     $('empty').hidden = shown > 0;
     if (!shown) $('empty').textContent = kept && this.#filter ? 'No entry passes the filter.' : 'Nothing yet. What the program says appears here, and what you send.';
-    return this.#tools?.frame(this.#source.first, deadline);
+    return this.#tools.frame(this.#source.first, deadline);
   }
 }
