@@ -171,9 +171,9 @@ func TestNothingIsLost(t *testing.T) {
 			if way.longest < 100 { // such a message costs more to hold than to send
 				buffer *= 3
 			}
-			// A quarter is for what the client's host has and the client has not counted:
-			// most of a message, and what its kernel holds.
-			buffer = max(buffer, 8*way.longest)
+			// A quarter, less a message, is for what the client's host has and the client has
+			// not counted: most of a message, and what its kernel holds.
+			buffer = max(buffer, 12*way.longest)
 			records := randomRecords(size/(way.longest/2+50), way.longest)
 			out := filepath.Join(t.TempDir(), "out")
 			writeFile(t, out, 0o600, framed(way.framing, records))
