@@ -49,8 +49,6 @@ func TestFlood(t *testing.T) {
 		if subprotocol == "" {
 			// What the line "in all" does not count: itself, connecting and closing.
 			p.Until(fmt.Sprintf(`kept.textContent === "10,000 entries · " + (%d).toLocaleString("en") + " older dropped"`, n+3-10_000))
-		} else {
-			p.Until(`/^[\d,]+ entries · [\d,]+ older dropped$/.test(kept.textContent)`) // 64 MiB
 		}
 
 		late, clicks := eval[[]float64](p, `late`), eval[int](p, `clicks`)
@@ -81,22 +79,26 @@ func (p *page) clickThroughout() (rows int) {
 	p.t.Helper()
 	eval[bool](p, `(() => {
 		window.late = [];
-		window.clicks = 0;
-		document.querySelector("#messages-tab").addEventListener("click", () => clicks++);
+		window.clicks = window.rows = 0;
+		document.querySelector("#messages-tab").addEventListener("click", () => {
+			clicks++;
+			rows = Math.max(rows, document.querySelectorAll("#log .row").length);
+		});
 		new PerformanceObserver((list) => late.push(...list.getEntries().filter((e) => e.name === "click").map((e) => e.duration))).observe({ type: "event", durationThreshold: 16 });
 		return true;
 	})()`)
 	at := eval[[]float64](p, `(({ x, y, width, height }) => [x + width / 2, y + height / 2])(document.querySelector("#messages-tab").getBoundingClientRect())`)
 	for eval[string](p, `document.body.dataset.state`) == "open" {
-		for _, event := range []input.DispatchMouseEventType{input.DispatchMouseEventTypeMousePressed, input.DispatchMouseEventTypeMouseReleased} {
-			mouse := input.DispatchMouseEventParams{Type: event, X: at[0], Y: at[1], Button: input.MouseButtonLeft, ClickCount: 1}
-			if _, err := chromedp.Call(p.Ctx, input.DispatchMouseEvent, mouse); err != nil {
-				p.t.Fatal(err)
+		for range 5 { // under a flood, what is evaluated waits longer than a click
+			for _, event := range []input.DispatchMouseEventType{input.DispatchMouseEventTypeMousePressed, input.DispatchMouseEventTypeMouseReleased} {
+				mouse := input.DispatchMouseEventParams{Type: event, X: at[0], Y: at[1], Button: input.MouseButtonLeft, ClickCount: 1}
+				if _, err := chromedp.Call(p.Ctx, input.DispatchMouseEvent, mouse); err != nil {
+					p.t.Fatal(err)
+				}
 			}
 		}
-		rows = max(rows, eval[int](p, `document.querySelectorAll("#log .row").length`))
 	}
-	return rows
+	return eval[int](p, `rows`)
 }
 
 // heap is how many bytes the page's script holds.
