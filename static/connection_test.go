@@ -193,7 +193,8 @@ func TestEndpoints(t *testing.T) {
 		t.Errorf("the endpoints are %s", got)
 	}
 	for name, says := range map[string]string{"/50% off?.sh": "cheap", "/hello.sh": "hello from /hello.sh"} {
-		p.Do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`[...document.querySelectorAll("#endpoint-list a")].find((a) => a.textContent === %q).click()`, name)))
+		href := eval[string](p, fmt.Sprintf(`[...document.querySelectorAll("#endpoint-list a")].find((a) => a.textContent === %q).href`, name))
+		p.Do(chromedp.Navigate(href))
 		p.Until(fmt.Sprintf(`document.querySelector("#endpoint-list [aria-current]")?.textContent === %q`, name))
 		p.connect()
 		p.received(says)
