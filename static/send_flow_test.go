@@ -96,7 +96,7 @@ func TestFileAndLoss(t *testing.T) {
 	p := newPage(t, server, "/")
 	p.watchSends()
 	p.connect()
-	p.openFile(sparse(t, 1<<30))
+	p.openFile(sparse(t, 1<<36))
 	p.Do(chromedp.Click(chromedp.ID("file-send")))
 	p.Until(`sends.length > 10`)
 	p.Do(chromedp.Click(chromedp.ID("reconnect")))
