@@ -30,6 +30,7 @@ type Outflow struct {
 	sealed  bool      // seal was called
 	writing bool      // the goroutine runs
 	err     error     // why nothing more is written
+	dropped bool      // and something waited then
 
 	paused atomic.Bool // between pause and proceed; changed with mu held
 	kept   segments    // bursts that have come meanwhile
@@ -226,7 +227,7 @@ func (o *Outflow) writeFailed(err error) {
 // to the garbage collector.
 func (o *Outflow) fail(err error) {
 	if o.err == nil {
-		o.err = err
+		o.err, o.dropped = err, o.size.Load() > 0
 		o.waiting, o.taken = nil, 0
 		o.kept, o.behind = nil, 0
 		o.size.Store(0)
@@ -258,6 +259,19 @@ func (o *Outflow) handed() int64 {
 // flow, if one did.
 func (o *Outflow) Wait(n int) error {
 	return o.waitUnless(n, new(atomic.Bool))
+}
+
+// Taken waits until the kernel has all that was written. It returns the error that
+// ended the flow only if something was lost with it: who would send that again must
+// not send what has arrived.
+func (o *Outflow) Taken() error {
+	err := o.Wait(0)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.dropped {
+		return err
+	}
+	return nil
 }
 
 // waitUnless is Wait until over is set, after which wake is to be called.

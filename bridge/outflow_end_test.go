@@ -102,3 +102,31 @@ func TestOutflowEndAfterTheFarEndIsClosed(t *testing.T) {
 		}
 	})
 }
+
+// TestOutflowTaken: what the kernel had when the flow failed is not lost.
+func TestOutflowTaken(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		size int
+		want error
+	}{"all": {1000, nil}, "some": {4 << 20, net.ErrClosed}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachFlow(t, func(t *testing.T, o *Outflow, _ *os.File) {
+				o.Hold()
+				o.Write(make([]byte, test.size))
+				o.Release()
+				if test.want == nil {
+					o.Wait(0)
+				}
+				o.Fail(net.ErrClosed)
+				if err := o.Taken(); err != test.want {
+					t.Errorf("Taken: %v, want %v", err, test.want)
+				}
+				if err := o.Wait(0); err != net.ErrClosed {
+					t.Errorf("Wait: %v", err)
+				}
+			})
+		})
+	}
+}
