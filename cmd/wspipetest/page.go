@@ -9,7 +9,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -78,6 +80,11 @@ func NewPage(t testing.TB) *Page {
 	t.Cleanup(closeTab)
 	p := &Page{t: t}
 	if err := chromedp.Do(tab); err != nil {
+		t.Fatal(err)
+	}
+	// Or Chromium would tell of each message of a WebSocket, which takes it longer
+	// than the page takes for it.
+	if _, err := chromedp.Call(tab, network.Disable, cdp.Empty{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := chromedp.Listen(tab, p.listen); err != nil {
