@@ -66,12 +66,10 @@ func (p terminal) shows(line string) {
 	p.Until(fmt.Sprintf(`rows().some((row) => (row + " ").startsWith(%s))`, quote(line)))
 }
 
-// lacks fails the test if text is anywhere on the screen.
+// lacks waits until text is nowhere on the screen.
 func (p terminal) lacks(text string) {
 	p.t.Helper()
-	if eval[bool](p.page, fmt.Sprintf(`rows().join("\n").includes(%s)`, quote(text))) {
-		p.t.Errorf("the terminal shows %q", text)
-	}
+	p.Until(fmt.Sprintf(`!rows().join("\n").includes(%s)`, quote(text)))
 }
 
 // quote writes text as JavaScript does.
