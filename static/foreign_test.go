@@ -114,17 +114,24 @@ func firstLine(t *testing.T, cmd *exec.Cmd) string {
 	return strings.TrimSpace(line)
 }
 
-// TestServerOfNothing: a server that says nothing at all, and one that breaks off.
+// TestServerOfNothing: a server that says nothing at all, one that breaks off, and
+// one that has channels only by name.
 func TestServerOfNothing(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, Subprotocols: []string{"v1.wspipe"}})
 		if err != nil {
 			return
 		}
 		defer ws.CloseNow()
 		if r.URL.Path == "/breaks" {
 			return
+		}
+		if ws.Subprotocol() != "" {
+			ws.Write(r.Context(), websocket.MessageText, []byte("no channel"))
+			for _, message := range []string{"", "\x05", "\x05{", "\x05null", "\x05\"exit\"", "\x05[{}]", "\x05{\"type\":\"exit\"}", "\x63what", "\x01last"} {
+				ws.Write(r.Context(), websocket.MessageBinary, []byte(message))
+			}
 		}
 		ws.Read(r.Context()) // until the page closes
 	}))
@@ -137,4 +144,10 @@ func TestServerOfNothing(t *testing.T) {
 	p.wantStatus("Disconnected")
 	p.connectTo(ws + "/breaks")
 	p.wantStatus("Connection lost", "1006")
+	p.Do(chromedp.SendKeys(chromedp.ID("subprotocols"), "v1.wspipe"))
+	p.connectTo(ws + "/channels")
+	p.received("last")
+	p.received("no channel")
+	p.Until(`document.querySelector("#log [data-tag='channel 99']").textContent === "what"`)
+	p.WantNoErrors()
 }

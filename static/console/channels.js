@@ -9,10 +9,21 @@ const names = { 0: 'stdin', 1: 'stdout', 2: 'stderr', 3: 'status', 4: 'resize', 
 
 export const hasChannels = (subprotocol) => protocols.includes(subprotocol);
 
-// split takes a message, an ArrayBuffer, apart.
+// split takes a message, an ArrayBuffer, apart. An empty one has no channel.
 export function split(message) {
   const number = new Uint8Array(message)[0];
-  return { number, channel: names[number] ?? `channel ${number}`, content: message.slice(1) };
+  const channel = message.byteLength ? names[number] ?? `channel ${number}` : '';
+  return { number, channel, content: message.slice(1) };
+}
+
+// readControl returns what the server says on the control channel, or null if that
+// is nothing to go by: the server may be anyone's.
+export function readControl(content) {
+  try {
+    return JSON.parse(new TextDecoder().decode(content));
+  } catch {
+    return null;
+  }
 }
 
 // join returns the message that carries content, a Uint8Array, on a channel.

@@ -2,7 +2,7 @@
 // its WebSocket: the client module makes another one for the same session.
 
 import { connect } from '/.wspipe/client.js';
-import { CLOSE, CONTROL, STDIN, WSPIPE, hasChannels, join, split } from './channels.js';
+import { CLOSE, CONTROL, STDIN, WSPIPE, hasChannels, join, readControl, split } from './channels.js';
 import { utf8Length } from './format.js';
 
 const encoder = new TextEncoder();
@@ -134,7 +134,7 @@ export class Connection {
       return;
     }
     const { number, channel, content } = split(data);
-    const said = number === CONTROL ? JSON.parse(new TextDecoder().decode(content)) : null;
+    const said = number === CONTROL ? readControl(content) : null;
     if (said?.type === 'hello') this.hello = said;
     this.#on.message({ kind: 'in', at, size: content.byteLength, data: content, channel });
     if (said) this.#on.control(said);
