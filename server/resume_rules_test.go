@@ -315,7 +315,7 @@ func TestWhatTheLogTells(t *testing.T) {
 	id := newID()
 	var pid float64
 	for i, code := range []websocket.StatusCode{1001, 1000} {
-		url := strings.Replace(s.session(id, i), "ws://", "ws://ann:secret@", 1)
+		url := strings.Replace(s.session(id, 2*i), "ws://", "ws://ann:secret@", 1)
 		c := dial(t, url)
 		if i == 0 {
 			pid = float64(atoi(t, c.Next()))
