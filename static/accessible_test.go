@@ -134,3 +134,14 @@ func TestIsSmall(t *testing.T) {
 	}
 	p.WantNoErrors()
 }
+
+// TestNothingMoves as the page learns what is there, or who clicks meanwhile would
+// miss.
+func TestNothingMoves(t *testing.T) {
+	t.Parallel()
+	p := newPage(t, shell(t, "echo hi"), "/")
+	shifts := eval[int](p, `new Promise((done) => new PerformanceObserver((list) => done(list.getEntries().length)).observe({ type: "layout-shift", buffered: true }) ?? requestAnimationFrame(() => requestAnimationFrame(() => done(0))))`)
+	if shifts != 0 {
+		t.Errorf("%d times something moved", shifts)
+	}
+}

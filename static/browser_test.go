@@ -26,8 +26,15 @@ func newPage(t testing.TB, server *wspipetest.Server, path string) *page {
 	t.Helper()
 	p := &page{wspipetest.NewPage(t), t}
 	p.Do(chromedp.Navigate(strings.Replace(server.WS, "ws", "http", 1) + strings.TrimPrefix(path, "/")))
-	p.Until(`document.body.dataset.state === "closed"`)
+	p.ready()
 	return p
+}
+
+// ready waits until the console has been loaded and knows what there is to connect
+// to: before, it may move what is to be clicked.
+func (p *page) ready() {
+	p.t.Helper()
+	p.Until(`document.body.dataset.state === "closed" && (document.querySelector("#facts li") || !document.querySelector("#endpoints").hidden)`)
 }
 
 // eval returns the value of a JavaScript expression, or of its promise.

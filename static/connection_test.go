@@ -62,7 +62,7 @@ func TestReconnectResumes(t *testing.T) {
 	p.wantStatus("Disconnected")
 	p.Do(chromedp.Reload())
 	p.Until(`document.querySelector("#facts").innerText.includes("session kept 60 s")`)
-	p.Until(`document.body.dataset.state === "closed"`)
+	p.ready()
 	p.WantNoErrors()
 }
 
@@ -100,7 +100,7 @@ func TestResumeIsAChoice(t *testing.T) {
 		t.Errorf("%s is there again", first)
 	}
 	p.Do(chromedp.Reload(), chromedp.WaitVisible(chromedp.ID("resume")))
-	p.Until(`document.body.dataset.state === "closed"`)
+	p.ready()
 	p.WantNoErrors()
 }
 

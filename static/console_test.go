@@ -85,7 +85,7 @@ func TestHistoryOutlivesReload(t *testing.T) {
 	p.send("second")
 	p.received("second")
 	p.Do(chromedp.Reload())
-	p.Until(`document.body.dataset.state === "closed"`)
+	p.ready()
 	p.Do(chromedp.SendKeys(chromedp.ID("message"), "draft"))
 	for _, step := range []struct{ key, want string }{
 		{kb.ArrowUp, "second"}, {kb.ArrowUp, "first"}, {kb.ArrowUp, "first"},

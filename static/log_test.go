@@ -207,7 +207,7 @@ func TestPlainIsKept(t *testing.T) {
 		t.Errorf("plain texts hold %d elements", n)
 	}
 	p.Do(chromedp.Reload())
-	p.Until(`document.body.dataset.state === "closed"`)
+	p.ready()
 	p.Until(`document.querySelector("#render").value === "plain"`)
 	p.connect()
 	p.received("‹ESC›[31mred")

@@ -135,7 +135,7 @@ func TestRefusedByTheGate(t *testing.T) {
 	t.Cleanup(gate.Close)
 	p := newPage(t, shell(t, "cat"), "/")
 	p.Do(chromedp.Navigate(gate.URL))
-	p.Until(`document.body.dataset.state === "closed"`)
+	p.ready()
 	p.enter()
 	p.wantStatus("Refused: 403 Forbidden", "The name dev.example is not trusted.", "Start wspipe with --host=dev.example")
 }

@@ -108,7 +108,7 @@ func TestTerminalIsAccessible(t *testing.T) {
 		}
 	}
 	p.Do(chromedp.Reload())
-	p.Until(`document.body.dataset.state === "closed"`)
+	p.ready()
 	p.choose()
 	p.Until(`document.querySelector("#screen-reader").checked && document.querySelector(".xterm-accessibility-tree")`)
 }

@@ -214,7 +214,7 @@ func TestTerminalSize(t *testing.T) {
 		t.Error("the font can be larger than 32 px")
 	}
 	p.Do(chromedp.Reload())
-	p.Until(`document.body.dataset.state === "closed"`)
+	p.ready()
 	p.choose()
 	p.wantText("#font-size", "32 px")
 	p.WantNoErrors()
