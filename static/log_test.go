@@ -215,7 +215,7 @@ func TestPlainIsKept(t *testing.T) {
 }
 
 func TestHexDump(t *testing.T) {
-	p := newPage(t, shell(t, `head -c 600 /dev/zero; cat`, "--binary"), "/")
+	p := newPage(t, shell(t, `head -c 600 /dev/zero; head -c 2 >/dev/null; printf '\037 ~\177\377A'; cat`, "--binary"), "/")
 	p.Do(chromedp.EmulateViewport(1200, 800))
 	p.connect()
 	line := func(at int) string {
@@ -230,6 +230,8 @@ func TestHexDump(t *testing.T) {
 	p.Until(`document.querySelector("#log .hex .text").textContent.split("\n").length === 38`)
 	p.Do(chromedp.EmulateViewport(500, 800))
 	p.Until(`document.querySelector("#log .hex .text").textContent.startsWith("0000  00 00 00 00 00 00 00 00  ........\n0008")`)
+	p.send("go")
+	p.received("0000  1f 20 7e 7f ff 41        . ~..A")
 	p.choose("render", "plain")
 	p.received(strings.Repeat("‹NUL›", 600))
 	p.WantNoErrors()

@@ -4,8 +4,6 @@ package static_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -18,7 +16,7 @@ func TestTerminalColors(t *testing.T) {
 	script := `printf '\033[38;2;120;20;200mTRUE\033[0m \033[38;5;21mCUBE\033[0m \033[48;2;10;20;30mBACK\033[0m \033[7mINVERSE\033[0m\n'
 for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do printf '\033[38;5;%dmANSI%02d\033[0m ' $i $i; [ $i = 7 ] && echo; done; echo; cat`
 	p := newTerminal(t, shell(t, script, "--pty"))
-	p.scheme("light")
+	p.setScheme("light")
 	p.run(`window.contrast = (...colors) => {
 		const [a, b] = colors.map((color) => {
 			const [r, g, b] = color.match(/[\d.]+/g).map((c) => c / 255).map((c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
@@ -38,7 +36,7 @@ for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do printf '\033[38;5;%dmANSI%02d
 		}
 	}
 	for _, scheme := range []string{"dark", "light"} {
-		p.scheme(scheme)
+		p.setScheme(scheme)
 		panel := eval[string](p.page, `getComputedStyle(document.querySelector("main")).backgroundColor`)
 		p.Until(fmt.Sprintf(`getComputedStyle(document.querySelector(".xterm-scrollable-element")).backgroundColor === %q`, panel))
 		for i := range 16 {
@@ -53,7 +51,7 @@ for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do printf '\033[38;5;%dmANSI%02d
 func TestTerminalCursorAndSelection(t *testing.T) {
 	t.Parallel()
 	p := onPrompt(t)
-	p.scheme("dark")
+	p.setScheme("dark")
 	accent := eval[string](p.page, `getComputedStyle(document.querySelector("#connect")).borderColor && getComputedStyle(document.querySelector("h1 b")).color`)
 	p.Until(fmt.Sprintf(`getComputedStyle(document.querySelector(".xterm-cursor")).backgroundColor === %q`, accent))
 	p.line("echo pick me")
@@ -88,24 +86,15 @@ func TestTerminalIsLoadedLazily(t *testing.T) {
 // can be read out.
 func TestTerminalIsAccessible(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	npmInstall(t, dir, "axe-core@4.14.1")
-	axe, err := os.ReadFile(filepath.Join(dir, "node_modules/axe-core/axe.min.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	script := axe(t)
 	p := onPrompt(t)
 	p.Do(chromedp.Click(chromedp.ID("screen-reader")), chromedp.Focus(chromedp.CSS(".xterm-helper-textarea")))
 	p.line("echo hear me")
 	p.Until(`document.querySelector(".xterm-accessibility-tree").textContent.includes("hear me")`)
-	eval[bool](p.page, string(axe)+"; true")
+	p.Do(chromedp.Evaluate[chromedp.Void](script))
 	for _, scheme := range []string{"light", "dark"} {
-		p.scheme(scheme)
-		found := eval[[]string](p.page, `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] })
-			.then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes.map(({ html }) => html).join(" ")))`)
-		for _, violation := range found {
-			t.Errorf("%s: axe found %.300s", scheme, violation)
-		}
+		p.setScheme(scheme)
+		p.wantAccessible(scheme)
 	}
 	p.Do(chromedp.Reload())
 	p.ready()

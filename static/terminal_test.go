@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
@@ -158,15 +157,6 @@ func (p terminal) size() string {
 	p.line(`clear; echo "it is $(stty size)"`)
 	p.Until(`(() => { const [cols, rows] = document.querySelector("#terminal-size").textContent.split("×"); return window.rows().includes("it is " + rows + " " + cols); })()`)
 	return eval[string](p.page, `document.querySelector("#terminal-size").textContent`)
-}
-
-// scheme has the page light or dark.
-func (p terminal) scheme(name string) {
-	p.t.Helper()
-	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}}
-	if _, err := chromedp.Call(p.Ctx, emulation.SetEmulatedMedia, media); err != nil {
-		p.t.Fatal(err)
-	}
 }
 
 func TestTerminalShell(t *testing.T) {

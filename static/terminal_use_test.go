@@ -24,6 +24,7 @@ func TestTerminalSearch(t *testing.T) {
 	p.Until(number + ` === "2 of 4"`)
 	p.shows("130 line")
 	p.press("Enter", chromedp.ModifierShift)
+	p.Until(number + ` === "1 of 4"`)
 	p.press("Enter", chromedp.ModifierShift)
 	p.Until(number + ` === "4 of 4"`)
 	p.Do(chromedp.Click(chromedp.ID("terminal-search-previous")))
