@@ -139,7 +139,7 @@ func TestTerminalDecodes(t *testing.T) {
 // TestTerminalLinks: only what is for the web is a link, and says where it leads.
 func TestTerminalLinks(t *testing.T) {
 	t.Parallel()
-	script := `printf 'see https://example.com/a?b#c for more\n\033]8;;http://example.org/hidden\033\\click me\033]8;;\033\\\nftp://example.com/\n\033]8;;javascript:alert(1)\033\\SCRIPTED\033]8;;\033\\\n'; cat`
+	script := `printf 'see https://example.com/a?b#c for more\n\033]8;;http://example.org/hidden\033\\click me\033]8;;\033\\\nftp://example.com/\n\033]8;;http://exämple.org\033\\FOREIGN\033]8;;\033\\\n\033]8;;javascript:alert(1)\033\\SCRIPTED\033]8;;\033\\\n'; cat`
 	p := newTerminal(t, shell(t, script, "--pty"))
 	p.run(`window.opened = []; window.open = (...args) => { opened.push(args); }`)
 	for _, link := range [][2]string{{"https://example", "https://example.com/a?b#c"}, {"click me", "http://example.org/hidden"}} {
@@ -150,6 +150,8 @@ func TestTerminalLinks(t *testing.T) {
 		p.Until(fmt.Sprintf(`opened.length === 1 && opened[0].join(" ") === %q`, link[1]+" _blank noopener,noreferrer"))
 		p.run(`opened.length = 0`)
 	}
+	p.click("FOREIGN", 0)
+	p.Until(`document.querySelector("#terminal").title === "http://xn--exmple-cua.org/"`) // letters can look like others
 	for _, text := range []string{"ftp:", "SCRIPTED"} {
 		p.click("click", 0)
 		p.Until(`document.querySelector("#terminal").title !== ""`)
