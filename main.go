@@ -23,15 +23,16 @@ func main() {
 		if signal.Notify(signals, os.Interrupt, syscall.SIGTERM); !signal.Ignored(syscall.SIGHUP) { // as under nohup
 			signal.Notify(signals, syscall.SIGHUP)
 		}
-		go obey(signals, cancel, reload) // ends with the process
+		go obey(signals, hasTerminal(), cancel, reload) // ends with the process
 	}
 	os.Exit(cmd.Main(ctx, reload, os.Args, os.Stdout, os.Stderr, license))
 }
 
 // obey stops wspipe at the first signal and ends it at once at the second.
-// SIGHUP is a wish to reload, unless it tells that our terminal has gone.
-func obey(signals <-chan os.Signal, stop context.CancelCauseFunc, reload chan<- struct{}) {
-	inTerminal, stopping := hasTerminal(), false
+// SIGHUP is a wish to reload, unless it tells that the terminal has gone in which we
+// were started.
+func obey(signals <-chan os.Signal, inTerminal bool, stop context.CancelCauseFunc, reload chan<- struct{}) {
+	stopping := false
 	for sig := range signals {
 		switch {
 		case sig == syscall.SIGHUP && !(inTerminal && !hasTerminal()):

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/creack/pty"
@@ -86,6 +87,7 @@ func TestEndOfTheTerminal(t *testing.T) {
 		}
 	}
 	terminal.Close()
+	defer time.AfterFunc(wspipetest.Patience, func() { command.Process.Kill() }).Stop()
 	if err := command.Wait(); err != nil {
 		t.Errorf("got %v", err)
 	}
