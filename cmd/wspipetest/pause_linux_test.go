@@ -92,8 +92,10 @@ func (c *pauser) untilQuiet(f func() int) {
 	until(c.t, "all is quiet", func() bool {
 		before := f()
 		for range 50 {
-			if err := c.Ping(c.Ctx); err != nil && !closed(c.ended) {
-				c.t.Fatalf("no pong: %v", err)
+			if err := c.Ping(c.Ctx); err != nil {
+				if <-c.ended; c.Ctx.Err() != nil { // else the connection has
+					c.t.Fatalf("no pong: %v", err)
+				}
 			}
 			if f() != before {
 				return false
