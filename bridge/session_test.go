@@ -105,7 +105,7 @@ func TestClientGoesBehindDataThatNobodyTakes(t *testing.T) {
 	for name, leave := range map[string]func(*client){"closing": func(c *client) { c.Close() }, "with a reset": (*client).reset} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startOver(t, link{buffers: 256 << 10}, startShell(t, "exec sleep 1000"), Options{PingInterval: 100 * time.Millisecond})
+			s := startOver(t, link{buffers: 256 << 10}, startShell(t, "exec sleep 1000"), Options{PingInterval: time.Second})
 			heldUpAfter(t, s, bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 5000))
 			leave(s.client)
 			if sum := s.summary(); sum.Code != 1006 || sum.Signal != "KILL" {
