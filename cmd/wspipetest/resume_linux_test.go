@@ -37,10 +37,12 @@ func newNetwork(t testing.TB, number int) *network {
 	wspipetest.Need(t, "ip")
 	wspipetest.Need(t, "tc")
 	n := &network{t: t, number: number, server: fmt.Sprintf("10.213.%d.2", 20+number)}
-	t.Cleanup(func() {
+	remove := func() {
 		exec.Command("ip", "netns", "del", n.namespace()).Run()
 		exec.Command("ip", "link", "del", n.device(0)).Run()
-	})
+	}
+	remove() // what tests that were killed have left
+	t.Cleanup(remove)
 	if out, err := exec.Command("ip", "netns", "add", n.namespace()).CombinedOutput(); err != nil && os.Getuid() != 0 {
 		wspipetest.Lack(t, "only root makes network namespaces: %s", out)
 	} else if err != nil {
