@@ -221,9 +221,9 @@ func (f *farServer) interrupt(end int) {
 // and waits until the client is back.
 func (f *farServer) lost(breaks, repair func()) {
 	f.t.Helper()
-	lost, back := f.logged("disconnect"), f.logged("resume")
-	breaks()
-	until(f.t, "the server gives the connection up", func() bool { return f.logged("disconnect") > lost })
+	breaks() // a bad network may have done so before
+	until(f.t, "the server gives the connection up", func() bool { return f.logged("disconnect") == f.logged("connect")+f.logged("resume") })
+	back := f.logged("resume")
 	repair()
 	until(f.t, "the client comes back", func() bool { return f.logged("resume") > back })
 }
