@@ -19,11 +19,12 @@ func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	reload := make(chan struct{}, 1)
 	if !cmd.IsConnect(os.Args) { // which has its own way with signals
+		inTerminal := hasTerminal() // before a signal can tell that it has gone
 		signals := make(chan os.Signal, 2)
 		if signal.Notify(signals, os.Interrupt, syscall.SIGTERM); !signal.Ignored(syscall.SIGHUP) { // as under nohup
 			signal.Notify(signals, syscall.SIGHUP)
 		}
-		go obey(signals, hasTerminal(), cancel, reload) // ends with the process
+		go obey(signals, inTerminal, cancel, reload) // ends with the process
 	}
 	os.Exit(cmd.Main(ctx, reload, os.Args, os.Stdout, os.Stderr, license))
 }
