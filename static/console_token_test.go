@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -17,10 +16,7 @@ import (
 // The console where only tokens are good: the page has one in its address, and a
 // cookie for its parts.
 
-const token = "T-._~+/4711=="
-
-// secret is what no log has: the token, as it is or as in an address, and the cookie.
-var secret = regexp.MustCompile(`(/|%2F)4711|wspipe_`)
+const token = "T-._~+/sesame=="
 
 // tokenFile returns the path of a file with the token.
 func tokenFile(t *testing.T) string {
@@ -43,7 +39,7 @@ func TestConsoleByToken(t *testing.T) {
 	t.Parallel()
 	const tell = `echo "$AUTH_TYPE|$HTTP_COOKIE|$QUERY_STRING"; cat`
 	server := shell(t, tell, "--token-file="+tokenFile(t), "--resume=1m")
-	p := newPage(t, server, "/.wspipe/talk?a=1&access_token=T-._~%2B/4711==")
+	p := newPage(t, server, "/.wspipe/talk?a=1&access_token=T-._~%2B/sesame==")
 	p.Until(`document.querySelector("#facts").innerText.includes("program sh")`)
 	p.connect()
 	p.received("Bearer||a=1") // the browser has sent the cookie, and the child is not told
@@ -60,7 +56,7 @@ func TestConsoleByToken(t *testing.T) {
 	if with, without := ask("/.wspipe/talk?access_token="+token), ask("/.wspipe/talk"); with != "401" || without != "401" {
 		t.Errorf("a plus that is a space, and no token: told %s and %s", with, without)
 	}
-	if got := ask("/.wspipe/talk?access_token=T-._~%2B/4711=="); got != "101" {
+	if got := ask("/.wspipe/talk?access_token=T-._~%2B/sesame=="); got != "101" {
 		t.Errorf("the right token: told %s", got)
 	}
 	if cookie := eval[string](p, `document.cookie`); cookie != "" {
@@ -79,7 +75,7 @@ func TestConsoleByToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Until(`document.body.innerText.startsWith("wspipe: no credentials (--token-file)")`)
-	if log := server.Stderr(); secret.MatchString(log) {
+	if log := server.Stderr(); strings.Contains(log, "sesame") || strings.Contains(log, "wspipe_") {
 		t.Errorf("the log tells a secret:\n%s", log)
 	}
 }
@@ -91,7 +87,7 @@ func TestLinksByToken(t *testing.T) {
 	write(t, filepath.Join(dir, "one.sh"), "#!/bin/sh\necho one; cat")
 	write(t, filepath.Join(dir, "two.sh"), "#!/bin/sh\necho two; cat")
 	server := wspipetest.Start(t, "--devconsole", "--dir="+dir, "--token-file="+tokenFile(t))
-	p := newPage(t, server, "/?x=1&access_token=T-._~%2B/4711==&y=2")
+	p := newPage(t, server, "/?x=1&access_token=T-._~%2B/sesame==&y=2")
 	p.Until(`document.querySelectorAll("#endpoint-list a").length === 2`)
 	p.Do(chromedp.Click(chromedp.CSS("#endpoint-list li:last-child a")))
 	p.Until(`location.pathname === "/two.sh"`)
