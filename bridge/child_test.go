@@ -108,7 +108,7 @@ func (p *puppet) readAll() *puppet {
 // read reads n bytes of the puppet's stdin.
 func (p *puppet) read(t testing.TB, n int) string {
 	t.Helper()
-	p.far[0].SetReadDeadline(time.Now().Add(patience))
+	p.far[0].SetReadDeadline(time.Now().Add(lifetime))
 	b := make([]byte, n)
 	m, err := io.ReadFull(p.far[0], b)
 	if err != nil {

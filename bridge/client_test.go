@@ -39,7 +39,7 @@ type client struct {
 func handshake(t testing.TB, conn net.Conn, early []byte, header ...string) *client {
 	t.Helper()
 	c := &client{Conn: conn, t: t, br: bufio.NewReaderSize(conn, 64<<10)}
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(lifetime))
 	c.write([]byte("GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"+strings.Join(header, "")+"\r\n"), early)
 	resp, err := http.ReadResponse(c.br, nil)

@@ -316,7 +316,7 @@ func TestAHugeRecordTakesNoMemory(t *testing.T) {
 	} {
 		t.Run(framing.String(), func(t *testing.T) {
 			s := newSender(t, framing)
-			s.SetDeadline(time.Now().Add(3 * patience))
+			s.SetDeadline(time.Now().Add(lifetime))
 			wrong := make(chan string, 1)
 			s.broken = func(err error, position int64) { wrong <- fmt.Sprint(err, " at ", position) }
 			before := liveHeap()

@@ -71,7 +71,7 @@ const mark = "all has been sent"
 func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 	t.Helper()
 	s.t = t
-	s.SetDeadline(time.Now().Add(patience))
+	s.SetDeadline(time.Now().Add(lifetime))
 	s.outbound = newOutbound(s.ws, s.wire, s.framing)
 	s.wrong, s.position, s.cutOff = nil, 0, false
 	s.broken = func(err error, position int64) { s.wrong, s.position = err, position }

@@ -225,7 +225,7 @@ func TestLongRecordsTakeBoundedMemory(t *testing.T) {
 	child := newPuppet(t)
 	s := start(t, child, Options{Framing: LSP, MaxMessage: 4 << 20})
 	message := maskedFrame(fin|opText, bytes.Repeat([]byte("é"), 2<<20))
-	s.SetDeadline(time.Now().Add(3 * patience))
+	s.SetDeadline(time.Now().Add(lifetime))
 	before := liveHeap()
 	for i := range 20 {
 		go s.client.Write(message) // ends when it has been read

@@ -15,6 +15,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // bounds a broken run; no test passes sooner or later because of it.
 const patience = time.Minute
 
+// lifetime is how long a test may use a connection, which bounds a broken one, too.
+const lifetime = 4 * patience
+
 // eventually waits until cond holds, where nothing tells but looking.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()

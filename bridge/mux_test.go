@@ -38,7 +38,7 @@ func startMux(t testing.TB, opt HubOptions) *stage {
 	var used encoders
 	opt.NewEncoder = used.open
 	child := newPuppet(t)
-	child.far[0].SetReadDeadline(time.Now().Add(2 * patience))
+	child.far[0].SetReadDeadline(time.Now().Add(lifetime))
 	s := &stage{Mux: NewMux(child, opt), puppet: child, t: t, events: bufio.NewReader(child.far[0]), ended: make(chan string, 1)}
 	go func() { // ends with the child
 		code, signal := s.Run()

@@ -32,7 +32,7 @@ func (c *client) quiet(message func(m []byte)) {
 			if _, err := c.br.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) {
 				break // who has much to send answers no ping
 			}
-			c.SetReadDeadline(time.Now().Add(patience))
+			c.SetReadDeadline(time.Now().Add(lifetime))
 			f, err := c.frame()
 			switch {
 			case err != nil:
@@ -49,7 +49,7 @@ func (c *client) quiet(message func(m []byte)) {
 			}
 		}
 	}
-	c.SetReadDeadline(time.Now().Add(patience))
+	c.SetReadDeadline(time.Now().Add(lifetime))
 }
 
 // stillQuiet fails if anything but pongs comes.
@@ -153,10 +153,11 @@ func TestPauseHoldsTheChildUp(t *testing.T) {
 func TestPausesInAFlood(t *testing.T) {
 	t.Parallel()
 	const last = 200_000
+	want := numbered(last)
 	s := onChannels(t, ProtocolWspipe, startShell(t, fmt.Sprintf("seq %d >&2 & seq %d; wait; read end; exit 3", last, last)), named)
 	s.greeted()
 	var streams [3]strings.Builder
-	for i := 0; streams[1].Len()+streams[2].Len() < 2*len(numbered(last)); i++ {
+	for i := 0; streams[1].Len()+streams[2].Len() < 2*len(want); i++ {
 		if i%50 == 10 {
 			s.pause()
 			s.quiet(func(m []byte) { streams[m[0]].Write(m[1:]) })
@@ -172,8 +173,8 @@ func TestPausesInAFlood(t *testing.T) {
 	s.expectOn(ChannelStatus, failed("3", "exit status 3"))
 	s.expectClose(1000, "exit 3")
 	for i := 1; i <= 2; i++ {
-		if streams[i].String() != numbered(last) {
-			t.Errorf("%d bytes came of stream %d, want %d", streams[i].Len(), i, len(numbered(last)))
+		if streams[i].String() != want {
+			t.Errorf("%d bytes came of stream %d, want %d", streams[i].Len(), i, len(want))
 		}
 	}
 }
@@ -235,7 +236,7 @@ func TestSilentChildExitsInAPause(t *testing.T) {
 // has ended.
 func TestEndsInAPause(t *testing.T) {
 	t.Parallel()
-	soon := 200 * time.Millisecond
+	soon := 2 * time.Second
 	for name, test := range map[string]struct {
 		opt    Options
 		end    func(*session)

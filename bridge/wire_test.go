@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"wspipe/cmd/wspipetest"
 )
 
 // pair returns the two ends of a connection over network.
@@ -35,8 +37,7 @@ func pair(t testing.TB, network string) (near, far net.Conn) {
 		near.Close()
 		far.Close()
 	})
-	deadline := time.Now().Add(patience)
-	far.SetDeadline(deadline)
+	far.SetDeadline(time.Now().Add(lifetime))
 	return near, far
 }
 
@@ -286,10 +287,13 @@ func TestWireCloseEndsAPendingRead(t *testing.T) {
 	if _, err := far.Read(make([]byte, 10)); err != io.EOF {
 		t.Errorf("the peer reads: %v", err)
 	}
-	started := time.Now()
-	if _, err := w.Read(make([]byte, 10)); err != net.ErrClosed || time.Since(started) >= lingerTime {
-		t.Errorf("Read: %v after %v", err, time.Since(started))
-	}
+	wspipetest.Soon(t, lingerTime, func() time.Duration {
+		started := time.Now()
+		if _, err := w.Read(make([]byte, 10)); err != net.ErrClosed {
+			t.Errorf("Read: %v", err)
+		}
+		return time.Since(started)
+	})
 	if err := w.Close(); err != net.ErrClosed {
 		t.Errorf("second Close: %v", err)
 	}
@@ -305,26 +309,27 @@ func TestWireAbortIsImmediate(t *testing.T) {
 	for name, size := range map[string]int{"open": 32 << 20, "draining": 32 << 20, "discarding": 0} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, far := newWire(t)
-			w.Write(make([]byte, size))
-			if name != "open" {
-				w.Close()
-			}
-			if name == "discarding" {
-				far.Read(make([]byte, 1)) // EOF
-			}
-			started := time.Now()
-			w.Abort()
-			wait(t, "the end of the wire", w.Closed())
-			if d := time.Since(started); d >= lingerTime {
-				t.Errorf("took %v", d)
-			}
-			if _, err := w.Write([]byte("x")); err == nil {
-				t.Error("Write after Abort")
-			}
-			if n, _ := io.Copy(io.Discard, far); size > 0 && n >= int64(size) {
-				t.Errorf("the peer got all %d bytes", n)
-			}
+			wspipetest.Soon(t, lingerTime, func() time.Duration {
+				w, far := newWire(t)
+				w.Write(make([]byte, size))
+				if name != "open" {
+					w.Close()
+				}
+				if name == "discarding" {
+					far.Read(make([]byte, 1)) // EOF
+				}
+				started := time.Now()
+				w.Abort()
+				wait(t, "the end of the wire", w.Closed())
+				took := time.Since(started)
+				if _, err := w.Write([]byte("x")); err == nil {
+					t.Error("Write after Abort")
+				}
+				if n, _ := io.Copy(io.Discard, far); size > 0 && n >= int64(size) {
+					t.Errorf("the peer got all %d bytes", n)
+				}
+				return took
+			})
 		})
 	}
 }
@@ -337,20 +342,20 @@ func TestWireLost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, far := newWire(t)
-			leave(far)
-			if _, err := w.Read(make([]byte, 10)); err == nil || errors.Is(err, net.ErrClosed) {
-				t.Errorf("Read: %v", err)
-			}
-			if !w.lost.Load() {
-				t.Error("not lost")
-			}
-			started := time.Now()
-			w.Close()
-			wait(t, "the end of the wire", w.Closed())
-			if d := time.Since(started); d >= lingerTime {
-				t.Errorf("lingered for %v", d)
-			}
+			wspipetest.Soon(t, lingerTime, func() time.Duration {
+				w, far := newWire(t)
+				leave(far)
+				if _, err := w.Read(make([]byte, 10)); err == nil || errors.Is(err, net.ErrClosed) {
+					t.Errorf("Read: %v", err)
+				}
+				if !w.lost.Load() {
+					t.Error("not lost")
+				}
+				started := time.Now()
+				w.Close()
+				wait(t, "the end of the wire", w.Closed())
+				return time.Since(started)
+			})
 		})
 	}
 }

@@ -134,13 +134,22 @@ func output(t *testing.T, spec Spec) string {
 // readLine reads the next line of r and no byte more.
 func readLine(t *testing.T, r io.Reader) string {
 	t.Helper()
+	line, err := nextLine(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+// nextLine reads a line, and not a byte more.
+func nextLine(r io.Reader) (string, error) {
 	var line []byte
 	for b := make([]byte, 1); ; line = append(line, b[0]) {
 		if _, err := io.ReadFull(r, b); err != nil {
-			t.Fatalf("after %q: %v", line, err)
+			return "", fmt.Errorf("after %q: %w", line, err)
 		}
 		if b[0] == '\n' {
-			return string(line)
+			return string(line), nil
 		}
 	}
 }
@@ -162,7 +171,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(20 * time.Second); !done(); <-tick.C {
+	for deadline := time.Now().Add(time.Minute); !done(); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("still not: %s", what)
 		}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"wspipe/cmd/wspipetest"
 )
 
 func TestLastLineWithoutNewline(t *testing.T) {
@@ -120,23 +122,30 @@ func TestSilentDescendantHoldsOutput(t *testing.T) {
 // What a descendant still says is part of the output, and starts the wait anew.
 func TestDescendantSpeaksAfterExit(t *testing.T) {
 	t.Parallel()
-	c := start(t, sh(`exec 3<&0; (while read x; do echo "late $x"; done <&3; exec sleep 1000) & echo first`))
-	<-c.Exited()
-	if got := readLine(t, c.Stdout()); got != "first" {
-		t.Errorf("got %q", got)
-	}
-	pause := time.NewTicker(100 * time.Millisecond)
-	defer pause.Stop()
-	for i := range 4 {
-		<-pause.C
-		fmt.Fprintln(c.Stdin(), i)
-		if got, want := readLine(t, c.Stdout()), fmt.Sprint("late ", i); got != want {
-			t.Errorf("got %q, want %q", got, want)
+	wspipetest.Tries(t, func() error { // it may speak too late
+		c := start(t, sh(`exec 3<&0; (while read x; do echo "late $x"; done <&3; exec sleep 1000) & echo first`))
+		<-c.Exited()
+		if got := readLine(t, c.Stdout()); got != "first" {
+			t.Errorf("got %q", got)
 		}
-	}
-	if rest := readAll(t, c.Stdout()); rest != "" {
-		t.Errorf("then %q", rest)
-	}
+		pause := time.NewTicker(100 * time.Millisecond)
+		defer pause.Stop()
+		for i := range 4 {
+			<-pause.C
+			fmt.Fprintln(c.Stdin(), i)
+			got, err := nextLine(c.Stdout())
+			if err != nil {
+				return err
+			}
+			if want := fmt.Sprint("late ", i); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		if rest := readAll(t, c.Stdout()); rest != "" {
+			t.Errorf("then %q", rest)
+		}
+		return nil
+	})
 }
 
 // The descendant has left the group, so that its end cannot be the end of the

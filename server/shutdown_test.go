@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"wspipe/cmd/wspipetest"
 )
 
 // serveDownload serves a file that no buffers hold, and returns a connection
@@ -31,23 +33,23 @@ func serveDownload(t *testing.T) (s *testServer, c *plainConn, file []byte) {
 // the shutdown.
 func TestShutdownFinishesDownloads(t *testing.T) {
 	t.Parallel()
-	s, c, file := serveDownload(t)
-	resp := c.answer("GET")
-	idle := connect(t, s)
-	idle.send("GET /none HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-	idle.whole("GET")
-	connect(t, s)
-	connect(t, s).send("GET / HT")
-	s.stop()
-	s.log.await(t, `"stopping"`, 1)
-	if got, err := io.ReadAll(resp.Body); err != nil || !bytes.Equal(got, file) {
-		t.Errorf("got %d bytes, %v", len(got), err)
-	}
-	select {
-	case <-s.status:
-	case <-time.After(closePatience - time.Second):
-		t.Error("the server waits for connections without a request")
-	}
+	wspipetest.Soon(t, closePatience-time.Second, func() time.Duration {
+		s, c, file := serveDownload(t)
+		resp := c.answer("GET")
+		idle := connect(t, s)
+		idle.send("GET /none HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		idle.whole("GET")
+		connect(t, s)
+		connect(t, s).send("GET / HT")
+		s.stop()
+		s.log.await(t, `"stopping"`, 1)
+		if got, err := io.ReadAll(resp.Body); err != nil || !bytes.Equal(got, file) {
+			t.Errorf("got %d bytes, %v", len(got), err)
+		}
+		read := time.Now()
+		<-s.status // it does not wait for connections without a request
+		return time.Since(read)
+	})
 }
 
 // A client that takes nothing is cut off in the end.

@@ -21,6 +21,34 @@ import (
 // bounds a broken run; no test passes sooner or later because of it.
 const Patience = time.Minute
 
+// Tries calls do until it returns nil, which a busy machine may prevent now and
+// then, and a defect each time. The fifth error is the test's.
+func Tries(t testing.TB, do func() error) {
+	t.Helper()
+	for try := 1; ; try++ {
+		err := do()
+		switch {
+		case err == nil || t.Failed():
+			return
+		case try == 5:
+			t.Error(err)
+			return
+		}
+		t.Log(err)
+	}
+}
+
+// Soon is Tries for what must take less than limit.
+func Soon(t testing.TB, limit time.Duration, do func() (took time.Duration)) {
+	t.Helper()
+	Tries(t, func() error {
+		if took := do(); took >= limit {
+			return fmt.Errorf("took %v, want less than %v", took, limit)
+		}
+		return nil
+	})
+}
+
 // builds are the binaries built so far.
 var builds struct {
 	sync.Mutex
