@@ -51,7 +51,7 @@ func TestKeepaliveOfAClientThatDoesNotRead(t *testing.T) {
 	var asked atomic.Int64
 	l := link{buffers: 256 << 10, wrap: func(c net.Conn) net.Conn { return judged{c.(*net.TCPConn), &asked} }}
 	child := newPuppet(t)
-	s := startOver(t, l, child, Options{PingInterval: 250 * time.Millisecond})
+	s := startOver(t, l, child, Options{PingInterval: 500 * time.Millisecond})
 	printed, last := child.flood(t, 8_000_000)
 	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
 	before := asked.Load()
@@ -108,7 +108,7 @@ func TestKeepaliveOfAClientThatHasCaughtUp(t *testing.T) {
 	for range last {
 		s.client.message()
 	}
-	eventually(t, "all is sent", func() bool { return unsent(s.wire.Conn) == 0 })
+	eventually(t, "all is sent", func() bool { return s.wire.Out.Waiting() == 0 && unsent(s.wire.Conn) == 0 })
 	s.judge(t, k, 1)
 	k.judge()
 	s.expectClose(1008, "no answer to pings")

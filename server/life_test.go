@@ -70,7 +70,7 @@ func TestTheGroupGoesWithItsClient(t *testing.T) {
 		for how, depart := range leave {
 			t.Run(name+"/"+how, func(t *testing.T) {
 				t.Parallel()
-				goAndExpectGone(t, Config{Child: sh(script), PingInterval: 50 * time.Millisecond}, depart)
+				goAndExpectGone(t, Config{Child: sh(script), PingInterval: 500 * time.Millisecond}, depart)
 			})
 		}
 	}
