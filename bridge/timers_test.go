@@ -73,7 +73,7 @@ func TestTimersEndTheSession(t *testing.T) {
 	}{
 		"runtime":          {Options{MaxRuntime: time.Millisecond}, endRuntime},
 		"idle":             {Options{IdleTimeout: time.Millisecond}, endIdle},
-		"pings are idle":   {Options{IdleTimeout: time.Second, PingInterval: 100 * time.Millisecond}, endIdle},
+		"pings are idle":   {Options{IdleTimeout: 3 * time.Second, PingInterval: 500 * time.Millisecond}, endIdle},
 		"runtime and idle": {Options{IdleTimeout: time.Hour, MaxRuntime: 20 * time.Millisecond}, endRuntime},
 	} {
 		t.Run(name, func(t *testing.T) {

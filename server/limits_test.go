@@ -34,7 +34,7 @@ func TestTimeLimits(t *testing.T) {
 	t.Run("not idle", func(t *testing.T) {
 		t.Parallel()
 		// Twice the limit in all, but never silent for so long.
-		s := serve(t, Config{Child: sh(`for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.2; done`), IdleTimeout: time.Second})
+		s := serve(t, Config{Child: sh(`for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.6; done`), IdleTimeout: 3 * time.Second})
 		if got := dial(t, s.ws).ExpectEnd(1000, "exit 0"); len(got) != 10 {
 			t.Errorf("got %q", got)
 		}
@@ -79,7 +79,7 @@ func TestExitWhenIdle(t *testing.T) {
 // server must stop after that, and not before.
 func expectExitWhenIdle(t *testing.T, cfg Config) {
 	t.Helper()
-	cfg.ExitWhenIdle = 300 * time.Millisecond
+	cfg.ExitWhenIdle = 3 * time.Second // the client comes sooner
 	s := serve(t, cfg)
 	c, pid := arrive(t, s.ws)
 	select {

@@ -243,8 +243,8 @@ func TestRulesEndTheSession(t *testing.T) {
 	}{
 		"too big":     {Config{MaxMessage: 1000}, func(c *rawClient) { c.frame(fin|opText, make([]byte, 1001)) }, 1009, "message over 1000 bytes"},
 		"not UTF-8":   {Config{}, func(c *rawClient) { c.frame(fin|opText, []byte("\xff")) }, 1007, "text is not UTF-8"},
-		"max runtime": {Config{MaxRuntime: 4 * time.Second}, func(c *rawClient) {}, 4001, "max runtime"},
-		"idle":        {Config{IdleTimeout: 3 * time.Second}, func(c *rawClient) {}, 4002, "idle timeout"},
+		"max runtime": {Config{MaxRuntime: 8 * time.Second}, func(c *rawClient) {}, 4001, "max runtime"},
+		"idle":        {Config{IdleTimeout: 6 * time.Second}, func(c *rawClient) {}, 4002, "idle timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -275,7 +275,7 @@ func TestRulesEndTheSession(t *testing.T) {
 // is kept does not hold the server up.
 func TestShutdownWithSessions(t *testing.T) {
 	t.Parallel()
-	for _, idle := range []time.Duration{0, 300 * time.Millisecond} {
+	for _, idle := range []time.Duration{0, 3 * time.Second} {
 		cfg := resuming(`trap '' INT TERM; echo $$; while read -r l; do [ "$l" = exit ] && exit 0; done; while :; do sleep 1000; done`)
 		cfg.ExitWhenIdle = idle
 		s := serve(t, cfg)

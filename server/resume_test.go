@@ -78,7 +78,7 @@ func TestWhoIsLostMayComeBack(t *testing.T) {
 			cfg := resuming(`echo $$; ` + echoing)
 			cfg.PingInterval = time.Hour
 			if name == "is silent" {
-				cfg.PingInterval = 50 * time.Millisecond
+				cfg.PingInterval = 500 * time.Millisecond
 			}
 			s := serve(t, cfg)
 			id := newID()

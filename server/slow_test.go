@@ -103,7 +103,7 @@ func TestAClientThatHasSentTooMuchAndGone(t *testing.T) {
 		}
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, Config{Child: sh(`echo $$; exec sleep 1000`), MaxChildren: 1, PingInterval: 100 * time.Millisecond})
+			s := serve(t, Config{Child: sh(`echo $$; exec sleep 1000`), MaxChildren: 1, PingInterval: 500 * time.Millisecond})
 			c := dialRaw(t, s.ws)
 			pid := atoi(t, c.message())
 			sent := make(chan struct{})

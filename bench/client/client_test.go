@@ -131,7 +131,7 @@ func TestRefusal(t *testing.T) {
 
 func TestDeadline(t *testing.T) {
 	t.Parallel()
-	c := open(t, serve(t, nil, make(chan []byte, 1)), Options{Deadline: time.Now().Add(50 * time.Millisecond)})
+	c := open(t, serve(t, nil, make(chan []byte, 1)), Options{Deadline: time.Now().Add(2 * time.Second)})
 	var timeout net.Error
 	if _, _, err := c.Next(); !errors.As(err, &timeout) || !timeout.Timeout() {
 		t.Errorf("error %v", err)

@@ -65,7 +65,7 @@ func TestOtherEnds(t *testing.T) {
 // TestEarlyEnd: who has no patience any more gets told what there is.
 func TestEarlyEnd(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	res, err := read(ctx, options{url: serve(t, nil), readers: 2, limit: time.Minute})
 	if err != nil || res.Readers.Ends["time is up"] != 2 || res.Seconds > 30 {

@@ -199,9 +199,9 @@ func TestStdoutThatFails(t *testing.T) {
 // Once stdin has ended, silence ends the connection, but only then.
 func TestEOFTimeout(t *testing.T) {
 	s := serve(t, nil)
-	r := start(t, Config{URL: s.url(), EOFTimeout: 50 * time.Millisecond})
+	r := start(t, Config{URL: s.url(), EOFTimeout: time.Second})
 	p := s.peer(t)
-	for began := time.Now(); time.Since(began) < 100*time.Millisecond; { // twice the timeout
+	for began := time.Now(); time.Since(began) < 2*time.Second; { // twice the timeout
 		r.input("question\n")
 		p.expect("question")
 	}

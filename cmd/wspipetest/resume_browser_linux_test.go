@@ -116,7 +116,7 @@ func TestPageOverABadNetwork(t *testing.T) {
 	p.deaf(toClient)
 	p.lose(toClient, 0.1)
 	p.lose(toServer, 0.1)
-	p.interrupt(0)
+	p.flap(0)
 	p.reload() // over what is left of the network
 	p.lose(toClient, 0)
 	p.had(0.7)
