@@ -139,13 +139,13 @@ func TestSoakFindsALeak(t *testing.T) {
 				t.Errorf("%s goroutines after 10: %t", goroutines, got)
 			}
 		}
-		conns, err := idling{}.open(b, s, 1)
-		go func() { total <- "10" }()
-		if at.isIdle() {
-			t.Error("a connection is there, and all is as before")
-		}
+		conns, err := idling{}.open(b, s, 5)
+		seen := until("connections are seen", func() bool { // their children may yet have to start
+			go func() { total <- "10" }()
+			return !at.isIdle()
+		})
 		watch(conns).close()
-		return nil, err
+		return nil, errors.Join(err, seen)
 	})
 	if err != nil {
 		t.Error(err)
