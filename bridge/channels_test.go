@@ -196,7 +196,7 @@ func TestChannelsEndInAFlood(t *testing.T) {
 		reason string
 	}{
 		"shutdown":    {Options{}, func(s *session) { s.Session.Shutdown() }, 1001, "server shutting down"},
-		"max runtime": {Options{MaxRuntime: 3 * time.Second}, func(*session) {}, 4001, "max runtime"},
+		"max runtime": {Options{MaxRuntime: 3 * time.Second}, func(s *session) { wait(s.t, "the child's exit", s.child.(*shell).exited) }, 4001, "max runtime"},
 		"too big":     {Options{MaxMessage: 32 << 10}, func(s *session) { s.say(ChannelStdin, strings.Repeat("x", 32<<10)) }, 1009, "message over 32768 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {

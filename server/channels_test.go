@@ -263,9 +263,10 @@ func TestChannelsFailures(t *testing.T) {
 		code   websocket.StatusCode
 		reason string
 	}{
-		"shutdown":    {Config{Child: sh(`echo ready; yes >&2 & exec yes`)}, func(s *testServer, _ channels) { s.stop() }, 1001, "server shutting down"},
-		"max runtime": {Config{Child: sh(`echo ready; yes >&2 & exec yes`), MaxRuntime: 3 * time.Second}, func(*testServer, channels) {}, 4001, "max runtime"},
-		"idle":        {Config{Child: sh(`echo ready; exec sleep 1000`), IdleTimeout: 3 * time.Second}, func(*testServer, channels) {}, 4002, "idle timeout"},
+		"shutdown": {Config{Child: sh(`echo ready; yes >&2 & exec yes`)}, func(s *testServer, _ channels) { s.stop() }, 1001, "server shutting down"},
+		"max runtime": {Config{Child: sh(`echo ready; yes >&2 & exec yes`), MaxRuntime: 3 * time.Second},
+			func(s *testServer, c channels) { awaitGone(c.t, int(s.records(c.t, "connect")[0]["pid"].(float64))) }, 4001, "max runtime"},
+		"idle": {Config{Child: sh(`echo ready; exec sleep 1000`), IdleTimeout: 3 * time.Second}, func(*testServer, channels) {}, 4002, "idle timeout"},
 		"too big": {Config{Child: sh(`echo ready; exec cat`), MaxMessage: 1000},
 			func(_ *testServer, c channels) { c.say(bridge.ChannelStdin, strings.Repeat("x", 1000)) }, 1009, "message over 1000 bytes"},
 		"control too big": {Config{Child: sh(`echo ready; exec cat`)},
