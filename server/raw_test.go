@@ -94,24 +94,31 @@ func frameLength(n int) []byte {
 	return binary.BigEndian.AppendUint64([]byte{0x80 | 127}, uint64(n))
 }
 
-// message reads a frame whole and returns its payload. Pings that come before it
+// message reads a frame and returns its payload. Pings that come before it
 // are answered.
 func (c *rawClient) message() string {
 	c.t.Helper()
 	for {
-		head, size, err := c.header()
-		payload := make([]byte, size)
-		if err == nil {
-			_, err = io.ReadFull(c.r, payload)
-		}
-		if err != nil {
-			c.t.Fatal(err)
-		}
+		head, payload := c.whole()
 		if head != fin|opPing {
 			return string(payload)
 		}
 		c.frame(fin|opPong, payload)
 	}
+}
+
+// whole reads a frame whole.
+func (c *rawClient) whole() (head byte, payload []byte) {
+	c.t.Helper()
+	head, size, err := c.header()
+	payload = make([]byte, size)
+	if err == nil {
+		_, err = io.ReadFull(c.r, payload)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return head, payload
 }
 
 // countMessages reads to the close frame and counts the messages before it. It

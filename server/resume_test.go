@@ -4,7 +4,6 @@ package server
 
 import (
 	"encoding/binary"
-	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -213,15 +212,7 @@ func TestTakeover(t *testing.T) {
 func (c *rawClient) closing() (code uint16, reason string) {
 	c.t.Helper()
 	for {
-		head, size, err := c.header()
-		payload := make([]byte, size)
-		if err == nil {
-			_, err = io.ReadFull(c.r, payload)
-		}
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		if head == fin|opClose {
+		if head, payload := c.whole(); head == fin|opClose {
 			return binary.BigEndian.Uint16(payload), string(payload[2:])
 		}
 	}
