@@ -35,7 +35,7 @@ func TestKeepaliveOfAClientThatOnlySends(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t).readAll()
 			s := start(t, child, Options{PingInterval: pingInterval, InputPatience: -1})
-			tick, done := time.NewTicker(pingInterval/10), time.After(5*pingInterval)
+			tick, done := time.NewTicker(pingInterval/10), time.After(6*pingInterval)
 			defer tick.Stop()
 			for sending := true; sending; {
 				select {

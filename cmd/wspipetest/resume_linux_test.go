@@ -356,7 +356,7 @@ func TestAFloodOverABadNetwork(t *testing.T) {
 				[]string{"--resume-buffer=64KiB", "/bin/sh", "-c", fmt.Sprintf(`seq %d; read l; echo $l`, count)})
 			for round, trouble := range []func(){
 				r.suspend,
-				func() { r.lose(toServer, 0.1); r.flap(0) },
+				func() { r.interrupt(0); r.lose(toServer, 0.1); r.flap(0) },
 				func() { r.cut(mathrand.IntN(2)) },
 				func() { r.deaf(toServer) },
 				func() { r.deaf(toClient) },
@@ -388,6 +388,7 @@ func TestResumeOverABadNetwork(t *testing.T) {
 			t.Parallel()
 			r := resume(t, newNetwork(t, 10+i), counted(count, test.end), test.last, test.client, append(test.server, everyMillisecond(count)...))
 			r.had(0.1)
+			r.interrupt(1)
 			r.lose(toClient, 0.1)
 			r.deaf(toServer)
 			r.flap(1)
