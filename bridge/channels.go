@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/coder/websocket"
 )
@@ -19,7 +18,7 @@ const maxStreamMessage = 32 << 10
 // channelProtocol returns which of ChannelProtocols was chosen for ws, or "".
 func channelProtocol(ws *websocket.Conn) string {
 	for _, name := range ChannelProtocols {
-		if strings.EqualFold(name, ws.Subprotocol()) { // as the library chooses
+		if name == ws.Subprotocol() {
 			return name
 		}
 	}

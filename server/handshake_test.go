@@ -127,7 +127,7 @@ func TestHandshakesAreForetold(t *testing.T) {
 		"open":                      {command, "", question{path: "/"}, 101},
 		"any path":                  {command, "", question{path: "/any/path?q=%20&wspipe_size=x", origin: "http://localhost:3000"}, 101},
 		"a channel":                 {command, "", question{path: "/", protocols: "other, v5.channel.k8s.io, v1.wspipe"}, 101},
-		"a subprotocol":             {Config{Child: sh(in), Subprotocols: []string{"a", "b"}}, "", question{path: "/", protocols: "B,c , A"}, 101},
+		"a subprotocol":             {Config{Child: sh(in), Subprotocols: []string{"a", "b"}}, "", question{path: "/", protocols: "b,c , A"}, 101},
 		"no subprotocol":            {Config{Child: sh(in), Subprotocols: []string{"a", "b"}}, "", question{path: "/"}, 101},
 		"another subprotocol":       {Config{Child: sh(in), Subprotocols: []string{"a", "b"}}, "", question{path: "/", protocols: "c"}, 400},
 		"another, but none is ours": {command, "", question{path: "/", protocols: "c"}, 101},

@@ -194,6 +194,10 @@ func TestSubprotocols(t *testing.T) {
 		{"none offered", []string{"a"}, nil, "", 101},
 		{"none configured", nil, []string{"x"}, "", 101},
 		{"only unknown ones", []string{"a", "b"}, []string{"x", "y"}, "", 400},
+		{"another case", []string{"one"}, []string{"ONE"}, "", 400},
+		{"another case first", []string{"one"}, []string{"ONE", "One", "one"}, "one", 101},
+		{"two cases configured", []string{"one", "ONE"}, []string{"ONE"}, "ONE", 101},
+		{"a control subprotocol in another case", nil, []string{"V1.WSPIPE"}, "", 101},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -201,7 +205,7 @@ func TestSubprotocols(t *testing.T) {
 			opt := &websocket.DialOptions{Subprotocols: test.offered}
 			if test.status != 101 {
 				resp, body := refused(t, s.ws, opt)
-				if resp.StatusCode != test.status || !strings.Contains(body, "a, b") {
+				if resp.StatusCode != test.status || !strings.Contains(body, strings.Join(test.ours, ", ")) {
 					t.Errorf("got %d %q, want %d and a list of ours", resp.StatusCode, body, test.status)
 				}
 				return

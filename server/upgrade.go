@@ -42,13 +42,13 @@ func (s *Server) subprotocols() []string {
 // offered are the subprotocols that r offers.
 func offered(r *http.Request) []string { return tokens(r.Header.Values("Sec-WebSocket-Protocol")) }
 
-// chooseSubprotocol returns which of those that r offers the library will choose,
-// as r spells it, or "".
+// chooseSubprotocol returns the best of those that r offers, or "". They are
+// case-sensitive: a browser fails a connection that answers with another spelling.
 func (s *Server) chooseSubprotocol(r *http.Request) string {
 	names := offered(r)
 	for _, known := range s.subprotocols() {
-		if i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, known) }); i >= 0 {
-			return names[i]
+		if slices.Contains(names, known) {
+			return known
 		}
 	}
 	return ""
@@ -64,15 +64,14 @@ type socket struct {
 
 // usesChannels reports whether the client has the child's streams apart.
 func (s socket) usesChannels() bool {
-	return slices.ContainsFunc(bridge.ChannelProtocols, func(name string) bool { return strings.EqualFold(name, s.ws.Subprotocol()) })
+	return slices.Contains(bridge.ChannelProtocols, s.ws.Subprotocol())
 }
 
 // upgrade answers the opening handshake. After an error it has answered r with
 // what is wrong with it.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (socket, error) {
-	h := &hijacker{ResponseWriter: w}
+	h := &hijacker{ResponseWriter: w, subprotocol: s.chooseSubprotocol(r)}
 	opt := &websocket.AcceptOptions{
-		Subprotocols:       s.subprotocols(),
 		InsecureSkipVerify: true, // the origin has been checked
 		OnPingReceived:     func(context.Context, []byte) bool { return h.wire.MayAnswer() },
 	}
@@ -84,10 +83,20 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (socket, error)
 	return socket{ws, h.wire, w.Header().Get("Sec-WebSocket-Extensions") != ""}, err
 }
 
-// hijacker puts a bridge.Wire below the WebSocket.
+// hijacker puts a bridge.Wire below the WebSocket, and adds the subprotocol to
+// the response: the library would ignore case.
 type hijacker struct {
 	http.ResponseWriter
-	wire *bridge.Wire
+	subprotocol string // empty for none
+	wire        *bridge.Wire
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (h *hijacker) WriteHeader(status int) {
+	if status == http.StatusSwitchingProtocols && h.subprotocol != "" {
+		h.Header().Set("Sec-WebSocket-Protocol", h.subprotocol)
+	}
+	h.ResponseWriter.WriteHeader(status)
 }
 
 // The library's own buffers: the Wire has larger ones when they are needed.
