@@ -69,6 +69,9 @@ func (s *Server) judge(r *http.Request, rt route, v *visitor) (want resumption, 
 	if rt.program == nil || !rt.upgrade {
 		return want, nil
 	}
+	if !r.ProtoAtLeast(1, 1) {
+		return want, oldVersion
+	}
 	if why := s.refuseSubprotocols(r); why != nil {
 		return want, why
 	}

@@ -61,6 +61,9 @@ func (s *Server) find(r *http.Request) route {
 		}
 		return route{upgrade: true, serve: noWebSocket.serve}
 	}
+	if lacksUpgrade(r) {
+		return route{serve: upgradeRemoved.serve}
+	}
 	if serve := s.own(r); serve != nil {
 		return route{own: true, serve: serve}
 	}

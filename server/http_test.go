@@ -132,6 +132,29 @@ func TestBadHandshakes(t *testing.T) {
 	dial(t, s.ws).ExpectEnd(1000, "exit 0") // and held no slot
 }
 
+// TestProxyRemovedTheUpgrade: what is left of a handshake behind a proxy that is not
+// configured for WebSockets. RFC 9110, section 15.5.22: a 426 has Upgrade.
+func TestProxyRemovedTheUpgrade(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Child: sh(`echo started >&2`), Console: true})
+	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+	for name, request := range map[string]string{
+		"no Upgrade":             plain("GET", "/", "Host: localhost", key),
+		"no Connection":          plain("GET", "/", "Host: localhost", key, "Upgrade: websocket"),
+		"a file":                 plain("GET", "/.wspipe/client.js", "Host: localhost", key),
+		"HTTP/1.0":               strings.Replace(opening("/", "Host: localhost"), "HTTP/1.1", "HTTP/1.0", 1),
+		"Upgrade of another one": plain("GET", "/", "Host: localhost", key, "Connection: Upgrade", "Upgrade: h2c"),
+	} {
+		resp, body := ask(t, s.sockets.serving[0].Addr(), request)
+		if resp.StatusCode != 426 || resp.Header.Get("Upgrade") != "websocket" || !strings.Contains(body, "proxy") {
+			t.Errorf("%s: got %d, Upgrade %q, %q", name, resp.StatusCode, resp.Header.Get("Upgrade"), body)
+		}
+	}
+	if strings.Contains(s.log.String(), "started") {
+		t.Error("a refused handshake started a child")
+	}
+}
+
 func TestAccessLog(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Child: sh(`read l; echo answer; echo "complaint" >&2; exit 3`)})

@@ -20,8 +20,12 @@ type refusal struct {
 }
 
 func (f *refusal) write(w http.ResponseWriter, r *http.Request) {
-	if f.status == http.StatusTooManyRequests {
+	switch f.status {
+	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")
+	case http.StatusUpgradeRequired: // RFC 9110, section 15.5.22
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "websocket")
 	}
 	for _, challenge := range f.challenges {
 		w.Header().Add("WWW-Authenticate", challenge)

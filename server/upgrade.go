@@ -18,6 +18,20 @@ func isUpgrade(r *http.Request) bool {
 	return hasToken(r.Header.Values("Connection"), "upgrade") && hasToken(r.Header.Values("Upgrade"), "websocket")
 }
 
+// lacksUpgrade reports whether r is an opening handshake that has lost its
+// Upgrade or Connection header on the way.
+func lacksUpgrade(r *http.Request) bool {
+	return len(r.Header.Values("Sec-WebSocket-Key")) > 0 && !isUpgrade(r)
+}
+
+// The refusals of handshakes that a proxy has spoilt.
+var (
+	upgradeRemoved = &refusal{status: http.StatusUpgradeRequired, why: "this WebSocket handshake lacks its Upgrade or Connection header: " +
+		"a proxy has removed it (nginx needs proxy_set_header for both, and proxy_http_version 1.1)"}
+	oldVersion = &refusal{status: http.StatusUpgradeRequired, why: "this WebSocket handshake is HTTP/1.0, but needs HTTP/1.1: " +
+		"a proxy has changed it (nginx needs proxy_http_version 1.1)"}
+)
+
 func hasToken(values []string, token string) bool {
 	return slices.ContainsFunc(tokens(values), func(t string) bool { return strings.EqualFold(t, token) })
 }

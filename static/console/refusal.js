@@ -7,7 +7,7 @@ const PATIENCE = 5000; // milliseconds
 const LONGEST = 4096; // of an answer, in bytes; another server may send anything
 const names = {
   400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed',
-  429: 'Too Many Requests', 500: 'Internal Server Error', 502: 'Bad Gateway', 503: 'Service Unavailable', 504: 'Gateway Timeout',
+  426: 'Upgrade Required', 429: 'Too Many Requests', 500: 'Internal Server Error', 502: 'Bad Gateway', 503: 'Service Unavailable', 504: 'Gateway Timeout',
 };
 const advice = {
   401: 'Log in at HTTP first, or add ?access_token=… to the address.',
