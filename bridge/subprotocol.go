@@ -13,6 +13,11 @@ const (
 	ProtocolV4 = "v4.channel.k8s.io"
 )
 
+// ProtocolPlain is the name that a client may offer before these, for plain
+// messages. No server implements it: one that selects it takes the first name of
+// any offer, and implements none of these either.
+const ProtocolPlain = "plain.wspipe"
+
 // ChannelProtocols lists them, best first.
 var ChannelProtocols = []string{ProtocolWspipe, ProtocolV5, ProtocolV4}
 

@@ -74,6 +74,9 @@ func connectHint(err error) error {
 	if errors.Is(err, connect.ErrSessionLost) {
 		return hint(err, "--reconnect beside --resume begins a new one; how long one waits is the server's --resume=DUR, how much it holds --resume-buffer")
 	}
+	if errors.Is(err, connect.ErrNoHello) || err != nil && strings.Contains(err.Error(), "unexpected Sec-WebSocket-Protocol") {
+		return hint(err, "--subprotocol= offers none, for a server that does not implement "+bridge.ProtocolWspipe)
+	}
 	refused, ok := errors.AsType[*connect.RefusedError](err)
 	switch {
 	case !ok:

@@ -16,7 +16,7 @@ import (
 func axe(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	npmInstall(t, dir, "axe-core@4.14.1")
+	wspipetest.NPMInstall(t, dir, "axe-core@4.14.1")
 	script, err := os.ReadFile(filepath.Join(dir, "node_modules/axe-core/axe.min.js"))
 	if err != nil {
 		t.Fatal(err)

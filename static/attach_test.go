@@ -40,7 +40,7 @@ func (p *page) untilScreen(lines ...string) {
 func TestAttachAddon(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	npmInstall(t, dir, "@xterm/xterm@5.5.0", "@xterm/addon-attach@0.11.0")
+	wspipetest.NPMInstall(t, dir, "@xterm/xterm@5.5.0", "@xterm/addon-attach@0.11.0")
 	text, err := os.ReadFile("testdata/attach.html")
 	if err != nil {
 		t.Fatal(err)

@@ -77,22 +77,12 @@ func TestClientTypes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	npmInstall(t, dir, "typescript@5.9.3", "@xterm/xterm@5.5.0", "@xterm/addon-attach@0.11.0")
+	wspipetest.NPMInstall(t, dir, "typescript@5.9.3", "@xterm/xterm@5.5.0", "@xterm/addon-attach@0.11.0")
 	tsc := exec.Command("node_modules/.bin/tsc", "--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom",
 		"--module", "esnext", "--moduleResolution", "bundler", "client.d.ts", "uses.ts")
 	tsc.Dir = dir
 	if out, err := tsc.CombinedOutput(); err != nil {
 		t.Errorf("tsc: %v\n%s", err, out)
-	}
-}
-
-// npmInstall installs packages below dir.
-func npmInstall(t *testing.T, dir string, packages ...string) {
-	t.Helper()
-	npm := exec.Command(wspipetest.Need(t, "npm"), append([]string{"install", "--no-audit", "--no-fund", "--loglevel=error"}, packages...)...)
-	npm.Dir = dir
-	if out, err := npm.CombinedOutput(); err != nil {
-		t.Fatalf("npm: %v\n%s", err, out)
 	}
 }
 

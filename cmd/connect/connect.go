@@ -200,12 +200,12 @@ func (c *client) setSession(s *session) {
 
 // connection connects, once, and returns how that ended.
 func (c *client) connection(ctx context.Context) end {
-	ws, link, err := c.dialer.dial(ctx, c.address(), c.resuming.offer(c.Subprotocols))
+	ws, link, err := c.dialer.dial(ctx, c.address(), c.resuming.offer(withPlain(c.Subprotocols)))
 	if err != nil {
 		return cannotConnect(err)
 	}
-	c.resuming.join(ws.Subprotocol())
 	s := newSession(c, ws, link)
+	c.resuming.join(s.protocol)
 	c.setSession(s)
 	e := c.resuming.judge(s.run(), c.Reconnect)
 	c.setSession(nil)

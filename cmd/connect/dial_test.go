@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/coder/websocket"
+
 	"wspipe/bridge"
 	"wspipe/cmd/wspipetest"
 )
@@ -196,4 +198,51 @@ func TestProxyIsForTLS(t *testing.T) {
 			t.Errorf("%s over a socket: proxy %v", scheme, proxy)
 		}
 	}
+}
+
+// Servers that select the first subprotocol offered, whatever it is, get plain
+// messages.
+func TestFirstSubprotocolIsPlain(t *testing.T) {
+	for offer, selected := range map[string]string{
+		"v1.wspipe": "plain.wspipe", "v5.channel.k8s.io,v1.wspipe": "plain.wspipe", "chat,v1.wspipe": "chat",
+	} {
+		s := serve(t, func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				first, _, _ := strings.Cut(r.Header.Get("Sec-WebSocket-Protocol"), ",")
+				w.Header().Set("Sec-WebSocket-Protocol", first) // websocket.Accept adds none
+				next.ServeHTTP(w, r)
+			})
+		})
+		r := start(t, Config{URL: s.url(), Subprotocols: strings.Split(offer, ",")})
+		p := s.peer(t)
+		if got := p.request.Header.Get("Sec-WebSocket-Protocol"); !strings.HasPrefix(got, selected) || !strings.HasSuffix(got, offer) {
+			t.Errorf("got offer %q", got)
+		}
+		r.input("hi\n")
+		p.expect("hi")
+		p.sendRaw(websocket.MessageText, "hello")
+		p.Close(1000, "")
+		r.expect(0, "")
+		r.expectOutput("hello\n", "")
+	}
+}
+
+// A server that selects v1.wspipe without implementing it is reported, and stdin
+// is kept for the next connection.
+func TestNoHello(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil, bridge.ProtocolWspipe)
+	r := start(t, Config{URL: s.url(), Reconnect: true})
+	r.input("hi")
+	s.peer(t).expectClose(1000)
+	if got := wait(t, "a notice", r.notices); !strings.HasPrefix(got, ErrNoHello.Error()+"; connecting again in ") {
+		t.Errorf("got %q", got)
+	}
+	p := s.peer(t).hello(false)
+	p.expect("\x00hi")
+	p.Close(1000, "exit 0")
+	r.expect(0, "")
+	r = start(t, Config{URL: s.url()})
+	s.peer(t).expectClose(1000)
+	r.expect(255, "the server selected the subprotocol v1.wspipe, but sent no hello within 5s")
 }

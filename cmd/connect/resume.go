@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 
 	"github.com/coder/websocket"
 
@@ -75,6 +76,15 @@ func (r *resumption) offer(all []string) []string {
 		return all
 	}
 	return r.protocol
+}
+
+// withPlain puts bridge.ProtocolPlain before protocols whose first has channels:
+// many servers select the first that is offered, without implementing it.
+func withPlain(protocols []string) []string {
+	if len(protocols) > 0 && slices.Contains(bridge.ChannelProtocols, protocols[0]) {
+		return append([]string{bridge.ProtocolPlain}, protocols...)
+	}
+	return protocols
 }
 
 // join notes that there is a connection.

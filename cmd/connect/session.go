@@ -28,6 +28,9 @@ type session struct {
 
 	closing   sync.Once
 	over      chan struct{}  // closed when no message comes any more
+	first     sync.Once      // the hello of ProtocolWspipe, or that it is missing
+	greeted   chan struct{}  // closed at the hello
+	mute      bool           // the hello is missing
 	others    sync.WaitGroup // the goroutines beside run's
 	control   atomic.Bool    // signals can be sent
 	resizable atomic.Bool    // so can window sizes
@@ -45,7 +48,10 @@ type session struct {
 }
 
 func newSession(c *client, ws *websocket.Conn, l *link) *session {
-	s := &session{client: c, ws: ws, link: l, began: time.Now(), protocol: ws.Subprotocol(), over: make(chan struct{})}
+	s := &session{client: c, ws: ws, link: l, began: time.Now(), protocol: ws.Subprotocol(), over: make(chan struct{}), greeted: make(chan struct{})}
+	if s.protocol == bridge.ProtocolPlain {
+		s.protocol = ""
+	}
 	s.channels = slices.Contains(bridge.ChannelProtocols, s.protocol)
 	s.message = make([]byte, 1, maxMessage)
 	return s
@@ -61,7 +67,9 @@ func (s *session) run() end {
 	if s.resuming != nil {
 		s.beside(s.watch) // ends when the connection is over
 	}
-	if s.protocol != bridge.ProtocolWspipe {
+	if s.protocol == bridge.ProtocolWspipe {
+		s.beside(s.awaitHello) // ends when the connection is over
+	} else {
 		s.begin(false)
 	}
 	err := s.readMessages()
@@ -72,7 +80,9 @@ func (s *session) run() end {
 	s.closing.Do(func() {}) // nor is there anything left to close
 	s.others.Wait()
 	var e end
-	if frame, ok := errors.AsType[websocket.CloseError](err); ok {
+	if s.mute {
+		e = end{status: StatusFailed, err: ErrNoHello, retry: true}
+	} else if frame, ok := errors.AsType[websocket.CloseError](err); ok {
 		e = ofClose(frame, s.told, s.channels)
 	} else if e = ofLoss(err); s.told != nil {
 		e = *s.told
@@ -185,9 +195,41 @@ func (s *session) heed(channel byte, text []byte) {
 	if e, ok := ofControl(message); ok {
 		s.told = &e
 	}
-	if message.Type == bridge.ControlHello && !s.control.Swap(true) {
-		s.hello(message)
+	if message.Type == bridge.ControlHello {
+		s.first.Do(func() {
+			close(s.greeted)
+			s.control.Store(true)
+			s.hello(message)
+		})
 	}
+}
+
+// helloTime is how long the hello of ProtocolWspipe may take.
+const helloTime = 5 * time.Second
+
+// ErrNoHello says that the server does not implement the subprotocol that it has
+// selected. Nothing of stdin has been read.
+var ErrNoHello = fmt.Errorf("the server selected the subprotocol %s, but sent no hello within %v", bridge.ProtocolWspipe, helloTime)
+
+// awaitHello ends the connection if the hello is missing. It counts several ticks,
+// so that a client that was stopped reads before it gives up.
+func (s *session) awaitHello() {
+	const ticks = 5
+	tick := time.NewTicker(helloTime / ticks)
+	defer tick.Stop()
+	for range ticks {
+		select {
+		case <-tick.C:
+		case <-s.greeted:
+			return
+		case <-s.over:
+			return
+		}
+	}
+	s.first.Do(func() {
+		s.mute = true
+		s.close()
+	})
 }
 
 // hello begins a session about which the server has said whether its program has

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -38,6 +39,39 @@ asyncio.run(main())`, s.WS).CombinedOutput()
 	}
 	if got, want := string(out), "1\n2\n3\n4\n5\ngot hello\n1000 exit 0\n"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestConnectToOtherServers: servers that select the first subprotocol offered,
+// as these do by default, get lines.
+func TestConnectToOtherServers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	wspipetest.NPMInstall(t, dir, "ws@8.18.3", "bun@1.4.5")
+	for runtime, script := range map[string]string{
+		wspipetest.Need(t, "node"): `
+			const { WebSocketServer } = require("ws");
+			const server = new WebSocketServer({ port: 0, host: "127.0.0.1" }, () => console.log(server.address().port));
+			server.on("connection", (ws) => ws.on("message", (data) => { ws.send("got " + data); ws.close(); }));`,
+		filepath.Join(dir, "node_modules/.bin/bun"): `
+			const message = (ws, data) => { ws.send("got " + data); ws.close(); };
+			console.log(Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: (request, server) => void server.upgrade(request), websocket: { message } }).port);`,
+	} {
+		server := exec.CommandContext(t.Context(), runtime, "-e", script)
+		server.Dir, server.Stderr = dir, t.Output()
+		stdout, err := server.StdoutPipe()
+		if err == nil {
+			err = server.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Wait()
+		defer server.Process.Kill()
+		port, _ := bufio.NewReader(stdout).ReadString('\n')
+		if status, out, errs := connected(t, "hi\n", "ws://127.0.0.1:"+strings.TrimSpace(port)+"/"); status != 0 || out != "got hi\n" || errs != "" {
+			t.Errorf("%s: status %d, %q, %q", runtime, status, out, errs)
+		}
 	}
 }
 
