@@ -16,13 +16,11 @@ import (
 
 // The opcodes of RFC 6455, section 5.2, and the bit of a message's last frame.
 const (
-	opContinuation = 0
-	opText         = 1
-	opBinary       = 2
-	opClose        = 8
-	opPing         = 9
-	opPong         = 10
-	fin            = 0x80
+	opText   = 1
+	opBinary = 2
+	opPing   = 9
+	opPong   = 10
+	fin      = finBit
 )
 
 // client is a WebSocket client that sends exactly the bytes it is told to.

@@ -322,7 +322,7 @@ func TestAHugeRecordTakesNoMemory(t *testing.T) {
 			before := liveHeap()
 			go func() { // ends when the client has read
 				s.run(io.MultiReader(strings.NewReader(head), &repeated{text: bytes.Repeat([]byte("é"), 1<<15), left: size}))
-				s.targets[0].(*target).long.Close()
+				s.endFragmented()
 				s.ws.Write(t.Context(), websocket.MessageBinary, nil)
 			}()
 			got, ends := 0, 0

@@ -1,43 +1,6 @@
 package bridge
 
-import (
-	"context"
-	"io"
-	"net"
-	"time"
-
-	"github.com/coder/websocket"
-)
-
-// encoder makes frames of messages for any number of connections: it is the
-// network below a WebSocket that nobody is at the other end of.
-type encoder struct {
-	net.Conn // nil: no other method is called
-	frames   []byte
-
-	messages, payload int // that stream has put into frames
-}
-
-// Write gathers frames.
-func (e *encoder) Write(p []byte) (int, error) {
-	e.frames = append(e.frames, p...)
-	return len(p), nil
-}
-
-// Read implements net.Conn: nothing ever comes.
-func (e *encoder) Read([]byte) (int, error) { return 0, io.EOF }
-
-// Close implements net.Conn.
-func (e *encoder) Close() error { return nil }
-
-// SetDeadline implements net.Conn, and so do the next two: nothing here waits.
-func (e *encoder) SetDeadline(time.Time) error { return nil }
-
-// SetReadDeadline implements net.Conn.
-func (e *encoder) SetReadDeadline(time.Time) error { return nil }
-
-// SetWriteDeadline implements net.Conn.
-func (e *encoder) SetWriteDeadline(time.Time) error { return nil }
+import "github.com/coder/websocket"
 
 // burst is what leaves a child at once, as frames, for every viewer of one form.
 type burst struct {
@@ -53,45 +16,49 @@ type form struct {
 	channels bool // with streams apart
 }
 
-// press is an encoder at work for one form.
+// press is the sink of all clients of one form: it gathers the frames of messages
+// until they are taken.
 type press struct {
-	*encoder
-	*target // to it
-	form    form
-	flush   func() error
+	frames
+	form   form
+	pooled []byte // what was gathered, in room that is used again
+
+	messages, payload int // that stream has put into frames
 }
 
-func newPress(open func(net.Conn, bool) (*websocket.Conn, func() error), f form) press {
-	e := &encoder{}
-	ws, flush := open(e, f.deflate)
-	return press{e, &target{ws: ws}, f, flush}
+func newPress(f form) *press { return &press{frames: frames{deflate: f.deflate}, form: f} }
+
+// message implements sink.
+func (p *press) message(typ websocket.MessageType, payload []byte) error {
+	p.pooled = p.appendMessage(p.pooled, typ, payload)
+	return nil
 }
 
-// close lets go of the WebSocket, whose finalizer keeps it for ever while it is
-// open.
-func (p press) close() { p.ws.CloseNow() }
+// piece implements sink.
+func (p *press) piece(typ websocket.MessageType, payload []byte, last bool) error {
+	p.pooled = p.appendFragment(p.pooled, typ, payload, last)
+	return nil
+}
 
 // take returns what was gathered, and begins anew. messages and payload count
 // that, unless it has streams apart.
-func (p press) take(messages, payload int) *burst {
-	p.flush() // an encoder takes all
-	taken := &burst{frames: append([]byte(nil), p.frames...), messages: messages, payload: payload}
+func (p *press) take(messages, payload int) *burst {
+	taken := &burst{frames: append([]byte(nil), p.pooled...), messages: messages, payload: payload}
 	if p.form.channels {
 		taken.messages, taken.payload = p.messages, p.payload
 		p.messages, p.payload = 0, 0
 	}
-	if p.frames = p.frames[:0]; cap(p.frames) > 4*blockSize {
-		p.encoder.frames = nil
+	if p.pooled = p.pooled[:0]; cap(p.pooled) > 4*blockSize {
+		p.pooled = nil
 	}
 	return taken
 }
 
 // stream adds bytes of a stream, as messages on a channel.
-func (p press) stream(channel byte, content []byte, maxSize int) {
+func (p *press) stream(channel byte, content []byte, maxSize int) {
 	for len(content) > 0 {
 		n := min(len(content), maxSize-lead)
-		message := append([]byte{channel}, content[:n]...)
-		p.ws.Write(context.Background(), websocket.MessageBinary, message) // an encoder takes all
+		p.message(websocket.MessageBinary, append([]byte{channel}, content[:n]...)) // does not fail
 		p.messages++
 		p.payload += n
 		content = content[n:]

@@ -47,7 +47,7 @@ type sender struct {
 
 func newOutbound(ws *websocket.Conn, wire *Wire, f Framing) *outbound {
 	out := framings[f]
-	way := newOutlet(ws, wire.Out)
+	way := newOutlet(wire, false)
 	o := &outbound{outlet: &way, codec: out.codec(), typ: out.typ}
 	if f == JSON {
 		o.stream = "stdout"
@@ -64,6 +64,16 @@ func newSender(t testing.TB, f Framing) *sender {
 	return &sender{client: c, outbound: newOutbound(ws, wire, f), framing: f, ws: ws, wire: wire}
 }
 
+// endFragmented ends the message that is sent in fragments, if there is one.
+func (s *sender) endFragmented() (was bool) {
+	w := s.targets[0].(*frameWriter)
+	if was = w.fragmented; was {
+		w.piece(0, nil, true)
+		w.flush()
+	}
+	return was
+}
+
 const mark = "all has been sent"
 
 // messages sends output and returns the messages that arrive, once each is seen
@@ -78,9 +88,7 @@ func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 	done := make(chan error)
 	go func() { // ends when the client has read
 		s.run(output)
-		if s.cutOff = s.targets[0].(*target).long != nil; s.cutOff {
-			s.targets[0].(*target).long.Close()
-		}
+		s.cutOff = s.endFragmented()
 		done <- s.ws.Write(t.Context(), websocket.MessageBinary, []byte(mark))
 	}()
 	for {

@@ -1,16 +1,12 @@
 package bridge
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"math"
-	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
-
-	"github.com/coder/websocket"
 )
 
 // SlowPolicy is what becomes of a viewer that is more than maxBehind bytes
@@ -38,10 +34,6 @@ type HubOptions struct {
 	Slow SlowPolicy
 	// ReadOnly drops what viewers send.
 	ReadOnly bool
-	// NewEncoder returns a WebSocket over conn as if a client had been accepted,
-	// with or without permessage-deflate: the frames of one serve many.
-	// flush makes it write what it still keeps.
-	NewEncoder func(conn net.Conn, deflate bool) (ws *websocket.Conn, flush func() error)
 }
 
 // uncut is what viewers with streams apart have of a stream and others have not,
@@ -65,9 +57,9 @@ type Hub struct {
 	stdout   *outbound
 	stderr   *outbound // for JSON only
 	recorded []*recorder
-	presses  map[form]press // what makes frames, of the forms in use
-	caster   *outbound      // who sends, if it is one of these two
-	counted  Traffic        // what has left
+	presses  map[form]*press // what makes frames, of the forms in use
+	caster   *outbound       // who sends, if it is one of these two
+	counted  Traffic         // what has left
 
 	newcomers atomic.Int32 // len(waiting)
 
@@ -95,7 +87,7 @@ func NewHub(child Child, opt HubOptions) *Hub {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Hub{child: child, opt: opt, stdin: newOutflow(child.Stdin()),
-		presses: map[form]press{}, forms: map[form]int{}, replays: map[bool]*burst{}}
+		presses: map[form]*press{}, forms: map[form]int{}, replays: map[bool]*burst{}}
 	h.replay = replay{maxMessages: opt.Replay, maxBytes: maxReplay}
 	if opt.Terminal {
 		h.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen, merges: true}
@@ -143,9 +135,6 @@ func (h *Hub) Run() (code int, signal string) {
 	sent.Go(h.castStderr) // ends at the end of stderr; unblocked by Child.Stop
 	h.stdout.run(h.child.Stdout())
 	sent.Wait()
-	for _, p := range h.presses {
-		p.close()
-	}
 	code, signal = h.child.Exit()
 	h.Stop() // whoever of the group is left
 	h.mu.Lock()
@@ -253,14 +242,13 @@ func (h *Hub) lastMessages(channels bool) *burst {
 	if b := h.replays[channels]; b != nil {
 		return b
 	}
-	p := newPress(h.opt.NewEncoder, form{channels: channels})
-	defer p.close()
+	p := newPress(form{channels: channels})
 	payload := 0
 	for _, m := range h.replay.messages {
 		channel := ChannelStdout
 		switch {
 		case !channels:
-			p.ws.Write(context.Background(), m.from.typ, m.payload()) // an encoder takes all
+			p.message(m.from.typ, m.payload()) // does not fail
 			payload += len(m.data)
 			continue
 		case m.from == h.stderr:

@@ -68,7 +68,7 @@ func TestNobodyJoinsInABrokenOffLine(t *testing.T) {
 	first.message()
 	first.expect(`{"stream":"stderr","data":"oops"}`)
 	c, ws, wire := connect(t, link{})
-	v := &viewer{client: c, Viewer: h.NewViewer(ws, wire, false, Options{}), ended: make(chan Summary, 1)}
+	v := &viewer{client: c, Viewer: h.NewViewer(ws, wire, Options{}), ended: make(chan Summary, 1)}
 	go func() { v.ended <- v.Run() }() // ends when the client goes
 	t.Cleanup(func() { c.Close(); v.summary() })
 	eventually(t, "it is there", func() bool {

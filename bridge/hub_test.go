@@ -3,79 +3,11 @@
 package bridge
 
 import (
-	"bufio"
-	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
-
-	"github.com/coder/websocket"
 )
-
-// encoderResponse is what an encoder's opening handshake is answered with.
-type encoderResponse struct {
-	http.ResponseWriter
-	conn net.Conn
-	rw   *bufio.ReadWriter
-}
-
-func (r *encoderResponse) Header() http.Header { return http.Header{} }
-func (r *encoderResponse) WriteHeader(int)     {}
-
-func (r *encoderResponse) Hijack() (net.Conn, *bufio.ReadWriter, error) { return r.conn, r.rw, nil }
-
-// encoders makes encoders, and knows which it has made.
-type encoders struct {
-	mu   sync.Mutex
-	made []*websocket.Conn
-}
-
-// open is HubOptions.NewEncoder.
-func (e *encoders) open(conn net.Conn, deflate bool) (*websocket.Conn, func() error) {
-	ws, flush := newTestEncoder(conn, deflate)
-	e.mu.Lock()
-	e.made = append(e.made, ws)
-	e.mu.Unlock()
-	return ws, flush
-}
-
-// expectClosed fails if one is open: such a one is never freed.
-func (e *encoders) expectClosed(t testing.TB) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for i, ws := range e.made {
-		if err := ws.Write(context.Background(), websocket.MessageText, nil); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("encoder %d of %d is left open: %v", i+1, len(e.made), err)
-			return
-		}
-	}
-}
-
-// newTestEncoder is what server does.
-func newTestEncoder(conn net.Conn, deflate bool) (*websocket.Conn, func() error) {
-	r := httptest.NewRequest("GET", "/", nil)
-	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket",
-		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
-		r.Header.Set(name, value)
-	}
-	opt := &websocket.AcceptOptions{}
-	if deflate {
-		r.Header.Set("Sec-WebSocket-Extensions", "permessage-deflate")
-		opt.CompressionMode = websocket.CompressionNoContextTakeover
-	}
-	w := &encoderResponse{conn: conn, rw: bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriterSize(conn, 4<<10))}
-	ws, err := websocket.Accept(w, r, opt)
-	if err != nil {
-		panic(err)
-	}
-	return ws, w.rw.Flush
-}
 
 // audience is a running Hub.
 type audience struct {
@@ -87,8 +19,6 @@ type audience struct {
 // startHub runs a hub; its child is stopped with the test.
 func startHub(t testing.TB, child Child, opt HubOptions) *audience {
 	t.Helper()
-	var used encoders
-	opt.NewEncoder = used.open
 	a := &audience{Hub: NewHub(child, opt), t: t, ended: make(chan string, 1)}
 	go func() { // ends with the child
 		code, signal := a.Run()
@@ -97,7 +27,6 @@ func startHub(t testing.TB, child Child, opt HubOptions) *audience {
 	t.Cleanup(func() {
 		a.Stop()
 		wait(t, "the end of the hub", a.ended)
-		used.expectClosed(t)
 	})
 	return a
 }
@@ -113,7 +42,8 @@ type viewer struct {
 func (a *audience) join(l link, opt Options) *viewer {
 	a.t.Helper()
 	c, ws, wire := connect(a.t, l)
-	v := &viewer{client: c, Viewer: a.NewViewer(ws, wire, l.compress, opt), ended: make(chan Summary, 1)}
+	opt.Deflate = l.compress
+	v := &viewer{client: c, Viewer: a.NewViewer(ws, wire, opt), ended: make(chan Summary, 1)}
 	go func() { v.ended <- v.Run() }() // ends when the client goes
 	a.t.Cleanup(func() {
 		c.Close()

@@ -14,7 +14,7 @@ func (h hubFlow) Hold() {
 	h.casting = true
 	for f := range h.forms {
 		if _, ok := h.presses[f]; !ok {
-			h.presses[f] = newPress(h.opt.NewEncoder, f)
+			h.presses[f] = newPress(f)
 		}
 	}
 	if h.midMessage { // whose frames go on
@@ -24,10 +24,9 @@ func (h hubFlow) Hold() {
 	for f, p := range h.presses {
 		switch {
 		case h.forms[f] == 0:
-			p.close()
 			delete(h.presses, f)
 		case !f.channels:
-			h.outlet.targets = append(h.outlet.targets, p.target)
+			h.outlet.targets = append(h.outlet.targets, p)
 		}
 	}
 }

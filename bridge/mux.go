@@ -35,13 +35,13 @@ type Mux struct {
 }
 
 // NewMux takes a child that was just started. Of opt it needs MaxMessage,
-// InputPatience, Log, Slow and NewEncoder. Run does the work and must be called.
+// InputPatience, Log and Slow. Run does the work and must be called.
 func NewMux(child Child, opt HubOptions) *Mux {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	m := &Mux{child: child, opt: opt, stdin: newOutflow(child.Stdin()), clients: make(map[string]*MuxClient)}
-	m.mail = mail{slow: opt.Slow, newEncoder: opt.NewEncoder, presses: make(map[form]press)}
+	m.mail = mail{slow: opt.Slow, presses: make(map[form]*press)}
 	return m
 }
 
@@ -51,9 +51,6 @@ func (m *Mux) Run() (code int, signal string) {
 	var logged sync.WaitGroup
 	logStderr(&logged, m.child, m.opt.Log)
 	m.carryOutput(m.child.Stdout())
-	for _, p := range m.mail.presses {
-		p.close()
-	}
 	logged.Wait()
 	code, signal = m.child.Exit()
 	m.Stop() // whoever of the group is left
@@ -101,17 +98,16 @@ type MuxClient struct {
 	fresh int  // bytes that have gathered
 }
 
-// NewClient makes a client of m, on wire and the WebSocket on it. deflate tells
-// whether permessage-deflate was negotiated; env, as NAME=VALUE, is what the
-// child is told of the client's request. Run does the work and must be called.
-func (m *Mux) NewClient(ws *websocket.Conn, wire *Wire, deflate bool, env []string, opt Options) *MuxClient {
+// NewClient makes a client of m, on wire and the WebSocket on it. env, as NAME=VALUE, is what
+// the child is told of the client's request. Run does the work and must be called.
+func (m *Mux) NewClient(ws *websocket.Conn, wire *Wire, env []string, opt Options) *MuxClient {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &MuxClient{mux: m, member: member{slow: m.opt.Slow, exited: m.exited}}
 	c.enroll(ws, wire, m.child, m.stdin, opt, c.leave)
 	c.in.take, c.in.flush = c.takeMessage, c.flush
-	c.form = form{deflate: deflate, channels: c.usesChannels()}
+	c.form = form{deflate: opt.Deflate, channels: c.usesChannels()}
 	if c.usesChannels() {
 		c.in.take, c.in.obey = c.takeStream, c.obey
 		c.greet()

@@ -234,7 +234,7 @@ func FuzzMuxLine(f *testing.F) {
 				if err != nil || o.closes != "" {
 					break
 				}
-				p := newPress(newTestEncoder, form)
+				p := newPress(form)
 				p.order(form, o)
 				checkFrames(t, p.take(1, 0).frames, form, o)
 			}

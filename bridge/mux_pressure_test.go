@@ -287,7 +287,7 @@ func (s *stage) visit() {
 		protocol = ProtocolWspipe
 	}
 	c, ws, wire := connect(s.t, link{compress: rand.N(3) == 0, protocol: protocol})
-	v := s.admit(c, s.NewClient(ws, wire, false, nil, Options{}))
+	v := s.admit(c, s.NewClient(ws, wire, nil, Options{}))
 	closed := false
 	read := func() {
 		if f, _ := c.frame(); f.first == fin|opClose {

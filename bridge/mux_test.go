@@ -35,8 +35,6 @@ type stage struct {
 // startMux runs a mux; its child is stopped with the test.
 func startMux(t testing.TB, opt HubOptions) *stage {
 	t.Helper()
-	var used encoders
-	opt.NewEncoder = used.open
 	child := newPuppet(t)
 	child.far[0].SetReadDeadline(time.Now().Add(lifetime))
 	s := &stage{Mux: NewMux(child, opt), puppet: child, t: t, events: bufio.NewReader(child.far[0]), ended: make(chan string, 1)}
@@ -47,7 +45,6 @@ func startMux(t testing.TB, opt HubOptions) *stage {
 	t.Cleanup(func() {
 		s.Mux.Stop()
 		wait(t, "the end of the mux", s.ended)
-		used.expectClosed(t)
 	})
 	return s
 }
@@ -63,7 +60,8 @@ type talker struct {
 func (s *stage) arrive(l link, opt Options) *talker {
 	s.t.Helper()
 	c, ws, wire := connect(s.t, l)
-	return s.admit(c, s.NewClient(ws, wire, l.compress, []string{"NAME=" + l.protocol}, opt))
+	opt.Deflate = l.compress
+	return s.admit(c, s.NewClient(ws, wire, []string{"NAME=" + l.protocol}, opt))
 }
 
 func (s *stage) admit(c *client, m *MuxClient) *talker {

@@ -1,9 +1,7 @@
 package bridge
 
 import (
-	"context"
 	"io"
-	"net"
 	"slices"
 
 	"github.com/coder/websocket"
@@ -13,9 +11,8 @@ import (
 // the clients. Messages in a row to the same clients become one burst; with the
 // end of the read, all of a client's leave in one write.
 type mail struct {
-	slow       SlowPolicy
-	newEncoder func(net.Conn, bool) (*websocket.Conn, func() error)
-	presses    map[form]press
+	slow    SlowPolicy
+	presses map[form]*press
 
 	to       []*MuxClient // who gets the messages at hand, each once
 	forms    []form       // that they want
@@ -125,7 +122,7 @@ func (l *mail) write(o order) {
 	for _, f := range l.forms {
 		p, ok := l.presses[f]
 		if !ok {
-			p = newPress(l.newEncoder, f)
+			p = newPress(f)
 			l.presses[f] = p
 		}
 		p.order(f, o)
@@ -134,7 +131,7 @@ func (l *mail) write(o order) {
 
 // order adds a message: a line, or what is binary, of the stream if there are
 // channels.
-func (p press) order(f form, o order) {
+func (p *press) order(f form, o order) {
 	typ := websocket.MessageText
 	switch {
 	case f.channels && !o.binary:
@@ -146,7 +143,7 @@ func (p press) order(f form, o order) {
 	case o.binary:
 		typ = websocket.MessageBinary
 	}
-	p.ws.Write(context.Background(), typ, o.payload) // an encoder takes all
+	p.message(typ, o.payload) // does not fail
 }
 
 // flush gives what is at hand to those who are to get it, where it gathers.

@@ -119,10 +119,6 @@ func (o *outbound) sendBurst(eof bool) (more bool) {
 	return more
 }
 
-// maxHeader is the size of the largest header of a frame that we send (RFC
-// 6455, section 5.2).
-const maxHeader = 10
-
 // send sends one piece of a message, and returns the size of what that became.
 func (o *outbound) send(piece []byte, last bool) (size int, err error) {
 	if o.sender != nil && o.sender != o {

@@ -28,6 +28,7 @@ type Outflow struct {
 	held    bool      // Hold was called
 	ending  bool      // End was called
 	sealed  bool      // seal was called
+	dataEnd bool      // endData was called
 	writing bool      // the goroutine runs
 	err     error     // why nothing more is written
 	dropped bool      // and something waited then
@@ -49,6 +50,11 @@ func newOutflow(w io.WriteCloser) *Outflow {
 func (o *Outflow) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.write(p)
+}
+
+// write is Write with mu held.
+func (o *Outflow) write(p []byte) (int, error) {
 	switch {
 	case o.err != nil:
 		return 0, o.err
@@ -67,6 +73,24 @@ func (o *Outflow) Write(p []byte) (int, error) {
 		o.flush()
 	}
 	return len(p), o.err
+}
+
+// WriteData is Write for data frames, which may not follow a close frame.
+func (o *Outflow) WriteData(p []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.dataEnd {
+		return net.ErrClosed
+	}
+	_, err := o.write(p)
+	return err
+}
+
+// endData makes WriteData fail from now on.
+func (o *Outflow) endData() {
+	o.mu.Lock()
+	o.dataEnd = true
+	o.mu.Unlock()
 }
 
 // keep copies p behind what waits.

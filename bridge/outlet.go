@@ -1,8 +1,6 @@
 package bridge
 
 import (
-	"context"
-	"io"
 	"net"
 	"sync"
 
@@ -21,7 +19,7 @@ type outlet struct {
 	settled bool      // the last message has been sent
 }
 
-// flow is where messages end up. Outflow is one.
+// flow is where messages end up.
 type flow interface {
 	// ready waits while nothing is to be sent.
 	ready()
@@ -41,8 +39,9 @@ type sink interface {
 	piece(typ websocket.MessageType, payload []byte, last bool) error
 }
 
-func newOutlet(ws *websocket.Conn, flow flow) outlet {
-	return outlet{flow: flow, targets: []sink{&target{ws: ws}}}
+func newOutlet(wire *Wire, deflate bool) outlet {
+	w := &frameWriter{frames: frames{deflate: deflate}, out: wire.Out}
+	return outlet{flow: w, targets: []sink{w}}
 }
 
 // begin lets the caller send until it calls end; all of that leaves in one write.
@@ -112,35 +111,4 @@ func (o *outlet) send(messages [][]byte) {
 	for _, m := range messages {
 		o.sendAlone(websocket.MessageBinary, m) // fails if the connection has ended
 	}
-}
-
-// target is a sink: a WebSocket.
-type target struct {
-	ws   *websocket.Conn
-	long io.WriteCloser // the long message being sent in pieces, or nil
-}
-
-// message implements sink. Its context is in the background: the library closes a
-// connection whose write is cancelled, and a write to a Wire does not wait anyway.
-func (t *target) message(typ websocket.MessageType, payload []byte) error {
-	return t.ws.Write(context.Background(), typ, payload)
-}
-
-// piece implements sink.
-func (t *target) piece(typ websocket.MessageType, payload []byte, last bool) (err error) {
-	if t.long == nil {
-		if t.long, err = t.ws.Writer(context.Background(), typ); err != nil {
-			return err
-		}
-	}
-	if len(payload) > 0 {
-		if _, err = t.long.Write(payload); err != nil {
-			return err
-		}
-	}
-	if last {
-		err = t.long.Close()
-		t.long = nil
-	}
-	return err
 }

@@ -44,6 +44,8 @@ type Options struct {
 	// Terminal says that the child's stdin and stdout are a terminal: closing Stdin
 	// hangs that up, and there is no stderr.
 	Terminal bool
+	// Deflate says that permessage-deflate was negotiated with the client.
+	Deflate bool
 	// MaxMessage is the longest message taken, in bytes; zero or less: any.
 	MaxMessage int64
 	// PingInterval is the time between pings; zero or less: none.

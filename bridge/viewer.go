@@ -16,16 +16,15 @@ type Viewer struct {
 }
 
 // NewViewer makes a client of h, which gets everything from then on, on wire and
-// the WebSocket on it. deflate tells whether permessage-deflate was negotiated.
-// Run does the work and must be called.
-func (h *Hub) NewViewer(ws *websocket.Conn, wire *Wire, deflate bool, opt Options) *Viewer {
+// the WebSocket on it. Run does the work and must be called.
+func (h *Hub) NewViewer(ws *websocket.Conn, wire *Wire, opt Options) *Viewer {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	v := &Viewer{hub: h, member: member{slow: h.opt.Slow, exited: h.exited}}
 	v.enroll(ws, wire, viewedChild{h.child, v}, h.stdin, opt, func() { h.leave(v) })
 	v.in.mute = h.opt.ReadOnly
-	v.form = form{deflate: deflate, channels: v.usesChannels()}
+	v.form = form{deflate: opt.Deflate, channels: v.usesChannels()}
 	if v.usesChannels() {
 		v.greet()
 	}

@@ -138,6 +138,7 @@ func (w *Wire) releaseBlock() {
 func (w *Wire) Write(p []byte) (int, error) {
 	if isCloseFrame(p) {
 		w.Out.seal()
+		w.Out.endData()
 	}
 	return w.Out.Write(p)
 }
@@ -145,7 +146,7 @@ func (w *Wire) Write(p []byte) (int, error) {
 // isCloseFrame reports whether p is a close frame (RFC 6455, section 5.5.1): no
 // data may follow it. The library writes each control frame at once.
 func isCloseFrame(p []byte) bool {
-	return len(p) >= 2 && p[0] == 0x80|8 && len(p) == 2+int(p[1])
+	return len(p) >= 2 && p[0] == finBit|opClose && len(p) == 2+int(p[1])
 }
 
 // acked returns how many bytes of Out the peer's host has at least; 0 if the

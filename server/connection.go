@@ -145,6 +145,7 @@ func (c *connection) sessionOptions() bridge.Options {
 		ID:            c.id,
 		Framing:       cfg.Framing,
 		Terminal:      cfg.Child.Terminal == process.FullTerminal,
+		Deflate:       c.deflate,
 		MaxMessage:    cfg.MaxMessage,
 		PingInterval:  cfg.PingInterval,
 		MaxRuntime:    cfg.MaxRuntime,

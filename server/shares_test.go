@@ -3,15 +3,10 @@
 package server
 
 import (
-	"io"
-	"net"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 // The table of shared children, without any child, and what encodes for them.
@@ -137,36 +132,5 @@ func TestEndedChildIsNotJoined(t *testing.T) {
 	table.leave(sh)
 	if mustJoin(t, table) != again {
 		t.Error("the end of the first child has cost the second one its place")
-	}
-}
-
-// TestEncoder: its frames are those of a connection that was accepted with or
-// without permessage-deflate.
-func TestEncoder(t *testing.T) {
-	t.Parallel()
-	text := strings.Repeat("all the same ", 200)
-	for _, deflate := range []bool{false, true} {
-		ours, theirs := net.Pipe()
-		got := make(chan []byte)
-		go func() { // ends when theirs is closed
-			p, _ := io.ReadAll(theirs)
-			got <- p
-		}()
-		ws, _ := newEncoder(ours, deflate)
-		for range 2 {
-			if err := ws.Write(t.Context(), websocket.MessageText, []byte(text)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		ws.CloseNow()
-		p := <-got
-		first := byte(fin | opText)
-		if deflate {
-			first |= 0x40 // RSV1: RFC 7692, section 6
-		}
-		half := len(p) / 2 // no context is taken over
-		if len(p) == 0 || p[0] != first || string(p[:half]) != string(p[half:]) || deflate != (half < len(text)/2) {
-			t.Errorf("deflate %v: %d bytes, first %x", deflate, len(p), p[:min(1, len(p))])
-		}
 	}
 }

@@ -70,20 +70,19 @@ func (c *connection) joinHub() (viewer viewer, err error) {
 func (c *connection) newViewer() viewer {
 	c.share.viewers.Add(1)
 	if mux, ok := c.share.hub.(*bridge.Mux); ok {
-		return mux.NewClient(c.ws, c.wire, c.deflate, c.told, c.sessionOptions())
+		return mux.NewClient(c.ws, c.wire, c.told, c.sessionOptions())
 	}
-	return c.share.hub.(*bridge.Hub).NewViewer(c.ws, c.wire, c.deflate, c.sessionOptions())
+	return c.share.hub.(*bridge.Hub).NewViewer(c.ws, c.wire, c.sessionOptions())
 }
 
 // hubOptions are the flags that a shared child needs.
 func (c *connection) hubOptions() bridge.HubOptions {
 	cfg := &c.server.cfg
 	opt := bridge.HubOptions{
-		Options:    c.sessionOptions(),
-		Replay:     cfg.Replay,
-		Slow:       cfg.Slow,
-		ReadOnly:   cfg.ReadOnly,
-		NewEncoder: newEncoder,
+		Options:  c.sessionOptions(),
+		Replay:   cfg.Replay,
+		Slow:     cfg.Slow,
+		ReadOnly: cfg.ReadOnly,
 	}
 	opt.Log = c.spec.Log
 	return opt
