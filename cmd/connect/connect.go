@@ -93,6 +93,15 @@ type client struct {
 // to say about it. It takes over the signals that end a program. Once it has
 // returned, the terminal is as it was.
 func Run(ctx context.Context, cfg Config) (status int, err error) {
+	notice := cfg.Notice
+	cfg.Notice = func(text string) { notice(printable(text)) }
+	if status, err = run(ctx, cfg); err != nil {
+		err = printableError{err}
+	}
+	return status, err
+}
+
+func run(ctx context.Context, cfg Config) (status int, err error) {
 	c := &client{Config: cfg, input: newInput(cfg.Stdin), terminal: newTerminal(cfg.Stdin, cfg.Stdout), late: make(chan struct{})}
 	c.output = &output{stdout: cfg.Stdout, stderr: cfg.Stderr, onFail: c.outputFailed}
 	if cfg.Resume {

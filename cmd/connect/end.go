@@ -187,16 +187,30 @@ func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
 // maxShown is how much of a text from the server is shown, in bytes.
 const maxShown = 1000
 
-// clean makes a text from the server fit for our terminal: one line without
-// control characters.
-func clean(s string) string {
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
-	s = strings.Map(func(c rune) rune {
+// printable replaces what a terminal may act on: control characters, and those
+// that change the direction of a text. A server, a certificate or a proxy may
+// have put them anywhere in a message.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
-			return '\uFFFD'
+			return unicode.ReplacementChar
 		}
 		return c
 	}, s)
+}
+
+// printableError is an error whose text is printable.
+type printableError struct{ error }
+
+// Error implements error.
+func (e printableError) Error() string { return printable(e.error.Error()) }
+
+// Unwrap returns the error.
+func (e printableError) Unwrap() error { return e.error }
+
+// clean makes a text from the server one short, printable line.
+func clean(s string) string {
+	s = printable(strings.Join(strings.Fields(s), " "))
 	if len(s) > maxShown {
 		s = strings.ToValidUTF8(s[:maxShown], "") + "..."
 	}
