@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// How long to wait before another attempt: at first, and at most. A connection
-// that lasted for longBackoff counts as success.
+// How long to wait before another attempt: at first, and at most, whatever the
+// server asks for. A connection that lasted for longBackoff counts as success.
 const (
 	shortBackoff = 500 * time.Millisecond
 	longBackoff  = 30 * time.Second
@@ -26,7 +26,7 @@ func keepConnected(ctx context.Context, again bool, connection func(context.Cont
 		if e.lasted >= longBackoff {
 			b = backoff{}
 		}
-		delay := max(b.next(), e.after)
+		delay := max(b.next(), min(e.after, longBackoff))
 		notice(fmt.Sprintf("%v; connecting again in %v", e.err, delay.Round(100*time.Millisecond)))
 		select {
 		case <-time.After(delay):
