@@ -23,12 +23,10 @@ func TestUnitsRun(t *testing.T) {
 	for _, program := range []string{"systemctl", "unshare", "nsenter"} {
 		need(t, program)
 	}
-	// Not every machine allows it, be it root's or CI's. TestUnitsAreValid is
-	// for all of them.
 	probe := exec.Command("unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "sh", "-euc",
 		`mount -t cgroup2 none "$1"; mkdir "$1/$2"; rmdir "$1/$2"`, "sh", t.TempDir(), fmt.Sprintf("wspipeprobe%d", os.Getpid()))
 	if out, err := probe.CombinedOutput(); err != nil {
-		t.Skipf("SKIPPED: this machine lets us run no systemd of our own: %s", out)
+		wspipetest.LackPermission(t, "run another systemd in namespaces of its own", out)
 	}
 	service := read(t, "../../docs/deploy/wspipe.service")
 	s := bootSystemd(t, map[string]string{

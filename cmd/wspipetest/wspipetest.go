@@ -240,6 +240,27 @@ func Lack(t testing.TB, format string, args ...any) {
 	t.Skipf("SKIPPED: "+format, args...)
 }
 
+// NeedNamespaces skips the test, as Lack does, where new namespaces of these kinds,
+// as unshare(1) names them, are not permitted.
+func NeedNamespaces(t testing.TB, kinds ...string) {
+	t.Helper()
+	args := []string{"true"}
+	for _, kind := range kinds {
+		args = append([]string{"--" + kind}, args...)
+	}
+	if out, err := exec.Command(Need(t, "unshare"), args...).CombinedOutput(); err != nil {
+		LackPermission(t, "unshare "+strings.Join(args, " "), out)
+	}
+}
+
+// LackPermission is Lack for what a command that needs namespaces was not permitted,
+// and printed of that.
+func LackPermission(t testing.TB, command string, out []byte) {
+	t.Helper()
+	Lack(t, "%s: %s: it needs root with CAP_SYS_ADMIN and CAP_NET_ADMIN, in a container also a seccomp profile that allows unshare(2) and mount(2)",
+		command, bytes.TrimSpace(out))
+}
+
 // Pid returns wspipe's process ID.
 func (s *Server) Pid() int { return s.cmd.Process.Pid }
 
