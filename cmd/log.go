@@ -1,8 +1,14 @@
 package cmd
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
+	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"wspipe/server"
 )
@@ -66,18 +72,73 @@ func levelName(level slog.Level) string {
 func newLog(w io.Writer, format string, level slog.Level) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
 	if format == formatJSON {
-		return slog.New(slog.NewJSONHandler(w, opts))
+		return slog.New(slog.NewJSONHandler(escaper{w}, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-// readable names levels as --loglevel does, and writes durations alike in text and JSON.
+// readable names levels as --loglevel does, writes durations alike in text and
+// JSON, and shortens long values.
 func readable(groups []string, a slog.Attr) slog.Attr {
 	if level, ok := a.Value.Any().(slog.Level); ok && len(groups) == 0 && a.Key == slog.LevelKey {
 		return slog.String(a.Key, levelName(level))
 	}
-	if a.Value.Kind() == slog.KindDuration {
-		return slog.String(a.Key, a.Value.Duration().String())
+	switch value := a.Value.Any().(type) {
+	case time.Duration:
+		return slog.String(a.Key, value.String())
+	case string:
+		return shortened(a, value)
+	case error:
+		return shortened(a, value.Error())
 	}
 	return a
 }
+
+const (
+	// maxLogged is how much of a value is logged, in bytes: a client decides how
+	// long the path, the method or the Origin of its request is.
+	maxLogged = 1 << 10
+	// lineKey is the key of a line of the child's stderr, which is logged whole.
+	lineKey = "line"
+)
+
+func shortened(a slog.Attr, text string) slog.Attr {
+	if len(text) <= maxLogged || a.Key == lineKey {
+		return a
+	}
+	end := maxLogged
+	for end > maxLogged-utf8.UTFMax && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return slog.String(a.Key, fmt.Sprintf("%s... (%d bytes)", text[:end], len(text)))
+}
+
+// escaper writes JSON whose strings have all unprintable characters escaped: C1
+// controls, DEL and bidirectional marks, which the JSON handler leaves as they are
+// and the text handler does not.
+type escaper struct{ to io.Writer }
+
+// Write implements io.Writer. p is one record.
+func (e escaper) Write(p []byte) (int, error) {
+	if !bytes.ContainsFunc(p, mustEscape) {
+		return e.to.Write(p)
+	}
+	escaped := make([]byte, 0, len(p)+len(p)/4)
+	for rest := p; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		if mustEscape(r) {
+			for _, unit := range utf16.AppendRune(nil, r) {
+				escaped = fmt.Appendf(escaped, `\u%04x`, unit)
+			}
+		} else {
+			escaped = append(escaped, rest[:size]...)
+		}
+		rest = rest[size:]
+	}
+	if _, err := e.to.Write(escaped); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func mustEscape(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }

@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"encoding/json"
+	"errors"
 	"math"
 	"net/netip"
 	"reflect"
@@ -8,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/spf13/pflag"
 
@@ -185,6 +188,34 @@ func TestLogNamesLevels(t *testing.T) {
 		log.Log(t.Context(), server.LevelAccess-1, "hidden")
 		if got := out.String(); !strings.Contains(got, want) || strings.Contains(got, "hidden") {
 			t.Errorf("%s: got %q, want %q in it", format, got, want)
+		}
+	}
+}
+
+// TestLogIsHarmless: what a client or a child makes of a value neither reaches the
+// terminal that the log is read in, nor fills the disk.
+func TestLogIsHarmless(t *testing.T) {
+	const hostile = "/\u0085\u009b31m\x7f\u202e\u2066\u200f\u061c\U000e0041\x80grüße 👋"
+	long := strings.Repeat("\x80\n", 30<<10)
+	for _, format := range []string{formatText, formatJSON} {
+		var out strings.Builder
+		log := newLog(&out, format, server.LevelAccess).With("remote", hostile)
+		log.Info(hostile, "path", hostile, "line", hostile, "error", errors.New(hostile))
+		if i := strings.IndexFunc(out.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 || !strings.Contains(out.String(), "grüße 👋") {
+			t.Errorf("%s: got %q", format, out.String())
+		}
+		var got map[string]string
+		if err := json.Unmarshal([]byte(out.String()), &got); format == formatJSON && (err != nil || got["path"] != strings.ToValidUTF8(hostile, "\ufffd")) {
+			t.Errorf("decoded %q %v", got["path"], err)
+		}
+		out.Reset()
+		log.Info(long, "path", long, "method", long, "error", errors.New(long))
+		if n := out.Len(); n > 32<<10 || !strings.Contains(out.String(), "... (61440 bytes)") {
+			t.Errorf("%s: a record of %d bytes", format, n)
+		}
+		out.Reset()
+		if log.Info("stderr", "line", strings.Repeat("x", 1<<20)); out.Len() < 1<<20 { // one record per line, whatever its length
+			t.Errorf("%s: the line of a child is cut: %d bytes", format, out.Len())
 		}
 	}
 }
