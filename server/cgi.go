@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -156,7 +157,11 @@ func (c *cgiRun) respond(conn *http.ResponseController) *refusal {
 		go c.child.Stop()           // ends with the group
 		go io.Copy(io.Discard, out) // ends with the output; unblocked by Child.Stop
 		c.log.Error("cgi program has given no answer", "pid", c.child.Pid(), "error", err)
-		return &refusal{status: http.StatusInternalServerError, why: "the program has given no proper answer"}
+		code := http.StatusInternalServerError
+		if errors.Is(err, errInvalidField) {
+			code = http.StatusBadGateway
+		}
+		return &refusal{status: code, why: "the program has given no proper answer"}
 	}
 	c.w.WriteHeader(status)
 	body := io.Reader(out)
@@ -251,6 +256,9 @@ func readCGIHeader(out *bufio.Reader, h http.Header) (status int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("read header: %w", err)
 	}
+	if err := checkSingle(fields); err != nil {
+		return 0, err
+	}
 	status = http.StatusOK
 	switch {
 	case fields.Get("Status") != "":
@@ -271,4 +279,31 @@ func readCGIHeader(out *bufio.Reader, h http.Header) (status int, err error) {
 		h[name] = append(h[name], values...)
 	}
 	return status, nil
+}
+
+// errInvalidField says that a field in a program's header is unusable.
+var errInvalidField = errors.New("invalid field")
+
+// checkSingle makes one field of those that a program has repeated and that a
+// header may have only once. It fails if they differ, or if the length is none: a
+// client and a proxy might each go by another one (RFC 9112, section 6.3).
+func checkSingle(fields textproto.MIMEHeader) error {
+	for _, name := range []string{"Status", "Location", "Content-Type", "Content-Length"} {
+		values := fields[name]
+		if len(values) == 0 {
+			continue
+		}
+		if slices.ContainsFunc(values, func(value string) bool { return value != values[0] }) {
+			return fmt.Errorf("read header: %w: several different %s fields", errInvalidField, name)
+		}
+		fields[name] = values[:1]
+	}
+	length := fields["Content-Length"]
+	if len(length) == 0 {
+		return nil
+	}
+	if _, err := strconv.ParseUint(length[0], 10, 63); err != nil {
+		return fmt.Errorf("read header: %w: Content-Length %q", errInvalidField, length[0])
+	}
+	return nil
 }

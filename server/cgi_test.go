@@ -49,6 +49,8 @@ func TestCGIAnswers(t *testing.T) {
 			http.Header{"Set-Cookie": {"a=1", "b=2"}, "X-B": {"c"}}, ""},
 		"a connection's": {`printf 'Connection: close\nUpgrade: x\nKeep-Alive: 1\nTrailer: X\nTransfer-Encoding: gzip\nContent-Type: text/x\n\nbody'`, 200,
 			http.Header{"Upgrade": nil, "Keep-Alive": nil, "Trailer": nil, "Transfer-Encoding": nil, "Connection": nil}, "body"},
+		"the same twice": {`printf 'Content-Length: 4\nContent-Type: text/x\ncontent-length: 4\nContent-Type: text/x\nStatus: 200\nStatus: 200\n\nbody'`, 200,
+			http.Header{"Content-Length": {"4"}, "Content-Type": {"text/x"}}, "body"},
 		"its length":       {`printf 'Content-Length: 4\nContent-Type: text/x\n\nbody'`, 200, http.Header{"Content-Length": {"4"}}, "body"},
 		"longer than said": {`printf 'Content-Length: 4\nContent-Type: text/x\n\nbody\n'`, 200, http.Header{"Content-Length": {"4"}}, "body"},
 		"no content":       {`printf 'Status: 204\n\nbody'`, 204, http.Header{}, ""},
@@ -114,6 +116,20 @@ func TestBadCGIAnswers(t *testing.T) {
 				t.Errorf("then: %d %q", resp.StatusCode, body)
 			}
 		})
+	}
+}
+
+// TestContradictoryCGIAnswers: a client and a proxy might each believe another of
+// two fields (RFC 9112, section 6.3).
+func TestContradictoryCGIAnswers(t *testing.T) {
+	t.Parallel()
+	for _, fields := range []string{`Content-Length: 4\nContent-Length: 6`, `Content-Length: 4, 6`, `Content-Length: 4\nContent-Length:`, `Content-Length: +4`,
+		`Content-Length: -1`, `Content-Length: 0x4`, `Content-Length:`, `Content-Length: 99999999999999999999`, `content-type: a/b`, `Status: 200\nStatus: 404`,
+		`Status: 200 OK\nStatus: 200 Fine`, `Location: /a\nLocation: /b`} {
+		s := serveCGI(t, Config{}, map[string]string{"run": `printf 'Content-Type: text/x\n` + fields + `\n\nSECRET'`})
+		if resp, body := get(t, s.http("run")); resp.StatusCode != 502 || !strings.HasPrefix(body, "wspipe: ") || strings.Contains(body, "SECRET") {
+			t.Errorf("%s: got %d %q %v, want 502", fields, resp.StatusCode, body, resp.Header)
+		}
 	}
 }
 
