@@ -22,7 +22,7 @@ func (s *Server) environment(r *http.Request, v *visitor, p *program, id string)
 	env.set("SERVER_SOFTWARE", s.cfg.Software)
 	env.set("GATEWAY_INTERFACE", "CGI/1.1")
 	env.set("SERVER_PROTOCOL", r.Proto)
-	env.set("SERVER_NAME", host.host)
+	env.set("SERVER_NAME", bracketed(host.host))
 	env.set("SERVER_PORT", host.port)
 	env.set("REQUEST_METHOD", r.Method)
 	env.set("SCRIPT_NAME", p.name)
@@ -46,6 +46,15 @@ func (s *Server) environment(r *http.Request, v *visitor, p *program, id string)
 		env.set("SSL_CLIENT_S_DN", v.subject)
 	}
 	return env
+}
+
+// bracketed returns host with the brackets that an IPv6 address has in a URL and
+// in SERVER_NAME (RFC 3875, section 4.1.14).
+func bracketed(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
 }
 
 // passedOn returns the variables of our own environment that are called so.

@@ -51,15 +51,19 @@ func (s *Server) rehearse(r *http.Request, rt route, v *visitor) *refusal {
 }
 
 var (
-	noWebSocket  = &refusal{status: http.StatusNotFound, why: "there is no WebSocket here"}
-	onlyOne      = &refusal{status: http.StatusServiceUnavailable, why: "this server serves one connection only (--once), and has one"}
-	shuttingDown = &refusal{status: http.StatusServiceUnavailable, why: "the server is shutting down"}
+	noWebSocket   = &refusal{status: http.StatusNotFound, why: "there is no WebSocket here"}
+	onlyOne       = &refusal{status: http.StatusServiceUnavailable, why: "this server serves one connection only (--once), and has one"}
+	malformedHost = &refusal{status: http.StatusBadRequest, why: "the Host header is malformed; want host[:port]"} // RFC 9112, section 3.2
+	shuttingDown  = &refusal{status: http.StatusServiceUnavailable, why: "the server is shutting down"}
 )
 
 // judge asks what depends on r alone: host, Origin and authentication, in this
 // order, and for a WebSocket the subprotocols and the session that it wants. What
 // r says of secrets and sessions is taken out of it.
 func (s *Server) judge(r *http.Request, rt route, v *visitor) (want resumption, why *refusal) {
+	if _, ok := cutPort(r.Host); !ok && r.Host != "" {
+		return want, malformedHost
+	}
 	if why, flag := s.origins.refuse(r, rt, hostOf(r, v.scheme())); why != "" {
 		return want, &refusal{status: http.StatusForbidden, why: why, flag: flag}
 	}

@@ -65,6 +65,27 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// TestHostIsAHost: a child may pass SERVER_NAME and SERVER_PORT to a shell.
+func TestHostIsAHost(t *testing.T) {
+	t.Parallel()
+	s := serveCGI(t, Config{Child: sh(`exec cat`), Origins: []string{"*"}}, map[string]string{"run": textHeader + `printf '%s %s' "$SERVER_NAME" "$SERVER_PORT"`})
+	for host, want := range map[string]string{
+		"localhost": "localhost 80", "LOCALHOST.:8080": "localhost 8080", "localhost:": "localhost 80", "[::1]": "[::1] 80", "[::1]:90": "[::1] 90", "": " 80",
+		"127.0.0.1:65535": "127.0.0.1 65535", "my_host-1.example:1": "my_host-1.example 1",
+	} {
+		if resp, body := ask(t, s.sockets.serving[0].Addr(), plain("GET", "/run", "Host: "+host)); resp.StatusCode != 200 || body != want {
+			t.Errorf("Host: %s: got %d %q, want %q", host, resp.StatusCode, body, want)
+		}
+	}
+	for _, host := range []string{"localhost:$(id)", "localhost:80x", "localhost:65536", "localhost:-1", "$(id)", "local'host", "a,b", "::1", "[::1]$(id)", "[::1%$(id)]", "[localhost]", "-rf"} {
+		for _, request := range []string{plain("GET", "/run", "Host: "+host), plain("GET", "/", "Host: "+host), opening("/", "Host: "+host)} {
+			if resp, body := ask(t, s.sockets.serving[0].Addr(), request); resp.StatusCode != 400 || !strings.Contains(body, "Host") {
+				t.Errorf("Host: %s: got %d %q, want 400", host, resp.StatusCode, body)
+			}
+		}
+	}
+}
+
 func TestEnvironmentValuesAreOneLine(t *testing.T) {
 	t.Parallel()
 	// No header can hold these, but a decoded path can.
@@ -221,7 +242,7 @@ func TestListening(t *testing.T) {
 		t.Fatalf("listens at %q, want %q", urls, want)
 	}
 	dial(t, urls[0]).Expect("127.0.0.1 127.0.0.1")
-	dial(t, urls[1]).Expect("::1 ::1")
+	dial(t, urls[1]).Expect("[::1] ::1") // RFC 3875, section 4.1.14
 	var n int
 	fmt.Sscanf(port, ":%d/", &n)
 	if _, err := Listen(Config{Addresses: []string{"127.0.0.1"}, Port: n}); err == nil || !strings.Contains(err.Error(), "address already in use") {

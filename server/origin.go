@@ -184,9 +184,9 @@ func isLoopback(host string) bool {
 func hostOf(r *http.Request, scheme string) origin {
 	host, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
-		host, port = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]"), defaultPort(scheme)
+		host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
 	}
-	return origin{scheme: scheme, host: normalHost(host), port: port}
+	return origin{scheme: scheme, host: normalHost(host), port: port}.withPort()
 }
 
 func defaultPort(scheme string) string {
