@@ -70,7 +70,11 @@ func (s *Server) judge(r *http.Request, rt route, v *visitor) (want resumption, 
 	if why := s.auth.check(r, rt, v); why != nil {
 		return want, why
 	}
-	if rt.program == nil || !rt.upgrade {
+	switch {
+	case rt.program == nil:
+		return want, nil
+	case !rt.upgrade: // a page may tell of its sessions in Referer
+		cleanHeader(r.Header, sessionInHeader)
 		return want, nil
 	}
 	if !r.ProtoAtLeast(1, 1) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -87,6 +88,24 @@ func TestEncodedParameters(t *testing.T) {
 	c.Expect("a=%20&b;c&&d /p?a=%20&b;c&&d")
 }
 
+// proxiedHeader is what a proxy or a page may tell of an address and of a secret
+// in it.
+func proxiedHeader(uri, secret string) http.Header {
+	_, query, _ := strings.Cut(uri, "?")
+	return http.Header{
+		"Referer":        {"http://us.example" + uri + "#z", "http://us.example" + uri},
+		"X-Original-Uri": {uri},
+		"X-Original-Url": {"http://us.example" + uri + "&b=2"},
+		"X-Args":         {query},
+		"X-Request-Line": {"GET " + uri + " HTTP/1.1"},
+		"X-Encoded":      {"/login?next=" + url.QueryEscape(uri)},
+		"X-Encoded-Args": {url.QueryEscape(query)},
+		"X-Twice":        {"/login?c=3&next=" + url.QueryEscape(url.QueryEscape(uri))},
+		"X-Alone":        {secret},
+		"Cookie":         {"a=1; last=" + uri + "; b=2"},
+	}
+}
+
 // TestParametersStaySecret: whoever knows an ID can have the session, so nobody
 // else gets to know it, nor what comes with it.
 func TestParametersStaySecret(t *testing.T) {
@@ -101,8 +120,9 @@ func TestParametersStaySecret(t *testing.T) {
 		}
 		s := serve(t, cfg)
 		var told []string
+		opt := &websocket.DialOptions{HTTPHeader: proxiedHeader("/x?a=1&wspipe_session="+id+"&wspipe_after="+strconv.Itoa(after), id)}
 		come := func(after int) {
-			c := dial(t, s.session(id, after))
+			c := wspipetest.Dial(t, s.session(id, after), opt)
 			got, _ := c.Rest()
 			told = append(told, got...)
 		}
@@ -113,7 +133,7 @@ func TestParametersStaySecret(t *testing.T) {
 			told = append(told, body.String())
 		}
 		if name != "cannot start" {
-			c := dial(t, s.session(id, 0))
+			c := wspipetest.Dial(t, s.session(id, 0), opt)
 			for m := ""; m != "end"; {
 				m = c.Next()
 				told = append(told, m)

@@ -18,12 +18,16 @@ type resumption struct {
 // random (RFC 4648, section 5).
 var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22,128}$`)
 
-// takeResumption returns what r asks for, and removes it from the query: whoever
-// knows a session's ID can have the session.
+// sessionInHeader finds a session's ID in the value of a header.
+var sessionInHeader = secretParameters(bridge.SessionParameter, bridge.AfterParameter)
+
+// takeResumption returns what r asks for, and removes it from query and header:
+// whoever knows a session's ID can have the session.
 func takeResumption(r *http.Request) (want resumption, why *refusal) {
 	query, ids := withoutParameter(r.URL.RawQuery, bridge.SessionParameter)
 	query, counts := withoutParameter(query, bridge.AfterParameter)
 	r.URL.RawQuery = query
+	cleanHeader(r.Header, sessionInHeader, ids...)
 	want.after = -1
 	if len(ids) > 1 || len(ids) == 1 && !sessionID.MatchString(ids[0]) {
 		return want, badParameter(bridge.SessionParameter, "once, 22 to 128 letters, digits, dashes or underscores; take 128 random bits")

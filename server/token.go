@@ -23,6 +23,9 @@ const (
 	tokenSubprotocol = "base64url.bearer.authorization.k8s.io."
 )
 
+// tokenInHeader finds a token in the value of a header.
+var tokenInHeader = secretParameters(tokenParameter)
+
 // b64token is the syntax of a bearer token (RFC 6750, section 2.1).
 var b64token = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
@@ -110,14 +113,9 @@ func takeTokens(r *http.Request) (found []string, inQuery bool) {
 	query, values := withoutParameter(r.URL.RawQuery, tokenParameter)
 	found = append(found, values...)
 	r.URL.RawQuery, r.RequestURI = query, withoutToken(r.RequestURI)
-	// A page whose own address had the token tells it in Referer, and some
-	// proxies tell the address in headers of their own.
-	for _, values := range r.Header {
-		for i, value := range values {
-			values[i] = withoutToken(value)
-		}
-	}
-	return append(found, takeSubprotocolTokens(r.Header)...), len(values) > 0
+	found = append(found, takeSubprotocolTokens(r.Header)...)
+	cleanHeader(r.Header, tokenInHeader, found...)
+	return found, len(values) > 0
 }
 
 // withoutToken removes the tokens from uri's query.
