@@ -31,10 +31,6 @@ func connectExamples(name string) string {
   wspipe connect unix:/run/shell.sock       a shell, if wspipe --pty serves one there`, "wspipe", name)
 }
 
-// IsConnect reports whether args is a command line of "wspipe connect", which
-// has its own way with signals. The first of args is the name of the program.
-func IsConnect(args []string) bool { return len(args) > 1 && args[1] == connectName }
-
 // connectCommand returns "wspipe connect".
 func (p *program) connectCommand() *cobra.Command {
 	cmd := &cobra.Command{

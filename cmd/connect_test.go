@@ -111,17 +111,6 @@ func TestConnectAuthorization(t *testing.T) {
 	}
 }
 
-func TestIsConnect(t *testing.T) {
-	for line, want := range map[string]bool{
-		"wspipe connect": true, "wspipe connect --pty ws://a/": true,
-		"wspipe": false, "wspipe -- connect": false, "wspipe --port=1 connect": false, "wspipe ./connect": false,
-	} {
-		if got := IsConnect(strings.Fields(line)); got != want {
-			t.Errorf("%s: %t", line, got)
-		}
-	}
-}
-
 func TestNoSecretIsShown(t *testing.T) {
 	for word, want := range map[string]string{
 		"ws://h/p?q=1":                       "ws://h/p?q=1",

@@ -21,42 +21,57 @@ const (
 	statusMisuse = 2 // wrong command line
 )
 
-// Main runs wspipe until it is done or ctx is, and returns its exit status.
-// The first of args is the name that it was called by. Each value from reload
-// makes it read certificates and secrets again. It returns even if nobody reads
-// stderr.
-func Main(ctx context.Context, reload <-chan struct{}, args []string, stdout, stderr io.Writer, license string) int {
+// Main runs wspipe and returns its exit status. The first of args is the name that
+// it was called by. It returns even if nobody reads stderr, and at once at the second
+// SIGINT or SIGTERM.
+func Main(args []string, stdout, stderr io.Writer, license string) int {
+	interrupted := make(chan int, 1)
+	done := make(chan int, 1)
+	go func() { // ends with the command, or with the process
+		done <- runUntil(context.Background(), args, stdout, stderr, license, interrupted)
+	}()
+	select {
+	case status := <-done:
+		return status
+	case status := <-interrupted:
+		return status
+	}
+}
+
+// runUntil is Main until ctx is done. The exit status of a second signal is sent to
+// interrupted.
+func runUntil(ctx context.Context, args []string, stdout, stderr io.Writer, license string, interrupted chan<- int) int {
 	brokenPipe := make(chan os.Signal, 1) // if nobody takes the log any more, that is no end
 	signal.Notify(brokenPipe, syscall.SIGPIPE)
 	defer signal.Stop(brokenPipe)
 	log := newLogWriter(stderr, logBuffer, logPatience)
 	defer log.Close()
 	p := &program{
-		name:    strings.TrimSuffix(filepath.Base(args[0]), ".exe"),
-		license: license,
-		stdout:  stdout,
-		stderr:  log,
-		direct:  stderr,
-		opts:    newOptions(),
-		conn:    &connectOptions{},
-		reload:  reload,
+		name:        strings.TrimSuffix(filepath.Base(args[0]), ".exe"),
+		license:     license,
+		stdout:      stdout,
+		stderr:      log,
+		direct:      stderr,
+		opts:        newOptions(),
+		conn:        &connectOptions{},
+		interrupted: interrupted,
 	}
 	return p.run(ctx, args[1:])
 }
 
 // program is one run of wspipe.
 type program struct {
-	name    string // what it was called by
-	license string
-	stdout  io.Writer
-	stderr  *logWriter
-	direct  io.Writer // stderr, for what may not be lost
-	opts    *options
-	conn    *connectOptions
-	reload  <-chan struct{}
-	line    commandLine
-	sub     *cobra.Command // the subcommand called for, or nil
-	status  int            // the exit status so far
+	name        string // what it was called by
+	license     string
+	stdout      io.Writer
+	stderr      *logWriter
+	direct      io.Writer // stderr, for what may not be lost
+	opts        *options
+	conn        *connectOptions
+	interrupted chan<- int // gets the exit status at the second signal
+	line        commandLine
+	sub         *cobra.Command // the subcommand called for, or nil
+	status      int            // the exit status so far
 }
 
 // run takes the command line apart and has cobra find and run its command.

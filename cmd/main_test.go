@@ -2,16 +2,13 @@ package cmd
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,8 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	wspipe := func() {
-		ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		os.Exit(Main(ctx, nil, os.Args, os.Stdout, os.Stderr, "the license\n"))
+		os.Exit(Main(os.Args, os.Stdout, os.Stderr, "the license\n"))
 	}
 	testscript.Main(leakChecked{m}, map[string]func(){"wspipe": wspipe, "websocketd": wspipe})
 }
@@ -89,7 +85,7 @@ func status(ts *testscript.TestScript, _ bool, args []string) {
 // run runs a command line that ends by itself.
 func run(args ...string) (status int, stdout, stderr string) {
 	var out, err bytes.Buffer
-	status = Main(context.Background(), nil, append([]string{"wspipe"}, args...), &out, &err, "the license\n")
+	status = Main(append([]string{"wspipe"}, args...), &out, &err, "the license\n")
 	return status, out.String(), err.String()
 }
 

@@ -29,7 +29,9 @@ func (p *program) serve(ctx context.Context, cfg server.Config, words []string) 
 	if err := noTerminal(cfg.Child.Terminal); err != nil {
 		return misuse{err}
 	}
-	cfg.Reload = p.reload
+	ctx, reload, stop := handleSignals(ctx, p.interrupted)
+	defer stop()
+	cfg.Reload = reload
 	cfg.Log = newLog(p.stderr, p.opts.logFormat, p.opts.logLevel)
 	p.stderr.TellLost(p.lostRecords)
 	srv, err := server.Listen(cfg)

@@ -34,7 +34,7 @@ func start(t *testing.T, args ...string) *running {
 	run := &running{t: t, stderr: bufio.NewReader(r), pipe: r, status: make(chan int, 1), stop: stop}
 	go func() { // ends when Main does
 		defer w.Close()
-		run.status <- Main(ctx, nil, append([]string{"wspipe"}, args...), io.Discard, w, "")
+		run.status <- runUntil(ctx, append([]string{"wspipe"}, args...), io.Discard, w, "", nil)
 		close(run.status)
 	}()
 	t.Cleanup(func() {

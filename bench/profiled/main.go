@@ -11,14 +11,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
 	_ "net/http/pprof" // at http.DefaultServeMux, which wspipe does not use
 	"os"
-	"os/signal"
-	"syscall"
 
 	"wspipe/cmd"
 )
@@ -28,10 +25,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "profiled:", err)
 		os.Exit(1)
 	}
-	// The first signal ends it. It has no terminal to lose, and nothing to reload.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // so that the second ends it at once
-	os.Exit(cmd.Main(ctx, nil, os.Args, os.Stdout, os.Stderr, ""))
+	os.Exit(cmd.Main(os.Args, os.Stdout, os.Stderr, ""))
 }
 
 // serveProfiles listens at address, as long as the process lives.
