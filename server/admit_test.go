@@ -126,6 +126,54 @@ func sendOn(t *testing.T, conn net.Conn, request string) *http.Response {
 	return resp
 }
 
+// TestBrowsersWithoutSecFetchSite: over plain HTTP to a name that is not loopback,
+// a browser tells only by Referer which page loads something.
+func TestBrowsersWithoutSecFetchSite(t *testing.T) {
+	t.Parallel()
+	s := serveCGI(t, Config{Child: sh(`exec cat`), Hosts: []string{"us.example"}, Origins: []string{"http://listed.example:3000"}}, map[string]string{"run": textHeader + `echo ran`})
+	const browser, foreign = "User-Agent: Mozilla/5.0 (X11)", "Referer: http://evil.example/us.example:8080/"
+	for _, test := range []struct {
+		method, host string
+		header       []string
+		status       int
+		flag         string
+	}{
+		{"GET", "us.example:8080", []string{browser}, 403, "--origin='*'"},
+		{"GET", "us.example:8080", []string{"Accept-Language: en-US,en;q=0.9"}, 403, "--origin='*'"},
+		{"HEAD", "us.example:8080", []string{browser}, 403, ""},
+		{"POST", "us.example:8080", []string{browser, "Content-Length: 0"}, 403, "--origin='*'"},
+		{"GET", "192.0.2.7", []string{browser}, 403, "--origin='*'"},
+		{"GET", "us.example:8080", []string{browser, foreign}, 403, "--origin=http://evil.example"},
+		{"GET", "us.example:8080", []string{browser, "Referer: http://us.example/"}, 403, "--origin=http://us.example"},
+		{"GET", "us.example:8080", []string{browser, "Referer: https://us.example:8080/"}, 403, "--origin=https://us.example:8080"},
+		{"GET", "us.example:8080", []string{browser, "Referer: http://us.example:8080@evil.example/"}, 403, "--origin=http://evil.example"},
+		{"GET", "us.example:8080", []string{browser, "Referer: us.example:8080"}, 403, "--origin='*'"},
+		{"GET", "us.example:8080", []string{browser, "Referer: about:blank"}, 403, "--origin='*'"},
+		{"GET", "us.example:8080", []string{browser, "Referer: http://us.example:8080/page?q"}, 200, ""},
+		{"GET", "us.example", []string{browser, "Referer: http://US.example:80/"}, 200, ""},
+		{"GET", "us.example", []string{browser, "Referer: http://listed.example:3000/a"}, 200, ""},
+		{"GET", "us.example", []string{browser, "Sec-Fetch-Site: none"}, 200, ""},
+		{"GET", "us.example", []string{browser, "Sec-Fetch-Site: none", "Sec-Purpose: prefetch;anonymous-client-ip"}, 403, "--origin='*'"},
+		{"GET", "us.example", []string{browser, "Sec-Fetch-Site: same-origin", "Sec-Purpose: prefetch"}, 200, ""},
+		{"GET", "us.example", []string{browser, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: document"}, 200, ""},
+		{"GET", "us.example", []string{browser, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: iframe"}, 403, "--origin='*'"},
+		{"GET", "localhost:8080", []string{browser}, 200, ""},
+		{"GET", "us.example:8080", []string{"User-Agent: curl/8.5.0"}, 200, ""},
+		{"GET", "us.example:8080", []string{"User-Agent: curl/8.5.0", foreign}, 200, ""},
+		{"GET", "us.example:8080", []string{"User-Agent: node", "Accept-Language: *"}, 200, ""},
+		{"GET", "us.example:8080", nil, 200, ""},
+	} {
+		request := plain(test.method, "/run", append(test.header, "Host: "+test.host)...)
+		if resp, body := ask(t, s.sockets.serving[0].Addr(), request); resp.StatusCode != test.status || !strings.Contains(body, test.flag) {
+			t.Errorf("got %d %q, want %d and %s\n%s", resp.StatusCode, body, test.status, test.flag, request)
+		}
+	}
+	// Without Origin, a WebSocket is no page's.
+	if resp, _ := send(t, s.sockets.serving[0].Addr(), opening("/", "Host: us.example", browser)); resp.StatusCode != 101 {
+		t.Errorf("a WebSocket: got %d", resp.StatusCode)
+	}
+}
+
 // TestLimitsAreForAllPrograms: those of --cgidir, too, and only for programs.
 func TestLimitsAreForAllPrograms(t *testing.T) {
 	t.Parallel()

@@ -78,7 +78,11 @@ func (rule *originRule) refuse(r *http.Request, rt route, to origin) (why, flag 
 	if rt.program == nil && !rt.upgrade && isSafe(r.Method) {
 		return why, flag
 	}
-	switch foreign, allow := refuseOrigin(r, to); {
+	foreign, allow := refuseOrigin(r, to)
+	if foreign == "" && !rt.upgrade { // a WebSocket without Origin is no page's
+		foreign, allow = rule.refuseReferer(r, to)
+	}
+	switch {
 	case foreign == "":
 		return why, flag
 	case why == "":
@@ -142,14 +146,41 @@ func refuseOrigin(r *http.Request, to origin) (why, flag string) {
 // add where they leave Origin out: a page may not run a program by naming it as
 // an image. Following a link is the user's will.
 func refuseSite(r *http.Request, to origin) (why, flag string) {
-	site := r.Header.Get("Sec-Fetch-Site")
-	if site != "cross-site" && site != "same-site" || site == "same-site" && isLoopback(to.host) {
+	switch site := r.Header.Get("Sec-Fetch-Site"); {
+	case site != "same-origin" && strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch"):
+		// Chromium says "none" for what a page has it load in advance.
+		return "a browser has made the request before anybody followed a link", "--origin='*'"
+	case site != "cross-site" && site != "same-site", site == "same-site" && isLoopback(to.host):
 		return "", ""
-	}
-	if isSafe(r.Method) && r.Header.Get("Sec-Fetch-Dest") == "document" {
+	case isSafe(r.Method) && r.Header.Get("Sec-Fetch-Dest") == "document":
 		return "", ""
 	}
 	return "a page of another site has made the request", "--origin='*'"
+}
+
+// refuseReferer judges a request by its Referer where browsers send nothing better
+// with a link or an image: over plain HTTP to a name that is not loopback. A page
+// can leave its Referer out, but not forge it.
+func (rule *originRule) refuseReferer(r *http.Request, to origin) (why, flag string) {
+	if to.scheme != "http" || isLoopback(to.host) || !isBrowser(r) || r.Header.Get("Sec-Fetch-Site") != "" || len(r.Header.Values("Origin")) > 0 {
+		return "", ""
+	}
+	page, err := url.Parse(r.Header.Get("Referer"))
+	if err != nil || page.Host == "" {
+		return "a browser has sent neither Origin nor Referer over plain HTTP, so the page that made the request is unknown", "--origin='*'"
+	}
+	header := page.Scheme + "://" + page.Host
+	if from, err := parseOrigin(header); err == nil && from.withPort() == to || rule.lists(header) {
+		return "", ""
+	}
+	return fmt.Sprintf("a page of %q has made the request", header), "--origin=" + header
+}
+
+// isBrowser reports whether r looks like a browser's request. What scripts send by
+// themselves does not: JavaScript runtimes add "Accept-Language: *".
+func isBrowser(r *http.Request) bool {
+	language := r.Header.Get("Accept-Language")
+	return strings.HasPrefix(r.UserAgent(), "Mozilla/") || language != "" && language != "*"
 }
 
 // withPort returns o with the port that its scheme implies.
