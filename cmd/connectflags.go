@@ -47,7 +47,7 @@ func (o *connectOptions) addFlags(to *pflag.FlagSet) {
 	f := &flagSet{to: to, refused: &o.refused}
 
 	f.group = "Connection"
-	f.value("subprotocol", "NAME,..", bridge.ProtocolWspipe, "subprotocols to offer, best first, repeatable; or empty", subprotocols(&o.subprotocols))
+	f.nilValue("subprotocol", "NAME,..", bridge.ProtocolWspipe, "subprotocols to offer, best first, repeatable; or empty", subprotocols(&o.subprotocols))
 	f.value("header", "LINE", "", "'Name: value' as a header of the request, repeatable", each(&o.headers, header))
 	f.value("unixsocket", "PATH", "", "connect to a socket file instead of URL's host", set(&o.unixSocket, nonEmpty))
 	f.toggle("reconnect", "false", "connect again when the connection is lost or the server restarts", set(&o.reconnect, boolean))
@@ -66,7 +66,7 @@ func (o *connectOptions) addFlags(to *pflag.FlagSet) {
 	f.group = "Messages"
 	f.toggle("binary", "false", "send stdin as binary messages, add no newlines (not for v1.wspipe)", set(&o.binary, boolean))
 	f.value("eof-timeout", "DUR", "", "close after so long without a message, such as 2s, once stdin has ended", set(&o.eofTimeout, duration))
-	f.toggle("pty", "", "make this terminal the program's; by itself if both have one; =false never", optional(&o.pty, boolean))
+	f.nilToggle("pty", "", "make this terminal the program's; by itself if both have one; =false never", optional(&o.pty, boolean))
 
 	f.group = "Other"
 	help := f.add("help", "h", "bool", "false", "print this help", func(s string) error { _, err := boolean(s); return err })

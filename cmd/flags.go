@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -29,10 +30,10 @@ func (o *options) addFlags(to *pflag.FlagSet) {
 
 func (o *options) addListening(f *flagSet) {
 	f.group = "Listening"
-	f.value("port", "N", "8080", "TCP port, 8443 with --ssl; 0 picks a free one and prints it", optional(&o.port, integer(0, 65535)))
+	f.nilValue("port", "N", strconv.Itoa(defaultPort), "TCP port, 8443 with --ssl; 0 picks a free one and prints it", optional(&o.port, integer(0, 65535)))
 	f.value("address", "ADDR", "", "address or name to listen on, repeatable; loopback only if not given", list(&o.addresses, address))
 	f.value("unixsocket", "PATH", "", "listen on a socket file, and on TCP only at each --address", set(&o.unixSocket, socketPath))
-	f.value("unixsocket-mode", "MODE", "", "permissions of the socket file in octal; 0600 if not given", optional(&o.socketMode, socketMode))
+	f.nilValue("unixsocket-mode", "MODE", "", "permissions of the socket file in octal; 0600 if not given", optional(&o.socketMode, socketMode))
 	f.toggle("ssl", "false", "speak TLS; needs --sslcert and --sslkey", set(&o.ssl, boolean))
 	f.value("sslcert", "FILE", "", "certificate, with its chain, in PEM", set(&o.sslCert, nonEmpty))
 	f.value("sslkey", "FILE", "", "private key in PEM", set(&o.sslKey, nonEmpty))
@@ -53,9 +54,9 @@ func (o *options) addServing(f *flagSet) {
 
 func (o *options) addMessages(f *flagSet) {
 	f.group = "Messages"
-	f.value("framing", "NAME", "lines", "what a message is: "+strings.Join(bridge.FramingNames(), ", "), optional(&o.framing, framing))
-	f.toggle("binary", "false", "the same as --framing=bytes", optional(&o.binary, boolean))
-	f.toggle("passstderr", "false", "the same as --framing=json: stderr goes to the client, too", optional(&o.passStderr, boolean))
+	f.nilValue("framing", "NAME", bridge.Lines.String(), "what a message is: "+strings.Join(bridge.FramingNames(), ", "), optional(&o.framing, framing))
+	f.nilToggle("binary", "false", "the same as --framing=bytes", optional(&o.binary, boolean))
+	f.nilToggle("passstderr", "false", "the same as --framing=json: stderr goes to the client, too", optional(&o.passStderr, boolean))
 	f.value("maxframesize", "SIZE", "1MiB", "longest message taken, in bytes or KiB, MiB, GiB; 0 for any", set(&o.maxFrameSize, size))
 	f.value("subprotocol", "NAME,..", "", "subprotocols to offer, best first, repeatable", list(&o.subprotocols, token))
 	f.toggle("compress", "false", "compress messages if the client can (costs memory)", set(&o.compress, boolean))
@@ -96,7 +97,7 @@ func (o *options) addAccess(f *flagSet) {
 
 func (o *options) addEnvironment(f *flagSet) {
 	f.group = "Environment"
-	f.value("passenv", "NAME,..", strings.Join(defaultPassEnv, ","), "variables passed on to COMMAND", envNames(&o.passEnv))
+	f.nilValue("passenv", "NAME,..", strings.Join(defaultPassEnv, ","), "variables passed on to COMMAND", envNames(&o.passEnv))
 	f.value("setenv", "NAME=VALUE", "", "variable to set for COMMAND, repeatable", each(&o.setEnv, assignment))
 	f.toggle("reverselookup", "false", "look up the client's name for REMOTE_HOST", set(&o.reverseLookup, boolean))
 	f.value("cwd", "DIR", "", "directory to run COMMAND in", set(&o.cwd, nonEmpty))

@@ -19,18 +19,36 @@ type flagSet struct {
 	refused *[]error
 }
 
-// value defines --name=kind.
+// value defines --name=kind, and sets it to def unless that is empty.
 func (f *flagSet) value(name, kind, def, usage string, set func(string) error) {
+	mustSet(set, def)
+	f.nilValue(name, kind, def, usage, set)
+}
+
+// toggle defines --name, which is --name=true, and --name=false, and sets it to def.
+func (f *flagSet) toggle(name, def, usage string, set func(string) error) {
+	mustSet(set, def)
+	f.nilToggle(name, def, usage, set)
+}
+
+func mustSet(set func(string) error, def string) {
+	if def != "" && set(def) != nil {
+		panic("invalid default " + def)
+	}
+}
+
+// nilValue is value for an option that stays nil until the flag is given; help shows
+// def.
+func (f *flagSet) nilValue(name, kind, def, usage string, set func(string) error) {
 	f.add(name, "", kind, def, usage, set)
 }
 
-// toggle defines --name, which is --name=true, and --name=false.
-func (f *flagSet) toggle(name, def, usage string, set func(string) error) {
+// nilToggle is toggle for an option that stays nil until the flag is given.
+func (f *flagSet) nilToggle(name, def, usage string, set func(string) error) {
 	f.add(name, "", "bool", def, usage, set).NoOptDefVal = "true"
 }
 
-// add defines a flag. Its default def is only shown: what set sets has that
-// value to begin with.
+// add defines a flag. Its default def is only shown.
 func (f *flagSet) add(name, short, kind, def, usage string, set func(string) error) *pflag.Flag {
 	flag := f.to.VarPF(&flagValue{name, kind, def, set, f.refused}, name, short, usage)
 	flag.Annotations = map[string][]string{groupKey: {f.group}}

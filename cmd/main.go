@@ -52,7 +52,7 @@ func runUntil(ctx context.Context, args []string, stdout, stderr io.Writer, lice
 		stdout:      stdout,
 		stderr:      log,
 		direct:      stderr,
-		opts:        newOptions(),
+		opts:        &options{},
 		conn:        &connectOptions{},
 		interrupted: interrupted,
 	}

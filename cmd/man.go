@@ -64,7 +64,7 @@ func manPage() []byte {
 	var page strings.Builder
 	fmt.Fprintf(&page, manHead, version(), about)
 	flags := pflag.NewFlagSet("wspipe", pflag.ContinueOnError)
-	newOptions().addFlags(flags)
+	new(options).addFlags(flags)
 	manFlags(&page, flags)
 	fmt.Fprintf(&page, manConnect, aboutConnect)
 	flags = pflag.NewFlagSet("wspipe connect", pflag.ContinueOnError)

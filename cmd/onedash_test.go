@@ -9,7 +9,7 @@ import (
 
 func knownFlags() *pflag.FlagSet {
 	flags := pflag.NewFlagSet("wspipe", pflag.ContinueOnError)
-	newOptions().addFlags(flags)
+	new(options).addFlags(flags)
 	return flags
 }
 

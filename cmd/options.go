@@ -87,19 +87,6 @@ type options struct {
 	refused []error
 }
 
-// newOptions returns the options of a command line without flags.
-func newOptions() *options {
-	return &options{
-		maxFrameSize: 1 << 20,
-		ping:         30 * time.Second,
-		maxForks:     1024,
-		sameOrigin:   true,
-		logLevel:     server.LevelAccess,
-		logFormat:    formatText,
-		resuming:     resuming{buffer: defaultResumeBuffer},
-	}
-}
-
 // The default ports: no root needed.
 const (
 	defaultPort    = 8080

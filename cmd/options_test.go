@@ -22,7 +22,7 @@ import (
 // parse returns the options that args make.
 func parse(t *testing.T, args ...string) *options {
 	t.Helper()
-	o := newOptions()
+	o := &options{}
 	flags := pflag.NewFlagSet("wspipe", pflag.ContinueOnError)
 	o.addFlags(flags)
 	line := takeApart(args, "wspipe", flags)
@@ -143,7 +143,7 @@ func TestEachFlag(t *testing.T) {
 		{[]string{"--setenv=A=1,2", "--setenv", "B="}, func(c *server.Config) { c.SetEnv = []string{"A=1,2", "B="} }},
 	}
 	for _, test := range tests {
-		want, _ := newOptions().config()
+		want, _ := parse(t).config()
 		test.want(&want)
 		if got, err := parse(t, test.args...).config(); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: got %+v, %v\nwant %+v", test.args, got, err, want)

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"wspipe/bridge"
@@ -25,7 +26,7 @@ const (
 func (o *options) addResuming(f *flagSet) {
 	f.group = "Sessions that survive"
 	f.value("resume", "DUR", "0", "how long COMMAND waits for a client that lost its connection", set(&o.resuming.grace, duration))
-	f.value("resume-buffer", "SIZE", "1MiB", "how much is held for such a client", set(&o.resuming.buffer, resumeBuffer))
+	f.value("resume-buffer", "SIZE", fmt.Sprintf("%dMiB", defaultResumeBuffer>>20), "how much is held for such a client", set(&o.resuming.buffer, resumeBuffer))
 }
 
 // fillResuming says in cfg which sessions survive.

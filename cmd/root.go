@@ -64,7 +64,7 @@ func (p *program) runRoot(cmd *cobra.Command, words []string) error {
 	case o.license:
 		_, err = fmt.Fprint(p.stdout, p.license)
 	default:
-		err = p.serve(cmd.Context(), cfg, words)
+		err = p.serve(cmd.Context(), cfg, words, cmd.Flags())
 	}
 	return err
 }

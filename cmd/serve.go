@@ -10,14 +10,16 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"wspipe/process"
 	"wspipe/server"
 )
 
 // serve serves the COMMAND words with cfg, to which it adds what depends on
-// this machine. It returns when ctx is done or cfg says so.
-func (p *program) serve(ctx context.Context, cfg server.Config, words []string) error {
-	if warning := misplaced(p.line, p.rootCommand().Flags()); warning != nil {
+// this machine. flags are those of wspipe. It returns when ctx is done or cfg says so.
+func (p *program) serve(ctx context.Context, cfg server.Config, words []string, flags *pflag.FlagSet) error {
+	if warning := misplaced(p.line, flags); warning != nil {
 		p.note(slog.LevelWarn, "warning: ", warning)
 	}
 	if err := p.opts.fillChild(&cfg.Child, words); err != nil {
