@@ -4,7 +4,8 @@
 
 /**
  * connect opens a WebSocket to url, which may be relative to the page, and http: or https: as well as ws: or wss:.
- * It throws what `new WebSocket` throws.
+ * It throws what `new WebSocket` throws. It works in browsers (Safari 16.4 or later), in Node 22 or later, in Node 20 with
+ * --experimental-websocket, in Deno and in Bun. Outside of browsers the types need the library "dom".
  */
 export function connect(url: string | URL, options?: ConnectOptions): Socket;
 
@@ -39,6 +40,8 @@ export interface ConnectOptions {
  * - Each message is received once and in order, whatever happens to the connection.
  * - The session outlives a reload of the page, and the tab's being put to sleep: connect() to the same URL goes on with it.
  *   A copy of the tab begins a session of its own. close() ends the session, unless there is no connection to say so.
+ * - A lost connection has code 1006 everywhere (Deno's own WebSocket has 0), and each end fires a close event (Node's has none
+ *   after a failed handshake). In Node 20 and 22, which have no CloseEvent, that is an Event with `code`, `reason` and `wasClean`.
  *
  * It may stand wherever a WebSocket is wanted.
  */

