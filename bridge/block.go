@@ -1,6 +1,9 @@
 package bridge
 
-import "sync"
+import (
+	"io"
+	"sync"
+)
 
 const (
 	// maxFrame is the longest message that is sent as one frame for sure, in bytes.
@@ -28,5 +31,39 @@ func getBlock() []byte {
 func putBlock(p []byte) {
 	if cap(p) == blockSize {
 		blocks.Put((*[blockSize]byte)(p[:blockSize]))
+	}
+}
+
+// readNow reads what r has without waiting, if r is an output that can.
+func readNow(r io.Reader, p []byte) (n int) {
+	if r, ok := r.(interface{ ReadNow(p []byte) int }); ok {
+		return r.ReadNow(p)
+	}
+	return 0
+}
+
+// readEach calls f with what each read of r brings, until its end. The buffer is
+// small while little comes, but what one write(2) has put into a pipe comes whole.
+func readEach(r io.Reader, f func(p []byte)) {
+	small := make([]byte, smallBlock)
+	for buf := small; ; {
+		wasSmall := len(buf) == smallBlock
+		n, err := r.Read(buf)
+		if wasSmall && n == smallBlock {
+			buf = getBlock()
+			copy(buf, small)
+			n += readNow(r, buf[n:])
+		}
+		if n > 0 {
+			f(buf[:n])
+		}
+		if err != nil {
+			putBlock(buf)
+			return
+		}
+		if !wasSmall && n < smallBlock {
+			putBlock(buf)
+			buf = small
+		}
 	}
 }

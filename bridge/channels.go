@@ -12,8 +12,8 @@ import (
 )
 
 // maxStreamMessage is the longest message that carries a stream to a client, in
-// bytes: as much as Kubernetes sends, and as libraries take by default.
-const maxStreamMessage = 32 << 10
+// bytes: its channel, and as much as a pipe holds (pipe(7)).
+const maxStreamMessage = lead + 64<<10
 
 // channelProtocol returns which of ChannelProtocols was chosen for ws, or "".
 func channelProtocol(ws *websocket.Conn) string {

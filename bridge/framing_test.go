@@ -299,7 +299,7 @@ func TestReadBufferGrowsAndShrinks(t *testing.T) {
 	line := strings.Repeat("x", 99) + "\n"
 	r := &room{chunked: chunked{line, strings.Repeat(line, 40), "part", " of a line\n", line}}
 	newSender(t, Lines).messages(t, r)
-	want := []int{smallBlock - lead, smallBlock - lead, blockSize - 24, blockSize - lead, smallBlock - lead - 4, smallBlock - lead, smallBlock - lead}
+	want := []int{smallBlock - lead, smallBlock - lead, blockSize - smallBlock, blockSize - lead, smallBlock - lead - 4, smallBlock - lead, smallBlock - lead}
 	if !slices.Equal(r.sizes, want) {
 		t.Errorf("reads had room for %v bytes, want %v", r.sizes, want)
 	}

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"io"
 	"log/slog"
 	"math"
 	"slices"
@@ -152,23 +151,17 @@ func (h *Hub) Run() (code int, signal string) {
 func (h *Hub) castStderr() {
 	log := lineLog{log: h.opt.Log, pid: h.child.Pid()}
 	defer log.end()
-	stderr := io.TeeReader(h.child.Stderr(), &log)
+	stderr := logged{h.child.Stderr(), &log}
 	if h.stderr != nil {
 		h.stderr.run(stderr)
 		return
 	}
-	for buf := make([]byte, smallBlock); ; {
-		n, err := stderr.Read(buf)
-		if n > 0 {
-			h.outlet.begin()
-			h.tap(ChannelStderr, buf[:n])
-			h.outlet.end()
-			h.outlet.flow.Wait(maxUnsent)
-		}
-		if err != nil {
-			return
-		}
-	}
+	readEach(stderr, func(p []byte) {
+		h.outlet.begin()
+		h.tap(ChannelStderr, p)
+		h.outlet.end()
+		h.outlet.flow.Wait(maxUnsent)
+	})
 }
 
 // Stop stops the child; viewers are told how it ended. It does not wait.

@@ -25,26 +25,12 @@ type mail struct {
 // carryOutput does what the child says, to the end of its output.
 func (m *Mux) carryOutput(r io.Reader) {
 	lines := muxLines{do: m.obeyLine, log: complaints{log: m.opt.Log, pid: m.child.Pid()}}
-	small := make([]byte, smallBlock)
-	for buf := small; ; {
-		n, err := r.Read(buf)
-		lines.write(buf[:n])
-		if err != nil {
-			lines.end()
-		}
+	readEach(r, func(p []byte) {
+		lines.write(p)
 		m.mail.post()
-		if err != nil {
-			putBlock(buf)
-			return
-		}
-		switch {
-		case n == smallBlock && len(buf) == smallBlock: // much is coming
-			buf = getBlock()
-		case n < smallBlock && len(buf) > smallBlock:
-			putBlock(buf)
-			buf = small
-		}
-	}
+	})
+	lines.end()
+	m.mail.post()
 }
 
 // obeyLine does what a line says, or returns what is wrong with it.

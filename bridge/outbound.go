@@ -60,8 +60,8 @@ func (o *outbound) run(r io.Reader) {
 	o.buf, o.from, o.to = o.small[:], lead, lead
 	defer func() { putBlock(o.buf) }()
 	for {
-		n, err := r.Read(o.buf[o.to:])
-		o.to += n
+		wasSmall := len(o.buf) == smallBlock
+		n, err := o.read(r)
 		o.fresh = n
 		for more := true; more && o.err == nil; {
 			more = o.sendBurst(err != nil)
@@ -75,8 +75,22 @@ func (o *outbound) run(r io.Reader) {
 		if err != nil {
 			return
 		}
-		o.resize(n)
+		o.resize(wasSmall || n >= smallBlock)
 	}
+}
+
+// read reads once. What fills the small buffer may be the beginning of one write(2):
+// the rest of that is read into a block, behind it.
+func (o *outbound) read(r io.Reader) (n int, err error) {
+	n, err = r.Read(o.buf[o.to:])
+	o.to += n
+	if len(o.buf) == smallBlock && o.to == smallBlock {
+		o.replace(getBlock(), o.buf[o.from:o.to])
+		more := readNow(r, o.buf[o.to:])
+		o.to += more
+		n += more
+	}
+	return n, err
 }
 
 // sendBurst sends the messages that are complete in the buffer, as many as
@@ -170,14 +184,11 @@ func (o *outbound) breakOff() error {
 	return o.sendPiece(o, []byte(jsonMore), true)
 }
 
-// resize makes room for the next read, after one of n bytes: a block when
-// reads fill the small buffer, the small buffer when they no longer do.
-func (o *outbound) resize(n int) {
+// resize makes room for the next read. A block is kept while much is coming.
+func (o *outbound) resize(much bool) {
 	rest := o.buf[o.from:o.to]
 	switch {
-	case len(o.buf) == smallBlock && o.to == smallBlock:
-		o.replace(getBlock(), rest)
-	case len(o.buf) == blockSize && n < smallBlock && len(rest) < smallBlock/2:
+	case len(o.buf) == blockSize && !much && len(rest) < smallBlock/2:
 		o.replace(o.small[:], rest)
 	case len(rest) == 0:
 		o.from, o.to = lead, lead

@@ -36,20 +36,28 @@ func logStderr(tasks *sync.WaitGroup, child Child, log *slog.Logger) {
 // until its end.
 func LogStderr(r io.Reader, pid int, log *slog.Logger) {
 	l := lineLog{log: log, pid: pid}
-	small := make([]byte, smallBlock)
-	for buf := small; ; {
-		n, err := r.Read(buf)
-		l.Write(buf[:n])
-		if err != nil {
-			l.end()
-			return
-		}
-		if n < len(buf) {
-			buf = small
-		} else if len(buf) < maxFrame { // much is coming
-			buf = make([]byte, maxFrame)
-		}
-	}
+	readEach(r, func(p []byte) { l.Write(p) })
+	l.end()
+}
+
+// logged is an output that goes to a log, too.
+type logged struct {
+	io.Reader
+	log *lineLog
+}
+
+// Read implements io.Reader.
+func (l logged) Read(p []byte) (n int, err error) {
+	n, err = l.Reader.Read(p)
+	l.log.Write(p[:n])
+	return n, err
+}
+
+// ReadNow is readNow.
+func (l logged) ReadNow(p []byte) (n int) {
+	n = readNow(l.Reader, p)
+	l.log.Write(p[:n])
+	return n
 }
 
 // lineLog logs what is written to it, one record a line.

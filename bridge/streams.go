@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"io"
 	"sync"
 
 	"github.com/coder/websocket"
@@ -61,6 +60,6 @@ func (s *streams) run(tasks *sync.WaitGroup) {
 // sendStderr carries stderr to the client and to the log.
 func (s *streams) sendStderr() {
 	log := lineLog{log: s.opt.Log, pid: s.child.Pid()}
-	s.stderr.run(io.TeeReader(s.child.Stderr(), &log))
+	s.stderr.run(logged{s.child.Stderr(), &log})
 	log.end()
 }

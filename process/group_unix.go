@@ -135,11 +135,10 @@ func readNow(f *os.File, p []byte) (n int) {
 	if err != nil {
 		return 0
 	}
-	raw.Read(func(fd uintptr) bool {
+	raw.Control(func(fd uintptr) { // Read would heed the deadline
 		for err = syscall.EINTR; err == syscall.EINTR; {
 			n, err = syscall.Read(int(fd), p) // -1 with EAGAIN
 		}
-		return true
 	})
 	return max(n, 0)
 }

@@ -80,6 +80,17 @@ func (o *Output) Read(p []byte) (int, error) {
 	return o.readLeft(p)
 }
 
+// ReadNow reads what is there without waiting, which may be nothing. Where the
+// platform cannot tell, it always is.
+func (o *Output) ReadNow(p []byte) (n int) {
+	if !o.ended {
+		return readNow(o.file, p)
+	}
+	n = readNow(o.file, p[:min(len(p), o.left)])
+	o.left -= n
+	return n
+}
+
 // limitWait bounds the next read. A failure means that the platform has no
 // deadlines for pipes; leaderExited has taken care of that.
 func (o *Output) limitWait() {
@@ -93,9 +104,7 @@ func (o *Output) limitWait() {
 // readLeft reads what the pipe held when the waiting was over.
 func (o *Output) readLeft(p []byte) (int, error) {
 	if o.left > 0 {
-		o.file.SetReadDeadline(time.Time{})
-		if n := readNow(o.file, p[:min(len(p), o.left)]); n > 0 {
-			o.left -= n
+		if n := o.ReadNow(p); n > 0 {
 			return n, nil
 		}
 	}

@@ -76,7 +76,7 @@ func (c channels) rest() (s said) {
 			s.end = end
 			return s
 		}
-		if len(p) == 0 || p[0] > 5 || len(p) > 32<<10 {
+		if len(p) == 0 || p[0] > 5 || len(p) > 1+64<<10 {
 			c.t.Fatalf("message of %d bytes: %.50q", len(p), p)
 		}
 		s.on[p[0]] += string(p[1:])
