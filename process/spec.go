@@ -30,7 +30,8 @@ type Spec struct {
 	// Terminal says which of the child's files are a terminal.
 	Terminal Terminal
 	// Size is the terminal's at first. Zero means 24 rows of 80 columns with
-	// FullTerminal, and unknown to the child with StdoutTerminal.
+	// FullTerminal, and so wide with StdoutTerminal that no program truncates its
+	// lines.
 	Size WindowSize
 	// Grace is added to each wait of the stop ladder. Zero adds nothing;
 	// WaitForever sends no signal.

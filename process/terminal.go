@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -40,8 +41,13 @@ func ParseWindowSize(s string) (WindowSize, error) {
 	return WindowSize{Rows: uint16(r), Cols: uint16(c)}, nil
 }
 
-// defaultSize is that of a FullTerminal for which Spec.Size is zero.
-var defaultSize = WindowSize{Rows: 24, Cols: 80}
+// defaultSizes are those of terminals for which Spec.Size is zero. Programs cut
+// their lines to the width of stdout (ps, systemctl), or to 80 if that is unknown.
+// They take a short for the width (curses), and no width without a height (ps).
+var defaultSizes = [...]WindowSize{
+	StdoutTerminal: {Rows: 24, Cols: math.MaxInt16},
+	FullTerminal:   {Rows: 24, Cols: 80},
+}
 
 // CheckTerminal returns nil, or why this machine has no terminal to give:
 // ErrUnsupported where there are none.

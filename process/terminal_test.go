@@ -95,7 +95,7 @@ func TestWhichFilesAreTerminals(t *testing.T) {
 	t.Parallel()
 	for terminal, want := range map[Terminal]terminalView{
 		NoTerminal:     {LeadsGroup: true},
-		StdoutTerminal: {LeadsGroup: true, IsTerminal: [3]bool{1: true}},
+		StdoutTerminal: {LeadsGroup: true, IsTerminal: [3]bool{1: true}, Size: WindowSize{Rows: 24, Cols: 32767}},
 		FullTerminal: {LeadsGroup: true, IsTerminal: [3]bool{true, true, true},
 			LeadsSession: true, Controlling: true, Size: WindowSize{Rows: 24, Cols: 80}},
 	} {

@@ -63,8 +63,8 @@ func polled(f *os.File) (*os.File, error) {
 // setUp gives a terminal its mode and its size.
 func setUp(ptmx *os.File, spec Spec) error {
 	size := spec.Size
-	if spec.Terminal == FullTerminal && size == (WindowSize{}) {
-		size = defaultSize
+	if size == (WindowSize{}) {
+		size = defaultSizes[spec.Terminal]
 	}
 	if err := setSize(ptmx, size); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -170,5 +171,22 @@ func TestUnflushedLinesComeAtTheEnd(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNoLineIsTruncated: programs that cut lines to the width of a terminal have
+// room behind --line-buffered, whatever the client's window. --size is obeyed.
+func TestNoLineIsTruncated(t *testing.T) {
+	t.Parallel()
+	wspipetest.Need(t, "ps")
+	script := "ps -o args= -p $$; stty size <&1; : " + strings.Repeat("x", 20_000)
+	long := "/bin/sh -c " + script
+	for _, test := range []struct{ flag, query, ps, size string }{
+		{"--line-buffered", "", long, "24 32767"},
+		{"--line-buffered", "?wspipe_size=80x24", long, "24 32767"},
+		{"--size=90x30", "", long[:90], "30 90"},
+	} {
+		s := wspipetest.Start(t, "--line-buffered", test.flag, "/bin/sh", "-c", script)
+		wspipetest.Dial(t, s.WS+test.query, nil).Expect(test.ps, test.size)
 	}
 }
