@@ -32,6 +32,9 @@ func (h *Hub) NewViewer(ws *websocket.Conn, wire *Wire, opt Options) *Viewer {
 	return v
 }
 
+// Resize says how large the client's window is, as its messages may.
+func (v *Viewer) Resize(size WindowSize) error { return v.child.Resize(size) }
+
 // Run carries messages both ways and returns once the connection has ended. The
 // summary has the child's exit only if that has ended it.
 func (v *Viewer) Run() Summary { return v.run(v.receiveAll) }

@@ -38,14 +38,15 @@ func (s *Server) newConnection(r *http.Request, v *visitor, p *program, on socke
 	if v.user != "" {
 		c.log = c.log.With("user", v.user)
 	}
-	c.size = takeSize(r)
+	if size := takeSize(r); s.cfg.Child.Terminal == process.FullTerminal && !s.readOnly() {
+		c.size = size
+	}
 	env := s.environment(r, v, p, c.id)
 	if sub := c.ws.Subprotocol(); sub != "" {
 		env.set("WEBSOCKET_PROTOCOL", sub)
 	}
 	if s.cfg.Share == ShareMux {
 		env, c.told = s.splitEnvironment(env, p)
-		c.size = process.WindowSize{}
 	}
 	env.describeTerminal(s.cfg.Child.Terminal)
 	c.spec = s.spec(p, env, leave, c.log)

@@ -21,8 +21,7 @@ func (e *ExposedTerminalError) Error() string {
 // Config.NoAuth says that this is meant. Who may open a unix socket is up to the
 // mode of that.
 func (s *Server) checkExposure() error {
-	readOnly := s.cfg.Share != ShareNone && s.cfg.ReadOnly
-	if s.cfg.Child.Terminal != process.FullTerminal || readOnly || s.cfg.NoAuth || s.auth.certificate || len(s.auth.flags) > 0 {
+	if s.cfg.Child.Terminal != process.FullTerminal || s.readOnly() || s.cfg.NoAuth || s.auth.certificate || len(s.auth.flags) > 0 {
 		return nil
 	}
 	for _, l := range s.sockets.serving {
@@ -48,6 +47,9 @@ func (e *environ) describeTerminal(terminal process.Terminal) {
 		*e = override(*e, []string{"TERM=dumb", "NO_COLOR=1"})
 	}
 }
+
+// readOnly reports whether clients share a child that gets nothing from them.
+func (s *Server) readOnly() bool { return s.cfg.Share != ShareNone && s.cfg.ReadOnly }
 
 // takeSize returns the window's size that r tells, or the zero value, and removes
 // it from the query.

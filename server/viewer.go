@@ -72,7 +72,11 @@ func (c *connection) newViewer() viewer {
 	if mux, ok := c.share.hub.(*bridge.Mux); ok {
 		return mux.NewClient(c.ws, c.wire, c.told, c.sessionOptions())
 	}
-	return c.share.hub.(*bridge.Hub).NewViewer(c.ws, c.wire, c.sessionOptions())
+	viewer := c.share.hub.(*bridge.Hub).NewViewer(c.ws, c.wire, c.sessionOptions())
+	if c.size != (process.WindowSize{}) {
+		viewer.Resize(bridge.WindowSize(c.size)) // fails if the child has ended
+	}
+	return viewer
 }
 
 // hubOptions are the flags that a shared child needs.
