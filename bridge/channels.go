@@ -178,13 +178,17 @@ func (p *peer) ignored(err error) {
 const endOfTransmission = "\x04"
 
 // endInput lets the child read to the end of what the client has sent.
-func (p *peer) endInput() {
-	if !p.opt.Terminal {
-		p.stdin.End()
+func (p *peer) endInput() { endInput(p.stdin, p.opt.Terminal, p.in.atLineStart()) }
+
+// endInput lets a child read to the end of what has been written to stdin, which may
+// be a terminal, and at the start of a line.
+func endInput(stdin *Outflow, terminal, atLineStart bool) {
+	if !terminal {
+		stdin.End()
 		return
 	}
-	if !p.in.atLineStart() {
-		p.stdin.Write([]byte(endOfTransmission))
+	if !atLineStart {
+		stdin.Write([]byte(endOfTransmission))
 	}
-	p.stdin.Write([]byte(endOfTransmission))
+	stdin.Write([]byte(endOfTransmission))
 }

@@ -45,7 +45,7 @@ func (p *peer) init(ws *websocket.Conn, wire *Wire, child Child, stdin *Outflow,
 	p.ws, p.wire, p.opt, p.child, p.stdin = ws, wire, opt, child, stdin
 	p.protocol = channelProtocol(ws)
 	p.outlet = newOutlet(wire, opt.Deflate)
-	p.in = inbound{ws: ws, out: stdin, limit: opt.MaxMessage, wait: p.waitForChild}
+	p.in = inbound{ws: ws, out: stdin, limit: opt.MaxMessage, mute: opt.NoStdin, wait: p.waitForChild}
 	if p.usesChannels() {
 		p.in.codec, p.in.obey = streamCodec(opt.MaxMessage), p.obey
 	} else {

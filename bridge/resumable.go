@@ -65,6 +65,9 @@ func NewResumable(child Child, opt ResumeOptions) *Resumable {
 			o.hurry = r.journal.full
 		}
 	}
+	if opt.NoStdin {
+		endInput(r.stdin, opt.Terminal, true)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.timer = time.AfterFunc(opt.Grace, r.expire)

@@ -46,6 +46,9 @@ type Options struct {
 	Terminal bool
 	// Deflate says that permessage-deflate was negotiated with the client.
 	Deflate bool
+	// NoStdin says that the client has no input: a child of its own reads an empty
+	// stdin, and what the client sends nevertheless is dropped.
+	NoStdin bool
 	// MaxMessage is the longest message taken, in bytes; zero or less: any.
 	MaxMessage int64
 	// PingInterval is the time between pings; zero or less: none.
@@ -96,6 +99,9 @@ func NewSession(ws *websocket.Conn, wire *Wire, child Child, opt Options) *Sessi
 func (s *Session) Run() Summary {
 	if s.usesChannels() {
 		s.greet()
+	}
+	if s.opt.NoStdin {
+		s.endInput()
 	}
 	s.tasks.Go(s.sendOutput) // ends at the end of the output; unblocked by Child.Stop and Outflow.Fail
 	s.carryInput(s.receiveAll)

@@ -23,7 +23,7 @@ func (h *Hub) NewViewer(ws *websocket.Conn, wire *Wire, opt Options) *Viewer {
 	}
 	v := &Viewer{hub: h, member: member{slow: h.opt.Slow, exited: h.exited}}
 	v.enroll(ws, wire, viewedChild{h.child, v}, h.stdin, opt, func() { h.leave(v) })
-	v.in.mute = h.opt.ReadOnly
+	v.in.mute = opt.NoStdin || h.opt.ReadOnly
 	v.form = form{deflate: opt.Deflate, channels: v.usesChannels()}
 	if v.usesChannels() {
 		v.greet()

@@ -22,6 +22,7 @@ type connection struct {
 	leave   func() // frees its slot
 	spec    process.Spec
 	size    process.WindowSize // of the client's window, zero if it has not told
+	noStdin bool               // the client has no input for the child
 	told    environ            // what the child of a bridge.Mux is told of the client
 	log     *slog.Logger
 	started time.Time
@@ -41,6 +42,7 @@ func (s *Server) newConnection(r *http.Request, v *visitor, p *program, on socke
 	if size := takeSize(r); s.cfg.Child.Terminal == process.FullTerminal && !s.readOnly() {
 		c.size = size
 	}
+	c.noStdin = lacksStdin(r.URL.RawQuery, c.ws.Subprotocol())
 	env := s.environment(r, v, p, c.id)
 	if sub := c.ws.Subprotocol(); sub != "" {
 		env.set("WEBSOCKET_PROTOCOL", sub)
@@ -147,6 +149,7 @@ func (c *connection) sessionOptions() bridge.Options {
 		Framing:       cfg.Framing,
 		Terminal:      cfg.Child.Terminal == process.FullTerminal,
 		Deflate:       c.deflate,
+		NoStdin:       c.noStdin,
 		MaxMessage:    cfg.MaxMessage,
 		PingInterval:  cfg.PingInterval,
 		MaxRuntime:    cfg.MaxRuntime,

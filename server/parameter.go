@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"wspipe/bridge"
 )
 
 // withoutParameter returns query without the parameter called name, and the
@@ -39,6 +41,20 @@ func parameterIn(pair, name string) (value string, ok bool) {
 		return value, true
 	}
 	return "", false
+}
+
+// lacksStdin reports whether a client of Kubernetes' protocol says that it has no
+// input, as for kubectl exec without -i. Query parameters tell which streams it has;
+// kubectl leaves out those that are false (PodExecOptions).
+func lacksStdin(query, protocol string) bool {
+	if protocol != bridge.ProtocolV5 && protocol != bridge.ProtocolV4 {
+		return false
+	}
+	streams, _ := url.ParseQuery(query) // what is encoded wrongly is left out
+	if values := streams["stdin"]; len(values) > 0 {
+		return values[0] == "0" || strings.EqualFold(values[0], "false")
+	}
+	return streams.Has("stdout") || streams.Has("stderr")
 }
 
 // minSecret is the length from which a secret is removed from headers wherever

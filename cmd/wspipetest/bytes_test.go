@@ -24,7 +24,7 @@ while data := os.read(0, 1 << 20):
 func TestAWriteIsAMessage(t *testing.T) {
 	t.Parallel()
 	const stdout, stderr = "1", "2"
-	session := "?wspipe_session=0123456789abcdefghijkl"
+	session := "?" + aSession
 	python := wspipetest.Need(t, "python3")
 	for name, test := range map[string]struct {
 		flags           []string

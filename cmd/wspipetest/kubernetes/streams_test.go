@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	core "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/conversion/queryparams"
 	"k8s.io/client-go/tools/remotecommand"
 
 	"wspipe/cmd/wspipetest"
@@ -52,6 +54,23 @@ func TestStdinEnds(t *testing.T) {
 		if got, want := stdout, sum(t, noise(size, 2))+"  -\n"; got != want {
 			t.Errorf("sha256sum of %d bytes: got %q, want %q", size, got, want)
 		}
+	}
+}
+
+// TestNoStdin: a command whose client says that it has no stdin reads its end at
+// once. That is how client-go says it for kubectl exec.
+func TestNoStdin(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, startShell(t, "cat; echo done"))
+	query, err := queryparams.Convert(&core.PodExecOptions{Command: []string{"cat"}, Stdout: true, Stderr: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.url += "?" + query.Encode()
+	stdout, _, err := c.run(t, nil)
+	wantStatus(t, err, 0)
+	if stdout != "done\n" {
+		t.Errorf("stdout %q", stdout)
 	}
 }
 
