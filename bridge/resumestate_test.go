@@ -13,7 +13,7 @@ import (
 
 var stateNames = map[resumeState]string{attached: "attached", detached: "detached", ending: "ending", kept: "kept", ended: "ended"}
 
-var eventNames = map[resumeEvent]string{comes: "comes", isLost: "is lost", leaves: "leaves", exits: "exits", isTold: "is told", expires: "expires", isEnded: "is ended"}
+var eventNames = map[resumeEvent]string{comes: "attach", isLost: "lose", leaves: "leave", exits: "exit", isTold: "acknowledge", expires: "expire", isEnded: "stop"}
 
 // documentedStates reads the table of docs/sessions.md.
 func documentedStates(t *testing.T) map[resumeState]map[resumeEvent]resumeState {
