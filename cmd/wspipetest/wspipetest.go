@@ -203,18 +203,25 @@ func (s *Server) Stderr() string {
 // AwaitStderr waits until wspipe has written text to stderr.
 func (s *Server) AwaitStderr(text string) {
 	s.t.Helper()
+	s.AwaitStderrFunc(text, func(stderr string) bool { return strings.Contains(stderr, text) })
+}
+
+// AwaitStderrFunc waits until what wspipe has written to stderr satisfies found;
+// want describes it in case that it never does.
+func (s *Server) AwaitStderrFunc(want string, found func(stderr string) bool) {
+	s.t.Helper()
 	late := time.After(Patience)
 	for {
 		s.mu.Lock()
-		found, more := strings.Contains(s.stderr.String(), text), s.more
+		done, more := found(s.stderr.String()), s.more
 		s.mu.Unlock()
-		if found {
+		if done {
 			return
 		}
 		select {
 		case <-more:
 		case <-late:
-			s.t.Fatalf("wspipe did not write %q:\n%s", text, s.Stderr())
+			s.t.Fatalf("wspipe did not write %q:\n%s", want, s.Stderr())
 		}
 	}
 }

@@ -1,0 +1,168 @@
+//go:build unix
+
+package wspipetest_test
+
+import (
+	"io/fs"
+	"net/url"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"wspipe/cmd/wspipetest"
+)
+
+var (
+	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	markup   = regexp.MustCompile("[^\\pL\\pN _-]")
+	linkText = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+	codeSpan = regexp.MustCompile("`([^`\n]+)`")
+)
+
+// anchors returns the anchors that GitHub makes of the headings of a page.
+func anchors(page string) (all []string) {
+	for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(page, ""), -1) {
+		text := markup.ReplaceAllString(linkText.ReplaceAllString(strings.ToLower(m[1]), "$1"), "")
+		all = append(all, strings.ReplaceAll(text, " ", "-"))
+	}
+	return all
+}
+
+// TestDocsLinks checks that the file and the heading of each relative link exist.
+func TestDocsLinks(t *testing.T) {
+	t.Parallel()
+	for _, page := range append(pages(t), "CHANGELOG.md") {
+		text := read(t, "../../"+page)
+		for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
+			u, err := url.Parse(m[1])
+			if err != nil || u.Scheme != "" {
+				continue
+			}
+			target := page
+			if u.Path != "" {
+				target = path.Join(path.Dir(page), u.Path)
+			}
+			if _, err := os.Stat("../../" + target); err != nil {
+				t.Errorf("%s links to %s: %v", page, m[1], err)
+			} else if u.Fragment != "" && !slices.Contains(anchors(read(t, "../../"+target)), u.Fragment) {
+				t.Errorf("%s links to %s, which has no such heading", page, m[1])
+			}
+		}
+	}
+}
+
+var fileName = regexp.MustCompile(`^\w[\w./-]*\.(go|js|sh|py|html|css|md|golden)$`)
+
+// TestDocsFiles checks that the files of ours that pages name in backquotes exist.
+// Pages may leave out the directory, or its beginning.
+func TestDocsFiles(t *testing.T) {
+	t.Parallel()
+	var files strings.Builder // each between a slash and a newline
+	dirs := map[string]bool{}
+	err := filepath.WalkDir("../..", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case !d.IsDir():
+			files.WriteString(name + "\n")
+		case d.Name() == ".git" || d.Name() == "node_modules":
+			return filepath.SkipDir
+		default:
+			dirs[d.Name()] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages(t) {
+		for _, m := range codeSpan.FindAllStringSubmatch(fence.ReplaceAllString(read(t, "../../"+page), ""), -1) {
+			dir, _, _ := strings.Cut(m[1], "/")
+			ours := fileName.MatchString(m[1]) && (dirs[dir] || strings.HasSuffix(m[1], ".go"))
+			if ours && !strings.Contains(files.String(), "/"+m[1]+"\n") {
+				t.Errorf("%s names %s, which does not exist", page, m[1])
+			}
+		}
+	}
+}
+
+// foreignFlags are those in docs that belong to other programs.
+var foreignFlags = strings.Fields("--data-urlencode --init --now --prefix")
+
+var (
+	helpFlag = regexp.MustCompile(`(?m)^ +(?:-h, )?(--[a-z-]+)`)
+	flagName = regexp.MustCompile(`(?:^|[\s` + "`" + `'("|/])(--[a-z][a-z-]*)`)
+)
+
+// TestDocsFlags checks that docs name each flag of wspipe and wspipe connect, and
+// no others.
+func TestDocsFlags(t *testing.T) {
+	t.Parallel()
+	defined := map[string]bool{}
+	for _, args := range [][]string{{"--help"}, {"connect", "--help"}} {
+		out, err := exec.Command(wspipetest.Binary(t), args...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range helpFlag.FindAllStringSubmatch(string(out), -1) {
+			defined[m[1]] = true
+		}
+	}
+	named := map[string]bool{}
+	for _, page := range pages(t) {
+		for _, m := range flagName.FindAllStringSubmatch(read(t, "../../"+page), -1) {
+			if named[m[1]] = true; !defined[m[1]] && !slices.Contains(foreignFlags, m[1]) {
+				t.Errorf("%s names %s, which does not exist", page, m[1])
+			}
+		}
+	}
+	for flag := range defined {
+		if !named[flag] {
+			t.Errorf("no page names %s", flag)
+		}
+	}
+}
+
+// TestDocsWidth keeps README short and all pages readable in a terminal. Tables
+// and logs have no width.
+func TestDocsWidth(t *testing.T) {
+	t.Parallel()
+	const width, length = 120, 150
+	for _, page := range pages(t) {
+		if page == "docs/ARCHITECTURE.md" || page == "examples/README.md" {
+			continue
+		}
+		text := strings.Split(strings.TrimSuffix(read(t, "../../"+page), "\n"), "\n")
+		if page == "README.md" && len(text) > length {
+			t.Errorf("README.md has %d lines, more than %d", len(text), length)
+		}
+		for i, line := range text {
+			wide := page != "README.md" && (strings.HasPrefix(line, "|") || strings.HasPrefix(line, "time="))
+			if n := len([]rune(line)); n > width && !wide {
+				t.Errorf("%s:%d has %d columns, more than %d", page, i+1, n, width)
+			}
+		}
+	}
+}
+
+// TestDocsBeginWithACommand: each page of the manual begins with commands to copy
+// and what they print.
+func TestDocsBeginWithACommand(t *testing.T) {
+	t.Parallel()
+	for _, page := range pages(t) {
+		if page == "docs/ARCHITECTURE.md" || page == "examples/README.md" {
+			continue
+		}
+		all := blocks(read(t, "../../"+page))
+		output := slices.IndexFunc(all, func(b block) bool { return b.language == "text" })
+		if len(all) == 0 || all[0].language != "sh" || output < 1 || output > 3 {
+			t.Errorf("%s does not begin with commands and their output", page)
+		}
+	}
+}
