@@ -47,3 +47,12 @@ func atoi(t *testing.T, s string) int {
 	}
 	return n
 }
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
