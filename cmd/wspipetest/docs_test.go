@@ -23,6 +23,7 @@ var notRun = map[string]string{
 	"install -d":   "needs root and another user",
 	"sudo wspipe":  "needs root",
 	"npm install":  "needs the network",
+	"go build":     "needs the source code, and is tested there",
 }
 
 // TestDocs follows every page as a reader would, in an empty directory. The
@@ -90,7 +91,7 @@ type reader struct {
 
 func newReader(t *testing.T) *reader {
 	t.Helper()
-	for _, program := range []string{"bash", "curl", "openssl", "python3", "top"} {
+	for _, program := range []string{"bash", "curl", "node", "openssl", "perl", "python3", "top"} {
 		wspipetest.Need(t, program)
 	}
 	r := &reader{t: t, dir: t.TempDir(), servers: map[string]*wspipetest.Server{}, ports: map[string]string{}}
