@@ -53,41 +53,28 @@ func Soon(t testing.TB, limit time.Duration, do func() (took time.Duration)) {
 var builds struct {
 	sync.Mutex
 	dir  string
-	path map[binary]string
-}
-
-// binary is a command of wspipe's module, with or without the race detector.
-type binary struct {
-	path string // to import it
-	race bool
+	path map[bool]string // with the race detector and without
 }
 
 // Binary returns the path of wspipe, built once per test process, with the
 // race detector if the test has it. Main removes it.
 func Binary(t testing.TB) string {
 	t.Helper()
-	return build(t, binary{"wspipe", raceEnabled})
+	return build(t, raceEnabled)
 }
 
 // PlainBinary is Binary without the race detector, whose memory would hide
 // ours.
 func PlainBinary(t testing.TB) string {
 	t.Helper()
-	return build(t, binary{"wspipe", false})
+	return build(t, false)
 }
 
-// LoadBinary returns the path of bench/load, which is many clients or their
-// child. It is built as PlainBinary is, to be fast.
-func LoadBinary(t testing.TB) string {
-	t.Helper()
-	return build(t, binary{"wspipe/bench/load", false})
-}
-
-func build(t testing.TB, b binary) string {
+func build(t testing.TB, race bool) string {
 	t.Helper()
 	builds.Lock()
 	defer builds.Unlock()
-	if path := builds.path[b]; path != "" {
+	if path := builds.path[race]; path != "" {
 		return path
 	}
 	if builds.dir == "" {
@@ -95,20 +82,20 @@ func build(t testing.TB, b binary) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		builds.dir, builds.path = dir, make(map[binary]string)
+		builds.dir, builds.path = dir, make(map[bool]string)
 	}
-	path := filepath.Join(builds.dir, fmt.Sprintf("%s-race=%t", filepath.Base(b.path), b.race))
+	path := filepath.Join(builds.dir, fmt.Sprintf("wspipe-race=%t", race))
 	// In wspipe's own module: that of the test may ask for other versions of what
 	// wspipe is made of.
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "wspipe").Output()
 	if err != nil {
 		t.Fatalf("find wspipe's module: %v", err)
 	}
-	out, err := exec.Command("go", "build", "-C", strings.TrimSpace(string(dir)), fmt.Sprintf("-race=%t", b.race), "-o", path, b.path).CombinedOutput()
+	out, err := exec.Command("go", "build", "-C", strings.TrimSpace(string(dir)), fmt.Sprintf("-race=%t", race), "-o", path, "wspipe").CombinedOutput()
 	if err != nil {
-		t.Fatalf("build %s: %v\n%s", b.path, err, out)
+		t.Fatalf("build wspipe: %v\n%s", err, out)
 	}
-	builds.path[b] = path
+	builds.path[race] = path
 	return path
 }
 
