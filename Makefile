@@ -2,7 +2,8 @@
 GO          ?= go
 PREFIX      ?= /usr/local
 PORT        ?= 8080
-FUZZTIME    ?= 5s
+# How long each fuzz target runs in make test; make fuzz runs them longer.
+FUZZTIME    ?= 1s
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # websocketd's users find wspipe under the old name, too; ALIAS= skips that.
 ALIAS       ?= websocketd
@@ -14,7 +15,7 @@ KUBERNETES   = cmd/wspipetest/kubernetes
 # Flags of make bench, such as ARGS='-run=echo -rounds=1'; bin/bench/bench -h tells all.
 ARGS        ?=
 
-.PHONY: build run test check gofmt vet staticcheck unit fuzz bench bench-compare screenshots deps vendor install clean
+.PHONY: build run test check gofmt vet staticcheck unit fuzz fuzz-targets bench bench-compare screenshots deps vendor install clean
 
 build:
 	$(GO) build -trimpath -ldflags "-X wspipe/cmd.release=$(VERSION)" -o bin/wspipe .
@@ -24,7 +25,7 @@ run: build
 	./bin/wspipe --port=$(PORT) --devconsole ./examples/bash/count.sh
 
 # Everything CI runs.
-test: deps check unit fuzz
+test: deps check unit fuzz-targets
 
 check: gofmt vet staticcheck
 
@@ -45,8 +46,10 @@ unit:
 	$(GO) test -race -count=1 -parallel=6 -timeout=10m ./...
 	$(GO) test -C $(KUBERNETES) -race -vet=all -count=1 -parallel=6 -timeout=5m ./...
 
-# A few seconds of each fuzz target.
-fuzz:
+fuzz: FUZZTIME = 30s
+fuzz: fuzz-targets
+
+fuzz-targets:
 	@set -e; for package in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			echo "$$package $$target"; \
