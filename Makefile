@@ -8,14 +8,14 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # websocketd's users find wspipe under the old name, too; ALIAS= skips that.
 ALIAS       ?= websocketd
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-BENCHSTAT    = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
-# A module of its own, of tests only: what it needs is none of ours. go vet is
-# part of its tests.
-KUBERNETES   = cmd/wspipetest/kubernetes
-# Flags of make bench, such as ARGS='-run=echo -rounds=1'; bin/bench/bench -h tells all.
-ARGS        ?=
+# Modules of their own: tests that need Kubernetes' client, and the benchmarks. go vet
+# is part of their tests.
+MODULES      = cmd/wspipetest/kubernetes bench
+# Flags for make bench, such as ARGS='-run=echo -rounds=1', which writes no RESULTS.md;
+# bin/wspipe-bench -h lists all.
+ARGS        ?= -o bench/RESULTS.md
 
-.PHONY: build run test check gofmt vet staticcheck unit fuzz fuzz-targets bench bench-compare screenshots deps vendor install clean
+.PHONY: build run test check gofmt vet staticcheck unit fuzz fuzz-targets bench bench-quick screenshots deps vendor install clean
 
 build:
 	$(GO) build -trimpath -ldflags "-X wspipe/cmd.release=$(VERSION)" -o bin/wspipe .
@@ -39,12 +39,12 @@ vet:
 
 staticcheck:
 	$(GO) run $(STATICCHECK) ./...
-	$(GO) run -C $(KUBERNETES) $(STATICCHECK) ./...
+	for module in $(MODULES); do $(GO) run -C $$module $(STATICCHECK) ./... || exit; done
 
 # Most tests wait for something most of the time.
 unit:
 	$(GO) test -race -count=1 -parallel=6 -timeout=10m ./...
-	$(GO) test -C $(KUBERNETES) -race -vet=all -count=1 -parallel=6 -timeout=5m ./...
+	for module in $(MODULES); do $(GO) test -C $$module -race -vet=all -count=1 -parallel=6 -timeout=5m ./... || exit; done
 
 fuzz: FUZZTIME = 30s
 fuzz: fuzz-targets
@@ -57,16 +57,17 @@ fuzz-targets:
 		done; \
 	done
 
-# wspipe beside websocketd, and the bare machine (Linux): writes bench/RESULTS.md.
-# The machine should have nothing else to do.
-bench: build
-	$(GO) build -trimpath -o bin/bench/ ./bench ./bench/bare ./bench/load ./bench/profiled
-	./bin/bench/bench $(ARGS)
+# wspipe beside websocketd (Linux): ten minutes, and it writes bench/RESULTS.md. The machine
+# should have nothing else to do.
+bench: bin/wspipe-bench
+	./bin/wspipe-bench $(ARGS)
 
-# How the benchmarks went at the commit BASE and how they go now, for minutes. bench/compare.sh
-# says what else there is to choose.
-bench-compare:
-	@exec env GO=$(GO) BENCHSTAT=$(BENCHSTAT) bench/compare.sh
+# The same rows in three minutes, to compare before and after a change.
+bench-quick: bin/wspipe-bench
+	./bin/wspipe-bench -quick
+
+bin/wspipe-bench: build
+	$(GO) build -C bench -trimpath -o ../$@ .
 
 # The pictures of the console in README.
 screenshots: deps

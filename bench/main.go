@@ -1,8 +1,6 @@
-//go:build linux
-
-// Bench measures wspipe beside websocketd, and beside what the machine does bare.
-// It writes RESULTS.md, and all that was measured to RESULTS.jsonl beside it, so that
-// workloads that are not run again keep their part of the report. See `make bench`.
+// Bench measures the speed and size of wspipe beside Debian's websocketd, on Linux,
+// and writes a table of the results: what was measured, what was aimed for, and
+// whether that is met. See `make bench` and `make bench-quick`.
 package main
 
 import (
@@ -15,126 +13,125 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 )
 
-func workloads() []workload {
-	return slices.Concat(
-		[]workload{seqWorkload(), linesWorkload(), upWorkload()},
-		echoWorkloads(),
-		[]workload{stormWorkload(), storm2000Workload(), idleWorkload(), manyWorkload(), coresWorkload(), fanoutWorkload(), pacedFanoutWorkload()},
-		largeWorkloads(),
-		[]workload{terminalWorkload(), limitsWorkload(), soakWorkload()},
-	)
+// bench is what all rows share.
+type bench struct {
+	ctx                      context.Context // ends when the user interrupts
+	wspipe, websocketd, bare program
+	quick                    bool
+	divisor                  int           // divides every amount of work; tests use it
+	settle                   time.Duration // how long memory must stay the same to count
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == bareCommand {
+		fail(serveBare(os.Args[2:]))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	fail(run(ctx))
+}
+
+// fail exits with status 1 if there is an error.
+func fail(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	bin := flags.String("bin", "bin", "`directory` of wspipe, and of the helpers below bench")
-	only := flags.String("run", "", "only workloads whose name matches `regexp`; the others keep what they have in the report")
-	output := flags.String("o", "bench/RESULTS.md", "the report's `file`")
-	b := &bench{ctx: ctx}
-	flags.IntVar(&b.rounds, "rounds", 5, "how often each contender does each workload")
-	flags.Float64Var(&b.scale, "scale", 1, "how much of the work is done")
-	flags.Parse(args) // exits if it fails
+func run(ctx context.Context) error {
+	wspipe := flag.String("wspipe", "bin/wspipe", "measure the wspipe at `path`")
+	only := flag.String("run", "", "measure only the rows whose name matches `regexp`")
+	rounds := flag.Int("rounds", 0, "measure every row this `often`; 0: as often as the row says")
+	quick := flag.Bool("quick", false, "three minutes instead of ten: less work and fewer rounds")
+	output := flag.String("o", "", "also write the table to `file`; not with -run")
+	flag.Parse()
 	which, err := regexp.Compile(*only)
 	if err != nil {
 		return err
 	}
-	if err := b.find(*bin); err != nil {
-		return err
+	if *only != "" && *output != "" {
+		return errors.New("-run measures some rows only: they would replace the whole table in the file of -o")
 	}
-	if b.temp, err = os.MkdirTemp("", "wspipe-bench"); err != nil {
-		return err
-	}
-	defer os.RemoveAll(b.temp)
-	return b.all(workloads(), which, *output)
-}
-
-// find finds the programs.
-func (b *bench) find(bin string) (err error) {
-	for to, path := range map[*string]string{&b.wspipe: "wspipe", &b.load: "bench/load", &b.profiled: "bench/profiled", &b.bare: "bench/bare"} {
-		if *to, err = filepath.Abs(filepath.Join(bin, path)); err != nil {
-			return err
-		}
-		if _, err := os.Stat(*to); err != nil {
-			return fmt.Errorf("%w (make bench builds it)", err)
-		}
-	}
-	if b.websocketd, err = exec.LookPath("websocketd"); err != nil {
-		return fmt.Errorf("%w (make deps installs it)", err)
-	}
-	return nil
-}
-
-// all runs workloads and writes the report after each. One that fails has no part in
-// it, or its old one.
-func (b *bench) all(all []workload, which *regexp.Regexp, output string) (failed error) {
-	b.dir = filepath.Dir(output)
-	file := strings.TrimSuffix(output, ".md") + ".jsonl"
-	results, err := loadResults(file)
-	if err == nil {
-		err = results.save(file) // before long work, to see that it can be
-	}
+	b, err := newBench(ctx, *wspipe)
 	if err != nil {
 		return err
 	}
-	chosen := slices.DeleteFunc(slices.Clone(all), func(w workload) bool { return !which.MatchString(w.name) })
-	if len(chosen) == 0 {
-		return fmt.Errorf("no workload matches %q", which)
+	b.quick = *quick
+	results, failed := b.measure(which, *rounds)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	for _, w := range chosen {
-		r, err := b.measure(w)
-		if b.ctx.Err() != nil {
-			return context.Cause(b.ctx)
-		}
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "%s: %v\n", w.name, err)
-			failed = errors.Join(failed, fmt.Errorf("%s: %w", w.name, err))
-			continue
-		}
-		results[w.name] = r
-		if err := results.save(file); err != nil {
-			return err
-		}
-		if err := os.WriteFile(output, []byte(report(all, results)), 0o666); err != nil {
-			return err
-		}
+	text := b.report(results)
+	fmt.Print(text)
+	if *output != "" {
+		failed = errors.Join(failed, os.WriteFile(*output, []byte(text), 0o666))
 	}
 	return failed
 }
 
-// measure runs a workload.
-func (b *bench) measure(w workload) (result, error) {
-	rounds := b.rounds
-	if w.rounds > 0 {
-		rounds = w.rounds
+// newBench finds the programs.
+func newBench(ctx context.Context, wspipe string) (*bench, error) {
+	wspipe, err := filepath.Abs(wspipe)
+	if err != nil {
+		return nil, err
 	}
-	b.commands = nil
-	r := result{Workload: w.name, When: time.Now(), Scale: b.scale, Machine: b.machine()}
-	for round := range rounds {
-		for _, c := range w.contenders {
-			start := time.Now()
-			figures, err := c.run(b)
-			if err != nil {
-				return r, fmt.Errorf("%s: %w", c.name, err)
-			}
-			r.Runs = append(r.Runs, turn{c.name, figures})
-			fmt.Fprintf(os.Stderr, "%s %d/%d %s: %s (%.1f s)\n", w.name, round+1, rounds, c.name, inLine(figures), time.Since(start).Seconds())
+	if _, err := os.Stat(wspipe); err != nil {
+		return nil, fmt.Errorf("%w (make build builds it)", err)
+	}
+	websocketd, err := exec.LookPath("websocketd")
+	if err != nil {
+		return nil, fmt.Errorf("%w (make deps installs it)", err)
+	}
+	self, err := os.Executable()
+	return &bench{
+		ctx:        ctx,
+		wspipe:     program{"wspipe", []string{wspipe}},
+		websocketd: program{"websocketd", []string{websocketd}},
+		bare:       program{"bare server", []string{self, bareCommand}},
+		divisor:    1,
+		settle:     5 * time.Second,
+	}, err
+}
+
+// measure measures rows, each in so many rounds. A row that fails has no results.
+func (b *bench) measure(which *regexp.Regexp, rounds int) (results map[string]samples, failed error) {
+	results = make(map[string]samples)
+	for _, r := range rows() {
+		if !which.MatchString(r.name) || b.ctx.Err() != nil {
+			continue
 		}
+		n := rounds
+		if n == 0 {
+			n = r.rounds
+			if b.quick {
+				n = r.quickRounds
+			}
+		}
+		start := time.Now()
+		s, err := r.measure(b, n)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", r.name, err))
+			continue
+		}
+		results[r.name] = s
+		fmt.Fprintf(os.Stderr, "%s: %d rounds in %.1f s\n", r.name, n, time.Since(start).Seconds())
 	}
-	r.Commands = b.commands
-	return r, nil
+	return results, failed
+}
+
+// amount is how much work a program does: whole, or less in a test.
+func (b *bench) amount(whole int) int { return max(1, whole/b.divisor) }
+
+// flood is amount for a rate that depends little on the amount: in a quick run websocketd,
+// which takes most of the time, does a tenth.
+func (b *bench) flood(p program, whole int) int {
+	if b.quick && p.name == b.websocketd.name {
+		whole /= 10
+	}
+	return b.amount(whole)
 }

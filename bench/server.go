@@ -1,14 +1,12 @@
-//go:build linux
-
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,77 +14,94 @@ import (
 	"time"
 )
 
-// server is a server under measurement.
+// program is a server that can be measured: its name in the report, and the words of its
+// command line before the flags.
+type program struct {
+	name  string
+	words []string
+}
+
+// server is a running program.
 type server struct {
-	url string // ws://127.0.0.1:port/
-	pid int
+	address string // host:port
+	pid     int
 }
 
 const (
-	// patience is how long what must happen may take.
+	// patience is how long something that must happen may take.
 	patience = 30 * time.Second
-	// lookTime is how often what nobody announces is looked at.
-	lookTime = 5 * time.Millisecond
+	// pollInterval is how often /proc is read, which announces nothing.
+	pollInterval = 5 * time.Millisecond
 )
 
-// serve starts the server at path with flags and command, hands it to use, and
-// stops it. It is an error if the server does not end, or leaves a child behind.
-func (b *bench) serve(path string, flags, command []string, use func(s *server) ([]figure, error)) ([]figure, error) {
+// serve starts p with flags and a command, calls use, and stops it. use must return only
+// when its clients have disconnected: serve waits until their children have ended.
+func (b *bench) serve(p program, flags, command []string, use func(s server) error) error {
 	address, err := freeAddress()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, port, _ := net.SplitHostPort(address)
-	args := append([]string{"--loglevel=fatal"}, flags...)
-	args = append(args, command...)
-	b.note(filepath.Base(path), args)
-	cmd := exec.CommandContext(b.ctx, path, append([]string{"--port=" + port, "--address=127.0.0.1"}, args...)...)
+	args := slices.Concat(p.words[1:], []string{"--address=127.0.0.1", "--port=" + port, "--loglevel=fatal"}, flags, command)
+	cmd := exec.CommandContext(b.ctx, p.words[0], args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	log, err := os.CreateTemp(b.temp, "log")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(log.Name())
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.WaitDelay = patience
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", path, err)
+		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }() // ends with the server, which is stopped below
-	figures, err := []figure(nil), awaitServer(address, ended)
-	if err == nil {
-		figures, err = use(&server{url: "ws://" + address + "/", pid: cmd.Process.Pid})
+	ended := make(chan struct{})
+	go func() { // ends with the server, which stop stops
+		cmd.Wait() // its status says nothing: the signal ends websocketd
+		close(ended)
+	}()
+	if err = awaitServer(address, ended); err == nil {
+		err = use(server{address, cmd.Process.Pid})
 	}
-	err = errors.Join(err, stop(cmd, ended))
-	if err != nil {
-		text, _ := os.ReadFile(log.Name())
-		err = fmt.Errorf("%s: %w %s", strings.Join(cmd.Args, " "), err, text[max(0, len(text)-1000):])
+	if err = errors.Join(err, stop(cmd.Process, ended)); err != nil {
+		err = fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, log.String())
 	}
-	return figures, err
+	return err
 }
 
-// note adds a command line to what the report tells.
-func (b *bench) note(name string, args []string) {
-	ours := strings.NewReplacer(b.load, "load", b.temp+"/", "")
-	line := name
-	for _, arg := range args {
-		if strings.ContainsAny(arg, " '\"") {
-			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+// stop waits until the server has no children, stops it and waits for its end.
+func stop(p *os.Process, ended <-chan struct{}) error {
+	err := until("all children have ended", func() bool { return len(children(p.Pid)) == 0 })
+	p.Signal(syscall.SIGTERM) // fails if it has ended
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		err = errors.Join(err, errors.New("SIGTERM did not end it"))
+		p.Kill()
+		<-ended
+	}
+	return err
+}
+
+// awaitServer waits until a server accepts connections at address.
+func awaitServer(address string, ended <-chan struct{}) error {
+	for deadline := time.After(patience); ; {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			return conn.Close()
 		}
-		line += " " + ours.Replace(arg)
-	}
-	if !slices.Contains(b.commands, line) {
-		b.commands = append(b.commands, line)
+		select {
+		case <-ended:
+			return errors.New("ended before it listened")
+		case <-deadline:
+			return err
+		case <-time.After(pollInterval):
+		}
 	}
 }
 
-// portsTried counts the ports that freeAddress has looked at.
+// portsTried counts the ports that freeAddress has tried.
 var portsTried atomic.Int64
 
-// freeAddress returns an address on loopback that nobody listens on. Its port is not one
-// that the kernel gives to clients (ip(7), ip_local_port_range), and another one each
-// time, so that nobody takes it before the server does.
+// freeAddress returns an address on which nothing listens. Its port is a different one each
+// time, and none that the kernel gives to clients (ip(7), ip_local_port_range), so that
+// nothing takes it before the server does.
 func freeAddress() (string, error) {
 	const lowest, ports = 20_000, 12_000
 	for {
@@ -101,55 +116,28 @@ func freeAddress() (string, error) {
 	}
 }
 
-// awaitServer waits until a server takes connections at address.
-func awaitServer(address string, ended chan error) error {
-	for late := time.After(patience); ; {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			return conn.Close()
-		}
-		select {
-		case err := <-ended:
-			ended <- err // for stop
-			return errors.New("ended before it listened")
-		case <-late:
-			return err
-		case <-time.After(lookTime):
-		}
-	}
-}
-
-// stop waits until the server has no child any more, then stops it.
-func stop(cmd *exec.Cmd, ended chan error) error {
-	err := until("its children have gone", func() bool { return len(descendants(cmd.Process.Pid)) == 0 })
-	left := descendants(cmd.Process.Pid)
-	cmd.Process.Signal(syscall.SIGTERM) // fails if it has ended
-	select {
-	case <-ended: // its status says nothing: websocketd dies of the signal
-	case <-time.After(patience):
-		cmd.Process.Kill()
-		<-ended
-		err = errors.Join(err, errors.New("did not end"))
-	}
-	return errors.Join(err, until("it ended and its children have gone, too", func() bool {
-		return !slices.ContainsFunc(left, running)
-	}))
-}
-
-// until waits until something is so.
-func until(what string, so func() bool) error {
-	for late := time.Now().Add(patience); !so(); time.Sleep(lookTime) {
-		if time.Now().After(late) {
+// until waits until condition holds.
+func until(what string, condition func() bool) error {
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(pollInterval) {
+		if time.Now().After(deadline) {
 			return fmt.Errorf("waited %v until %s", patience, what)
 		}
 	}
 	return nil
 }
 
-// running reports whether a process runs; one that nobody has waited for does
-// not.
-func running(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, state, _ := strings.Cut(string(stat), ") ")
-	return err == nil && !strings.HasPrefix(state, "Z")
+// timed returns how many seconds work takes, and how many seconds of processor time the
+// server takes for it, without its children.
+func (s server) timed(work func() error) (took, cpu float64, err error) {
+	before, err := usageOf(s.pid)
+	if err != nil {
+		return 0, 0, err
+	}
+	start := time.Now()
+	if err := work(); err != nil {
+		return 0, 0, err
+	}
+	took = time.Since(start).Seconds()
+	after, err := usageOf(s.pid)
+	return took, (after.cpu - before.cpu).Seconds(), err
 }

@@ -18,11 +18,6 @@ import (
 // mayImport is the house: who may import whom of ours. Imports only point down.
 var mayImport = map[string][]string{
 	"wspipe":                {"wspipe/cmd"},
-	"wspipe/bench":          {"wspipe/bench/client"},
-	"wspipe/bench/bare":     {},
-	"wspipe/bench/client":   {},
-	"wspipe/bench/load":     {"wspipe/bench/client"},
-	"wspipe/bench/profiled": {"wspipe/cmd"},
 	"wspipe/cmd":            {"wspipe/bridge", "wspipe/cmd/connect", "wspipe/process", "wspipe/server"},
 	"wspipe/cmd/connect":    {"wspipe/bridge"},
 	"wspipe/cmd/wspipetest": {},
@@ -37,8 +32,8 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/cobra": {"wspipe/cmd"},
 	"github.com/spf13/pflag": {"wspipe/cmd"},
 	"golang.org/x/term":      {"wspipe/cmd/connect"},
-	"net/http":               {"wspipe/server", "wspipe/cmd/connect", "wspipe/bench/profiled"},
-	"os/exec":                {"wspipe/process", "wspipe/bench"},
+	"net/http":               {"wspipe/server", "wspipe/cmd/connect"},
+	"os/exec":                {"wspipe/process"},
 }
 
 func TestImportsPointDown(t *testing.T) {

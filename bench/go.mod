@@ -1,0 +1,3 @@
+module wspipe/bench
+
+go 1.26.0
