@@ -69,6 +69,12 @@ func pages(t *testing.T) []string {
 // block is a fenced code block.
 type block struct{ language, text string }
 
+// firstWords returns the first two words of b.
+func (b block) firstWords() string {
+	words := strings.Fields(b.text)
+	return strings.Join(words[:min(2, len(words))], " ")
+}
+
 var fence = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
 
 func blocks(page string) (all []block) {
@@ -116,10 +122,9 @@ func newReader(t *testing.T) *reader {
 
 func (r *reader) follow(b block) {
 	r.t.Helper()
-	words := strings.Fields(b.text)
 	switch b.language {
 	case "sh":
-		if r.output = ""; notRun[strings.Join(words[:2], " ")] == "" {
+		if r.output = ""; notRun[b.firstWords()] == "" {
 			r.run(b.text)
 		}
 	case "text":

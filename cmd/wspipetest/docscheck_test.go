@@ -4,6 +4,7 @@ package wspipetest_test
 
 import (
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -164,5 +165,21 @@ func TestDocsBeginWithACommand(t *testing.T) {
 		if len(all) == 0 || all[0].language != "sh" || output < 1 || output > 3 {
 			t.Errorf("%s does not begin with commands and their output", page)
 		}
+	}
+}
+
+// TestDocsNotRun checks that notRun lists no block that is gone.
+func TestDocsNotRun(t *testing.T) {
+	t.Parallel()
+	unused := maps.Clone(notRun)
+	for _, page := range pages(t) {
+		for _, b := range blocks(read(t, "../../"+page)) {
+			if b.language == "sh" {
+				delete(unused, b.firstWords())
+			}
+		}
+	}
+	for words := range unused {
+		t.Errorf("no page has a block that begins with %q", words)
 	}
 }
