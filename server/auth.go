@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 )
 
@@ -207,7 +206,7 @@ func (a *authenticator) refuse(ctx context.Context, c credentials) *refusal {
 // nor a comment, without the white space around it. Its error names the line,
 // not what the line holds, and use must not tell that either.
 func eachLine(path string, use func(line string) error) error {
-	text, err := os.ReadFile(path)
+	text, err := readFile(path)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, rootCause(err))
 	}

@@ -1,9 +1,12 @@
 package server
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -59,13 +62,38 @@ func (w *watched[T]) reload() {
 // reads shows at the next look.
 func (w *watched[T]) make(now []os.FileInfo) {
 	w.seen = now
-	value, err := w.load()
+	value, err := w.value, w.checkRegular(now)
+	if err == nil {
+		value, err = w.load()
+	}
 	if err != nil {
 		w.log.Error("cannot reload, the last good state stays", "error", err)
 		return
 	}
 	w.value = value
 	w.log.Info("reloaded", "files", w.paths)
+}
+
+// checkRegular fails if one of the files is something else now. What a pipe held
+// has been read, and nobody may write to it again.
+func (w *watched[T]) checkRegular(now []os.FileInfo) error {
+	for i, info := range now {
+		if info != nil && !info.Mode().IsRegular() {
+			return fmt.Errorf("read %s: not a regular file", w.paths[i])
+		}
+	}
+	return nil
+}
+
+// readFile returns what the file at path holds. It does not wait for somebody to
+// open the other end of a FIFO.
+func readFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }
 
 // look returns what the files are; nil for one that cannot be told.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -206,10 +207,11 @@ func TestBrokenFilesKeepTheOldCertificate(t *testing.T) {
 		}
 	}
 	spoils := []func() error{
-		func() error { copyTo(t, otherCert, files.cert); return nil },                 // another key's
-		func() error { return os.WriteFile(files.cert, whole[:len(whole)/2], 0o600) }, // half-written
-		func() error { return os.Truncate(files.cert, 0) },                            // as at the start of writing it
-		func() error { return os.WriteFile(files.key, []byte("not a key\n"), 0o600) }, // nonsense
+		func() error { copyTo(t, otherCert, files.cert); return nil },                                 // another key's
+		func() error { return os.WriteFile(files.cert, whole[:len(whole)/2], 0o600) },                 // half-written
+		func() error { return os.Truncate(files.cert, 0) },                                            // as at the start of writing it
+		func() error { return os.WriteFile(files.key, []byte("not a key\n"), 0o600) },                 // nonsense
+		func() error { return errors.Join(os.Remove(files.cert), syscall.Mkfifo(files.cert, 0o600)) }, // which nobody writes to
 		func() error { return errors.Join(os.Remove(files.cert), os.Remove(files.key)) },
 	}
 	for i, spoil := range spoils {
@@ -267,6 +269,24 @@ func TestReloadReadsEverything(t *testing.T) {
 	s.reload()
 	if got := shown(t, s, ca); got != "two" || others != 1 {
 		t.Errorf("the certificate is that of %s, and the other was called %d times", got, others)
+	}
+}
+
+// TestPipesAreReadOnce: a shell's <(...) is one, and is empty from then on.
+func TestPipesAreReadOnce(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	fmt.Fprintln(w, "sesame")
+	w.Close()
+	s := serve(t, Config{Child: sh(`exec cat`), Console: true, Auth: Auth{TokenFile: fmt.Sprintf("/dev/fd/%d", r.Fd())}})
+	s.reload()
+	s.log.await(t, "not a regular file", 1)
+	if resp, body := fetch(t, "GET", s.http(""), nil, "Authorization", "Bearer sesame"); resp.StatusCode != 200 {
+		t.Errorf("got %d %.100q", resp.StatusCode, body)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
 )
 
 // newTLSConfig returns the configuration of every listener. Each handshake uses
@@ -64,7 +63,7 @@ func (f TLS) load() (*tls.Config, error) {
 
 // readAs reads the file at path, which holds a what.
 func readAs(what, path string) ([]byte, error) {
-	content, err := os.ReadFile(path)
+	content, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read %s %s: %w", what, path, rootCause(err))
 	}
