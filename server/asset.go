@@ -2,11 +2,11 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
 	"net/http"
-	"path"
 	"slices"
 	"sync"
 	"time"
@@ -33,22 +33,11 @@ func zip(content []byte) []byte {
 	return zipped.Bytes()
 }
 
-// assetType returns the content type of the asset called name. It is said here
-// and not taken from the system, which may know others: a script of type
-// text/plain would not run. What is to be read, such as a license or TypeScript,
-// must be text: browsers would download other types, not show them.
+// assetType returns the content type of the asset called name. What is to be read,
+// such as a license or TypeScript, must be text: browsers would download other
+// types, not show them.
 func assetType(name string) string {
-	switch path.Ext(name) {
-	case ".html":
-		return "text/html; charset=utf-8"
-	case ".css":
-		return "text/css; charset=utf-8"
-	case ".js", ".mjs":
-		return "text/javascript; charset=utf-8"
-	case ".svg":
-		return "image/svg+xml"
-	}
-	return "text/plain; charset=utf-8"
+	return cmp.Or(contentType(name), "text/plain; charset=utf-8")
 }
 
 // write answers r, which reads, with the file.

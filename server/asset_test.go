@@ -70,8 +70,8 @@ func TestConsoleHasNoOtherFiles(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Child: sh(`exec cat`), Console: true})
 	for _, path := range []string{
-		"console/", "console/none.js", "console/console", "console/../client.js", "console/vendor/x", "console/index.html/", "console//index.html",
-		"vendor/", "vendor/none.mjs", "vendor/../console/index.html", "vendor/../static.go", "vendor/%2e%2e/console/index.html",
+		"console/", "console/none.js", "console/console", "console/vendor/x", "console/index.html/", "console//index.html",
+		"vendor/", "vendor/none.mjs", "vendor/%2e%2e/console/index.html",
 	} {
 		resp, body := get(t, s.http("/.wspipe/"+path))
 		if resp.StatusCode != 404 || !strings.Contains(body, "no such file") {

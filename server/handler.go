@@ -3,6 +3,8 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"path"
+	"slices"
 	"strings"
 )
 
@@ -64,6 +66,9 @@ func (s *Server) find(r *http.Request) route {
 	if lacksUpgrade(r) {
 		return route{serve: upgradeRemoved.serve}
 	}
+	if clean := cleanPath(r.URL); clean != "" && r.Method != http.MethodConnect {
+		return route{serve: redirectTo(clean)}
+	}
 	if serve := s.own(r); serve != nil {
 		return route{own: true, serve: serve}
 	}
@@ -84,6 +89,34 @@ func (s *Server) find(r *http.Request) route {
 		return route{serve: notFound("there is no such page")}
 	}
 	return route{serve: notFound("there is a WebSocket here and no page; start wspipe with --devconsole for one")}
+}
+
+// cleanPath returns the path of u, escaped, without "." and ".." elements, or ""
+// if it has none.
+func cleanPath(u *url.URL) string {
+	escaped := u.EscapedPath()
+	if !slices.ContainsFunc(strings.Split(escaped, "/"), func(part string) bool { return part == "." || part == ".." }) {
+		return ""
+	}
+	clean := path.Clean("/" + escaped)
+	if strings.HasSuffix(escaped, "/") && clean != "/" {
+		clean += "/"
+	}
+	return clean
+}
+
+// redirectTo redirects to another path, with the same query and method, as
+// http.ServeMux does to a clean path.
+func redirectTo(path string) handler {
+	return func(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
+		to := path
+		if r.URL.RawQuery != "" {
+			to += "?" + r.URL.RawQuery
+		}
+		w.Header().Set("Location", to)
+		w.WriteHeader(http.StatusTemporaryRedirect)
+		return nil
+	}
 }
 
 // own returns what answers a plain request for what every server has, or one with

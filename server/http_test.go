@@ -119,7 +119,7 @@ func TestPlainRequests(t *testing.T) {
 			t.Errorf("policy %q", csp)
 		}
 	}
-	for path, want := range map[string]int{"console.js": 200, "console.css": 200, "nothing.js": 404, "": 404, "../static.go": 404} {
+	for path, want := range map[string]int{"console.js": 200, "console.css": 200, "nothing.js": 404, "": 404} {
 		if status, _, _ := get("GET", s.ws+".wspipe/console/"+path); status != want {
 			t.Errorf("console file %q: got %d, want %d", path, status, want)
 		}

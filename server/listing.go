@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 )
 
@@ -18,7 +17,7 @@ const (
 // list returns the URL paths of the programs that find would find, in order, the
 // same file by each link to it. More tells that these may not be all of them.
 func (d *programDir) list() (names []string, more bool) {
-	root, err := os.OpenRoot(d.path)
+	root, err := openDirRoot(d.path)
 	if err != nil {
 		return nil, false
 	}
@@ -42,7 +41,7 @@ func (d *programDir) list() (names []string, more bool) {
 // listing is a listing that is being made.
 type listing struct {
 	dir      *programDir
-	root     *os.Root
+	root     *dirRoot
 	branches []branch // to be looked into
 	left     int      // how many entries may still be looked at
 	names    []string
@@ -57,7 +56,7 @@ type branch struct {
 
 // look adds what is in b.
 func (l *listing) look(b branch) {
-	dir, err := l.root.Open(filepath.FromSlash(b.name))
+	dir, err := l.root.open(b.name)
 	if err != nil {
 		return
 	}
@@ -84,7 +83,7 @@ func (l *listing) add(b branch, entry string) {
 		return
 	}
 	name := path.Join(b.name, entry)
-	info, err := l.root.Stat(filepath.FromSlash(name))
+	info, err := l.root.stat(name)
 	switch {
 	case err != nil:
 	case !info.IsDir():

@@ -62,7 +62,7 @@ const maxDepth = 32
 // find returns the program that u names: /a/b.sh/rest is the file a/b.sh, with
 // /rest for it to interpret. It returns nil if there is none.
 func (d *programDir) find(u *url.URL) *program {
-	root, err := os.OpenRoot(d.path)
+	root, err := openDirRoot(d.path)
 	if err != nil {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (d *programDir) find(u *url.URL) *program {
 		}
 		depth++
 		name = path.Join(name, part)
-		info, err := root.Stat(filepath.FromSlash(name))
+		info, err := root.stat(name)
 		if err != nil || !info.IsDir() && !d.isProgram(name, info) {
 			return nil
 		}

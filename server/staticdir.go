@@ -51,20 +51,20 @@ func (d *staticDir) find(u *url.URL) *staticFile {
 		}
 		parts = append(parts, name)
 	}
-	root, err := os.OpenRoot(d.path)
+	root, err := openDirRoot(d.path)
 	if err != nil {
 		return nil
 	}
 	defer root.Close()
 	file := &staticFile{dir: d, name: path.Join(parts...)}
 	isDir := strings.HasSuffix(u.Path, "/")
-	if info, err := root.Stat(filepath.FromSlash(path.Join(".", file.name))); err == nil && info.IsDir() {
+	if info, err := root.stat(path.Join(".", file.name)); err == nil && info.IsDir() {
 		file.name = path.Join(file.name, indexPage)
 		file.move = !isDir
 	} else if isDir {
 		return nil
 	}
-	info, err := root.Stat(filepath.FromSlash(file.name))
+	info, err := root.stat(file.name)
 	if err != nil || !info.Mode().IsRegular() || d.isSource(file.name) || d.isHidden(info) {
 		return nil
 	}
@@ -126,20 +126,33 @@ func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *visitor, _
 	if why := refuseWrite(w, r, "a file"); why != nil {
 		return why
 	}
+	// Pages of other origins can neither read a file as a script or an image, nor
+	// frame a page; --header-http may allow it.
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
+	w.Header().Set("Content-Security-Policy", "frame-ancestors 'self'")
 	if f.move {
 		to := url.URL{Path: "./" + path.Base(r.URL.Path) + "/", RawQuery: r.URL.RawQuery}
 		w.Header().Set("Location", to.String())
 		w.WriteHeader(http.StatusMovedPermanently)
 		return nil
 	}
-	file, err := os.OpenInRoot(f.dir.path, filepath.FromSlash(f.name))
+	root, err := openDirRoot(f.dir.path)
+	if err != nil {
+		return cannotRead(err)
+	}
+	defer root.Close()
+	file, err := root.open(f.name)
 	if err != nil {
 		return cannotRead(err)
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+	info, err := file.Stat() // another file may have taken its place
+	if err != nil || !info.Mode().IsRegular() || f.dir.isHidden(info) {
 		return cannotRead(err)
+	}
+	if kind := contentType(f.name); kind != "" {
+		w.Header().Set("Content-Type", kind)
 	}
 	http.ServeContent(w, r, path.Base(f.name), info.ModTime(), file)
 	return nil

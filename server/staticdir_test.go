@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,7 +28,8 @@ func TestStaticFiles(t *testing.T) {
 		"with space", "per%cent", "per%2ecent", "ha#sh", "que?ry", "a&b=c", "semi;colon", "plus+", "co:lon", "tilde~", "dots..in..it", "ends.", "Ümläut",
 		"日本", "new\nline", "tab\t", "'quote\"", "<b>", "sub/with space/deep er",
 	}
-	files := map[string]string{"index.html": "home", "page.html": "<p>", "x.css": "p{}", "x.js": "1", "x.svg": "<svg/>", "x.json": "{}", "empty": "", "none": "plain", "zero": "\x00\x01"}
+	files := map[string]string{"index.html": "home", "page.html": "<p>", "x.css": "p{}", "x.js": "1", "x.svg": "<svg/>", "x.json": "{}", "x.webmanifest": "{}", "X.MJS": "1",
+		"x.wasm": "\x00asm", "x.avif": "?", "x.woff2": "wOF2", "x.md": "# x", "empty": "", "none": "plain", "zero": "\x00\x01"}
 	for _, name := range names {
 		files[name] = "content of " + name
 	}
@@ -50,7 +52,8 @@ func TestStaticFiles(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"": "text/html; charset=utf-8", "page.html": "text/html; charset=utf-8", "x.css": "text/css; charset=utf-8", "x.js": "text/javascript; charset=utf-8",
-		"x.svg": "image/svg+xml", "x.json": "application/json", "none": "text/plain; charset=utf-8", "zero": "application/octet-stream",
+		"x.svg": "image/svg+xml", "x.json": "application/json", "x.webmanifest": "application/manifest+json", "X.MJS": "text/javascript; charset=utf-8",
+		"x.wasm": "application/wasm", "x.avif": "image/avif", "x.woff2": "font/woff2", "x.md": "text/markdown; charset=utf-8", "none": "text/plain; charset=utf-8", "zero": "application/octet-stream",
 	} {
 		if resp, _ := get(t, s.http(name)); resp.StatusCode != 200 || resp.Header.Get("Content-Type") != want {
 			t.Errorf("%s: got %d, type %q, want %q", name, resp.StatusCode, resp.Header.Get("Content-Type"), want)
@@ -129,11 +132,82 @@ func TestStaticDirectories(t *testing.T) {
 			t.Errorf("%s: got %d to %q, want %s", path, resp.StatusCode, resp.Header.Get("Location"), want)
 		}
 	}
-	for _, path := range []string{"//evil.example/..", "//evil.example/%2e%2e", "/%2f/evil.example", "//evil.example/../sub", `/\evil.example`} {
+	for _, path := range []string{"//evil.example/%2e%2e", "/%2f/evil.example", `/\evil.example`} {
 		c := connect(t, s)
 		c.send("GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 		if resp, _ := c.whole("GET"); resp.StatusCode != 404 || resp.Header.Get("Location") != "" {
 			t.Errorf("%s: got %d to %q, want 404", path, resp.StatusCode, resp.Header.Get("Location"))
+		}
+	}
+}
+
+// TestAbsoluteLinks: those that stay inside are followed, also if the directory is
+// itself given by a link.
+func TestAbsoluteLinks(t *testing.T) {
+	t.Parallel()
+	root := tree(t, map[string]string{
+		"www/f.txt": "inside", "www/sub/index.html": "sub", "secret.txt": canary, "www-evil/f.txt": canary, "alias": "-> www", "www/up": "-> ..", "www/torel.txt": "-> sub/../abs.txt",
+		"www/cgi/p": "#!/bin/sh\n# " + canary + "\n" + textHeader + "echo ran", "www/ws/e": "#!/bin/sh\necho ran",
+	})
+	for name, to := range map[string]string{"abs.txt": "www/f.txt", "dir": "www/sub", "aliased.txt": "alias/f.txt", "around.txt": "www/up/www/f.txt", "twice.txt": "www/abs.txt", "dots.txt": "www/sub/../f.txt",
+		"out.txt": "secret.txt", "prefix.txt": "www-evil/f.txt", "up.txt": "www/../secret.txt", "away": "www-evil", "source": "www/cgi/p", "loop": "www/loop",
+		"cgi/abs": "www/cgi/p", "cgi/out": "www/ws/e", "ws/abs": "www/ws/e", "ws/dir": "www/ws", "ws/out": "www/cgi/p"} {
+		link(t, root+"/"+to, root+"/www/"+name)
+	}
+	for _, dir := range []string{root + "/www", root + "/alias"} {
+		s := serve(t, Config{StaticDir: dir, CGIDir: dir + "/cgi", Dir: dir + "/ws"})
+		for path, want := range map[string]string{"abs.txt": "inside", "dir/": "sub", "dir/index.html": "sub", "aliased.txt": "inside", "torel.txt": "inside", "twice.txt": "inside", "dots.txt": "inside", "abs": "ran\n"} {
+			if resp, body := get(t, s.http(path)); resp.StatusCode != 200 || body != want {
+				t.Errorf("%s: got %d %q", path, resp.StatusCode, body)
+			}
+		}
+		for _, path := range []string{"out.txt", "prefix.txt", "up.txt", "up/www/f.txt", "around.txt", "away/f.txt", "source", "loop", "out", "cgi/abs"} {
+			if resp, body := get(t, s.http(path)); resp.StatusCode != 404 || strings.Contains(body, canary) {
+				t.Errorf("%s: got %d %q, want 404", path, resp.StatusCode, body)
+			}
+		}
+		dial(t, s.ws+"abs").Expect("ran")
+		dial(t, s.ws+"dir/abs").Expect("ran")
+		if resp, _ := refused(t, s.ws+"out", nil); resp.StatusCode != 404 {
+			t.Errorf("a link out of --dir: got %d, want 404", resp.StatusCode)
+		}
+		if names, _ := s.dir.list(); !slices.Equal(names, []string{"/abs", "/e"}) {
+			t.Errorf("the list is %q", names)
+		}
+	}
+}
+
+// TestDotsAreRedirected to the clean path, as net/http does.
+func TestDotsAreRedirected(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{StaticDir: tree(t, map[string]string{"f": "file", "sub/g": "g"}), CGIDir: tree(t, map[string]string{"run": "#!"})})
+	for target, want := range map[string]string{
+		"/sub/../f": "/f", "/sub/./g?a=%41&b=/../": "/sub/g?a=%41&b=/../", "/..": "/", "/../../f": "/f", "/sub/..": "/", "/sub/.": "/sub", "/sub/x/../": "/sub/", "//evil.example/../f": "/f",
+		"/..//evil.example/f": "/evil.example/f", `/x/../\evil.example`: "/%5Cevil.example", "/a%2fb/../%66%25": "/%66%25", "/run/../f": "/f", "/.wspipe/../f": "/f",
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			if resp, _ := ask(t, s.sockets.serving[0].Addr(), plain(method, target, "Host: localhost")); resp.StatusCode != 307 || resp.Header.Get("Location") != want {
+				t.Errorf("%s %s: got %d to %q, want %s", method, target, resp.StatusCode, resp.Header.Get("Location"), want)
+			}
+		}
+	}
+}
+
+// TestHeadersOfStaticFiles keep pages of other origins from reading and framing them,
+// unless the user says otherwise.
+func TestHeadersOfStaticFiles(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"index.html": "<p>", "sub/index.html": "<p>"})
+	ours := Config{StaticDir: dir}
+	theirs := ours
+	theirs.HeadersHTTP = []Header{{"Cross-Origin-Resource-Policy", "cross-origin"}, {"Content-Security-Policy", "default-src 'self'"}}
+	for policy, cfg := range map[string]Config{"same-origin; frame-ancestors 'self'": ours, "cross-origin; default-src 'self'": theirs} {
+		for _, path := range []string{"", "sub"} {
+			resp, _ := get(t, serve(t, cfg).http(path))
+			h := resp.Header
+			if got := h.Get("Cross-Origin-Resource-Policy") + "; " + h.Get("Content-Security-Policy"); got != policy || len(h.Values("Content-Security-Policy")) != 1 || h.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("/%s: %d %v", path, resp.StatusCode, h)
+			}
 		}
 	}
 }
@@ -237,6 +311,7 @@ func TestAFileThatBecomesAnother(t *testing.T) {
 		"removed":     func() error { return nil },
 		"a directory": func() error { return os.Mkdir(path, 0o700) },
 		"a link out":  func() error { return os.Symlink(outside+"/secret.txt", path) },
+		"a FIFO":      func() error { return syscall.Mkfifo(path, 0o600) },
 	} {
 		if err := os.WriteFile(path, []byte("plain"), 0o600); err != nil {
 			t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"wspipe/cmd/wspipetest"
 )
 
 // cgiSite serves a page and a CGI program that notes each path that it runs for.
@@ -22,6 +24,8 @@ func cgiSite(t *testing.T, page string, flags ...string) (s *site, ran func() []
 	runs := filepath.Join(dir, "runs")
 	writeFiles(t, dir, map[string]string{
 		"static/index.html": page,
+		"static/frame.html": "<!doctype html><img src=framed.png>",
+		"static/data.js":    "secret = 1",
 		"cgi/run":           "#!/bin/sh\necho \"$PATH_INFO\" >>" + runs + "\nprintf 'Content-Type: text/html\\n\\n<title>ran</title>'\n",
 	})
 	s = startSite(t, nil, append([]string{"--staticdir=" + dir + "/static", "--cgidir=" + dir + "/cgi"}, flags...)...)
@@ -115,5 +119,37 @@ func TestOurPageRunsCGI(t *testing.T) {
 			p.Do(chromedp.Click(chromedp.ID("send")))
 			s.AwaitStderr("path=/run/form status=200")
 		})
+	}
+}
+
+// TestStaticFilesAreOurPages: pages of other origins can neither read nor frame
+// them.
+func TestStaticFilesAreOurPages(t *testing.T) {
+	t.Parallel()
+	s, _ := cgiSite(t, "<!doctype html><title>ours</title>", "--host=us.example")
+	// The frame is complete, or refused, when it has loaded.
+	use := func(p *wspipetest.Page, base string) (script string) {
+		return wspipetest.Eval[string](p, fmt.Sprintf(`new Promise((done) => {
+			const script = document.createElement("script"), frame = document.createElement("iframe");
+			const next = (what) => () => { frame.onload = () => done(what); document.body.append(frame); };
+			script.onload = next("read");
+			script.onerror = next("refused");
+			script.src = %q + "data.js";
+			frame.src = %[1]q + "frame.html";
+			document.body.append(script);
+		})`, base))
+	}
+	for _, name := range []string{"us.example", "localhost"} {
+		base := "http://" + strings.Replace(s.host, "127.0.0.1", name, 1) + "/"
+		if got := use(newPage(t, elsewhere(t)), base); got != "refused" {
+			t.Errorf("a page of elsewhere, to %s: the script was %s", name, got)
+		}
+		if got := use(newPage(t, base), base); got != "read" {
+			t.Errorf("our own page at %s: the script was %s", name, got)
+		}
+		s.AwaitStderr("path=/framed.png")
+	}
+	if n := strings.Count(s.Stderr(), "path=/framed.png"); n != 2 {
+		t.Errorf("framed %d times, want only by our own pages", n)
 	}
 }
