@@ -203,7 +203,8 @@ func (a *authenticator) refuse(ctx context.Context, c credentials) *refusal {
 }
 
 // eachLine calls use for each line of the file at path that is neither blank
-// nor a comment, without the white space around it. Its error names the line,
+// nor a comment, without the white space around it, and without a byte order mark
+// in front of the first. Its error names the line,
 // not what the line holds, and use must not tell that either.
 func eachLine(path string, use func(line string) error) error {
 	text, err := readFile(path)
@@ -211,7 +212,7 @@ func eachLine(path string, use func(line string) error) error {
 		return fmt.Errorf("read %s: %w", path, rootCause(err))
 	}
 	number := 0
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
 		number++
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {

@@ -313,3 +313,17 @@ func TestOnlyCredentialsAreTaken(t *testing.T) {
 		})
 	}
 }
+
+// TestByteOrderMark: Windows' editors put one in front of the first line.
+func TestByteOrderMark(t *testing.T) {
+	t.Parallel()
+	for field, auth := range map[string]Auth{
+		"Authorization: Bearer second":              {TokenFile: secretFile(t, "tokens", "\ufeffsecond\r\n")},
+		authorization(fileUser, filePassword):       {HtpasswdFile: secretFile(t, "users", "\ufeff"+htpasswdLine(t, fileUser, filePassword, bcrypt.MinCost))},
+		authorization(fileUser, filePassword) + " ": {HtpasswdFile: secretFile(t, "users", "\ufeff# ours\r\n"+htpasswdLine(t, fileUser, filePassword, bcrypt.MinCost))},
+	} {
+		if resp, body, _ := newGate(t, Config{Auth: auth}, true, nil).ask(t, "/", field); resp.StatusCode != 200 {
+			t.Errorf("%s: got %d %q", field, resp.StatusCode, body)
+		}
+	}
+}
