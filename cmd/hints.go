@@ -38,28 +38,48 @@ func cannotRun(name string, err error) error {
 		return fmt.Errorf("cannot run %s: %w", shellWords(name), err)
 	}
 	said := fmt.Errorf("cannot run %s: %s", shellWords(name), failure.Reason)
-	if missing, ok := errors.AsType[*fs.PathError](err); ok && missing.Path != name {
-		return badInterpreter(fmt.Errorf("%w: there is no %s", said, shellWords(missing.Path)), name, missing.Path)
+	if missing, ok := errors.AsType[*process.InterpreterError](err); ok {
+		said = fmt.Errorf("%w: there is no %s", said, shellWords(missing.Path))
 	}
-	info, statErr := os.Stat(name)
-	isFile := statErr == nil && info.Mode().IsRegular()
+	if remedy := startHint(err); remedy != "" {
+		return hint(said, remedy)
+	}
 	switch {
-	case !errors.Is(err, fs.ErrPermission) && isFile:
+	case isFile(name):
 		return hint(said, "did you mean "+shellWords("."+string(filepath.Separator)+name)+"?")
-	case isFile:
-		return hint(said, "chmod +x "+shellWords(name))
 	case strings.Contains(name, " "):
 		return quotedCommand(said, name)
 	}
 	return said
 }
 
-// badInterpreter adds to err what is to be done about the script called name.
-func badInterpreter(err error, name, interpreter string) error {
-	if strings.HasSuffix(interpreter, "\r") {
-		return hint(err, `its lines end as on Windows; this repairs it: sed -i 's/\r$//' `+shellWords(name))
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// startHint returns what to do about a program that cannot be started, which err, a
+// *process.StartError, names, or "".
+func startHint(err error) string {
+	failure, ok := errors.AsType[*process.StartError](err)
+	if !ok {
+		return ""
 	}
-	return hint(err, "install it, or correct the script's first line")
+	file := shellWords(failure.Path)
+	missing, lacksInterpreter := errors.AsType[*process.InterpreterError](err)
+	switch {
+	case lacksInterpreter && strings.HasSuffix(missing.Path, "\r"):
+		return `its lines end as on Windows; this repairs it: sed -i 's/\r$//' ` + file
+	case lacksInterpreter:
+		return "install it, or correct the script's first line"
+	case errors.Is(err, process.ErrByteOrderMark):
+		return `save it as UTF-8 without a byte order mark; this removes one: sed -i '1s/^\xEF\xBB\xBF//' ` + file
+	case errors.Is(err, syscall.ENOEXEC):
+		return "a script names its interpreter in its first line, such as #!/bin/sh"
+	case errors.Is(err, fs.ErrPermission) && isFile(failure.Path):
+		return "chmod +x " + file
+	}
+	return ""
 }
 
 // quotedCommand adds to err how to write a command line that was given as one word.

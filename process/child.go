@@ -125,6 +125,9 @@ const cannotSwitch = "not permitted to switch user"
 // startError tells why the child, which had its files, has not been started.
 func startError(spec Spec, err error) error {
 	e := &StartError{Path: spec.Path, Reason: reason(spec.Path, err), Err: cause(err)}
+	if script, ok := errors.AsType[*StartError](scriptError(spec.Path, spec.Path)); ok && (errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOEXEC)) {
+		e = script
+	}
 	if spec.Dir != "" {
 		if info, statErr := os.Stat(spec.Dir); statErr != nil {
 			e.Reason, e.Err = "no such working directory", statErr

@@ -1,13 +1,11 @@
 package process
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 )
 
@@ -33,22 +31,19 @@ func (e *StartError) Unwrap() error { return e.Err }
 // Resolve finds the file of the program called name the way a shell would: a
 // name with a slash is a path, another is looked up in PATH. It fails with a
 // *StartError if there is nothing to run, also if the program is a script
-// whose interpreter is missing.
+// without an interpreter.
 func Resolve(name string) (path string, err error) {
 	path, err = exec.LookPath(name)
 	if err != nil {
 		return "", &StartError{Path: name, Reason: reason(name, err), Err: cause(err)}
 	}
-	if interpreter, ok := missingInterpreter(path); ok {
-		return "", &StartError{Path: name, Reason: badInterpreter, Err: &fs.PathError{Op: "open", Path: interpreter, Err: fs.ErrNotExist}}
+	if err := scriptError(name, path); err != nil {
+		return "", err
 	}
 	return path, nil
 }
 
-const (
-	badInterpreter = "bad interpreter"
-	noSuchFile     = "no such file"
-)
+const noSuchFile = "no such file"
 
 // cause strips what the operation was from a start error: StartError says that.
 func cause(err error) error {
@@ -80,7 +75,7 @@ func reason(path string, err error) string {
 	case errors.Is(err, syscall.EISDIR):
 		return "is a directory"
 	case errors.Is(err, syscall.ENOEXEC):
-		return "neither a program of this machine nor a script that starts with #!"
+		return noInterpreter
 	case errors.Is(err, syscall.ETXTBSY):
 		return "is being written to"
 	case errors.Is(err, syscall.E2BIG):
@@ -106,29 +101,6 @@ func deniedReason(path string) string {
 		return "not executable"
 	}
 	return "permission denied"
-}
-
-// missingInterpreter returns the interpreter that the script at path names in
-// its first line, if there is no such file. See execve(2), "Interpreter scripts".
-func missingInterpreter(path string) (interpreter string, missing bool) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", false
-	}
-	defer f.Close()
-	line, _ := bufio.NewReaderSize(f, 256).ReadSlice('\n') // the kernel reads 256 bytes too
-	rest, ok := strings.CutPrefix(string(line), "#!")
-	if !ok {
-		return "", false
-	}
-	// Only these end the name: a script saved with Windows line ends asks for
-	// "/bin/sh\r".
-	fields := strings.FieldsFunc(rest, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' })
-	if len(fields) == 0 {
-		return "", false
-	}
-	_, err = os.Stat(fields[0])
-	return fields[0], errors.Is(err, fs.ErrNotExist)
 }
 
 // Executable reports whether the file at path is a program that we may start,

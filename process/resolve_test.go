@@ -31,6 +31,9 @@ func TestResolve(t *testing.T) {
 	program(t, other, "space", "#! \t/bin/sh -e\n")
 	program(t, other, "option", "#!/bin/sh -e\r\n") // runs, as the kernel sees it
 	program(t, other, "binary", "\x7fELF")
+	if err := syscall.Mkfifo(filepath.Join(other, "fifo"), 0o755); err != nil { // which is not waited for
+		t.Fatal(err)
+	}
 	t.Setenv("PATH", "/no/such/dir:"+dir+":"+other)
 	t.Chdir(other)
 	for name, want := range map[string]string{
@@ -42,6 +45,7 @@ func TestResolve(t *testing.T) {
 		"./space":                              "./space",
 		"./option":                             "./option",
 		"./binary":                             "./binary",
+		"./fifo":                               "./fifo",
 		"/bin/sh":                              "/bin/sh",
 	} {
 		if got, err := Resolve(name); err != nil || got != want {
@@ -56,6 +60,10 @@ func TestResolveErrors(t *testing.T) {
 	program(t, dir, "gone", "#!/no/such/interpreter -x\n")
 	program(t, dir, "windows", "#!/bin/sh\r\necho hi\r\n")
 	program(t, dir, "unended", "#!/bin/sh\r")
+	program(t, dir, "bom", "\ufeff#!/bin/sh\n")
+	program(t, dir, "utf16", "\xff\xfe#\x00!\x00")
+	program(t, dir, "bare", "echo gr\xfc\xdfe\n")
+	program(t, dir, "empty", "")
 	if err := os.WriteFile(filepath.Join(dir, "data"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +85,10 @@ func TestResolveErrors(t *testing.T) {
 		{"./gone", "bad interpreter", fs.ErrNotExist},
 		{"./windows", "bad interpreter", fs.ErrNotExist},
 		{"./unended", "bad interpreter", fs.ErrNotExist},
+		{"./bom", "starts with a byte order mark instead of #!", ErrByteOrderMark},
+		{"./utf16", "starts with a byte order mark instead of #!", ErrByteOrderMark},
+		{"./bare", "neither a program of this machine nor a script that starts with #!", syscall.ENOEXEC},
+		{"./empty", "neither a program of this machine nor a script that starts with #!", syscall.ENOEXEC},
 		{"", "not found in PATH", exec.ErrNotFound},
 	} {
 		path, err := Resolve(tt.name)
@@ -99,14 +111,18 @@ func TestResolveNamesInterpreter(t *testing.T) {
 		"#!/no/such/interpreter -x\n": "/no/such/interpreter",
 		"#!/bin/sh\r\n":               "/bin/sh\r",
 	} {
-		_, err := Resolve(program(t, dir, "script", content))
-		if e, ok := errors.AsType[*fs.PathError](err); !ok || e.Path != want {
-			t.Errorf("%q: %v, want a *fs.PathError of %q", content, err, want)
+		path := program(t, dir, "script", content)
+		_, resolved := Resolve(path)
+		_, started := Start(Spec{Path: path})
+		for _, err := range []error{resolved, started} {
+			if e, ok := errors.AsType[*InterpreterError](err); !ok || e.Path != want {
+				t.Errorf("%q: %v, want an *InterpreterError of %q", content, err, want)
+			}
 		}
 	}
 	_, err := Resolve(filepath.Join(dir, "none"))
-	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		t.Errorf("%v holds a *fs.PathError, but no interpreter is missing", err)
+	if _, ok := errors.AsType[*InterpreterError](err); ok {
+		t.Errorf("%v holds an *InterpreterError, but no interpreter is missing", err)
 	}
 	if n := strings.Count(err.Error(), "no such file"); n != 2 { // as reason and as cause
 		t.Errorf("%v tells the cause %d times", err, n)

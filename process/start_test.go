@@ -136,6 +136,7 @@ func TestStartErrors(t *testing.T) {
 		{"interpreter missing", Spec{Path: writeFile(t, "#!/no/such/interpreter -x\n", 0o755)}, "bad interpreter"},
 		{"Windows line ends", Spec{Path: writeFile(t, "#!/bin/sh\r\necho hi\r\n", 0o755)}, "bad interpreter"},
 		{"no first line", Spec{Path: writeFile(t, "echo hi\n", 0o755)}, "neither a program of this machine nor a script that starts with #!"},
+		{"byte order mark", Spec{Path: writeFile(t, "\ufeff#!/bin/sh\n", 0o755)}, "starts with a byte order mark instead of #!"},
 		{"no working directory", Spec{Path: "/bin/sh", Dir: filepath.Join(dir, "none")}, "no such working directory"},
 		{"working directory a file", Spec{Path: "/bin/sh", Dir: "/etc/passwd"}, "no such working directory"},
 		{"being written", Spec{Path: beingWritten(t)}, "is being written to"},

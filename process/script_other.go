@@ -1,0 +1,9 @@
+//go:build !linux
+
+package process
+
+import "os"
+
+// isRegistered reports whether the system may execute a text file that does not
+// start with #!. On Windows its name decides.
+func isRegistered(path, head string) bool { return os.PathSeparator == '\\' }
