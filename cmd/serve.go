@@ -34,6 +34,7 @@ func (p *program) serve(ctx context.Context, cfg server.Config, words []string, 
 	ctx, reload, stop := handleSignals(ctx, p.interrupted)
 	defer stop()
 	cfg.Reload = reload
+	cfg.StartHint = startHint
 	cfg.Log = newLog(p.stderr, p.opts.logFormat, p.opts.logLevel)
 	p.stderr.TellLost(p.lostRecords)
 	srv, err := server.Listen(cfg)

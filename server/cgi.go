@@ -96,7 +96,7 @@ func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, v *visitor, p 
 	}
 	child, err := process.Start(spec)
 	if err != nil {
-		log.Error("cannot start", "error", err)
+		s.logStartFailure(log, err)
 		return nil, &refusal{status: http.StatusInternalServerError, why: "cannot start: " + startReason(err)}
 	}
 	return &cgiRun{server: s, child: child, log: log, w: w, r: r, body: body, answered: make(chan struct{})}, nil

@@ -117,6 +117,10 @@ type Config struct {
 	// again. Nil never does.
 	Reload <-chan struct{}
 
+	// StartHint says what to do about a program that cannot be started, for the log,
+	// or "". Its argument is a *process.StartError. Nil says nothing.
+	StartHint func(err error) string
+
 	// Software is the SERVER_SOFTWARE of the child's environment.
 	Software string
 	// Log gets the access log and the children's stderr. Nil discards it.

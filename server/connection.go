@@ -116,9 +116,19 @@ func startReason(err error) string {
 	return "system error"
 }
 
+// logStartFailure logs why process.Start has failed, and what to do about it.
+func (s *Server) logStartFailure(log *slog.Logger, err error) {
+	if s.cfg.StartHint != nil {
+		if hint := s.cfg.StartHint(err); hint != "" {
+			log = log.With("hint", hint)
+		}
+	}
+	log.Error("cannot start", "error", err)
+}
+
 // refuse tells the client that there is no child.
 func (c *connection) refuse(err error) {
-	c.log.Error("cannot start", "error", err)
+	c.server.logStartFailure(c.log, err)
 	c.leave()
 	bridge.Refuse(c.ws, startReason(err))
 	<-c.wire.Closed()

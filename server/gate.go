@@ -43,7 +43,7 @@ func (s *Server) rehearse(r *http.Request, rt route, v *visitor) *refusal {
 	case why != nil:
 		return why
 	case rt.program == nil:
-		return noWebSocket
+		return rt.serve(nil, r, v, nil) // which only says why there is none
 	case s.hasOnly():
 		return onlyOne
 	}

@@ -1,11 +1,14 @@
 package server
 
 import (
+	"io/fs"
 	"net/http"
 	"net/url"
 	"path"
 	"slices"
 	"strings"
+
+	"wspipe/process"
 )
 
 // ServeHTTP is where every request comes in.
@@ -61,7 +64,7 @@ func (s *Server) find(r *http.Request) route {
 		if p := s.endpoint(r.URL); p != nil {
 			return route{upgrade: true, program: p, serve: s.webSocket(p)}
 		}
-		return route{upgrade: true, serve: noWebSocket.serve}
+		return route{upgrade: true, serve: s.explainScript(s.dir, noWebSocket.serve)}
 	}
 	if lacksUpgrade(r) {
 		return route{serve: upgradeRemoved.serve}
@@ -83,13 +86,33 @@ func (s *Server) find(r *http.Request) route {
 		}
 	}
 	switch {
+	case strings.HasPrefix(r.URL.Path, ownPrefix) && s.cfg.Console:
+		return route{own: true, serve: serveConsole}
 	case s.cfg.Console:
-		return route{own: strings.HasPrefix(r.URL.Path, ownPrefix), serve: serveConsole}
+		return route{serve: s.explainScript(s.cgi, serveConsole)}
 	case s.files != nil || s.cgi != nil:
-		return route{serve: notFound("there is no such page")}
+		return route{serve: s.explainScript(s.cgi, notFound("there is no such page"))}
 	}
 	return route{serve: notFound("there is a WebSocket here and no page; start wspipe with --devconsole for one")}
 }
+
+// explainScript returns what serves as next does, except where dir, which may be
+// nil, has a script that lacks the permission to be executed: then it says so.
+func (s *Server) explainScript(dir *programDir, next handler) handler {
+	if dir == nil {
+		return next
+	}
+	return func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal {
+		name := dir.script(r.URL)
+		if name == "" {
+			return next(w, r, v, leave)
+		}
+		s.logStartFailure(s.log, &process.StartError{Path: dir.file(name), Reason: notExecutable, Err: fs.ErrPermission})
+		return &refusal{status: http.StatusNotFound, why: "the script /" + name + " is " + notExecutable}
+	}
+}
+
+const notExecutable = "not executable"
 
 // cleanPath returns the path of u, escaped, without "." and ".." elements, or ""
 // if it has none.

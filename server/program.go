@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -62,12 +63,22 @@ const maxDepth = 32
 // find returns the program that u names: /a/b.sh/rest is the file a/b.sh, with
 // /rest for it to interpret. It returns nil if there is none.
 func (d *programDir) find(u *url.URL) *program {
+	if name, rest := d.lookUp(u); name != "" && process.Executable(d.file(name)) {
+		if info, ok := pathInfo(rest); ok {
+			return &program{path: d.file(name), name: "/" + name, info: info}
+		}
+	}
+	return nil
+}
+
+// lookUp returns the name of the regular file that u leads to, and the elements of
+// the escaped path behind it. The name is empty if there is none.
+func (d *programDir) lookUp(u *url.URL) (name string, rest []string) {
 	root, err := openDirRoot(d.path)
 	if err != nil {
-		return nil
+		return "", nil
 	}
 	defer root.Close()
-	name := ""
 	parts := strings.Split(u.EscapedPath(), "/")
 	for i, depth := 0, 0; i < len(parts) && depth < maxDepth; i++ {
 		if parts[i] == "" { // as nginx, we take several slashes for one
@@ -75,23 +86,43 @@ func (d *programDir) find(u *url.URL) *program {
 		}
 		part, ok := fileName(parts[i])
 		if !ok {
-			return nil
+			return "", nil
 		}
 		depth++
 		name = path.Join(name, part)
 		info, err := root.stat(name)
-		if err != nil || !info.IsDir() && !d.isProgram(name, info) {
-			return nil
-		}
-		if !info.IsDir() {
-			rest, ok := pathInfo(parts[i+1:])
-			if !ok {
-				return nil
-			}
-			return &program{path: d.file(name), name: "/" + name, info: rest}
+		switch {
+		case err != nil, !info.IsDir() && !info.Mode().IsRegular():
+			return "", nil
+		case !info.IsDir():
+			return name, parts[i+1:]
 		}
 	}
-	return nil
+	return "", nil
+}
+
+// script returns the name of the script that u leads to and that may not be
+// executed, or "". Other files that are no programs are nobody's business.
+func (d *programDir) script(u *url.URL) (name string) {
+	name, _ = d.lookUp(u)
+	if name == "" || process.Executable(d.file(name)) {
+		return ""
+	}
+	root, err := openDirRoot(d.path)
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	f, err := root.open(name)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	start := make([]byte, len("#!"))
+	if _, err := io.ReadFull(f, start); err != nil || string(start) != "#!" {
+		return ""
+	}
+	return name
 }
 
 // file returns the path of the file called name.

@@ -122,6 +122,34 @@ func TestProgramsThatCannotStart(t *testing.T) {
 	dial(t, s.ws+"fine").ExpectEnd(1000, "exit 0")
 }
 
+// TestScriptsWithoutPermission: it is said that they are there, not what other
+// files are. The console is told so, too.
+func TestScriptsWithoutPermission(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"sub/script.sh": "#!/bin/sh\n", "data.txt": "# data"})
+	if err := os.Chmod(dir+"/sub/script.sh", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const script, none = "the script /sub/script.sh is not executable", "there is no"
+	s := serve(t, Config{Dir: dir, CGIDir: dir})
+	console := serve(t, Config{Dir: dir, CGIDir: dir, Console: true})
+	for path, want := range map[string]string{"sub/script.sh": script, "sub//script.sh/info": script, "data.txt": none, "sub": none, "none": none} {
+		if resp, body := refused(t, s.ws+path, nil); resp.StatusCode != 404 || !strings.Contains(body, want) {
+			t.Errorf("a WebSocket at /%s: got %d %q", path, resp.StatusCode, body)
+		}
+		if resp, body := get(t, s.http(path)); resp.StatusCode != 404 || !strings.Contains(body, want) {
+			t.Errorf("/%s: got %d %q", path, resp.StatusCode, body)
+		}
+		if _, body := get(t, console.http("/.wspipe/handshake?path=/"+path)); !strings.Contains(body, want) {
+			t.Errorf("/%s: the console is told %s", path, body)
+		}
+		if resp, body := get(t, console.http(path)); (want == script) != (resp.StatusCode == 404) {
+			t.Errorf("/%s with a console: got %d %.100q", path, resp.StatusCode, body)
+		}
+	}
+	s.log.await(t, dir+"/sub/script.sh", 4)
+}
+
 // TestAProgramThatVanishes after it has been found.
 func TestAProgramThatVanishes(t *testing.T) {
 	t.Parallel()
