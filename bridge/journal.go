@@ -14,6 +14,9 @@ import (
 type journal struct {
 	max   int           // bytes that may be held before the child must wait
 	pause time.Duration // see ackPause
+	// behind is how many of them may not have been sent to the client that is there,
+	// before the child must wait.
+	behind int
 
 	mu        sync.Mutex
 	change    sync.Cond // on mu: there is more, or room, or another reader, or an end
@@ -58,7 +61,7 @@ func (e *entry) typ() websocket.MessageType {
 }
 
 func newJournal(max int) *journal {
-	j := &journal{max: max, pause: ackPause}
+	j := &journal{max: max, behind: max / 4, pause: ackPause}
 	j.change.L = &j.mu
 	return j
 }

@@ -31,7 +31,7 @@ const markedBytes = 4 << 10
 // The client's program may not have read yet what its host, or a proxy, has
 // acknowledged: so a quarter of the room is for that, a half for what is in
 // flight, and the rest for what is not sent.
-func (r *reader) lags() bool { return r != nil && r.behind > r.journal.max/4 }
+func (r *reader) lags() bool { return r != nil && r.behind > r.journal.behind }
 
 // chokes reports whether so much is in flight that no more should be: with another
 // batch it would be more than half.

@@ -55,6 +55,9 @@ func (p *peer) init(ws *websocket.Conn, wire *Wire, child Child, stdin *Outflow,
 	p.in.total.touch()
 	p.outlet.total.touch()
 	wire.onIdle = p.in.handOn
+	if opt.Terminal {
+		wire.boundUnsent()
+	}
 	ws.SetReadLimit(-1) // inbound has the limit, and its own words for it
 }
 

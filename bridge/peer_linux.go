@@ -14,6 +14,16 @@ func unsent(conn net.Conn) (n int) {
 	return n
 }
 
+// limitUnsent makes the kernel take more only while it has not yet sent less than n
+// bytes, and reports whether it can (TCP_NOTSENT_LOWAT). Unlike a small send buffer
+// that leaves room for all that a long way can carry.
+func limitUnsent(conn net.Conn, n int) (ok bool) {
+	control(conn, func(fd uintptr) {
+		ok = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n) == nil
+	})
+	return ok
+}
+
 // sendBufferPart is how many send buffers of a client that may come back hold as
 // much as is held for it. Unsent tells what is in there, so it need not be small;
 // the kernel doubles it (socket(7), SO_SNDBUF).

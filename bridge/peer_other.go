@@ -16,5 +16,6 @@ import (
 const sendBufferPart = 32
 
 func unsent(net.Conn) int                   { return 0 }
+func limitUnsent(net.Conn, int) bool        { return false }
 func hostGone(net.Conn, time.Duration) bool { return false }
 func hungUp(uintptr) bool                   { return false }

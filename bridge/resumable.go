@@ -65,6 +65,9 @@ func NewResumable(child Child, opt ResumeOptions) *Resumable {
 			o.hurry = r.journal.full
 		}
 	}
+	if opt.Terminal {
+		r.journal.behind = min(r.journal.behind, maxUnsent)
+	}
 	if opt.NoStdin {
 		endInput(r.stdin, opt.Terminal, true)
 	}

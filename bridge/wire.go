@@ -172,6 +172,14 @@ func (w *Wire) boundSendBuffer(n int) {
 	}
 }
 
+// boundUnsent bounds what the kernel keeps for the peer, beside what is on the way
+// to it: what has been written when a key stops a flood still arrives.
+func (w *Wire) boundUnsent() {
+	if !limitUnsent(w.Conn, maxUnsent) {
+		w.boundSendBuffer(2 * maxUnsent)
+	}
+}
+
 // ReadOn makes a write that fails no reason to close the connection: what has come
 // before is still read, and then reading ends. It comes before the first write.
 func (w *Wire) ReadOn() { w.Out.onFail = nil }
