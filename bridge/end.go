@@ -22,10 +22,11 @@ type End struct {
 type endedBy int
 
 const (
-	byUs      endedBy = iota // the peer is to get a close frame
-	byClient                 // it has sent one, and the library has answered it
-	byLoss                   // the peer is gone without one
-	bySilence                // the peer is to get one, but hardly answers
+	byUs        endedBy = iota // the peer is to get a close frame
+	byClient                   // it has sent one, and the library has answered it
+	byLoss                     // the peer is gone without one
+	bySilence                  // the peer is to get one, but hardly answers
+	byViolation                // the client has broken the protocol: it gets one, and nothing is read any more
 )
 
 // The ends that we cause. Each close code and reason that a client can see
@@ -35,12 +36,15 @@ var (
 	endRuntime  = End{Code: 4001, Reason: "max runtime"}
 	endIdle     = End{Code: 4002, Reason: "idle timeout"}
 	endNotUTF8  = End{Code: websocket.StatusInvalidFramePayloadData, Reason: "text is not UTF-8"}
-	endProtocol = End{Code: websocket.StatusProtocolError, Reason: "protocol error"}
-	endSilent   = End{Code: websocket.StatusPolicyViolation, Reason: "no answer to pings", by: bySilence}
-	endTaken    = End{Code: 4010, Reason: "attached elsewhere"}
-	endNoMore   = End{Code: 4011, Reason: "history lost"}
-	endControl  = End{Code: websocket.StatusMessageTooBig, Reason: fmt.Sprintf("control message over %d bytes", maxControl)}
-	endLost     = End{Code: websocket.StatusAbnormalClosure, Reason: "connection lost", by: byLoss}
+	endProtocol = End{Code: websocket.StatusProtocolError, Reason: "protocol error", by: byViolation}
+	// endBadReason is a violation within a close frame.
+	endBadReason = End{Code: websocket.StatusInvalidFramePayloadData, Reason: "close reason is not UTF-8", by: byViolation}
+
+	endSilent  = End{Code: websocket.StatusPolicyViolation, Reason: "no answer to pings", by: bySilence}
+	endTaken   = End{Code: 4010, Reason: "attached elsewhere"}
+	endNoMore  = End{Code: 4011, Reason: "history lost"}
+	endControl = End{Code: websocket.StatusMessageTooBig, Reason: fmt.Sprintf("control message over %d bytes", maxControl)}
+	endLost    = End{Code: websocket.StatusAbnormalClosure, Reason: "connection lost", by: byLoss}
 )
 
 // endSlow tells a viewer that more waits for it than may.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 )
@@ -54,7 +55,7 @@ func (p *peer) init(ws *websocket.Conn, wire *Wire, child Child, stdin *Outflow,
 	}
 	p.in.total.touch()
 	p.outlet.total.touch()
-	wire.onIdle = p.in.handOn
+	wire.onIdle, wire.serves = p.in.handOn, true
 	if opt.Terminal {
 		wire.boundUnsent()
 	}
@@ -117,6 +118,8 @@ func (p *peer) endOf(err error) End {
 		return endTooBig(p.opt.MaxMessage)
 	case errors.Is(err, errControlTooBig):
 		return endControl
+	case byPeer && !utf8.ValidString(closed.Reason):
+		return endBadReason
 	case byPeer:
 		p.wire.peerDone()
 		return End{Code: closed.Code, Reason: closed.Reason, by: byClient}
@@ -160,6 +163,10 @@ func (p *peer) closeConn() {
 		p.in.ended.Store(true)
 		// Whoever answers no ping will not answer a close frame either.
 		defer time.AfterFunc(silencePatience, p.wire.Abort).Stop()
+		p.ws.Close(p.end.Code, p.end.Reason)
+	case byViolation:
+		p.in.ended.Store(true)
+		p.wire.stopReading() // Close need not wait for an answer, which could not be found
 		p.ws.Close(p.end.Code, p.end.Reason)
 	case byClient:
 		p.ws.CloseNow()

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // Wire is the network connection below a WebSocket. It keeps the WebSocket
@@ -19,6 +21,8 @@ type Wire struct {
 	net.Conn
 	// Out is the way of every byte to the peer.
 	Out *Outflow
+
+	serves bool // what is written are a server's frames
 
 	raw    *rawReader   // nil if reads cannot be tried without waiting, as with TLS
 	onIdle func()       // called whenever all that the peer has sent has been read
@@ -38,6 +42,7 @@ type Wire struct {
 	closing bool
 	lost    atomic.Bool   // reading ended, and it was not Close that ended it
 	done    atomic.Bool   // the peer sends nothing more
+	broken  atomic.Bool   // stopReading was called
 	closed  chan struct{} // the connection is closed
 }
 
@@ -63,6 +68,9 @@ var ErrPeerGone = errors.New("peer has gone")
 func (w *Wire) Read(p []byte) (n int, err error) {
 	w.readMu.Lock()
 	defer w.readMu.Unlock()
+	if w.broken.Load() {
+		return 0, ErrPeerGone
+	}
 	if len(w.early) > 0 {
 		n = copy(p, w.early)
 		w.early = w.early[n:]
@@ -136,17 +144,37 @@ func (w *Wire) releaseBlock() {
 
 // Write sends p or keeps it to be sent. It never waits.
 func (w *Wire) Write(p []byte) (int, error) {
-	if isCloseFrame(p) {
+	if w.serves && isCloseFrame(p) {
 		w.Out.seal()
 		w.Out.endData()
+		if !utf8.Valid(p[min(4, len(p)):]) {
+			_, err := w.Out.Write(badReasonFrame)
+			return len(p), err
+		}
 	}
 	return w.Out.Write(p)
 }
 
 // isCloseFrame reports whether p is a close frame (RFC 6455, section 5.5.1): no
-// data may follow it. The library writes each control frame at once.
+// data may follow it. The library writes each control frame of a server at once,
+// and nothing else.
 func isCloseFrame(p []byte) bool {
 	return len(p) >= 2 && p[0] == finBit|opClose && len(p) == 2+int(p[1])
+}
+
+// badReasonFrame is sent instead of a close frame that repeats a client's reason
+// which is not UTF-8, as the library would (RFC 6455, section 8.1).
+var badReasonFrame = func() []byte {
+	payload := binary.BigEndian.AppendUint16(nil, uint16(endBadReason.Code))
+	payload = append(payload, endBadReason.Reason...)
+	return append(appendHeader(nil, finBit|opClose, len(payload)), payload...)
+}()
+
+// stopReading ends reading for good, since nothing that the client still sends
+// can be understood.
+func (w *Wire) stopReading() {
+	w.broken.Store(true)
+	w.wakeLinger()
 }
 
 // acked returns how many bytes of Out the peer's host has at least; 0 if the
@@ -239,6 +267,11 @@ func (w *Wire) linger() {
 // it, so there is nothing to linger for.
 func (w *Wire) peerDone() {
 	w.done.Store(true)
+	w.wakeLinger()
+}
+
+// wakeLinger makes discard look again.
+func (w *Wire) wakeLinger() {
 	w.closeMu.Lock()
 	defer w.closeMu.Unlock()
 	if w.closing {
@@ -262,14 +295,21 @@ func (w *Wire) drain() bool {
 	}
 }
 
+// brokenTime is lingerTime for a client that has broken the protocol.
+const brokenTime = 100 * time.Millisecond
+
 // discard reads until the peer closes or is done, for lingerTime, and longer
 // only while the peer's kernel goes on taking what was sent.
 func (w *Wire) discard() {
 	scratch := getBlock()
 	defer putBlock(scratch)
 	left := unsent(w.Conn)
+	patience := lingerTime
+	if w.broken.Load() {
+		patience = brokenTime
+	}
 	for {
-		w.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+		w.Conn.SetReadDeadline(time.Now().Add(patience))
 		var err error
 		for err == nil && !w.done.Load() {
 			_, err = w.Conn.Read(scratch)
