@@ -99,7 +99,7 @@ func (a *Attachment) tellSession() {
 // mayResume reports whether a client whose connection ends so may come back.
 func (e End) mayResume() bool {
 	switch e.by {
-	case byLoss, bySilence:
+	case byLoss, bySilence, byViolation: // invalid frames come from proxies that break off
 		return true
 	case byClient:
 		return e.Code != websocket.StatusNormalClosure && e.Code != websocket.StatusNoStatusRcvd

@@ -310,7 +310,7 @@ func TestResumeEndsWithTheClient(t *testing.T) {
 		"none":        {nil, detached},
 		"half":        {maskedFrame(fin|opText, []byte("text"))[:3], detached},
 		"not UTF-8":   {maskedFrame(fin|opText, []byte("\xff")), ended},
-		"not allowed": {[]byte{0xff, 0x80, 0, 0, 0, 0}, ended},
+		"not allowed": {[]byte{0xff, 0x80, 0, 0, 0, 0}, detached},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

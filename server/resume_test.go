@@ -60,6 +60,10 @@ var partings = map[string]struct {
 	"1011":                  {closing(1011), true},
 	"3000":                  {closing(3000), true},
 	"4321":                  {closing(4321), true},
+	"not masked 1001":       {func(c *rawClient) { c.Write(violations["close, not masked"].frame) }, true},
+	"not masked 1000":       {func(c *rawClient) { c.Write([]byte{fin | opClose, 2, 3, 232}) }, true},
+	"bad 1000":              {func(c *rawClient) { c.Write(violations["close, reason is not UTF-8"].frame) }, true},
+	"reserved opcode":       {func(c *rawClient) { c.Write(violations["reserved opcode"].frame) }, true},
 	"1000":                  {closing(1000), false},
 	"says nothing":          {func(c *rawClient) { c.frame(fin|opClose, nil) }, false},
 }

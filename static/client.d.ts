@@ -33,7 +33,8 @@ export interface ConnectOptions {
  * A WebSocket that does not close when the connection is lost. What differs:
  *
  * - A connection that has been open once is made again if it ends with 1006 (lost), 1001, 1012 (the server stops or
- *   starts again), 1013 (try again later) or 1008 (no answer to pings); or if the browser says that it is offline. Any other code is final.
+ *   starts again), 1013 (try again later), 1008 (no answer to pings) or 1002 (a proxy sent an invalid frame); or if the
+ *   browser says that it is offline. Any other code is final.
  *   A first connection that fails is an error and a close event, as ever.
  * - `readyState` stays OPEN meanwhile: what is sent waits, and is sent once, in order, when there is a connection again.
  *   What was sent to a connection shortly before it was lost may be lost with it; it is not sent twice.

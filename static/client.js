@@ -12,7 +12,7 @@ const CONNECTING = 0, OPEN = 1, CLOSING = 2, CLOSED = 3;
 const ELSEWHERE = 4010, HISTORY_LOST = 4011; // wspipe's own close codes
 const GIVEN_UP = 4999; // ours: with 1000 the server would end the session
 /** Close codes after which another connection is worth a try; all others are an end. */
-const worthATry = [1001, 1006, 1008, 1012, 1013];
+const worthATry = [1001, 1002, 1006, 1008, 1012, 1013];
 /** Ends after which the session may still be there: the next connect() asks for it. */
 const mayLive = [1006, ELSEWHERE, HISTORY_LOST];
 

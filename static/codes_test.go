@@ -61,8 +61,8 @@ func TestCloseCodes(t *testing.T) {
 	server := newCloser(t)
 	p := newClientPage(t, serveClient(t, "cat"))
 	p.run(`window.sockets = {}`)
-	final := []int{1000, 1002, 1003, 1005, 1007, 1009, 1010, 1011, 1014, 3000, 4000, 4001, 4002, 4010, 4011, 4143, 4999}
-	lost := []int{1001, 1006, 1008, 1012, 1013}
+	final := []int{1000, 1003, 1005, 1007, 1009, 1010, 1011, 1014, 3000, 4000, 4001, 4002, 4010, 4011, 4143, 4999}
+	lost := []int{1001, 1002, 1006, 1008, 1012, 1013}
 	for _, code := range append(final, lost...) {
 		p.run(`sockets[%d] = watch(%q)`, code, fmt.Sprintf("%s/%d", server.URL, code))
 	}

@@ -152,9 +152,11 @@ var codeMeanings = map[websocket.StatusCode]string{
 }
 
 // againCodes are the close codes after which a server wants its clients back, or
-// will have nothing against it.
+// will have nothing against it. We send no invalid frames: after 1002 it was a
+// proxy that did.
 var againCodes = map[websocket.StatusCode]struct{}{
 	websocket.StatusGoingAway:      {},
+	websocket.StatusProtocolError:  {},
 	websocket.StatusServiceRestart: {},
 	websocket.StatusTryAgainLater:  {},
 }

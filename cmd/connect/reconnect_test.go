@@ -114,6 +114,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		cannotConnect(errors.New("connection refused")):                                 true,
 		ofLoss(errors.New("connection reset")):                                          true,
 		ofClose(websocket.CloseError{Code: 1001}, nil, false):                           true,
+		ofClose(websocket.CloseError{Code: 1002}, nil, false):                           true,
 		ofClose(websocket.CloseError{Code: 1012}, nil, false):                           true,
 		ofClose(websocket.CloseError{Code: 1013}, nil, false):                           true,
 		ofClose(websocket.CloseError{Code: 1000}, nil, false):                           false,

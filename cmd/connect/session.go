@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -79,10 +80,14 @@ func (s *session) run() end {
 	s.link.await()
 	s.closing.Do(func() {}) // nor is there anything left to close
 	s.others.Wait()
+	frame, ok := errors.AsType[websocket.CloseError](err)
+	if ok && !utf8.ValidString(frame.Reason) {
+		ok, err = false, errBadReason
+	}
 	var e end
 	if s.mute {
 		e = end{status: StatusFailed, err: ErrNoHello, retry: true}
-	} else if frame, ok := errors.AsType[websocket.CloseError](err); ok {
+	} else if ok {
 		e = ofClose(frame, s.told, s.channels)
 	} else if e = ofLoss(err); s.told != nil {
 		e = *s.told
@@ -90,6 +95,10 @@ func (s *session) run() end {
 	e.lasted = time.Since(s.began)
 	return e
 }
+
+// errBadReason makes a close frame an invalid one (RFC 6455, section 8.1): the
+// connection is lost.
+var errBadReason = errors.New("close reason is not UTF-8")
 
 // beside runs f in a goroutine, which run waits for.
 func (s *session) beside(f func()) {

@@ -5,6 +5,7 @@ package wspipetest_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -87,7 +88,8 @@ func TestBehindCaddy(t *testing.T) {
 		"# tls /etc/ssl/certs/chat.example.org.pem /etc/ssl/private/chat.example.org.key", "tls "+s.path("proxy.pem")+" "+s.path("proxy.key"),
 		"alice HASH", "alice "+run(t, caddy, "hash-password", "--plaintext", "secret"),
 	)
-	options := "{\n\tadmin off\n\tdefault_bind 127.0.0.1\n\thttp_port " + plainPort + "\n\thttps_port " + tlsPort + "\n}\n"
+	admin := "unix/" + s.path("admin.sock")
+	options := "{\n\tadmin " + admin + "\n\tdefault_bind 127.0.0.1\n\thttp_port " + plainPort + "\n\thttps_port " + tlsPort + "\n}\n"
 	write(t, s.path("Caddyfile"), options+read(t, s.path("Caddyfile")))
 	args := []string{"--adapter", "caddyfile", "--config", s.path("Caddyfile")}
 	run(t, caddy, append([]string{"validate"}, args...)...)
@@ -95,6 +97,9 @@ func TestBehindCaddy(t *testing.T) {
 	cmd.Env = append(os.Environ(), "HOME="+s.dir, "XDG_DATA_HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir)
 	s.start(cmd)
 	s.check()
+	s.survivesReload(func() {
+		run(t, caddy, append([]string{"reload", "--force", "--address", admin}, args...)...)
+	})
 }
 
 // check shows that all of wspipe is there through the proxy, and that the
@@ -269,6 +274,26 @@ func (s *proxied) survivesSilence() {
 	s.t.Run("silence", func(t *testing.T) {
 		s.serve(t, "sleep 8; echo still here")
 		s.dial(t, nil).Expect("still here")
+	})
+}
+
+// survivesReload: a reload closes the WebSocket, with frames that need not be valid,
+// and a session goes on over the next one.
+func (s *proxied) survivesReload(reload func()) {
+	s.t.Run("reload", func(t *testing.T) {
+		wspipe := s.serve(t, "echo $$; exec cat", "--resume=1h")
+		session := "&wspipe_session=" + rand.Text()
+		c := s.dialRoom(t, session, nil)
+		pid := readPid(t, c)
+		reload()
+		c.Rest()
+		wspipe.AwaitStderr("msg=disconnect ")
+		c = s.dialRoom(t, session+"&wspipe_after=1", nil)
+		c.Send("hello")
+		c.Expect("hello")
+		if gone(pid) {
+			t.Error("the child was stopped")
+		}
 	})
 }
 

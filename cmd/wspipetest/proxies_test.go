@@ -112,11 +112,17 @@ func (s *proxied) serve(t *testing.T, script string, flags ...string) *wspipetes
 // dial connects as alice, who is on clientAddress.
 func (s *proxied) dial(t *testing.T, header http.Header) *wspipetest.Client {
 	t.Helper()
+	return s.dialRoom(t, "", header)
+}
+
+// dialRoom is dial with more of a query.
+func (s *proxied) dialRoom(t *testing.T, query string, header http.Header) *wspipetest.Client {
+	t.Helper()
 	if header == nil {
 		header = make(http.Header)
 	}
 	header.Set("Authorization", alice)
-	return wspipetest.Dial(t, "wss://chat.example.org/room?a=1&b=2", &websocket.DialOptions{HTTPClient: s.client, HTTPHeader: header})
+	return wspipetest.Dial(t, "wss://chat.example.org/room?a=1&b=2"+query, &websocket.DialOptions{HTTPClient: s.client, HTTPHeader: header})
 }
 
 // refused is dial for a connection that must not come about; alice is the
