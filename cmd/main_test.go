@@ -31,7 +31,8 @@ func (m leakChecked) Run() int {
 	code := wspipetest.Main(m.M)
 	starters := goleak.IgnoreTopFunction("wspipe/process.starter") // there for good
 	watcher := goleak.IgnoreAnyFunction("wspipe/process.(*watcher).run")
-	if err := goleak.Find(starters, watcher); err != nil && code == 0 {
+	reaper := goleak.IgnoreAnyFunction("wspipe/process.reaper")
+	if err := goleak.Find(starters, watcher, reaper); err != nil && code == 0 {
 		os.Stderr.WriteString(err.Error() + "\n")
 		code = 1
 	}

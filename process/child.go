@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Child is a running program, the leader of its own process group, or of a
-// session with FullTerminal. Start makes one. Its files are ours alone: nothing
-// reads or writes them but the caller. Stop must be called, however the child ends.
+// Child is a running program, the leader of its own process session. Start makes
+// one. Its files are ours alone: nothing reads or writes them but the caller. Stop
+// must be called, however the child ends.
 type Child struct {
 	process  *os.Process
 	group    group
@@ -28,6 +28,7 @@ type Child struct {
 	stop sync.Once
 	gone atomic.Bool // Stop has come to its end
 
+	end      sync.Once
 	exited   chan struct{}
 	exit     Exit      // set before exited is closed
 	exitedAt time.Time // set before exited is closed
@@ -36,6 +37,7 @@ type Child struct {
 // Start starts the program of spec with a pipe for each of stdin, stdout and
 // stderr, or a terminal where spec asks for one. The error is a *StartError.
 func Start(spec Spec) (*Child, error) {
+	ReapOrphans()
 	log := spec.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -46,7 +48,7 @@ func Start(spec Spec) (*Child, error) {
 		return nil, openError(spec, err)
 	}
 	err = c.start(spec, ends)
-	if err != nil || c.terminal == nil { // reap closes the terminal's
+	if err != nil || c.terminal == nil { // ended closes the terminal's
 		closeAll(ends)
 	}
 	if err != nil {
@@ -144,18 +146,24 @@ func startError(spec Spec, err error) error {
 	return e
 }
 
-// reap takes the leader's status, waits for it if need be, and lets the outputs
-// know.
+// ended tells everybody how the child has ended. Only the first call counts.
+func (c *Child) ended(how Exit) {
+	c.end.Do(func() {
+		c.exit = how
+		c.exitedAt = time.Now()
+		close(c.exited)
+		if c.terminal != nil {
+			c.terminal.tty.Close()
+		}
+		c.stdout.leaderExited()
+		c.stderr.leaderExited()
+	})
+}
+
+// reap takes the leader's status and waits for it if need be.
 func (c *Child) reap() {
 	state, _ := c.process.Wait()
-	c.exit = exitOf(state)
-	c.exitedAt = time.Now()
-	close(c.exited)
-	if c.terminal != nil {
-		c.terminal.tty.Close()
-	}
-	c.stdout.leaderExited()
-	c.stderr.leaderExited()
+	c.ended(exitOf(state))
 	if c.group.gone() {
 		c.Stop()
 	} else { // whoever reads the output calls Stop, but a slow client may hold it up
@@ -163,7 +171,7 @@ func (c *Child) reap() {
 	}
 }
 
-// Pid is the process ID of the child, and of its group.
+// Pid is the process ID of the child, and the ID of its process session.
 func (c *Child) Pid() int { return c.process.Pid }
 
 // Stdin is the writing end of the child's standard input, a syscall.Conn. Stop
@@ -180,8 +188,8 @@ func (c *Child) Stdout() io.Reader { return c.stdout }
 // FullTerminal there is nothing in it: all output is in Stdout.
 func (c *Child) Stderr() io.Reader { return c.stderr }
 
-// Exited is closed once the child itself has ended. Others of its group may
-// still run.
+// Exited is closed once the child itself has ended, or Stop has given it up.
+// Others of its process session may still run.
 func (c *Child) Exited() <-chan struct{} { return c.exited }
 
 // Exit waits for the child's end and tells how it came.

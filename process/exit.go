@@ -15,10 +15,13 @@ type Exit struct {
 	Signal string
 }
 
+// unknownExit is the Code of a child that we could not wait for.
+const unknownExit = 255
+
 // exitOf reads what wait(2) told. A nil state means that waiting failed.
 func exitOf(state *os.ProcessState) Exit {
 	if state == nil {
-		return Exit{Code: 255}
+		return Exit{Code: unknownExit}
 	}
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return Exit{Code: 128 + int(ws.Signal()), Signal: signalName(ws.Signal())}

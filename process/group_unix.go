@@ -3,6 +3,7 @@
 package process
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"strconv"
@@ -22,20 +23,18 @@ const (
 	kill      = syscall.SIGKILL
 )
 
-// group is a process group, or a whole session. It is named by the process ID
-// of its leader, which the kernel does not give away while it has members.
+// group is the process session that a child leads, with all of its process
+// groups. It is named by the process ID of its leader, which the kernel does not
+// give away while it has members.
 type group struct {
 	id       int
-	terminal *terminal // the session's; nil for a group alone
+	terminal *terminal // the controlling one, or nil
 }
 
-// startGroup starts argv as the leader of a new process group, and session if
-// it gets a controlling terminal. It runs on a starter's thread.
+// startGroup starts argv as the leader of a new process session. It runs on a
+// starter's thread.
 func startGroup(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, error) {
-	attr.Sys = &syscall.SysProcAttr{Setpgid: true}
-	if spec.Terminal == FullTerminal { // who leads a session leads a group, and may not ask for one: setpgid(2), EPERM
-		attr.Sys = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
-	}
+	attr.Sys = &syscall.SysProcAttr{Setsid: true, Setctty: spec.Terminal == FullTerminal} // Ctty is stdin
 	if u := spec.User; u != nil {
 		attr.Sys.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
 	}
@@ -45,32 +44,32 @@ func startGroup(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, error
 
 func groupOf(p *os.Process, t *terminal) (group, error) { return group{id: p.Pid, terminal: t}, nil }
 
-// maxLooks is how often signal looks for a job that was started while it was
-// looking.
+// maxLooks is how often signal looks for a process group that was made while it
+// was looking.
 const maxLooks = 100
 
-// signal sends sig to every member.
-func (g group) signal(sig stopSignal) {
-	g.send(sig)
-	if g.terminal == nil {
-		return
-	}
+// signal sends sig to every member. The error is of a process group none of
+// whose members we may signal.
+func (g group) signal(sig stopSignal) error {
+	err := g.send(sig)
 	signalled := map[int]bool{}
 	for range maxLooks {
 		before := len(signalled)
 		for _, id := range g.jobs() {
 			if !signalled[id] {
 				signalled[id] = true
-				group{id: id}.send(sig)
+				err = cmp.Or(err, group{id: id}.send(sig))
 			}
 		}
 		if len(signalled) == before {
-			return
+			break
 		}
 	}
+	return err
 }
 
-// send sends sig to the group alone. A group that is gone is no error.
+// send sends sig to the leader's process group alone. A group that is gone is no
+// error.
 func (g group) send(sig stopSignal) error {
 	err := syscall.Kill(-g.id, sig)
 	if errors.Is(err, syscall.ESRCH) {
@@ -80,52 +79,6 @@ func (g group) send(sig stopSignal) error {
 }
 
 func (g group) kill() { g.signal(kill) }
-
-// gone reports whether no member is left. Call it only once the leader has been
-// reaped.
-func (g group) gone() bool {
-	return g.left() && (g.terminal == nil || g.jobsGone())
-}
-
-// jobsGone looks for jobs, but only once the one that it saw last has gone.
-func (g group) jobsGone() bool {
-	if seen := int(g.terminal.job.Load()); g.has(seen) && !(group{id: seen}).left() {
-		return false
-	}
-	for _, id := range g.jobs() {
-		if !(group{id: id}).left() {
-			g.terminal.job.Store(int64(id))
-			return false
-		}
-	}
-	return true
-}
-
-// has reports whether the process is a member.
-func (g group) has(pid int) bool {
-	if pid == 0 { // would be ourselves
-		return false
-	}
-	if g.terminal != nil {
-		sid, err := unix.Getsid(pid)
-		return err == nil && sid == g.id
-	}
-	id, err := unix.Getpgid(pid)
-	return err == nil && id == g.id
-}
-
-// left reports whether every member of the group alone has gone.
-func (g group) left() bool {
-	// Orphans come to us if we are init, as in a container: reap ours, or the
-	// group stays for ever. Elsewhere this fails with ECHILD.
-	for {
-		pid, err := syscall.Wait4(-g.id, nil, syscall.WNOHANG, nil)
-		if pid <= 0 || err != nil {
-			break
-		}
-	}
-	return errors.Is(syscall.Kill(-g.id, 0), syscall.ESRCH)
-}
 
 func (g group) close() {}
 

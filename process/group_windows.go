@@ -75,19 +75,18 @@ func groupOf(p *os.Process, _ *terminal) (group, error) {
 	return group{job: &job{handle: handle}, pid: uint32(p.Pid)}, nil
 }
 
-func (g group) signal(sig stopSignal) {
+// signal never fails: a group that is gone is no error, and others we may end.
+func (g group) signal(sig stopSignal) error {
 	if sig == kill {
 		g.kill()
-		return
+	} else {
+		windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, g.pid)
 	}
-	windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, g.pid)
+	return nil
 }
 
 // send sends sig as a client asked for it.
-func (g group) send(sig stopSignal) error {
-	g.signal(sig)
-	return nil
-}
+func (g group) send(sig stopSignal) error { return g.signal(sig) }
 
 func (g group) kill() {
 	g.job.mu.Lock()
@@ -109,6 +108,9 @@ func (g group) gone() bool {
 		uintptr(unsafe.Pointer(&info)), uint32(unsafe.Sizeof(info)), nil)
 	return err != nil || info.activeProcesses == 0
 }
+
+// onlyZombies is not needed here: a job counts processes that run.
+func (group) onlyZombies() bool { return false }
 
 func (g group) close() {
 	g.job.mu.Lock()

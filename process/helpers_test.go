@@ -15,15 +15,15 @@ import (
 
 // description is what a child sees of itself.
 type description struct {
-	Args, Env  []string
-	Dir        string
-	LeadsGroup bool
-	Files      map[int]string // what is open: "blocking" or "nonblocking"
+	Args, Env    []string
+	Dir          string
+	LeadsSession bool
+	Files        map[int]string // what is open: "blocking" or "nonblocking"
 }
 
 // describe prints its description.
 func describe() {
-	d := description{Args: os.Args, Env: os.Environ(), LeadsGroup: syscall.Getpgrp() == os.Getpid(), Files: inheritable()}
+	d := description{Args: os.Args, Env: os.Environ(), LeadsSession: must(unix.Getsid(0)) == os.Getpid(), Files: inheritable()}
 	d.Dir, _ = os.Getwd()
 	json.NewEncoder(os.Stdout).Encode(d)
 }

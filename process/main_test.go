@@ -47,7 +47,8 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "10") // most tests do little but wait
 	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction("wspipe/process.starter"), // lives as long as we do, as does the watcher
+		goleak.IgnoreTopFunction("wspipe/process.starter"), // lives as long as we do, as do the watcher and the reaper
+		goleak.IgnoreAnyFunction("wspipe/process.reaper"),
 		goleak.IgnoreAnyFunction("wspipe/process.(*watcher).run"),
 		goleak.Cleanup(func(code int) { os.Exit(max(code, unusedHelpers())) }))
 }

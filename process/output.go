@@ -120,7 +120,7 @@ func (o *Output) leaderExited() {
 	}
 	err := o.file.SetReadDeadline(time.Now().Add(quietAfterExit))
 	if errors.Is(err, os.ErrNoDeadline) {
-		// The end of the whole group is the only other end of the pipe.
+		// The end of the whole session is the only other end of the pipe.
 		time.AfterFunc(quietAfterExit, o.child.group.kill)
 	}
 }

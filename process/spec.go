@@ -1,5 +1,5 @@
 // Package process runs one child: how it is started, its pipes or its terminal,
-// its process group, how it is stopped, and how it ended. It knows nothing of
+// its process session, how it is stopped, and how it ended. It knows nothing of
 // WebSocket or HTTP.
 package process
 
@@ -36,10 +36,10 @@ type Spec struct {
 	// Grace is added to each wait of the stop ladder. Zero adds nothing;
 	// WaitForever sends no signal.
 	Grace time.Duration
-	// OnGone is called once, when no process of the group is left, or when one
+	// OnGone is called once, when no process of the session is left, or when one
 	// outlives SIGKILL. It must not block.
 	OnGone func()
-	// Log gets what no caller can act on, such as a group that outlives
+	// Log gets what no caller can act on, such as a session that outlives
 	// SIGKILL. Nil discards it.
 	Log *slog.Logger
 }

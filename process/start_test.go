@@ -36,8 +36,8 @@ func TestChildGetsWhatSpecSays(t *testing.T) {
 	if got.Dir != spec.Dir {
 		t.Errorf("dir %q, want %q", got.Dir, spec.Dir)
 	}
-	if !got.LeadsGroup {
-		t.Error("child does not lead its process group")
+	if !got.LeadsSession {
+		t.Error("child does not lead its process session")
 	}
 	want := inheritable()                                          // what we got from our own parent
 	want[0], want[1], want[2] = "blocking", "blocking", "blocking" // a C program does not expect EAGAIN there

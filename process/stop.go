@@ -2,7 +2,7 @@ package process
 
 import "time"
 
-// ladder is what Stop does to a group that goes on running: the contract of
+// ladder is what Stop does to a process session that goes on running: the contract of
 // websocketd's users, who tune it with --closems.
 var ladder = []struct {
 	wait   time.Duration
@@ -13,16 +13,20 @@ var ladder = []struct {
 	{500 * time.Millisecond, kill},
 }
 
-// afterKill is how long SIGKILL may take. A process in an uninterruptible wait
-// outlives it, and we do not wait for such a one.
-const afterKill = 2 * time.Second
+// afterKill is how long SIGKILL may take, and killAgain how often it is sent
+// meanwhile, for a process that was started while signal looked for all of them.
+// A process in an uninterruptible wait outlives it, and we do not wait for it.
+const (
+	afterKill = 2 * time.Second
+	killAgain = 100 * time.Millisecond
+)
 
 // zombieCheck is how often WaitForever looks whether only zombies are left.
 const zombieCheck = 2 * time.Second
 
-// Stop ends the whole process group, or session with FullTerminal, and returns
-// once it is gone; who has left it by setsid(2) is free. The caller
-// closes Stdin, now or when the child has taken what waits; Stop then waits
+// Stop ends the whole process session, and returns once it is gone, or once it
+// has been sent SIGKILL in vain; a process that has left it by setsid(2) runs on.
+// The caller closes Stdin, now or when the child has taken what waits; Stop then waits
 // 100 ms before SIGINT, 250 ms more before SIGTERM and 500 ms more before
 // SIGKILL, Spec.Grace added to each, and closes Stdin with the first signal at
 // the latest. With WaitForever it sends no signal. Several may call it; all
@@ -52,13 +56,23 @@ func (c *Child) climb() {
 		c.stdin.Close()
 		c.group.signal(step.signal)
 	}
-	if !c.awaitGone(afterKill) {
-		c.log.Error("process group outlives SIGKILL", "pid", c.Pid())
+	var err error
+	for end := time.Now().Add(afterKill); err == nil && time.Now().Before(end); {
+		if c.awaitGone(killAgain) {
+			return
+		}
+		err = c.group.signal(kill)
 	}
+	if err != nil { // EPERM: it runs as another user
+		c.log.Error("cannot stop the child's process session", "pid", c.Pid(), "error", err)
+	} else {
+		c.log.Error("process session outlives SIGKILL", "pid", c.Pid())
+	}
+	c.ended(Exit{Code: unknownExit})
 }
 
-// awaitGone waits until the leader has exited and no other process of its group
-// runs, for at most d. Nothing tells the end of a group, so it looks, often at
+// awaitGone waits until the leader has exited and no other process of its session
+// runs, for at most d. Nothing tells the end of a session, so it looks, often at
 // first.
 func (c *Child) awaitGone(d time.Duration) bool {
 	timer := time.NewTimer(d)

@@ -26,7 +26,6 @@ func init() { helpers["terminals"] = terminals }
 type terminalView struct {
 	IsTerminal   [3]bool // stdin, stdout, stderr
 	Size         WindowSize
-	LeadsGroup   bool
 	LeadsSession bool
 	Controlling  bool           // /dev/tty can be opened
 	Files        map[int]string // as in description
@@ -34,7 +33,7 @@ type terminalView struct {
 
 // terminals prints its view.
 func terminals() {
-	v := terminalView{LeadsGroup: syscall.Getpgrp() == os.Getpid(), Files: inheritable()}
+	v := terminalView{Files: inheritable()}
 	for fd := range v.IsTerminal {
 		_, err := unix.IoctlGetTermios(fd, getTermios)
 		v.IsTerminal[fd] = err == nil
@@ -50,6 +49,8 @@ func terminals() {
 	}
 	json.NewEncoder(os.Stdout).Encode(v)
 }
+
+var everyTerminal = []Terminal{NoTerminal, StdoutTerminal, FullTerminal}
 
 // on returns spec with that terminal.
 func on(terminal Terminal, spec Spec) Spec {
@@ -94,10 +95,10 @@ func TestCheckTerminal(t *testing.T) {
 func TestWhichFilesAreTerminals(t *testing.T) {
 	t.Parallel()
 	for terminal, want := range map[Terminal]terminalView{
-		NoTerminal:     {LeadsGroup: true},
-		StdoutTerminal: {LeadsGroup: true, IsTerminal: [3]bool{1: true}, Size: WindowSize{Rows: 24, Cols: 32767}},
-		FullTerminal: {LeadsGroup: true, IsTerminal: [3]bool{true, true, true},
-			LeadsSession: true, Controlling: true, Size: WindowSize{Rows: 24, Cols: 80}},
+		NoTerminal:     {LeadsSession: true},
+		StdoutTerminal: {LeadsSession: true, IsTerminal: [3]bool{1: true}, Size: WindowSize{Rows: 24, Cols: 32767}},
+		FullTerminal: {LeadsSession: true, IsTerminal: [3]bool{true, true, true},
+			Controlling: true, Size: WindowSize{Rows: 24, Cols: 80}},
 	} {
 		t.Run(fmt.Sprint(terminal), func(t *testing.T) {
 			t.Parallel()
@@ -335,18 +336,21 @@ func TestStopEndsWholeSession(t *testing.T) {
 		"jobs without a terminal": `set -m; nohup sleep 1000 </dev/null >/dev/null 2>&1 & disown; echo ready; read x`,
 		"child ignores all":       `set -m; trap '' HUP INT TERM; sleep 1000 & sleep 1000 & echo ready; while :; do wait; done`,
 		"foreground job":          `set -m; sh -c 'trap "" HUP INT TERM; echo ready; sleep 1000; sleep 1000'`,
+		"timeout":                 `timeout 1000 sh -c 'echo ready; sleep 1000'; echo done`,
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c, end := startToEnd(t, on(FullTerminal, bash(t, "-c", script)))
-			for readTTYLine(t, c.Stdout()) != "ready" {
-			}
-			c.Stdin().Close()
-			c.Stop()
-			if end.alive() {
-				t.Error("alive after Stop")
-			}
-		})
+		for _, terminal := range everyTerminal {
+			t.Run(fmt.Sprint(name, " ", terminal), func(t *testing.T) {
+				t.Parallel()
+				c, end := startToEnd(t, on(terminal, bash(t, "-c", script)))
+				for readTTYLine(t, c.Stdout()) != "ready" {
+				}
+				c.Stdin().Close()
+				c.Stop()
+				if end.alive() {
+					t.Error("alive after Stop")
+				}
+			})
+		}
 	}
 }
 
@@ -375,31 +379,18 @@ func TestStopEndsInteractiveShell(t *testing.T) {
 	}
 }
 
-// Whoever makes a session of its own wants to be left alone.
-func TestSessionOfItsOwnOutlivesStop(t *testing.T) {
-	t.Parallel()
-	spec := sh(`"$1" 'echo $$; exec sleep 1000' & read x`, self)
-	spec.Env = helperEnv("setsid")
-	c := start(t, on(FullTerminal, spec))
-	pid, err := strconv.Atoi(readTTYLine(t, c.Stdout()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
-	c.Stdin().Close()
-	c.Stop()
-	if err := syscall.Kill(pid, 0); err != nil {
-		t.Errorf("it is not there any more: %v", err)
-	}
-}
-
 func TestJobsGoWithoutStop(t *testing.T) {
 	t.Parallel()
-	c, end := startToEnd(t, on(FullTerminal, bash(t, "-c", `set -m; (trap '' HUP INT TERM; exec sleep 1000) & echo last`)))
-	if got := strings.ReplaceAll(readAll(t, c.Stdout()), "\r", ""); !strings.HasSuffix(got, "last\n") {
-		t.Errorf("output %q", got)
+	for _, terminal := range everyTerminal {
+		t.Run(fmt.Sprint(terminal), func(t *testing.T) {
+			t.Parallel()
+			c, end := startToEnd(t, on(terminal, bash(t, "-c", `set -m; (trap '' HUP INT TERM; exec sleep 1000) & echo last`)))
+			if got := strings.ReplaceAll(readAll(t, c.Stdout()), "\r", ""); !strings.HasSuffix(got, "last\n") {
+				t.Errorf("output %q", got)
+			}
+			<-end.gone
+		})
 	}
-	<-end.gone
 }
 
 func TestSignal(t *testing.T) {

@@ -67,19 +67,15 @@ func threads(t *testing.T) int {
 	return n
 }
 
-// An init, as in a container, gets the orphans of a group as its own children.
-func TestInitReapsOrphans(t *testing.T) {
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+// Orphans of a session become ours, and none of them remains.
+func TestOrphansAreReaped(t *testing.T) {
 	const script = "sleep 0 & sleep 1000 & (trap '' INT TERM; sleep 1000) & exit 3"
-	for name, spec := range map[string]Spec{"group": sh(script), "session": on(FullTerminal, sh("set -m;"+script))} {
-		t.Run(name, func(t *testing.T) { testInitReapsOrphans(t, spec) })
+	for name, spec := range map[string]Spec{"group": sh(script), "jobs": sh("set -m;" + script), "terminal": on(FullTerminal, sh("set -m;"+script))} {
+		t.Run(name, func(t *testing.T) { testOrphansAreReaped(t, spec) })
 	}
 }
 
-func testInitReapsOrphans(t *testing.T, spec Spec) {
+func testOrphansAreReaped(t *testing.T, spec Spec) {
 	var log bytes.Buffer
 	spec.Log = slog.New(slog.NewTextHandler(&log, nil))
 	c, err := Start(spec)
@@ -88,8 +84,8 @@ func testInitReapsOrphans(t *testing.T, spec Spec) {
 	}
 	<-c.Exited()
 	c.Stop()
-	if log.Len() > 0 || hasGroup(c.Pid()) {
-		t.Errorf("the group is still there; log: %s", log.String())
+	if log.Len() > 0 || inUse(c.Pid()) {
+		t.Errorf("the session is still there; log: %s", log.String())
 	}
 	wantExit(t, c, 3, "")
 	io.Copy(io.Discard, c.Stdout())

@@ -24,7 +24,8 @@ const patience = time.Minute
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction("wspipe/process.starter"), // lives as long as we do, as does the watcher
+		goleak.IgnoreTopFunction("wspipe/process.starter"), // lives as long as we do, as do the watcher and the reaper
+		goleak.IgnoreAnyFunction("wspipe/process.reaper"),
 		goleak.IgnoreAnyFunction("wspipe/process.(*watcher).run"),
 		// It waits for half a second and ends, longer than goleak looks.
 		goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"),

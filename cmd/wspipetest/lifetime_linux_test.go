@@ -1,0 +1,180 @@
+package wspipetest_test
+
+import (
+	"bufio"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"wspipe/cmd/wspipetest"
+)
+
+// ownGroup is a command that starts a process in a process group of its own, and
+// writes the ID of that, for --share=mux, too.
+var ownGroup = []string{"sh", "-c", `timeout 1000 sh -c 'printf "{\"to\":\"*\",\"data\":\"%d\"}\n" $$; exec sleep 1000'; echo done`}
+
+var digits = regexp.MustCompile(`\d+`)
+
+// kindsOfChild are the flags for each kind of child.
+var kindsOfChild = map[string][]string{
+	"plain":         nil,
+	"terminal":      {"--pty"},
+	"line-buffered": {"--line-buffered"},
+	"broadcast":     {"--share=broadcast"},
+	"mux":           {"--share=mux"},
+	"resume":        {"--resume=1h"},
+}
+
+// Whatever ends a session, no process of it is left, whatever its process group.
+func TestNothingOfASessionIsLeft(t *testing.T) {
+	t.Parallel()
+	for end, how := range map[string]struct {
+		flags []string
+		do    func(t *testing.T, s *wspipetest.Server, c *wspipetest.Client)
+	}{
+		"disconnect": {nil, func(t *testing.T, _ *wspipetest.Server, c *wspipetest.Client) {
+			c.Close(websocket.StatusNormalClosure, "")
+		}},
+		"runtime": {[]string{"--max-runtime=1s"}, func(t *testing.T, _ *wspipetest.Server, c *wspipetest.Client) {
+			c.ExpectEnd(4001, "max runtime")
+		}},
+		"shutdown": {nil, func(t *testing.T, s *wspipetest.Server, c *wspipetest.Client) {
+			s.Signal(syscall.SIGTERM)
+			c.ExpectEnd(1001, "server shutting down")
+			s.Wait()
+		}},
+	} {
+		for kind, flags := range kindsOfChild {
+			t.Run(end+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				s := wspipetest.Start(t, append(append(flags[:len(flags):len(flags)], how.flags...), ownGroup...)...)
+				c := dial(t, sessionURL(s.WS))
+				pid := atoi(t, digits.FindString(c.Next()))
+				t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
+				how.do(t, s, c)
+				if end == "shutdown" && !gone(pid) {
+					t.Error("a process outlives wspipe")
+				}
+				until(t, "the process is gone", func() bool { return gone(pid) })
+			})
+		}
+	}
+}
+
+// The same for a CGI program.
+func TestNothingOfAProgramIsLeft(t *testing.T) {
+	t.Parallel()
+	for _, shutdown := range []bool{false, true} {
+		dir := t.TempDir()
+		script := "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\n" + ownGroup[2] + "\n"
+		if err := os.WriteFile(filepath.Join(dir, "run"), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		s := wspipetest.Start(t, "--cgidir="+dir, "cat")
+		resp, err := http.Get("http" + strings.TrimPrefix(s.WS, "ws") + "run")
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(resp.Body).ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid := atoi(t, digits.FindString(line))
+		t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
+		if shutdown {
+			s.Signal(syscall.SIGTERM)
+			s.Wait()
+		}
+		resp.Body.Close()
+		until(t, "the process is gone", func() bool { return gone(pid) })
+	}
+}
+
+// A slot is free when the whole session is gone.
+func TestSlotIsFreeWhenTheSessionIsGone(t *testing.T) {
+	t.Parallel()
+	s := wspipetest.Start(t, append([]string{"--maxforks=1"}, ownGroup...)...)
+	for last, n := 0, 0; n < 3; n++ {
+		var conn *websocket.Conn
+		until(t, "a slot is free", func() (ok bool) {
+			var err error
+			conn, _, err = websocket.Dial(t.Context(), s.WS, nil)
+			return err == nil
+		})
+		if n > 0 && !gone(last) {
+			t.Error("the slot is free, but a process runs")
+		}
+		_, p, err := conn.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid := atoi(t, digits.FindString(string(p)))
+		t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
+		last = pid
+		conn.CloseNow()
+	}
+}
+
+// A child that we may not signal does not hold wspipe up, and the log says why it
+// is left.
+func TestChildOfRootDoesNotHoldShutdown(t *testing.T) {
+	t.Parallel()
+	dir := unprivilegedDir(t)
+	become := filepath.Join(dir, "become")
+	copyFile(t, wspipetest.Need(t, "setpriv"), become, 0o755|os.ModeSetuid)
+	for kind, flags := range kindsOfChild {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(filepath.Join(dir, "wspipe"), append(append([]string{"--port=0"}, flags...), become, "--reuid=0", "--regid=0", "--clear-groups",
+				"sh", "-c", `trap '' HUP; printf '{"to":"*","data":"%d"}\n' $$; exec sleep 1000`)...)
+			cmd.Dir = "/"
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+			s := wspipetest.StartCommand(t, cmd)
+			c := dial(t, sessionURL(s.WS))
+			pid := atoi(t, digits.FindString(c.Next()))
+			t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
+			s.Signal(syscall.SIGTERM)
+			c.ExpectEnd(1001, "server shutting down")
+			if status := s.Wait(); status != 0 || !strings.Contains(s.Stderr(), "operation not permitted") {
+				t.Errorf("status %d, stderr:\n%s", status, s.Stderr())
+			}
+		})
+	}
+}
+
+// unprivilegedDir returns a directory that every user can read, with wspipe in it.
+func unprivilegedDir(t *testing.T) (dir string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		wspipetest.Lack(t, "only root can switch user")
+	}
+	dir = t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyFile(t, wspipetest.PlainBinary(t), filepath.Join(dir, "wspipe"), 0o755)
+	return dir
+}
+
+func copyFile(t *testing.T, from, to string, mode os.FileMode) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, content, 0o600)
+	}
+	if err == nil {
+		err = os.Chmod(to, mode)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

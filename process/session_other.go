@@ -1,0 +1,46 @@
+//go:build unix && !linux
+
+package process
+
+import (
+	"errors"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// gone reports whether no member is left, as far as we know the session. Call it
+// only once the leader has been reaped.
+func (g group) gone() bool {
+	for _, id := range append(g.jobs(), g.id) {
+		if !errors.Is(syscall.Kill(-id, 0), syscall.ESRCH) {
+			return false
+		}
+	}
+	return true
+}
+
+// has reports whether the process is a member.
+func (g group) has(pid int) bool {
+	sid, err := unix.Getsid(pid)
+	return err == nil && sid == g.id
+}
+
+// jobs are other process groups of the session: here only the one that was in
+// the foreground when the terminal was hung up. A job in the background has
+// nothing but the hang-up to heed.
+func (g group) jobs() []int {
+	if g.terminal == nil {
+		return nil
+	}
+	if id := int(g.terminal.job.Load()); id != 0 && id != g.id && g.has(id) {
+		return []int{id}
+	}
+	return nil
+}
+
+// onlyZombies is not known here: a zombie counts as alive.
+func (group) onlyZombies() bool { return false }
+
+// noteForeground is for jobs: once hung up, the terminal does not tell any more.
+func (t *terminal) noteForeground() { t.job.Store(int64(t.foreground())) }
