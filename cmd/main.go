@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"wspipe/process"
 )
 
 // The exit statuses that are no child's.
@@ -55,6 +57,9 @@ func runUntil(ctx context.Context, args []string, stdout, stderr io.Writer, lice
 		opts:        &options{},
 		conn:        &connectOptions{},
 		interrupted: interrupted,
+	}
+	if os.Getpid() == 1 { // of a container
+		process.ReapOrphans()
 	}
 	return p.run(ctx, args[1:])
 }
