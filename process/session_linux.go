@@ -53,6 +53,11 @@ func (g group) has(pid int) bool {
 	return err == nil && sid == g.id
 }
 
+// hasGroup reports whether the process group is one of the session.
+func (g group) hasGroup(id int) bool {
+	return id == g.id || g.has(id) || slices.Contains(g.jobs(), id)
+}
+
 // jobs are the process groups of the session besides the leader's: a shell gives
 // each of its jobs one, and so does timeout(1).
 func (g group) jobs() (ids []int) {

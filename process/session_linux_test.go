@@ -6,14 +6,20 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"wspipe/cmd/wspipetest"
 )
 
 func init() {
 	helpers["moveAway"] = moveAway
+	helpers["leaveForeground"] = leaveForeground
+	helpers["reuseForeground"] = reuseForeground
 }
 
 // moveAway tries to leave its process group for that of a child. It heeds nothing.
@@ -70,5 +76,52 @@ func TestSessionOfItsOwnOutlivesStop(t *testing.T) {
 				t.Error("its child is alive after Stop")
 			}
 		})
+	}
+}
+
+// leaveForeground makes a child the foreground of its terminal, and does not take
+// that back when the child has ended. It prints the child's ID.
+func leaveForeground() {
+	cmd := exec.Command("true")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Foreground: true}
+	if err := cmd.Run(); err != nil {
+		panic(err)
+	}
+	fmt.Println(cmd.Process.Pid)
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// reuseForeground, process 1 of a PID namespace, sends signals to the foreground
+// of leaveForeground when its ID is another's, and prints whether that lives on.
+func reuseForeground() {
+	check(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+	check(unix.Mount("proc", "/proc", "proc", 0, ""))
+	c := must(Start(on(FullTerminal, helper("leaveForeground"))))
+	id := must(strconv.Atoi(strings.TrimSpace(must(nextLine(c.Stdout())))))
+	check(os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(id-1)), 0))
+	other := exec.Command("cat")
+	other.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stdin := must(other.StdinPipe())
+	check(other.Start())
+	if other.Process.Pid != id {
+		panic("the ID was not reused")
+	}
+	fmt.Println(c.Signal("TERM"), c.Signal("KILL"))
+	stdin.Close()
+	fmt.Println(other.Wait())
+	c.Stop()
+}
+
+// A terminal names a foreground group that has gone. Its ID may be another's.
+func TestSignalSparesReusedGroup(t *testing.T) {
+	t.Parallel()
+	wspipetest.NeedNamespaces(t, "pid", "fork", "mount-proc")
+	cmd := exec.Command(self)
+	cmd.Env = helperEnv("reuseForeground")
+	usedHelpers.Store("leaveForeground", true)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS}
+	out, err := cmd.CombinedOutput()
+	if want := "<nil> <nil>\n<nil>\n"; err != nil || string(out) != want {
+		t.Errorf("%v, output %q, want %q", err, out, want)
 	}
 }

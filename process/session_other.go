@@ -26,6 +26,13 @@ func (g group) has(pid int) bool {
 	return err == nil && sid == g.id
 }
 
+// hasGroup reports whether the process group is one of the session, as far as
+// its leader tells.
+func (g group) hasGroup(id int) bool {
+	_, err := unix.Getsid(id)
+	return g.has(id) || errors.Is(err, syscall.ESRCH)
+}
+
 // jobs are other process groups of the session: here only the one that was in
 // the foreground when the terminal was hung up. A job in the background has
 // nothing but the hang-up to heed.

@@ -124,7 +124,9 @@ func (c *Child) Resize(size WindowSize) error {
 func (c *Child) Signal(name string) error {
 	sig, err := signalNamed(name)
 	if err == nil && !c.gone.Load() { // a group that is gone has no claim to its number
-		err = c.foreground().send(sig)
+		if g, ok := c.foreground(); ok {
+			err = g.send(sig)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("signal %s: %w", name, err)

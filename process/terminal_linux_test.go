@@ -21,12 +21,6 @@ func init() { helpers["fewTerminals"] = fewTerminals }
 // on one that has none at all. It prints the errors.
 func fewTerminals() {
 	devpts := filepath.Join(os.Args[1], "devpts")
-	check := func(err error) {
-		if err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-	}
 	check(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	check(os.Mkdir(devpts, 0o700))
 	check(unix.Mount("devpts", devpts, "devpts", 0, "newinstance,max=1,ptmxmode=0666"))
@@ -43,6 +37,13 @@ func fewTerminals() {
 	check(unix.Mount("tmpfs", "/dev", "tmpfs", 0, ""))
 	_, err := Start(Spec{Path: "/bin/cat", Terminal: FullTerminal})
 	fmt.Println("none:", err)
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
 }
 
 func TestNoTerminalAvailable(t *testing.T) {

@@ -123,12 +123,13 @@ func (t *terminal) foreground() (pgid int) {
 	return max(pgid, 0)
 }
 
-// foreground is the group that Signal means.
-func (c *Child) foreground() group {
+// foreground is the process group that Signal means. The terminal names a group
+// even if that has gone and its number is another's: then there is none.
+func (c *Child) foreground() (g group, ok bool) {
 	if c.terminal != nil {
 		if pgid := c.terminal.foreground(); pgid > 0 {
-			return group{id: pgid}
+			return group{id: pgid}, c.group.hasGroup(pgid)
 		}
 	}
-	return group{id: c.group.id}
+	return group{id: c.group.id}, true
 }

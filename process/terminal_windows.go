@@ -9,4 +9,4 @@ func setSize(*os.File, WindowSize) error { return ErrUnsupported }
 func (t *terminal) noteForeground() {}
 
 // foreground is the group that Signal means.
-func (c *Child) foreground() group { return c.group }
+func (c *Child) foreground() (g group, ok bool) { return c.group, true }
