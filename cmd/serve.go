@@ -37,6 +37,7 @@ func (p *program) serve(ctx context.Context, cfg server.Config, words []string, 
 	cfg.StartHint = startHint
 	cfg.Log = newLog(p.stderr, p.opts.logFormat, p.opts.logLevel)
 	p.stderr.TellLost(p.lostRecords)
+	process.Prepare()
 	srv, err := server.Listen(cfg)
 	if err != nil {
 		return p.opts.cannotServe(err)

@@ -37,7 +37,7 @@ type Child struct {
 // Start starts the program of spec with a pipe for each of stdin, stdout and
 // stderr, or a terminal where spec asks for one. The error is a *StartError.
 func Start(spec Spec) (*Child, error) {
-	ReapOrphans()
+	Prepare()
 	log := spec.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -78,6 +78,10 @@ func (c *Child) openFiles(spec Spec) (ends []*os.File, err error) {
 			return nil, err
 		}
 		ours[i], ends = our, append(ends, child)
+		if spec.User != nil {
+			// To open it as /dev/stdin, say. Without CAP_CHOWN the child can use it all the same.
+			child.Chown(int(spec.User.UID), -1)
+		}
 	}
 	c.stdin = ours[0]
 	c.stdout = &Output{child: c, file: ours[1]}

@@ -21,6 +21,9 @@ type description struct {
 	Files        map[int]string // what is open: "blocking" or "nonblocking"
 }
 
+// standardFiles are all that a child has. A C program does not expect EAGAIN there.
+var standardFiles = map[int]string{0: "blocking", 1: "blocking", 2: "blocking"}
+
 // describe prints its description.
 func describe() {
 	d := description{Args: os.Args, Env: os.Environ(), LeadsSession: must(unix.Getsid(0)) == os.Getpid(), Files: inheritable()}

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 var (
@@ -22,9 +24,10 @@ const starters = 4
 
 // starter runs on a thread of its own and never ends: the parent-death signal
 // follows the thread that started the child, not the process (prctl(2),
-// PR_SET_PDEATHSIG).
+// PR_SET_PDEATHSIG). A child inherits the thread's blocked signals: none.
 func starter() {
 	runtime.LockOSThread()
+	unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil)
 	for f := range starterQueue {
 		f()
 	}

@@ -38,7 +38,7 @@ var orphans struct {
 const reapPause = 10 * time.Millisecond
 
 // ReapOrphans makes us adopt the orphans of our children, and reap each orphan
-// when it ends. Start calls it; process 1 calls it even if it starts no child.
+// when it ends. Prepare calls it; process 1 calls it even if it starts no child.
 func ReapOrphans() { becomeSubreaper() }
 
 var becomeSubreaper = sync.OnceFunc(func() {

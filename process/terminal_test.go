@@ -110,8 +110,7 @@ func TestWhichFilesAreTerminals(t *testing.T) {
 			if _, ok := c.Stdin().(syscall.Conn); !ok {
 				t.Errorf("Stdin is %T, no syscall.Conn", c.Stdin())
 			}
-			want.Files = inheritable()
-			want.Files[0], want.Files[1], want.Files[2] = "blocking", "blocking", "blocking"
+			want.Files = standardFiles
 			if g, w := fmt.Sprint(got), fmt.Sprint(want); g != w {
 				t.Errorf("the child sees %s, want %s", g, w)
 			}
@@ -454,6 +453,25 @@ func TestManyTerminals(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	}
+}
+
+// The files can be opened by name, which their owner alone may do.
+func TestFilesAreTheUsers(t *testing.T) {
+	if os.Getuid() != 0 {
+		wspipetest.Lack(t, "only root can switch user")
+	}
+	spec := sh(`echo out >/dev/stdout && echo err >/dev/stderr && read line </dev/stdin && echo "$line" | tr a-z A-Z`)
+	spec.Dir, spec.User = "/", must(LookupUser("nobody"))
+	for _, terminal := range everyTerminal {
+		c := start(t, on(terminal, spec))
+		keys(t, c, "in\n")
+		got := readAll(t, c.Stdout()) + readAll(t, c.Stderr())
+		for _, want := range []string{"out", "err", "IN"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("terminal %d: output %q, want %q", terminal, got, want)
+			}
+		}
 	}
 }
 

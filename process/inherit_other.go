@@ -1,0 +1,21 @@
+//go:build unix && !linux
+
+package process
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func closeOnExecFrom(uint) error { return ErrUnsupported }
+
+// ignoredSignals are those of which Go knows whether we ignore them.
+func ignoredSignals() (ignored []os.Signal) {
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(sig) {
+			ignored = append(ignored, sig)
+		}
+	}
+	return ignored
+}
