@@ -43,9 +43,21 @@ func Start(spec Spec) (*Child, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	c := &Child{grace: spec.Grace, onGone: spec.OnGone, log: log, exited: make(chan struct{})}
+	var err error
+	onStarter(func() { err = c.launch(spec) })
+	if err != nil {
+		return nil, err
+	}
+	whenEnded(c.process, c.reap) // Stop sees to it that the child ends
+	return c, nil
+}
+
+// launch opens the child's files and starts it. It runs on a starter's thread:
+// however many children start, few threads wait for the kernel.
+func (c *Child) launch(spec Spec) error {
 	ends, err := c.openFiles(spec)
 	if err != nil {
-		return nil, openError(spec, err)
+		return openError(spec, err)
 	}
 	err = c.start(spec, ends)
 	if err != nil || c.terminal == nil { // ended closes the terminal's
@@ -54,10 +66,9 @@ func Start(spec Spec) (*Child, error) {
 	if err != nil {
 		c.stdin.Close()
 		closeAll([]*os.File{c.stdout.file, c.stderr.file})
-		return nil, startError(spec, err)
+		return startError(spec, err)
 	}
-	whenEnded(c.process, c.reap) // Stop sees to it that the child ends
-	return c, nil
+	return nil
 }
 
 // openFiles sets our ends of the child's three files and returns the child's.
@@ -84,7 +95,7 @@ func (c *Child) openFiles(spec Spec) (ends []*os.File, err error) {
 		}
 	}
 	c.stdin = ours[0]
-	c.stdout = &Output{child: c, file: ours[1]}
+	c.stdout = &Output{child: c, file: ours[1], terminal: spec.Terminal == StdoutTerminal}
 	c.stderr = &Output{child: c, file: ours[2]}
 	return ends, nil
 }
@@ -102,8 +113,7 @@ func (c *Child) start(spec Spec, ends []*os.File) (err error) {
 	}
 	attr := &os.ProcAttr{Dir: spec.Dir, Env: append([]string{}, spec.Env...), Files: ends}
 	argv := append([]string{spec.Path}, spec.Args...)
-	onStarter(func() { c.process, err = startGroup(spec, argv, attr) })
-	if err != nil {
+	if c.process, err = startGroup(spec, argv, attr); err != nil {
 		return err
 	}
 	c.group, err = groupOf(c.process, c.terminal)
@@ -157,7 +167,7 @@ func (c *Child) ended(how Exit) {
 		c.exitedAt = time.Now()
 		close(c.exited)
 		if c.terminal != nil {
-			c.terminal.tty.Close()
+			closeTerminal(c.terminal.tty)
 		}
 		c.stdout.leaderExited()
 		c.stderr.leaderExited()

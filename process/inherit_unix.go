@@ -13,13 +13,15 @@ import (
 )
 
 // Prepare keeps from children what we have inherited ourselves, open files and
-// ignored signals. Start calls it, too. A server calls it before it serves.
+// ignored signals, and creates the threads that we need. Start calls it, too. A
+// server calls it before it serves.
 func Prepare() { prepare() }
 
 var prepare = sync.OnceFunc(func() {
 	closeInheritedOnExec()
 	catchIgnored()
 	ReapOrphans()
+	startThreads()
 })
 
 // closeInheritedOnExec keeps every open file but stdin, stdout and stderr from

@@ -19,8 +19,9 @@ const (
 
 // Output reads what a child writes to one of its outputs, to the last byte.
 type Output struct {
-	child *Child
-	file  *os.File
+	child    *Child
+	file     *os.File
+	terminal bool // the file is our end of one
 
 	awaited atomic.Pointer[watch] // set by Await
 
@@ -109,7 +110,11 @@ func (o *Output) readLeft(p []byte) (int, error) {
 		}
 	}
 	o.left = 0
-	o.file.Close()
+	if o.terminal {
+		closeTerminal(o.file)
+	} else {
+		o.file.Close()
+	}
 	return 0, io.EOF
 }
 

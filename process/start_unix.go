@@ -4,6 +4,9 @@ package process
 
 import "os"
 
+// startThreads has nothing to do: Go's runtime creates threads as it needs them.
+func startThreads() {}
+
 // onStarter runs f here: only Linux has a parent-death signal.
 func onStarter(f func()) { f() }
 

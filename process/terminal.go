@@ -82,7 +82,7 @@ func (c *Child) openControlling(spec Spec) (ends []*os.File, err error) {
 	}
 	c.terminal = &terminal{child: c, ptmx: ptmx, tty: tty}
 	c.stdin = c.terminal
-	c.stdout = &Output{child: c, file: ptmx}
+	c.stdout = &Output{child: c, file: ptmx, terminal: true}
 	c.stderr = &Output{child: c, ended: true} // it has no file
 	return []*os.File{tty, tty, tty}, nil
 }
@@ -101,7 +101,7 @@ func (t *terminal) Close() error {
 		return t.ptmx.SetWriteDeadline(time.Unix(1, 0))
 	}
 	t.noteForeground()
-	return t.ptmx.Close()
+	return closeTerminal(t.ptmx)
 }
 
 // Resize tells the child's terminal its size. The kernel sends SIGWINCH to the

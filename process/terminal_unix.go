@@ -60,6 +60,27 @@ func polled(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
+// closers is how many terminals may be closed at once.
+var closers = make(chan struct{}, 4)
+
+// closeTerminal closes an end of a terminal. The last close(2) of it waits in the
+// kernel, and with many terminals many threads would wait. So it is that of a
+// second descriptor, which only few threads may close at once.
+func closeTerminal(f *os.File) error {
+	second := -1
+	control(f, func(fd int) (err error) {
+		second, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		return err
+	})
+	err := f.Close() // returns once no goroutine uses the first descriptor
+	if second >= 0 {
+		closers <- struct{}{}
+		unix.Close(second)
+		<-closers
+	}
+	return err
+}
+
 // setUp gives a terminal its mode and its size.
 func setUp(ptmx *os.File, spec Spec) error {
 	size := spec.Size

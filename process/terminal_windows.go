@@ -4,6 +4,8 @@ import "os"
 
 func openTerminal(Spec) (ptmx, tty *os.File, err error) { return nil, nil, ErrUnsupported }
 
+func closeTerminal(f *os.File) error { return f.Close() }
+
 func setSize(*os.File, WindowSize) error { return ErrUnsupported }
 
 func (t *terminal) noteForeground() {}
