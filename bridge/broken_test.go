@@ -99,7 +99,7 @@ func TestChildBreaksItsFramingAndGoesOn(t *testing.T) {
 func TestRecordCutOffByTheEnd(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*session){
-		"shutdown":          func(s *session) { s.Session.Shutdown(); s.expectClose(1001, "server shutting down") },
+		"shutdown":          func(s *session) { s.Client.Shutdown(); s.expectClose(1001, "server shutting down") },
 		"client closes":     func(s *session) { s.write(closeFrame(1000, "")) },
 		"client goes":       func(s *session) { s.client.Close() },
 		"client's bad text": func(s *session) { s.send("\xff"); s.expectClose(1007, "text is not UTF-8") },

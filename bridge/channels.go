@@ -36,27 +36,27 @@ func onChannel(channel byte, content any) []byte {
 
 // greet sends what comes before all output: Kubernetes tells with an empty
 // message that the child is there.
-func (p *peer) greet() {
+func (c *Client) greet() {
 	greetings := [][]byte{{ChannelStdout}}
-	if p.protocol == ProtocolWspipe {
-		hello := Control{Type: ControlHello, Session: p.opt.ID, PTY: &p.opt.Terminal, Pid: p.child.Pid()}
+	if c.protocol == ProtocolWspipe {
+		hello := Control{Type: ControlHello, Session: c.id, PTY: &c.opt.Terminal, Pid: c.bridge.child.Pid()}
 		greetings = slices.Insert(greetings, 0, onChannel(ChannelControl, hello))
 	}
-	p.outlet.sendBinary(greetings...)
+	c.outlet.sendBinary(greetings...)
 }
 
 // farewell sends how the child ended, in words of the protocol.
-func (p *peer) farewell(code int, signal string) {
+func (c *Client) farewell(code int, signal string) {
 	status := exitStatus(code, signal)
-	if p.protocol != ProtocolWspipe {
-		p.outlet.settle(onChannel(ChannelStatus, status))
+	if c.protocol != ProtocolWspipe {
+		c.outlet.settle(onChannel(ChannelStatus, status))
 		return
 	}
 	exit := Control{Type: ControlExit, Signal: signal}
 	if signal == "" {
 		exit.Code = &code
 	}
-	p.outlet.settle(onChannel(ChannelControl, exit), onChannel(ChannelStatus, status))
+	c.outlet.settle(onChannel(ChannelControl, exit), onChannel(ChannelStatus, status))
 }
 
 // exitStatus is what Kubernetes tells of a child that has ended.
@@ -97,7 +97,7 @@ func refuse(ws *websocket.Conn, end End) {
 
 // obey does what a client says on another channel than ChannelStdin. What it
 // cannot do, or does not understand, it leaves: so do Kubernetes and ssh.
-func (p *peer) obey(channel byte, message []byte) {
+func (c *Client) obey(channel byte, message []byte) {
 	var err error
 	switch {
 	case channel == ChannelStdin:
@@ -108,30 +108,30 @@ func (p *peer) obey(channel byte, message []byte) {
 			err = errNotControl
 			break
 		}
-		err = p.resize(WindowSize{Rows: size.Height, Cols: size.Width})
-	case channel == ChannelControl && p.protocol == ProtocolWspipe:
-		err = p.obeyControl(message)
-	case channel == ChannelClose && !p.shared && p.protocol != ProtocolV4 && string(message) == string([]byte{ChannelStdin}):
-		p.endInput()
+		err = c.resize(WindowSize{Rows: size.Height, Cols: size.Width})
+	case channel == ChannelControl && c.protocol == ProtocolWspipe:
+		err = c.obeyControl(message)
+	case channel == ChannelClose && c.protocol != ProtocolV4 && string(message) == string([]byte{ChannelStdin}):
+		err = c.attachment.endInput()
 	default:
-		err = fmt.Errorf("no message of %s is on channel %d", p.protocol, channel)
+		err = fmt.Errorf("no message of %s is on channel %d", c.protocol, channel)
 	}
 	if err != nil {
-		p.ignored(err)
+		c.ignored(err)
 	}
 }
 
 // errNotControl does not tell what there was instead: payload is never logged.
 var errNotControl = errors.New("no control message of a known type")
 
-func (p *peer) obeyControl(message []byte) error {
-	switch c := parseControl(message); {
-	case p.obeyPause(c):
+func (c *Client) obeyControl(message []byte) error {
+	switch said := parseControl(message); {
+	case c.obeyPause(said):
 		return nil
-	case c.Type == ControlSignal:
-		return p.child.Signal(c.Signal)
-	case c.Type == ControlResize:
-		return p.resize(WindowSize{Rows: c.Rows, Cols: c.Cols})
+	case said.Type == ControlSignal:
+		return c.attachment.signal(said.Signal)
+	case said.Type == ControlResize:
+		return c.resize(WindowSize{Rows: said.Rows, Cols: said.Cols})
 	}
 	return errNotControl
 }
@@ -146,12 +146,12 @@ func parseControl(message []byte) (c Control) {
 }
 
 // obeyPause reports whether c is about a pause.
-func (p *peer) obeyPause(c Control) bool {
-	switch c.Type {
+func (c *Client) obeyPause(said Control) bool {
+	switch said.Type {
 	case ControlPause:
-		p.wire.Out.pause()
+		c.wire.Out.pause()
 	case ControlContinue:
-		p.wire.Out.proceed()
+		c.wire.Out.proceed()
 	default:
 		return false
 	}
@@ -159,17 +159,17 @@ func (p *peer) obeyPause(c Control) bool {
 }
 
 // resize leaves the window alone if a client does not know its size.
-func (p *peer) resize(size WindowSize) error {
-	if !p.opt.Terminal || size.Rows == 0 || size.Cols == 0 {
+func (c *Client) resize(size WindowSize) error {
+	if size.Rows == 0 || size.Cols == 0 {
 		return nil
 	}
-	return p.child.Resize(size)
+	return c.attachment.resize(size)
 }
 
 // ignored logs why a message was, once: a client may send any number of them.
-func (p *peer) ignored(err error) {
-	p.ignoredOnce.Do(func() {
-		p.opt.Log.Warn("client's message ignored", "cause", err)
+func (c *Client) ignored(err error) {
+	c.ignoredOnce.Do(func() {
+		c.log.Warn("client's message ignored", "cause", err)
 	})
 }
 
@@ -177,18 +177,19 @@ func (p *peer) ignored(err error) {
 // at the beginning of a line, or once more (termios(3), VEOF).
 const endOfTransmission = "\x04"
 
-// endInput lets the child read to the end of what the client has sent.
-func (p *peer) endInput() { endInput(p.stdin, p.opt.Terminal, p.in.atLineStart()) }
-
-// endInput lets a child read to the end of what has been written to stdin, which may
-// be a terminal, and at the start of a line.
-func endInput(stdin *Outflow, terminal, atLineStart bool) {
-	if !terminal {
+// closeStdin lets the child read to the end of what the client has sent.
+func (c *Client) closeStdin() error {
+	stdin := c.bridge.stdin
+	if !c.opt.Terminal {
 		stdin.End()
-		return
+		return nil
 	}
-	if !atLineStart {
+	if !c.in.atLineStart() {
 		stdin.Write([]byte(endOfTransmission))
 	}
 	stdin.Write([]byte(endOfTransmission))
+	return nil
 }
+
+// errSharedInput says why a client cannot end the input of a shared child.
+var errSharedInput = errors.New("stdin is shared with other clients")

@@ -69,7 +69,7 @@ func TestChannelsGoOnAfterTheEndOfInput(t *testing.T) {
 	if f, err := s.frame(); err != nil || f.first != fin|opPong {
 		t.Errorf("instead of a pong: %v, %v", f, err)
 	}
-	s.Session.Shutdown()
+	s.Client.Shutdown()
 	s.expectOn(ChannelStatus, `{"metadata":{},"status":"Failure","message":"server shutting down","reason":"InternalError","code":500}`)
 	s.expectClose(1001, "server shutting down")
 }
@@ -109,7 +109,7 @@ func TestChannelsInput(t *testing.T) {
 func TestChannelsOrder(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	s := startOver(t, link{protocol: ProtocolWspipe}, child, Options{ID: "the session", Terminal: true})
+	s := startOver(t, link{protocol: ProtocolWspipe}, child, Options{Terminal: true})
 	s.expectOn(ChannelControl, `{"type":"hello","session":"the session","pty":true,"pid":1}`)
 	var burst []byte
 	for i := range 30 {

@@ -69,7 +69,7 @@ func (c *client) streams() (stdout, stderr string, channel byte, other string) {
 	}
 }
 
-var named = Options{ID: "the session", InputPatience: -1}
+var named = Options{InputPatience: -1}
 
 const success = `{"metadata":{},"status":"Success"}`
 
@@ -196,7 +196,7 @@ func TestChannelsEndInAFlood(t *testing.T) {
 		code   int
 		reason string
 	}{
-		"shutdown":    {Options{}, func(s *session) { s.Session.Shutdown() }, 1001, "server shutting down"},
+		"shutdown":    {Options{}, func(s *session) { s.Client.Shutdown() }, 1001, "server shutting down"},
 		"max runtime": {Options{MaxRuntime: 3 * time.Second}, func(s *session) { wait(s.t, "the child's exit", s.child.(*shell).exited) }, 4001, "max runtime"},
 		"too big":     {Options{MaxMessage: 32 << 10}, func(s *session) { s.say(ChannelStdin, strings.Repeat("x", 32<<10)) }, 1009, "message over 32768 bytes"},
 	} {
@@ -204,7 +204,6 @@ func TestChannelsEndInAFlood(t *testing.T) {
 			t.Parallel()
 			eachProtocol(t, func(t *testing.T, protocol string) {
 				opt := test.opt
-				opt.ID = named.ID
 				s := onChannels(t, protocol, startShell(t, "yes >&2 & exec yes"), opt)
 				s.greeted()
 				s.channelMessage()
@@ -228,7 +227,7 @@ func TestChannelsShutdownBeforeRun(t *testing.T) {
 	t.Parallel()
 	for range 20 {
 		c, ws, wire := connect(t, link{protocol: ProtocolWspipe})
-		s := NewSession(ws, wire, startShell(t, "exec cat"), named)
+		s := newSession(ws, wire, startShell(t, "exec cat"), named)
 		s.Shutdown()
 		ended := make(chan Summary, 1)
 		go func() { ended <- s.Run() }() // ends when the client has answered

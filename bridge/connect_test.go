@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -158,11 +159,44 @@ func setBuffers(conn net.Conn, size int) {
 	}
 }
 
-// session is a running Session and its client.
+// session is a running Single child and its client.
 type session struct {
 	*client
-	*Session
+	*Client
+	child Child
+	stdin *Outflow
 	ended chan Summary
+}
+
+// newSession attaches a client to child, which is all that child gets.
+func newSession(ws *websocket.Conn, wire *Wire, child Child, opt Options) *session {
+	b := New(child, opt)
+	c, err := b.Attach(ws, wire, ClientOptions{Log: opt.Log, ID: testID})
+	if err != nil {
+		panic(err) // a Single child takes its first client
+	}
+	return &session{Client: c, child: child, stdin: b.stdin, ended: make(chan Summary, 1)}
+}
+
+// with returns opt as set changes it.
+func with(opt Options, set func(*Options)) Options {
+	set(&opt)
+	return opt
+}
+
+// testID is the ID of each session.
+const testID = "the session"
+
+// Run runs both, as a server does.
+func (s *session) Run() (sum Summary) {
+	var running sync.WaitGroup
+	var code int
+	var signal string
+	running.Go(func() { code, signal = s.bridge.Run() })
+	sum = s.Client.Run()
+	running.Wait()
+	sum.ExitCode, sum.Signal = code, signal
+	return sum
 }
 
 // start runs a session over TCP.
@@ -176,7 +210,8 @@ func start(t testing.TB, child Child, opt Options) *session {
 func startOver(t testing.TB, l link, child Child, opt Options) *session {
 	t.Helper()
 	c, ws, wire := connect(t, l)
-	s := &session{client: c, Session: NewSession(ws, wire, child, opt), ended: make(chan Summary, 1)}
+	s := newSession(ws, wire, child, opt)
+	s.client = c
 	go func() { s.ended <- s.Run() }() // ends when the client goes
 	t.Cleanup(func() {
 		c.Close()

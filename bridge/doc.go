@@ -1,11 +1,11 @@
-// Package bridge carries messages between a WebSocket connection and a child.
+// Package bridge carries messages between a running child and its clients.
 //
-// A byte on its way to the client: the child's output is read in blocks
-// (Session.send), cut into messages by a cutter, framed by the WebSocket
-// library into a Wire, which puts what a block gave into the socket in one
-// write. A byte on its way to the child: the Wire reads the socket, the library
-// takes the frames apart, inbound gathers messages and hands them to an
-// Outflow, which puts them into the child's stdin as soon as the socket has
-// nothing more. Nothing is copied to another goroutine in between, and nothing
-// waits but for a full kernel buffer on the other side.
+// A Bridge has one child, and Clients attach to it and detach. What the kinds of
+// child do with its messages is a kind: single, broadcast, mux, resumable.
+//
+// The child's output is read in blocks (outbound), cut into messages by a codec,
+// encoded into frames, and put into each client's queue, which writes a block in one
+// system call. A client's socket is read by its Wire, the WebSocket library decodes
+// the frames, and inbound puts the messages into the child's stdin as soon as the
+// socket has nothing more.
 package bridge

@@ -23,7 +23,7 @@ func TestJoinAtTheExit(t *testing.T) {
 	}
 	for range 150 {
 		child := newPuppet(t)
-		h := startHub(t, child, HubOptions{Replay: lines})
+		h := startHub(t, child, Options{Replay: lines})
 		child.print(t, output.String())
 		var all sync.WaitGroup
 		all.Go(func() { child.exit(3, "") })
@@ -45,7 +45,7 @@ func TestJoinAtTheExit(t *testing.T) {
 func TestJoinAfterTheExit(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{Replay: 2})
+	h := startHub(t, child, Options{Replay: 2})
 	child.print(t, "1\n2\n3")
 	child.exit(3, "")
 	h.ended <- wait(t, "the end of the hub", h.ended)
@@ -66,7 +66,7 @@ func TestJoinAfterTheExit(t *testing.T) {
 func TestTheExitWaitsForNoViewer(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{})
+	h := startHub(t, child, Options{})
 	stuck, other := h.join(link{buffers: 64 << 10}, Options{}), h.join(link{}, Options{})
 	line := strings.Repeat("x", 10_000)
 	const lines = 50 // less than may wait, and more than the kernel takes
@@ -96,8 +96,8 @@ func TestBrokenFramingIsToldToAll(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
 			opt := Options{Framing: framing}
-			h := startHub(t, child, HubOptions{Options: opt})
-			var viewers []*viewer
+			h := startHub(t, child, opt)
+			var viewers []*watching
 			for i := range 40 {
 				l := link{}
 				if i%4 == 0 {

@@ -14,14 +14,14 @@ import (
 // does not come behind its close frame.
 func TestNothingAfterACloseFrame(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(v *viewer){
-		"client":         func(v *viewer) { v.write(closeFrame(1000, "")) },
-		"us":             func(v *viewer) { v.Shutdown() },
-		"protocol error": func(v *viewer) { v.write(maskedFrame(fin|0x40|opText, nil)) },
+	for name, end := range map[string]func(v *watching){
+		"client":         func(v *watching) { v.write(closeFrame(1000, "")) },
+		"us":             func(v *watching) { v.Shutdown() },
+		"protocol error": func(v *watching) { v.write(maskedFrame(fin|0x40|opText, nil)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := startHub(t, newPuppet(t), HubOptions{}).join(link{}, Options{})
+			v := startHub(t, newPuppet(t), Options{}).join(link{}, Options{})
 			end(v)
 			if f, err := v.frame(); f.first != fin|opClose {
 				t.Fatalf("no close frame: %#x, %v", f.first, err)
@@ -44,7 +44,7 @@ func TestALongReplayIsNotSlowness(t *testing.T) {
 			t.Parallel()
 			const lines, width = 35, 100_000
 			child := newPuppet(t)
-			h := startHub(t, child, HubOptions{Replay: lines, Slow: policy})
+			h := startHub(t, child, Options{Replay: lines, Slow: policy})
 			for i := range lines {
 				child.print(t, fmt.Sprintf("%0*d\n", width, i))
 			}

@@ -55,7 +55,7 @@ func (p *puppet) write(t *testing.T, fd int, output []string, written *atomic.In
 
 // some reads up to n whole messages, which it adds to read; fewer if the connection ends
 // before. Parts of a line that came apart because of another stream are one.
-func (v *viewer) some(n int, read *atomic.Int64) (messages []string) {
+func (v *watching) some(n int, read *atomic.Int64) (messages []string) {
 	parts := map[string]string{}
 	var whole []byte
 	for len(messages) < n {
@@ -103,7 +103,7 @@ func TestHostileOutputOfEachFraming(t *testing.T) {
 
 func testHostileOutput(t *testing.T, opt Options, messages, replay int) {
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{Options: opt, Replay: replay, Slow: SlowBlock})
+	h := startHub(t, child, with(opt, func(o *Options) { o.Replay, o.Slow = replay, SlowBlock }))
 	first := h.join(link{}, opt)
 	var written, read atomic.Int64
 	var writing, visiting sync.WaitGroup

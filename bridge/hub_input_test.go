@@ -18,9 +18,9 @@ func TestMessagesOfManyDoNotMix(t *testing.T) {
 	t.Parallel()
 	const clients, messages = 10, 20
 	child := newPuppet(t).readAll()
-	h := startHub(t, child, HubOptions{Options: Options{InputPatience: -1}})
+	h := startHub(t, child, Options{InputPatience: -1})
 	want := map[string]int{}
-	var viewers []*viewer
+	var viewers []*watching
 	for c := range clients {
 		v := h.join(link{}, Options{MaxMessage: 1 << 20})
 		viewers = append(viewers, v)
@@ -35,7 +35,7 @@ func TestMessagesOfManyDoNotMix(t *testing.T) {
 		go v.client.Write(sent) // ends when it is read
 	}
 	eventually(t, "all have sent", func() bool {
-		return !slices.ContainsFunc(viewers, func(v *viewer) bool { return v.in.total.messages.Load() < messages })
+		return !slices.ContainsFunc(viewers, func(v *watching) bool { return v.in.total.messages.Load() < messages })
 	})
 	h.Stop()
 	lines := strings.Split(strings.TrimSuffix(string(wait(t, "input", child.input)), "\n"), "\n")
@@ -54,7 +54,7 @@ func TestMessagesOfManyDoNotMix(t *testing.T) {
 func TestHalfAMessageIsNoInput(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{})
+	h := startHub(t, child, Options{})
 	slow, quick := h.join(link{}, Options{MaxMessage: 1 << 20}), h.join(link{}, Options{})
 	half := strings.Repeat("a", 300_000)
 	slow.write(maskedFrame(opText, []byte(half)), maskedFrame(fin|opPing, []byte("all read")))
@@ -77,7 +77,7 @@ func TestStoppedWithinARecord(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{Options: Options{Framing: Length, Log: slog.New(slog.NewTextHandler(&log, nil))}})
+	h := startHub(t, child, Options{Framing: Length, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	child.print(t, "\x00\x00\x00\x09half")
 	h.Stop()
 	h.ended <- wait(t, "the end of the hub", h.ended)
@@ -90,7 +90,7 @@ func TestStoppedWithinARecord(t *testing.T) {
 func TestViewersMayOnlyLook(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
-	h := startHub(t, child, HubOptions{ReadOnly: true, Options: Options{Terminal: true, Framing: Bytes, InputPatience: -1}})
+	h := startHub(t, child, Options{ReadOnly: true, Terminal: true, Framing: Bytes, InputPatience: -1})
 	v := h.join(link{protocol: ProtocolWspipe}, Options{Terminal: true, Framing: Bytes})
 	for _, message := range []string{"\x00input", "\x04" + `{"Width":10,"Height":10}`, "\x05" + `{"type":"signal","signal":"INT"}`, "\xff\x00", "\x00more"} {
 		v.write(maskedFrame(fin|opBinary, []byte(message)))
@@ -114,14 +114,14 @@ func TestTheTerminalFitsEveryWindow(t *testing.T) {
 	t.Parallel()
 	opt := Options{Terminal: true, Framing: Bytes}
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{Options: opt})
+	h := startHub(t, child, opt)
 	expect := func(want string) {
 		t.Helper()
 		if got := wait(t, want, child.told); got != want {
 			t.Errorf("the child got %s, want %s", got, want)
 		}
 	}
-	resize := func(v *viewer, cols, rows int) {
+	resize := func(v *watching, cols, rows int) {
 		v.write(maskedFrame(fin|opBinary, fmt.Appendf([]byte{ChannelResize}, `{"Width":%d,"Height":%d}`, cols, rows)))
 	}
 	child.print(t, "\x1b[Hscreen")
@@ -148,8 +148,8 @@ func TestBothStreamsForEverybody(t *testing.T) {
 	t.Parallel()
 	const lines = 3000
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{Slow: SlowBlock, Options: Options{Framing: JSON}})
-	var viewers []*viewer
+	h := startHub(t, child, Options{Slow: SlowBlock, Framing: JSON})
+	var viewers []*watching
 	for range 3 {
 		viewers = append(viewers, h.join(link{}, Options{Framing: JSON}))
 	}

@@ -14,7 +14,7 @@ import (
 func TestChannelViewersMissNoStderr(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{Options: Options{Framing: JSON}, Replay: 5})
+	h := startHub(t, child, Options{Framing: JSON, Replay: 5})
 	first := h.join(link{protocol: ProtocolWspipe}, Options{})
 	io.WriteString(child.far[2], "one\nha")
 	first.stream(ChannelStderr, 6)
@@ -26,7 +26,7 @@ func TestChannelViewersMissNoStderr(t *testing.T) {
 }
 
 // stream reads n bytes of a channel, and drops what is on others.
-func (v *viewer) stream(channel byte, n int) string {
+func (v *watching) stream(channel byte, n int) string {
 	v.t.Helper()
 	var got strings.Builder
 	for got.Len() < n {
@@ -42,7 +42,7 @@ func (v *viewer) stream(channel byte, n int) string {
 func TestChannelViewersJoinInALongLine(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{Replay: 5})
+	h := startHub(t, child, Options{Replay: 5})
 	first := h.join(link{protocol: ProtocolWspipe}, Options{})
 	long := strings.Repeat("x", 300_000)
 	child.print(t, "one\n"+long)
@@ -59,7 +59,7 @@ func TestChannelViewersJoinInALongLine(t *testing.T) {
 func TestNobodyJoinsInABrokenOffLine(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{Options: Options{Framing: JSON}, Replay: 1})
+	h := startHub(t, child, Options{Framing: JSON, Replay: 1})
 	first := h.join(link{}, Options{})
 	long := strings.Repeat("x", 300_000)
 	child.print(t, long)
@@ -68,7 +68,7 @@ func TestNobodyJoinsInABrokenOffLine(t *testing.T) {
 	first.message()
 	first.expect(`{"stream":"stderr","data":"oops"}`)
 	c, ws, wire := connect(t, link{})
-	v := &viewer{client: c, Viewer: h.NewViewer(ws, wire, Options{}), ended: make(chan Summary, 1)}
+	v := &watching{client: c, viewer: attach(h.t, h.Bridge, Options{}, ws, wire, ClientOptions{}).attachment.(*viewer), ended: make(chan Summary, 1)}
 	go func() { v.ended <- v.Run() }() // ends when the client goes
 	t.Cleanup(func() { c.Close(); v.summary() })
 	eventually(t, "it is there", func() bool {

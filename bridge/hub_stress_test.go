@@ -18,7 +18,7 @@ func TestAnyoneComesAndGoes(t *testing.T) {
 		t.Run(fmt.Sprint(replay), func(t *testing.T) {
 			t.Parallel()
 			child := startShell(t, `i=0; while :; do case $((i%40)) in 7) w=100000;; 23) w=1000000;; *) w=10;; esac; printf '%d %0*d\n' $i $w 0; i=$((i+1)); done`)
-			h := startHub(t, child, HubOptions{Replay: replay, Slow: SlowBlock})
+			h := startHub(t, child, Options{Replay: replay, Slow: SlowBlock})
 			var all sync.WaitGroup
 			for range 4 {
 				all.Go(func() { // ends with its viewers
@@ -35,7 +35,7 @@ func TestAnyoneComesAndGoes(t *testing.T) {
 }
 
 // watch reads so many numbered lines and sends pings meanwhile.
-func (v *viewer) watch(lines int) {
+func (v *watching) watch(lines int) {
 	before, begun, packed := -1, false, false
 	var line strings.Builder
 	for pongs := 0; lines > 0; {
@@ -77,7 +77,7 @@ func (v *viewer) watch(lines int) {
 func TestDroppedMessagesAreCounted(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{Slow: SlowDrop})
+	h := startHub(t, child, Options{Slow: SlowDrop})
 	v := h.join(link{buffers: 8 << 10}, Options{})
 	const lines, width = 2000, 3000
 	for i := range lines {
@@ -107,7 +107,7 @@ func TestDroppedMessagesAreCounted(t *testing.T) {
 func TestAStuckViewerGoes(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{})
+	h := startHub(t, child, Options{})
 	stuck, other := h.join(link{buffers: 8 << 10}, Options{}), h.join(link{}, Options{})
 	line := strings.Repeat("x", 10_000)
 	for range 300 {

@@ -5,21 +5,25 @@ package bridge
 import (
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/coder/websocket"
 )
 
-// audience is a running Hub.
+// audience is a running Broadcast child.
 type audience struct {
-	*Hub
+	*broadcast
 	t     testing.TB
 	ended chan string
 }
 
 // startHub runs a hub; its child is stopped with the test.
-func startHub(t testing.TB, child Child, opt HubOptions) *audience {
+func startHub(t testing.TB, child Child, opt Options) *audience {
 	t.Helper()
-	a := &audience{Hub: NewHub(child, opt), t: t, ended: make(chan string, 1)}
+	opt.Kind = Broadcast
+	a := &audience{broadcast: New(child, opt).kind.(*broadcast), t: t, ended: make(chan string, 1)}
 	go func() { // ends with the child
 		code, signal := a.Run()
 		a.ended <- fmt.Sprint(code, signal)
@@ -32,18 +36,17 @@ func startHub(t testing.TB, child Child, opt HubOptions) *audience {
 }
 
 // viewer is a client of an audience.
-type viewer struct {
+type watching struct {
 	*client
-	*Viewer
+	*viewer
 	ended chan Summary
 }
 
 // join connects a client, which has joined when join returns.
-func (a *audience) join(l link, opt Options) *viewer {
+func (a *audience) join(l link, opt Options) *watching {
 	a.t.Helper()
 	c, ws, wire := connect(a.t, l)
-	opt.Deflate = l.compress
-	v := &viewer{client: c, Viewer: a.NewViewer(ws, wire, opt), ended: make(chan Summary, 1)}
+	v := &watching{client: c, viewer: attach(a.t, a.Bridge, opt, ws, wire, ClientOptions{Deflate: l.compress}).attachment.(*viewer), ended: make(chan Summary, 1)}
 	go func() { v.ended <- v.Run() }() // ends when the client goes
 	a.t.Cleanup(func() {
 		c.Close()
@@ -53,16 +56,16 @@ func (a *audience) join(l link, opt Options) *viewer {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		for _, other := range a.viewers {
-			if other == v.Viewer {
+			if other == v.viewer {
 				return true
 			}
 		}
-		return a.over
+		return a.exited
 	})
 	return v
 }
 
-func (v *viewer) summary() Summary {
+func (v *watching) summary() Summary {
 	v.t.Helper()
 	sum := wait(v.t, "the end of a viewer", v.ended)
 	v.ended <- sum
@@ -72,8 +75,8 @@ func (v *viewer) summary() Summary {
 func TestEveryViewerGetsEverything(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{})
-	var viewers []*viewer
+	h := startHub(t, child, Options{})
+	var viewers []*watching
 	for range 5 {
 		viewers = append(viewers, h.join(link{}, Options{}))
 	}
@@ -97,7 +100,7 @@ func TestEveryViewerGetsEverything(t *testing.T) {
 func TestNewcomersGetTheLastMessages(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{Replay: 3})
+	h := startHub(t, child, Options{Replay: 3})
 	first := h.join(link{}, Options{})
 	child.print(t, "1\n2\n3\n4\n5\nhalf")
 	first.expect("1", "2", "3", "4", "5")
@@ -115,9 +118,9 @@ func TestNewcomersGetTheLastMessages(t *testing.T) {
 func TestJoinWhileItFloods(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]struct {
-		opt   HubOptions
+		opt   Options
 		width int
-	}{"short lines": {HubOptions{Replay: 10, Slow: SlowBlock}, 0}, "long lines": {HubOptions{Replay: 2, Slow: SlowBlock}, 100_000}} {
+	}{"short lines": {Options{Replay: 10, Slow: SlowBlock}, 0}, "long lines": {Options{Replay: 2, Slow: SlowBlock}, 100_000}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := startShell(t, fmt.Sprintf(`i=0; while :; do printf '%%d %%0%dd\n' $i 0; i=$((i+1)); done`, max(1, options.width)))
@@ -143,7 +146,7 @@ func TestJoinWhileItFloods(t *testing.T) {
 func TestViewersWithChannels(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
-	h := startHub(t, child, HubOptions{Replay: 2})
+	h := startHub(t, child, Options{Replay: 2})
 	plain := h.join(link{}, Options{})
 	child.print(t, "1\r\n2\n3\nhalf")
 	plain.expect("1", "2", "3")
@@ -190,24 +193,26 @@ func TestViewersWithChannels(t *testing.T) {
 
 func TestSlowViewers(t *testing.T) {
 	t.Parallel()
-	const lines, width = 40_000, 200
+	const lines, width, chunk = 40_000, 200, 1000
 	line := func(i int) string { return fmt.Sprintf("%0*d", width, i) }
-	var all strings.Builder
-	for i := range lines {
-		all.WriteString(line(i) + "\n")
-	}
 	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop, "block": SlowBlock} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			h := startHub(t, child, HubOptions{Slow: policy})
+			h := startHub(t, child, Options{Slow: policy})
 			slow, fast := h.join(link{}, Options{}), h.join(link{}, Options{})
+			mayPrint := make(chan bool, 2) // so that the fast one can keep up on a busy machine, too
 			printed := make(chan bool)
 			go func() { // ends when the viewers have read, or need not
-				io.WriteString(child.far[1], all.String())
-				close(printed)
+				defer close(printed)
+				for i := range lines {
+					if i%chunk == 0 && policy != SlowBlock {
+						mayPrint <- true
+					}
+					io.WriteString(child.far[1], line(i)+"\n")
+				}
 			}()
-			read := func(v *viewer) (got []string) {
+			read := func(v *watching) (got []string) {
 				for {
 					f, err := v.frame()
 					if err != nil || f.first&^fin == opClose {
@@ -223,6 +228,9 @@ func TestSlowViewers(t *testing.T) {
 			for i := range lines {
 				if _, got, _ := fast.message(); got != line(i) {
 					t.Fatalf("line %d is %.20q", i, got)
+				}
+				if i%chunk == chunk-1 && policy != SlowBlock {
+					<-mayPrint
 				}
 			}
 			wait(t, "all is printed", printed)
@@ -242,4 +250,19 @@ func TestSlowViewers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// attach makes a client of b, with the options that differ from those of b if there
+// are any.
+func attach(t testing.TB, b *Bridge, opt Options, ws *websocket.Conn, wire *Wire, of ClientOptions) *Client {
+	t.Helper()
+	if reflect.ValueOf(opt).IsZero() {
+		opt = b.opt
+	}
+	opt.Kind, opt.Slow, opt.ReadOnly, of.Log, of.ID = b.opt.Kind, b.opt.Slow, b.opt.ReadOnly, opt.Log, testID
+	c, err := b.attach(&opt, ws, wire, of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

@@ -180,7 +180,7 @@ func TestLimitOfCompressedMessages(t *testing.T) {
 	child := newPuppet(t).readAll()
 	ended := make(chan Summary, 1)
 	go func() { // ends when the client has gone
-		ended <- NewSession(a.ws, a.wire, child, Options{MaxMessage: 100_000, InputPatience: -1}).Run()
+		ended <- newSession(a.ws, a.wire, child, Options{MaxMessage: 100_000, InputPatience: -1}).Run()
 	}()
 	good := strings.Repeat("good ", 20_000)
 	if err := errors.Join(c.Write(t.Context(), websocket.MessageText, []byte(good)),

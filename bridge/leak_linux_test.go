@@ -25,8 +25,8 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 		"client says bye":  func(s *session) { s.write(closeFrame(1000, "")) },
 		"client closes":    func(s *session) { s.client.Close() },
 		"client resets":    func(s *session) { s.reset() },
-		"shutdown":         func(s *session) { s.Session.Shutdown(); s.expectClose(1001, "server shutting down") },
-		"abort":            func(s *session) { s.Session.Abort() },
+		"shutdown":         func(s *session) { s.Client.Shutdown(); s.expectClose(1001, "server shutting down") },
+		"abort":            func(s *session) { s.Client.Abort() },
 		"protocol error":   func(s *session) { s.write([]byte{0xff, 0xff}); s.client.Close() },
 		"message too big":  func(s *session) { s.send("much too long"); s.expectClose(1009, "message over 10 bytes") },
 		"closed by itself": func(s *session) { s.ws.CloseNow(); s.client.Close() },
@@ -38,8 +38,8 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 			if name == "child exits" {
 				script = "head -n 1"
 			}
-			s := &session{client: c, ended: make(chan Summary, 1)}
-			s.Session = NewSession(ws, wire, startShell(t, script), Options{MaxMessage: 10})
+			s := newSession(ws, wire, startShell(t, script), Options{MaxMessage: 10})
+			s.client = c
 			go func() { s.ended <- s.Run() }() // ends when the client has gone
 			leave(s)
 			s.summary()

@@ -21,7 +21,7 @@ import (
 func TestAChildThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	const clients, messages, width = 5, 10, 20_000 // of control characters: 6 MB as JSON
-	s := startMux(t, HubOptions{})
+	s := startMux(t, Options{})
 	var all []*talker
 	for range clients {
 		all = append(all, s.join(link{buffers: 64 << 10}, Options{MaxMessage: 1 << 20}))
@@ -60,7 +60,7 @@ func TestAChildThatDoesNotRead(t *testing.T) {
 func TestAStormOfConnects(t *testing.T) {
 	t.Parallel()
 	const storm = 150
-	s := startMux(t, HubOptions{})
+	s := startMux(t, Options{})
 	first := s.join(link{}, Options{})
 	first.write(maskedFrame(fin|opText, []byte(strings.Repeat("x", maxWaiting+200_000)))) // more than the pipe takes
 	eventually(t, "much waits", func() bool { return s.stdin.Waiting() > maxWaiting })
@@ -94,7 +94,7 @@ func TestAStormOfConnects(t *testing.T) {
 	}
 	s.print(t, letter("*", "from the child")) // that does not know them
 	first.expect("from the child")
-	if e := s.event(); e.Event != "message" || e.Client != first.ID() {
+	if e := s.event(); e.Event != "message" || e.Client != first.MuxID() {
 		t.Fatalf("%s of %s", e.Event, e.Client)
 	}
 	opened := map[string]bool{}
@@ -108,10 +108,10 @@ func TestAStormOfConnects(t *testing.T) {
 		}
 	}
 	for _, v := range stay {
-		if !opened[v.ID()] {
-			t.Errorf("nothing was told of %s", v.ID())
+		if !opened[v.MuxID()] {
+			t.Errorf("nothing was told of %s", v.MuxID())
 		}
-		s.print(t, letter(v.ID(), "for one"))
+		s.print(t, letter(v.MuxID(), "for one"))
 		v.expect("for one")
 	}
 }
@@ -125,7 +125,7 @@ func TestFloodForOneWhoReadsNothing(t *testing.T) {
 	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop, "block": SlowBlock} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startMux(t, HubOptions{Slow: policy})
+			s := startMux(t, Options{Slow: policy})
 			stuck, quick := s.join(link{buffers: 64 << 10}, Options{}), s.join(link{}, Options{})
 			printed := make(chan bool)
 			go func() { // ends when the clients have read, or need not
@@ -204,7 +204,7 @@ func TestFloodForOneWhoReadsNothing(t *testing.T) {
 // whoever reads.
 func TestALongMessageIsNotSlowness(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, HubOptions{})
+	s := startMux(t, Options{})
 	v := s.join(link{buffers: 256 << 10}, Options{})
 	long := strings.Repeat("x", maxMuxLine-100)
 	io.WriteString(s.far[1], letter("1", "first")+letter("1", long))
@@ -224,7 +224,7 @@ func TestHeldUpClientsMayGo(t *testing.T) {
 	}
 	t.Run("mux", func(t *testing.T) {
 		t.Parallel()
-		s := startMux(t, HubOptions{})
+		s := startMux(t, Options{})
 		v := s.join(link{}, Options{})
 		go flood(v.client) // ends with the connection
 		eventually(t, "it is held up", func() bool { return s.stdin.Waiting() > maxWaiting })
@@ -235,7 +235,7 @@ func TestHeldUpClientsMayGo(t *testing.T) {
 	})
 	t.Run("broadcast", func(t *testing.T) {
 		t.Parallel()
-		h := startHub(t, newPuppet(t), HubOptions{})
+		h := startHub(t, newPuppet(t), Options{})
 		v := h.join(link{}, Options{})
 		go flood(v.client) // ends with the connection
 		eventually(t, "it is held up", func() bool { return h.stdin.Waiting() > maxWaiting })
@@ -253,7 +253,7 @@ func TestMuxAtRandom(t *testing.T) {
 	for round := range 5 {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			t.Parallel()
-			s := startMux(t, HubOptions{Slow: SlowPolicy(round % 3), Options: Options{InputPatience: -1}})
+			s := startMux(t, Options{Slow: SlowPolicy(round % 3), InputPatience: -1})
 			s.reader = true // to the end
 			told := make(chan map[string]string)
 			go func() { told <- s.play() }() // ends with the mux, or with its last line
@@ -266,7 +266,7 @@ func TestMuxAtRandom(t *testing.T) {
 				})
 			}
 			all.Wait()
-			s.Mux.Stop()
+			s.mux.Stop()
 			states := wait(t, "the end of the events", told)
 			for id, state := range states {
 				if state != "closed" {
@@ -287,7 +287,7 @@ func (s *stage) visit() {
 		protocol = ProtocolWspipe
 	}
 	c, ws, wire := connect(s.t, link{compress: rand.N(3) == 0, protocol: protocol})
-	v := s.admit(c, s.NewClient(ws, wire, nil, Options{}))
+	v := s.admit(c, attach(s.t, s.Bridge, Options{}, ws, wire, ClientOptions{}))
 	closed := false
 	read := func() {
 		if f, _ := c.frame(); f.first == fin|opClose {

@@ -25,7 +25,7 @@ type event struct {
 
 // stage is a running Mux, whose child the test plays.
 type stage struct {
-	*Mux
+	*mux
 	*puppet
 	t      testing.TB
 	events *bufio.Reader
@@ -33,17 +33,18 @@ type stage struct {
 }
 
 // startMux runs a mux; its child is stopped with the test.
-func startMux(t testing.TB, opt HubOptions) *stage {
+func startMux(t testing.TB, opt Options) *stage {
 	t.Helper()
 	child := newPuppet(t)
 	child.far[0].SetReadDeadline(time.Now().Add(lifetime))
-	s := &stage{Mux: NewMux(child, opt), puppet: child, t: t, events: bufio.NewReader(child.far[0]), ended: make(chan string, 1)}
+	opt.Kind = Mux
+	s := &stage{mux: New(child, opt).kind.(*mux), puppet: child, t: t, events: bufio.NewReader(child.far[0]), ended: make(chan string, 1)}
 	go func() { // ends with the child
 		code, signal := s.Run()
 		s.ended <- fmt.Sprint(code, signal)
 	}()
 	t.Cleanup(func() {
-		s.Mux.Stop()
+		s.mux.Stop()
 		wait(t, "the end of the mux", s.ended)
 	})
 	return s
@@ -52,7 +53,7 @@ func startMux(t testing.TB, opt HubOptions) *stage {
 // talker is a client of a stage.
 type talker struct {
 	*client
-	*MuxClient
+	*muxClient
 	ended chan Summary
 }
 
@@ -60,12 +61,11 @@ type talker struct {
 func (s *stage) arrive(l link, opt Options) *talker {
 	s.t.Helper()
 	c, ws, wire := connect(s.t, l)
-	opt.Deflate = l.compress
-	return s.admit(c, s.NewClient(ws, wire, []string{"NAME=" + l.protocol}, opt))
+	return s.admit(c, attach(s.t, s.Bridge, opt, ws, wire, ClientOptions{Deflate: l.compress, Env: []string{"NAME=" + l.protocol}}))
 }
 
-func (s *stage) admit(c *client, m *MuxClient) *talker {
-	v := &talker{client: c, MuxClient: m, ended: make(chan Summary, 1)}
+func (s *stage) admit(c *client, m *Client) *talker {
+	v := &talker{client: c, muxClient: m.attachment.(*muxClient), ended: make(chan Summary, 1)}
 	go func() { v.ended <- v.Run() }() // ends when the client goes
 	s.t.Cleanup(func() {
 		c.Close()
@@ -78,8 +78,8 @@ func (s *stage) admit(c *client, m *MuxClient) *talker {
 func (s *stage) join(l link, opt Options) *talker {
 	s.t.Helper()
 	v := s.arrive(l, opt)
-	if e := s.event(); e.Event != "open" || e.Client != v.ID() || e.Env["NAME"] != l.protocol {
-		s.t.Fatalf("instead of an open event for %s: %+v", v.ID(), e)
+	if e := s.event(); e.Event != "open" || e.Client != v.MuxID() || e.Env["NAME"] != l.protocol {
+		s.t.Fatalf("instead of an open event for %s: %+v", v.MuxID(), e)
 	}
 	return v
 }
@@ -108,8 +108,8 @@ func (s *stage) event() (e event) {
 func (s *stage) expectSaid(v *talker, messages ...string) {
 	s.t.Helper()
 	for _, want := range messages {
-		if e := s.event(); e.Event != "message" || e.Client != v.ID() || e.Data == nil || *e.Data != want {
-			s.t.Fatalf("instead of %.50q from %s: %.200s", want, v.ID(), fmt.Sprintf("%+v", e))
+		if e := s.event(); e.Event != "message" || e.Client != v.MuxID() || e.Data == nil || *e.Data != want {
+			s.t.Fatalf("instead of %.50q from %s: %.200s", want, v.MuxID(), fmt.Sprintf("%+v", e))
 		}
 	}
 }
@@ -117,8 +117,8 @@ func (s *stage) expectSaid(v *talker, messages ...string) {
 // expectGone reads the close event of v.
 func (s *stage) expectGone(v *talker, code int) {
 	s.t.Helper()
-	if e := s.event(); e.Event != "close" || e.Client != v.ID() || e.Code != code {
-		s.t.Fatalf("instead of the end of %s with %d: %+v", v.ID(), code, e)
+	if e := s.event(); e.Event != "close" || e.Client != v.MuxID() || e.Code != code {
+		s.t.Fatalf("instead of the end of %s with %d: %+v", v.MuxID(), code, e)
 	}
 }
 
@@ -133,12 +133,12 @@ func letter(to any, data string) string {
 
 func TestMessagesReachWhomTheyAreFor(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, HubOptions{})
+	s := startMux(t, Options{})
 	a, b, c := s.join(link{}, Options{}), s.join(link{}, Options{}), s.join(link{}, Options{})
 	all := []*talker{a, b, c}
 	for i, v := range all {
-		if v.ID() != fmt.Sprint(i+1) {
-			t.Errorf("client %d is called %s", i, v.ID())
+		if v.MuxID() != fmt.Sprint(i+1) {
+			t.Errorf("client %d is called %s", i, v.MuxID())
 		}
 	}
 	s.print(t, letter("1", "to a")+letter("2", "to b")+letter("*", "to all")+letter([]string{"3", "1", "3", "nobody"}, "to a and c")+
@@ -162,8 +162,8 @@ func TestMessagesReachWhomTheyAreFor(t *testing.T) {
 	b.write(closeFrame(1000, ""))
 	s.expectGone(b, 1000)
 	d := s.join(link{}, Options{})
-	if d.ID() != "4" {
-		t.Errorf("a newcomer is called %s", d.ID())
+	if d.MuxID() != "4" {
+		t.Errorf("a newcomer is called %s", d.MuxID())
 	}
 	s.print(t, letter("2", "late")+letter("*", "last without newline")[:len(letter("*", "last without newline"))-1])
 	s.exit(3, "")
@@ -182,7 +182,7 @@ func TestMessagesReachWhomTheyAreFor(t *testing.T) {
 // TestALateClient: the child that it came for has ended.
 func TestALateClient(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, HubOptions{})
+	s := startMux(t, Options{})
 	s.exit(4, "")
 	s.ended <- wait(t, "the end of the mux", s.ended)
 	s.arrive(link{}, Options{}).expectClose(1000, "exit 4")
@@ -192,7 +192,7 @@ func TestALateClient(t *testing.T) {
 // that was sent before and before all that was sent after.
 func TestTheChildCloses(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, HubOptions{})
+	s := startMux(t, Options{})
 	long := strings.Repeat("x", 300_000)
 	for order, want := range map[string]struct {
 		code   int
@@ -202,8 +202,8 @@ func TestTheChildCloses(t *testing.T) {
 		`{"close":"%s","code":1013,"reason":"` + strings.Repeat("é", 61) + `"}`: {1013, strings.Repeat("é", 61)},
 	} {
 		v, other := s.join(link{}, Options{}), s.join(link{}, Options{})
-		go io.WriteString(s.far[1], letter(v.ID(), long)+letter("*", "before")+fmt.Sprintf(order, v.ID())+"\n"+letter("*", "after")+letter(v.ID(), "after")+ // ends when it is read
-			fmt.Sprintf(order, v.ID())+"\n")
+		go io.WriteString(s.far[1], letter(v.MuxID(), long)+letter("*", "before")+fmt.Sprintf(order, v.MuxID())+"\n"+letter("*", "after")+letter(v.MuxID(), "after")+ // ends when it is read
+			fmt.Sprintf(order, v.MuxID())+"\n")
 		v.expect(long, "before")
 		other.expect("before", "after")
 		v.expectClose(want.code, want.reason)
@@ -235,7 +235,7 @@ func TestWhatTheChildIsToldOfAnEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startMux(t, HubOptions{})
+			s := startMux(t, Options{})
 			v := s.join(link{}, Options{MaxMessage: 1000})
 			for i := range 50 {
 				v.send(fmt.Sprint(i))
@@ -252,7 +252,7 @@ func TestWhatTheChildIsToldOfAnEnd(t *testing.T) {
 			for e.Event == "message" && *e.Data == "\x00" {
 				e = s.event()
 			}
-			if e.Event != "close" || e.Client != v.ID() || e.Code != test.code {
+			if e.Event != "close" || e.Client != v.MuxID() || e.Code != test.code {
 				t.Errorf("the child was told %+v, want code %d", e, test.code)
 			}
 			v.client.Close()
@@ -271,7 +271,7 @@ func TestMuxWithChannels(t *testing.T) {
 	for _, protocol := range ChannelProtocols {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			s := startMux(t, HubOptions{})
+			s := startMux(t, Options{})
 			plain := s.join(link{}, Options{})
 			v := s.join(link{protocol: protocol}, Options{MaxMessage: 1 << 20})
 			got := map[byte]string{}
@@ -314,7 +314,7 @@ func TestMuxWithChannels(t *testing.T) {
 // TestALongLineOnAChannel is refused, behind the lines before it.
 func TestALongLineOnAChannel(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, HubOptions{})
+	s := startMux(t, Options{})
 	v := s.join(link{protocol: ProtocolWspipe}, Options{MaxMessage: 100})
 	v.write(maskedFrame(fin|opBinary, []byte("\x00first\n"+strings.Repeat("x", 90))), maskedFrame(fin|opBinary, []byte("\x00"+strings.Repeat("x", 11)+"\nlast\n")))
 	s.expectSaid(v, "first")
@@ -326,11 +326,11 @@ func TestALongLineOnAChannel(t *testing.T) {
 // unless its code says otherwise.
 func TestDismissedWithChannels(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, HubOptions{})
+	s := startMux(t, Options{})
 	for code, want := range map[int]string{1000: `{"metadata":{},"status":"Success"}`, 3000: `"status":"Failure","message":"bye"`} {
 		v := s.join(link{protocol: ProtocolV5}, Options{})
 		v.message() // the empty one
-		s.print(t, fmt.Sprintf(`{"close":%q,"code":%d,"reason":"bye"}`+"\n", v.ID(), code))
+		s.print(t, fmt.Sprintf(`{"close":%q,"code":%d,"reason":"bye"}`+"\n", v.MuxID(), code))
 		if _, got, _ := v.message(); got[0] != ChannelStatus || !strings.Contains(got, want) {
 			t.Errorf("status %q", got)
 		}
@@ -343,7 +343,7 @@ func TestDismissedWithChannels(t *testing.T) {
 // get the same.
 func TestEachFormOfAMessage(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, HubOptions{})
+	s := startMux(t, Options{})
 	plain, packed := s.join(link{}, Options{}), s.join(link{compress: true}, Options{})
 	long := strings.Repeat("again ", 1000)
 	s.print(t, letter("*", long)+letter("2", "short")+letter([]string{"1", "2"}, "\uFFFD")+"{\"to\":\"*\",\"data\":\"\xff\xe2\x98\"}\n")
@@ -369,7 +369,7 @@ func TestEachFormOfAMessage(t *testing.T) {
 // TestBadLinesStopNothing: what comes between them is done.
 func TestBadLinesStopNothing(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, HubOptions{})
+	s := startMux(t, Options{})
 	v := s.join(link{}, Options{})
 	var want []string
 	go func(output []string) { // ends when it is read

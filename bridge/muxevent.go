@@ -50,14 +50,14 @@ func appendClose(dst []byte, client string, code websocket.StatusCode) []byte {
 }
 
 // takeMessage makes an event of a plain message.
-func (c *MuxClient) takeMessage(message []byte) error {
+func (c *muxClient) takeMessage(message []byte) error {
 	c.say(message)
 	return nil
 }
 
 // takeStream makes events of the lines of a client that sends a stream, of which
 // this is a part.
-func (c *MuxClient) takeStream(part []byte) error {
+func (c *muxClient) takeStream(part []byte) error {
 	for whole := true; whole; {
 		var line []byte
 		line, part, whole = bytes.Cut(part, []byte{'\n'})
@@ -73,7 +73,7 @@ func (c *MuxClient) takeStream(part []byte) error {
 }
 
 // endLine makes an event of the line at hand.
-func (c *MuxClient) endLine() {
+func (c *muxClient) endLine() {
 	c.say(bytes.TrimSuffix(c.line, []byte{'\r'}))
 	if c.line = c.line[:0]; cap(c.line) > smallBlock {
 		c.line = nil
@@ -82,11 +82,11 @@ func (c *MuxClient) endLine() {
 
 // say makes an event of a message. Many small ones wait for flush, which lets
 // them go together.
-func (c *MuxClient) say(message []byte) {
+func (c *muxClient) say(message []byte) {
 	if c.events == nil {
 		c.events = getBlock()[:0]
 	}
-	c.events = appendMessage(c.events, c.id, message)
+	c.events = appendMessage(c.events, c.muxID, message)
 	if len(c.events) >= maxFrame {
 		c.flush()
 		c.waitForChild()
@@ -94,7 +94,7 @@ func (c *MuxClient) say(message []byte) {
 }
 
 // flush gives the child the events so far.
-func (c *MuxClient) flush() {
+func (c *muxClient) flush() {
 	if c.events != nil {
 		c.tell(c.events)
 		putBlock(c.events)
@@ -106,14 +106,16 @@ func (c *MuxClient) flush() {
 // errForOne says why something is ignored that means one child, or its terminal.
 var errForOne = errors.New("clients of this child only send lines")
 
-// obey does what a client says on another channel than ChannelStdin: the end of
-// its input can end a line, and a pause is its own.
-func (c *MuxClient) obey(channel byte, message []byte) {
-	switch {
-	case channel == ChannelControl && c.protocol == ProtocolWspipe && c.obeyPause(parseControl(message)):
-	case channel != ChannelClose || c.protocol == ProtocolV4 || string(message) != string([]byte{ChannelStdin}):
-		c.ignored(errForOne)
-	case len(c.line) > 0:
+// signal implements attachment.
+func (c *muxClient) signal(string) error { return errForOne }
+
+// resize implements attachment.
+func (c *muxClient) resize(WindowSize) error { return errForOne }
+
+// endInput implements attachment: the end of a client's input can end a line.
+func (c *muxClient) endInput() error {
+	if len(c.line) > 0 {
 		c.endLine()
 	}
+	return nil
 }

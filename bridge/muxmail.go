@@ -7,23 +7,23 @@ import (
 	"github.com/coder/websocket"
 )
 
-// mail is what a Mux's child sends, on its way from the read that brought it to
+// mail is what a mux's child sends, on its way from the read that brought it to
 // the clients. Messages in a row to the same clients become one burst; with the
 // end of the read, all of a client's leave in one write.
 type mail struct {
 	slow    SlowPolicy
 	presses map[form]*press
 
-	to       []*MuxClient // who gets the messages at hand, each once
+	to       []*muxClient // who gets the messages at hand, each once
 	forms    []form       // that they want
 	messages int          // at hand, made into frames by presses
 	payload  int          // of these, in bytes
-	spare    []*MuxClient // room for who gets the next
-	touched  []*MuxClient // who has got something of this read
+	spare    []*muxClient // room for who gets the next
+	touched  []*muxClient // who has got something of this read
 }
 
-// carryOutput does what the child says, to the end of its output.
-func (m *Mux) carryOutput(r io.Reader) {
+// carryLines does what the child says, to the end of its output.
+func (m *mux) carryLines(r io.Reader) {
 	lines := muxLines{do: m.obeyLine, log: complaints{log: m.opt.Log, pid: m.child.Pid()}}
 	readEach(r, func(p []byte) {
 		lines.write(p)
@@ -34,7 +34,7 @@ func (m *Mux) carryOutput(r io.Reader) {
 }
 
 // obeyLine does what a line says, or returns what is wrong with it.
-func (m *Mux) obeyLine(line []byte) error {
+func (m *mux) obeyLine(line []byte) error {
 	o, err := parseOrder(line)
 	switch {
 	case err != nil:
@@ -50,7 +50,7 @@ func (m *Mux) obeyLine(line []byte) error {
 
 // appendRecipients appends who gets the message o, each once. Who has gone gets
 // nothing.
-func (m *Mux) appendRecipients(dst []*MuxClient, o order) []*MuxClient {
+func (m *mux) appendRecipients(dst []*muxClient, o order) []*muxClient {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if o.everybody {
@@ -69,7 +69,7 @@ func (m *Mux) appendRecipients(dst []*MuxClient, o order) []*MuxClient {
 }
 
 // dismiss closes a client's connection, behind what has been sent to it.
-func (m *Mux) dismiss(id string, end End) {
+func (m *mux) dismiss(id string, end End) {
 	m.mu.Lock()
 	c := m.clients[id]
 	known := c != nil && c.opened
@@ -86,7 +86,7 @@ func (m *Mux) dismiss(id string, end End) {
 }
 
 // address sets who gets what is written from now on.
-func (l *mail) address(to []*MuxClient) {
+func (l *mail) address(to []*muxClient) {
 	if slices.Equal(l.to, to) {
 		l.spare = to
 		return
@@ -149,13 +149,13 @@ func (l *mail) flush() {
 	l.messages, l.payload = 0, 0
 }
 
-func (l *mail) give(c *MuxClient, b *burst) {
+func (l *mail) give(c *muxClient, b *burst) {
 	if !c.held {
 		c.held = true
 		c.wire.Out.Hold()
 		l.touched = append(l.touched, c)
 	}
-	c.get(b)
+	c.deliver(b)
 	c.fresh += len(b.frames)
 }
 
@@ -165,7 +165,7 @@ func (l *mail) post() {
 	l.flush()
 	for _, c := range l.touched {
 		c.wire.Out.Release()
-		c.judge(c.wire.Out.backlog(), c.fresh)
+		c.enforce(c.wire.Out.backlog(), c.fresh)
 		c.held, c.fresh = false, 0
 	}
 	if l.slow == SlowBlock {
@@ -174,7 +174,7 @@ func (l *mail) post() {
 			c.wire.Out.waitUnless(maxUnsent, &c.over) // fails if it goes meanwhile
 		}
 	}
-	for _, list := range []*[]*MuxClient{&l.to, &l.spare, &l.touched} { // who goes is not kept
+	for _, list := range []*[]*muxClient{&l.to, &l.spare, &l.touched} { // who goes is not kept
 		clear(*list)
 		*list = (*list)[:0]
 	}

@@ -29,7 +29,7 @@ func TestPausedViewer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			h := startHub(t, child, HubOptions{Slow: policy})
+			h := startHub(t, child, Options{Slow: policy})
 			paused, other := h.join(onWspipe, Options{}), h.join(link{}, Options{})
 			paused.settled()
 			want := ""
@@ -76,7 +76,7 @@ func TestViewerPausedForTooLong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			h := startHub(t, child, HubOptions{Slow: policy})
+			h := startHub(t, child, Options{Slow: policy})
 			paused, other := h.join(onWspipe, Options{}), h.join(link{}, Options{})
 			paused.settled()
 			paused.pause()
@@ -111,7 +111,7 @@ func TestViewerPausedForTooLong(t *testing.T) {
 }
 
 // expectTheEndOf reads the end of text, but no more of it than may wait.
-func (v *viewer) expectTheEndOf(text string) {
+func (v *watching) expectTheEndOf(text string) {
 	v.t.Helper()
 	got := ""
 	for !strings.HasSuffix(got, text[len(text)-10:]) {
@@ -143,19 +143,19 @@ func expectSlow(c *client) {
 // keeps nobody.
 func TestPausedViewerEnds(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(*viewer){
-		"closes":         func(v *viewer) { v.client.Close() },
-		"resets":         func(v *viewer) { v.reset() },
-		"says so":        func(v *viewer) { v.write(closeFrame(1000, "")) },
-		"shutdown":       func(v *viewer) { v.Shutdown() },
-		"breaks a rule":  func(v *viewer) { v.write([]byte{0xff, 0x80, 0, 0, 0, 0}) },
-		"abort":          func(v *viewer) { v.Abort() },
-		"the child's":    func(v *viewer) { v.hub.Stop(); v.goOn() },
-		"the child's, 2": func(v *viewer) { v.hub.Stop(); v.client.Close() },
+	for name, end := range map[string]func(*watching){
+		"closes":         func(v *watching) { v.client.Close() },
+		"resets":         func(v *watching) { v.reset() },
+		"says so":        func(v *watching) { v.write(closeFrame(1000, "")) },
+		"shutdown":       func(v *watching) { v.Shutdown() },
+		"breaks a rule":  func(v *watching) { v.write([]byte{0xff, 0x80, 0, 0, 0, 0}) },
+		"abort":          func(v *watching) { v.Abort() },
+		"the child's":    func(v *watching) { v.hub.Stop(); v.goOn() },
+		"the child's, 2": func(v *watching) { v.hub.Stop(); v.client.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := startHub(t, startShell(t, "read go; exec yes"), HubOptions{Slow: SlowBlock})
+			h := startHub(t, startShell(t, "read go; exec yes"), Options{Slow: SlowBlock})
 			v, other := h.join(onWspipe, Options{}), h.join(link{}, Options{})
 			v.settled()
 			v.pause()
@@ -179,13 +179,13 @@ func TestPausedViewerEnds(t *testing.T) {
 // sent before.
 func TestPausedMuxClient(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, HubOptions{})
+	s := startMux(t, Options{})
 	paused, other := s.join(onWspipe, Options{}), s.join(onWspipe, Options{})
 	paused.settled()
 	other.settled()
 	paused.pause()
 	paused.stillQuiet()
-	s.print(t, letter("*", "one")+letter(paused.ID(), "two")+letter(other.ID(), "three"))
+	s.print(t, letter("*", "one")+letter(paused.MuxID(), "two")+letter(other.MuxID(), "three"))
 	other.expectOn(ChannelStdout, "one\n", "three\n")
 	paused.stillQuiet()
 	paused.client.say(ChannelStdin, "from it\n")
@@ -194,7 +194,7 @@ func TestPausedMuxClient(t *testing.T) {
 	paused.expectOn(ChannelStdout, "one\n", "two\n")
 	paused.pause()
 	paused.stillQuiet()
-	s.print(t, letter("*", "last")+fmt.Sprintf(`{"close":%q,"reason":"bye"}`, paused.ID())+"\n")
+	s.print(t, letter("*", "last")+fmt.Sprintf(`{"close":%q,"reason":"bye"}`, paused.MuxID())+"\n")
 	paused.expectOn(ChannelStdout, "last\n")
 	paused.expectOn(ChannelStatus, success)
 	paused.expectClose(1000, "bye")
@@ -208,7 +208,7 @@ func TestMuxClientPausedForTooLong(t *testing.T) {
 	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop, "block": SlowBlock} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startMux(t, HubOptions{Slow: policy})
+			s := startMux(t, Options{Slow: policy})
 			paused, other := s.join(onWspipe, Options{}), s.join(link{}, Options{})
 			paused.settled()
 			paused.pause()
@@ -252,7 +252,7 @@ func TestPausedAttachment(t *testing.T) {
 	const last = 300_000
 	text := numbered(last)
 	child := newPuppet(t)
-	r := startResumableOver(t, link{network: "tcp", protocol: ProtocolWspipe}, child, ResumeOptions{Options: named, Channels: true, Buffer: 256 << 10})
+	r := startResumableOver(t, link{network: "tcp", protocol: ProtocolWspipe}, child, with(named, func(o *Options) { o.Channels, o.Buffer = true, 256<<10 }))
 	a := r.come(-1)
 	a.settled()
 	a.pause()
@@ -295,7 +295,7 @@ func TestPausedAttachment(t *testing.T) {
 }
 
 // some reads n bytes of stdout at least, and counts messages.
-func (a *attachment) some(n int) (got string, messages int) {
+func (a *reattached) some(n int) (got string, messages int) {
 	a.client.t.Helper()
 	for len(got) < n {
 		got += a.stdout(1)
@@ -312,10 +312,10 @@ func TestPausesAndEndsAtRandom(t *testing.T) {
 	ends := []func(*session){
 		func(*session) {}, // the child's exit
 		func(*session) {},
-		func(s *session) { s.Session.Shutdown() },
+		func(s *session) { s.Client.Shutdown() },
 		func(s *session) { s.client.Close() },
 		func(s *session) { s.Write(closeFrame(1000, "")) },
-		func(s *session) { s.Session.Abort() },
+		func(s *session) { s.Client.Abort() },
 	}
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -116,7 +116,7 @@ func TestPauseHoldsTheChildUp(t *testing.T) {
 			t.Parallel()
 			l.protocol = ProtocolWspipe
 			child := newPuppet(t)
-			s := startOver(t, l, child, Options{ID: "the session", Terminal: true})
+			s := startOver(t, l, child, Options{Terminal: true})
 			s.expectOn(ChannelControl, `{"type":"hello","session":"the session","pty":true,"pid":1}`)
 			s.expectOn(ChannelStdout, "")
 			text := numbered(200_000)
@@ -246,8 +246,8 @@ func TestEndsInAPause(t *testing.T) {
 		"client closes":  {Options{}, func(s *session) { s.client.Close() }, 1006, ""},
 		"client resets":  {Options{}, func(s *session) { s.reset() }, 1006, ""},
 		"client's frame": {Options{}, func(s *session) { s.write(closeFrame(4321, "bye")) }, 4321, ""},
-		"abort":          {Options{}, func(s *session) { s.Session.Abort() }, 1006, ""},
-		"shutdown":       {Options{}, func(s *session) { s.Session.Shutdown() }, 1001, "server shutting down"},
+		"abort":          {Options{}, func(s *session) { s.Client.Abort() }, 1006, ""},
+		"shutdown":       {Options{}, func(s *session) { s.Client.Shutdown() }, 1001, "server shutting down"},
 		"max runtime":    {Options{MaxRuntime: soon}, func(*session) {}, 4001, "max runtime"},
 		"idle timeout":   {Options{IdleTimeout: soon}, func(*session) {}, 4002, "idle timeout"},
 		"no pongs":       {Options{PingInterval: soon}, func(*session) {}, 1008, "no answer to pings"},
@@ -257,7 +257,6 @@ func TestEndsInAPause(t *testing.T) {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				t.Parallel()
 				opt := test.opt
-				opt.ID = named.ID
 				s := onChannels(t, ProtocolWspipe, startShell(t, "read go; "+script), opt)
 				s.greeted()
 				s.pause()

@@ -18,7 +18,7 @@ func TestResumeHoldsUpTheChild(t *testing.T) {
 	const buffer = 100 << 10
 	child := startShell(t, `i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo $i; done`)
 	t.Cleanup(child.Stop)
-	r := startResumable(t, child, ResumeOptions{Buffer: buffer})
+	r := startResumable(t, child, Options{Buffer: buffer})
 	eventually(t, "the buffer is full", r.journal.full)
 	held := func() int {
 		r.journal.mu.Lock()
@@ -63,7 +63,7 @@ func TestResumeKeepsWhatIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	child := startShell(t, `read go; i=0; while [ $i -lt 10000 ]; do i=$((i+1)); echo $i; done`)
 	t.Cleanup(child.Stop)
-	r := startResumableOver(t, link{network: "unix"}, child, ResumeOptions{Buffer: 100 * entryCost})
+	r := startResumableOver(t, link{network: "unix"}, child, Options{Buffer: 100 * entryCost})
 	r.journal.mu.Lock()
 	r.journal.pause = 1 // as if the machine were busy: it is over before the wait begins
 	r.journal.mu.Unlock()
@@ -87,7 +87,7 @@ func TestResumeKeepsSomeHistory(t *testing.T) {
 	t.Parallel()
 	child := startShell(t, `exec yes`)
 	t.Cleanup(child.Stop)
-	r := startResumableOver(t, link{network: "unix"}, child, ResumeOptions{Buffer: 1 << 20})
+	r := startResumableOver(t, link{network: "unix"}, child, Options{Buffer: 1 << 20})
 	for range 5 {
 		a := r.come(-1)
 		n := int64(20_000 + rand.N(10_000))
@@ -134,7 +134,7 @@ func TestResumeWithALongMessage(t *testing.T) {
 	const buffer = 256 << 10
 	long := strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB
 	child := newPuppet(t)
-	r := startResumable(t, child, ResumeOptions{Buffer: buffer})
+	r := startResumable(t, child, Options{Buffer: buffer})
 	a := r.come(-1)
 	write := func(s string) { // ends when all is read
 		go io.WriteString(child.far[1], s)

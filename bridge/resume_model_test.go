@@ -16,9 +16,9 @@ import (
 
 // walk drives a session by events, and knows from the table what becomes of it.
 type walk struct {
-	*resumed
+	*outliving
 	child  *puppet
-	client *attachment // nil if nobody is attached
+	client *reattached // nil if nobody is attached
 	past   []string
 }
 
@@ -54,7 +54,7 @@ func (w *walk) do(e resumeEvent) {
 		w.mu.Unlock()
 		w.expire()
 	case isEnded:
-		w.Stop()
+		w.Shutdown()
 	}
 	if older != nil && (older != w.client || e == isLost || e == leaves || e == isTold) {
 		older.client.Close()
@@ -78,7 +78,7 @@ func (w *walk) comeIn(from resumeState) {
 		return
 	}
 	c, on := w.dial()
-	if _, err := w.Attach(on.ws, on.wire, -1, w.opt.Options); err != ErrSessionEnded {
+	if _, err := w.Attach(on.ws, on.wire, ClientOptions{After: -1}); err != ErrSessionEnded {
 		w.t.Errorf("after %v: %v", w.past, err)
 	}
 	c.Close()
@@ -128,7 +128,7 @@ func TestModelOfSessions(t *testing.T) {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			w := &walk{resumed: startResumable(t, child, ResumeOptions{}), child: child}
+			w := &walk{outliving: startResumable(t, child, Options{}), child: child}
 			for range 12 {
 				w.mu.Lock()
 				from := w.state
@@ -150,12 +150,12 @@ func TestModelOfSessions(t *testing.T) {
 
 // quarrel lets several clients come, go and take one session from each other,
 // until it is over. It returns how many have come in.
-func (r *resumed) quarrel(clients int) int64 {
+func (r *outliving) quarrel(clients int) int64 {
 	var came atomic.Int64
 	var all sync.WaitGroup
 	for range clients {
 		_, addr, conns := serve(r.t, link{})
-		one := &resumed{Resumable: r.Resumable, t: r.t, link: r.link, addr: addr, conns: conns}
+		one := &outliving{resumable: r.resumable, t: r.t, link: r.link, addr: addr, conns: conns}
 		all.Go(func() { // ends with the session
 			for one.visit() {
 				came.Add(1)
@@ -168,10 +168,10 @@ func (r *resumed) quarrel(clients int) int64 {
 
 // visit is one connection, in which the numbers that come must be consecutive. It
 // reports false if the session is over.
-func (r *resumed) visit() bool {
+func (r *outliving) visit() bool {
 	c, on := r.dial()
 	defer c.Close()
-	a, err := r.Attach(on.ws, on.wire, rand.Int64N(40)-1, r.opt.Options)
+	a, err := r.Attach(on.ws, on.wire, ClientOptions{After: rand.Int64N(40) - 1})
 	if err != nil {
 		on.wire.Abort()
 		<-on.wire.Closed()
@@ -222,7 +222,7 @@ func TestSessionsUnderQuarrel(t *testing.T) {
 			t.Run(strconv.Itoa(i), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t)
-				r := startResumable(t, child, ResumeOptions{Buffer: 1000 + rand.N(100_000), Grace: time.Duration(1+rand.N(20)) * time.Millisecond})
+				r := startResumable(t, child, Options{Buffer: 1000 + rand.N(100_000), Grace: time.Duration(1+rand.N(20)) * time.Millisecond})
 				go func() { // ends when nobody reads any more
 					for n, last := 1, 2000+rand.N(20_000); n < last; n++ {
 						if _, err := fmt.Fprintln(child.far[1], n); err != nil {
@@ -232,7 +232,7 @@ func TestSessionsUnderQuarrel(t *testing.T) {
 					child.exit(0, "")
 				}()
 				if i%3 == 0 {
-					defer time.AfterFunc(time.Duration(rand.N(300))*time.Millisecond, r.Stop).Stop()
+					defer time.AfterFunc(time.Duration(rand.N(300))*time.Millisecond, r.Shutdown).Stop()
 				}
 				came.Add(r.quarrel(1 + i%4))
 				if r.mu.Lock(); r.state != ended || r.journal.size > 0 {

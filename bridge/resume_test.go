@@ -13,8 +13,8 @@ import (
 )
 
 // resumed is a running Resumable, and where its clients come to.
-type resumed struct {
-	*Resumable
+type outliving struct {
+	*resumable
 	t     testing.TB
 	link  link
 	addr  string
@@ -23,12 +23,12 @@ type resumed struct {
 }
 
 // startResumable runs a session, which is stopped when the test ends.
-func startResumable(t testing.TB, child Child, opt ResumeOptions) *resumed {
+func startResumable(t testing.TB, child Child, opt Options) *outliving {
 	t.Helper()
 	return startResumableOver(t, link{network: "tcp"}, child, opt)
 }
 
-func startResumableOver(t testing.TB, l link, child Child, opt ResumeOptions) *resumed {
+func startResumableOver(t testing.TB, l link, child Child, opt Options) *outliving {
 	t.Helper()
 	if opt.Buffer == 0 {
 		opt.Buffer = 1 << 20
@@ -36,28 +36,29 @@ func startResumableOver(t testing.TB, l link, child Child, opt ResumeOptions) *r
 	if opt.Grace == 0 {
 		opt.Grace = time.Hour
 	}
-	r := &resumed{Resumable: NewResumable(child, opt), t: t, link: l, ended: make(chan string, 1)}
+	opt.Kind = Resumable
+	r := &outliving{resumable: New(child, opt).kind.(*resumable), t: t, link: l, ended: make(chan string, 1)}
 	_, r.addr, r.conns = serve(t, l)
 	go func() { // ends with the session
 		code, signal := r.Run()
 		r.ended <- fmt.Sprint(code, signal)
 	}()
 	t.Cleanup(func() {
-		r.Stop()
+		r.Shutdown()
 		wait(t, "the end of Resumable.Run", r.ended)
 	})
 	return r
 }
 
 // attachment is a connection of a resumed, and its client.
-type attachment struct {
+type reattached struct {
 	*client
-	*Attachment
+	*resumed
 	ended chan Summary
 }
 
 // dial connects one client, whose session nobody knows yet. One at a time may.
-func (r *resumed) dial() (*client, accepted) {
+func (r *outliving) dial() (*client, accepted) {
 	r.t.Helper()
 	conn, err := net.Dial(r.link.network, r.addr)
 	if err != nil {
@@ -72,14 +73,14 @@ func (r *resumed) dial() (*client, accepted) {
 }
 
 // come attaches a client. When the test ends, it has gone and Run must return.
-func (r *resumed) come(after int64) *attachment {
+func (r *outliving) come(after int64) *reattached {
 	r.t.Helper()
 	c, on := r.dial()
-	a, err := r.Attach(on.ws, on.wire, after, r.opt.Options)
+	a, err := r.Attach(on.ws, on.wire, ClientOptions{After: after, ID: testID, Log: r.opt.Log})
 	if err != nil {
 		r.t.Fatalf("after %d: %v", after, err)
 	}
-	at := &attachment{client: c, Attachment: a, ended: make(chan Summary, 1)}
+	at := &reattached{client: c, resumed: a.attachment.(*resumed), ended: make(chan Summary, 1)}
 	go func() { at.ended <- a.Run() }() // ends when the client goes
 	r.t.Cleanup(func() {
 		c.Close()
@@ -88,7 +89,7 @@ func (r *resumed) come(after int64) *attachment {
 	return at
 }
 
-func (a *attachment) summary() Summary {
+func (a *reattached) summary() Summary {
 	a.client.t.Helper()
 	sum := wait(a.client.t, "the end of Attachment.Run", a.ended)
 	a.ended <- sum
@@ -96,18 +97,18 @@ func (a *attachment) summary() Summary {
 }
 
 // vanish breaks the connection off and waits until that is known.
-func (a *attachment) vanish() {
+func (a *reattached) vanish() {
 	a.client.t.Helper()
 	a.client.Close()
 	a.summary()
 }
 
 // refused expects that nobody may come with after.
-func (r *resumed) refused(after int64) {
+func (r *outliving) refused(after int64) {
 	r.t.Helper()
 	_, on := r.dial()
 	defer on.wire.Abort()
-	if _, err := r.Attach(on.ws, on.wire, after, r.opt.Options); err != ErrHistoryLost {
+	if _, err := r.Attach(on.ws, on.wire, ClientOptions{After: after}); err != ErrHistoryLost {
 		r.t.Errorf("after %d: %v, want %v", after, err, ErrHistoryLost)
 	}
 }
@@ -122,7 +123,7 @@ func numbers(from, to int) (lines []string) {
 func TestResumeGoesOnWhereTheClientWas(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	r := startResumable(t, child, ResumeOptions{})
+	r := startResumable(t, child, Options{})
 	a := r.come(-1)
 	child.print(t, "1\n2\n3\n")
 	a.expect(numbers(1, 3)...)
@@ -153,7 +154,7 @@ func TestResumeGoesOnWhereTheClientWas(t *testing.T) {
 func TestResumeCountsAnewWithoutAnOffset(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	r := startResumable(t, child, ResumeOptions{Buffer: 10 * (1 + entryCost)})
+	r := startResumable(t, child, Options{Buffer: 10 * (1 + entryCost)})
 	a := r.come(-1)
 	child.print(t, strings.Repeat("x\n", 20)+strings.Repeat("y\n", 10))
 	for range 20 {
@@ -185,9 +186,10 @@ func TestResumeCountsAnewWithoutAnOffset(t *testing.T) {
 func TestResumeElsewhere(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
-	r := startResumable(t, child, ResumeOptions{})
+	r := startResumable(t, child, Options{})
 	older := r.come(-1)
 	older.send("whole")
+	eventually(t, "it is received", func() bool { return older.in.total.total().Messages == 1 })
 	older.write(maskedFrame(opText, make([]byte, 3*blockSize))) // the beginning of a message
 	child.print(t, "1\n")
 	older.expect("1")
@@ -210,7 +212,7 @@ func TestResumeElsewhere(t *testing.T) {
 func TestResumeElsewhereWithChannels(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	r := startResumableOver(t, link{network: "tcp", protocol: ProtocolWspipe}, child, ResumeOptions{Channels: true})
+	r := startResumableOver(t, link{network: "tcp", protocol: ProtocolWspipe}, child, Options{Channels: true})
 	older := r.come(-1)
 	newer := r.come(-1)
 	older.write(maskedFrame(fin|opBinary, []byte("\x05"+`{"type":"signal","signal":"INT"}`)), maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin}))
@@ -228,7 +230,7 @@ func TestResumeElsewhereWithChannels(t *testing.T) {
 func TestResumeDoesNotMixInput(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	r := startResumable(t, child, ResumeOptions{Options: Options{InputPatience: -1}})
+	r := startResumable(t, child, Options{InputPatience: -1})
 	a := r.come(-1)
 	line := maskedFrame(fin|opText, []byte(strings.Repeat("x", 1000)))
 	a.write(bytes.Repeat(line, 2*maxWaiting/1000))
@@ -252,11 +254,11 @@ func TestResumeDoesNotMixInput(t *testing.T) {
 func TestResumeTellsTheExitLate(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	r := startResumable(t, child, ResumeOptions{})
+	r := startResumable(t, child, Options{})
 	r.come(-1).vanish()
 	child.print(t, "last words")
 	child.exit(143, "TERM")
-	eventually(t, "the exit is kept", func() bool { _, yes := r.Exited(); return yes })
+	eventually(t, "the exit is kept", func() bool { return !r.Kept().IsZero() })
 	a := r.come(0)
 	a.expect("last words")
 	f, err := a.frame()
@@ -282,14 +284,15 @@ func TestResumeTellsTheExitLate(t *testing.T) {
 func TestResumeTellsABrokenFramingLate(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	r := startResumable(t, child, ResumeOptions{Options: Options{Framing: LSP}})
+	r := startResumable(t, child, Options{Framing: LSP})
 	r.come(-1).vanish()
 	child.print(t, "Content-Length: 4\r\n\r\ngoodContent-Size: 3\r\n\r\nbad")
 	wait(t, "the child is stopped", child.stopped)
-	eventually(t, "its end is kept", func() bool { _, yes := r.Exited(); return yes })
+	eventually(t, "its end is kept", func() bool { return !r.Kept().IsZero() })
 	a := r.come(0)
 	a.expect("good")
-	_, _, last := r.exit()
+	exit, _ := r.exit()
+	last := exit.end
 	if a.expectClose(1011, last.Reason); !strings.HasPrefix(last.Reason, "bad lsp output: ") {
 		t.Errorf("the reason is %q", last.Reason)
 	}
@@ -315,7 +318,7 @@ func TestResumeEndsWithTheClient(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			r := startResumable(t, child, ResumeOptions{})
+			r := startResumable(t, child, Options{})
 			a := r.come(-1)
 			a.write(test.last)
 			a.client.Conn.(*net.TCPConn).CloseWrite()

@@ -60,31 +60,31 @@ type eof struct{}
 func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
 // bubble runs f with a session of a still child that may be left for a minute.
-func bubble(t *testing.T, opt ResumeOptions, f func(t *testing.T, r *Resumable, child *still)) {
+func bubble(t *testing.T, opt Options, f func(t *testing.T, r *resumable, child *still)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		child := newStill()
-		opt.Buffer, opt.Grace = 1<<20, time.Minute
-		r := NewResumable(child, opt)
+		opt.Kind, opt.Buffer, opt.Grace = Resumable, 1<<20, time.Minute
+		r := New(child, opt).kind.(*resumable)
 		ended := make(chan bool)
 		go func() { // ends with the session
 			r.Run()
 			close(ended)
 		}()
 		f(t, r, child)
-		r.Stop()
+		r.Shutdown()
 		<-ended
 	})
 }
 
 // visitIn attaches a client for so long, which goes without a word then.
-func visitIn(t *testing.T, r *Resumable, d time.Duration) Summary {
+func visitIn(t *testing.T, r *resumable, d time.Duration) Summary {
 	t.Helper()
 	near, far := net.Pipe()
 	wire := NewWire(near, nil)
 	go io.Copy(io.Discard, far) // ends when far is closed
 	ws := acceptOn(t, wire)
-	a, err := r.Attach(ws, wire, -1, r.opt.Options)
+	a, err := r.Attach(ws, wire, ClientOptions{After: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func visitIn(t *testing.T, r *Resumable, d time.Duration) Summary {
 	return a.Run()
 }
 
-func (r *Resumable) stateNow() resumeState {
+func (r *resumable) stateNow() resumeState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.state
@@ -106,14 +106,14 @@ func (s *still) expectStop(t *testing.T, want time.Duration) {
 }
 
 func TestSessionExpires(t *testing.T) {
-	bubble(t, ResumeOptions{}, func(t *testing.T, r *Resumable, child *still) {
+	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
 		visitIn(t, r, time.Hour)
 		child.expectStop(t, time.Hour+time.Minute)
 	})
 }
 
 func TestSessionExpiresOnlyAfterTheLastVisit(t *testing.T) {
-	bubble(t, ResumeOptions{}, func(t *testing.T, r *Resumable, child *still) {
+	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
 		for range 5 {
 			visitIn(t, r, time.Second)
 			<-time.After(time.Minute - 1)
@@ -126,14 +126,14 @@ func TestSessionExpiresOnlyAfterTheLastVisit(t *testing.T) {
 }
 
 func TestSessionThatNobodyComesTo(t *testing.T) {
-	bubble(t, ResumeOptions{}, func(t *testing.T, r *Resumable, child *still) {
+	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
 		child.expectStop(t, time.Minute)
 	})
 }
 
 // The time begins anew with the child's exit.
 func TestKeptSessionExpires(t *testing.T) {
-	bubble(t, ResumeOptions{}, func(t *testing.T, r *Resumable, child *still) {
+	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
 		visitIn(t, r, time.Second)
 		<-time.After(50 * time.Second)
 		child.exit()
@@ -151,7 +151,7 @@ func TestKeptSessionExpires(t *testing.T) {
 
 // A client that does not answer the close frame has not been told.
 func TestSessionIsKeptForWhoDoesNotAnswer(t *testing.T) {
-	bubble(t, ResumeOptions{}, func(t *testing.T, r *Resumable, child *still) {
+	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
 		time.AfterFunc(time.Second, child.exit)
 		if sum := visitIn(t, r, time.Hour); sum.Reason != "exit 0" {
 			t.Errorf("summary %+v", sum)
@@ -168,7 +168,7 @@ func TestSessionIsKeptForWhoDoesNotAnswer(t *testing.T) {
 }
 
 func TestMaxRuntimeIsTheChilds(t *testing.T) {
-	bubble(t, ResumeOptions{Options: Options{MaxRuntime: 100 * time.Second}}, func(t *testing.T, r *Resumable, child *still) {
+	bubble(t, Options{MaxRuntime: 100 * time.Second}, func(t *testing.T, r *resumable, child *still) {
 		visitIn(t, r, 50*time.Second)
 		if sum := visitIn(t, r, time.Hour); sum.End != endRuntime {
 			t.Errorf("summary %+v", sum)

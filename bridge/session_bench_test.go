@@ -126,7 +126,7 @@ func BenchmarkSession(b *testing.B) {
 		io.WriteString(child.far[1], "hi\n")
 		child.exit(0, "")
 		wire := NewWire(near, nil)
-		s := NewSession(acceptOn(b, wire), wire, child, Options{MaxMessage: 1 << 20, PingInterval: time.Minute})
+		s := newSession(acceptOn(b, wire), wire, child, Options{MaxMessage: 1 << 20, PingInterval: time.Minute})
 		ended := make(chan error, 1)
 		go func() { ended <- readToClose(far) }() // ends when Run returns at the latest
 		if sum := s.Run(); sum.Code != 1000 {

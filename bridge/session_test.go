@@ -59,7 +59,7 @@ func TestEcho(t *testing.T) {
 				s.send(line)
 				s.expect(line)
 			}
-			s.Session.Shutdown()
+			s.Client.Shutdown()
 			s.expectClose(1001, "server shutting down")
 		})
 	}
@@ -229,8 +229,8 @@ func TestShutdown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, startShell(t, script), Options{})
-			s.Session.Shutdown()
-			s.Session.Shutdown()
+			s.Client.Shutdown()
+			s.Client.Shutdown()
 			s.expectClose(1001, "server shutting down")
 			if sum := s.summary(); sum.End != endShutdown {
 				t.Errorf("summary %+v", sum)
@@ -245,7 +245,7 @@ func TestShutdownWhileBlockedBothWays(t *testing.T) {
 	s := startOver(t, link{buffers: 256 << 10}, startShell(t, "exec yes"), Options{})
 	heldUpAfter(t, s, bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 5000))
 	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
-	s.Session.Shutdown()
+	s.Client.Shutdown()
 	for {
 		f, err := s.frame()
 		if err != nil {
@@ -267,7 +267,7 @@ func TestShutdownWhileBlockedBothWays(t *testing.T) {
 func TestShutdownBeforeRun(t *testing.T) {
 	t.Parallel()
 	c, ws, wire := connect(t, link{})
-	s := NewSession(ws, wire, startShell(t, "exec cat"), Options{})
+	s := newSession(ws, wire, startShell(t, "exec cat"), Options{})
 	s.Shutdown()
 	ended := make(chan Summary, 1)
 	go func() { ended <- s.Run() }() // ends when the client has answered
@@ -287,10 +287,10 @@ func TestAbort(t *testing.T) {
 				s := startOver(t, link{buffers: 256 << 10}, startShell(t, "exec yes"), Options{})
 				eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
 				if shutdown {
-					s.Session.Shutdown()
+					s.Client.Shutdown()
 				}
 				started := time.Now()
-				s.Session.Abort()
+				s.Client.Abort()
 				s.summary()
 				return time.Since(started)
 			})

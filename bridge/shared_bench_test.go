@@ -26,7 +26,7 @@ func writeLines(w io.Writer, line string, n int) {
 // delivery.
 func hubPath(t testing.TB, viewers int) path {
 	child := newPuppet(t)
-	h := startHub(t, child, HubOptions{Slow: SlowBlock})
+	h := startHub(t, child, Options{Slow: SlowBlock})
 	got := newTally()
 	for range viewers {
 		got.read(h.join(link{network: "unix"}, Options{}).Conn)
@@ -49,7 +49,7 @@ func BenchmarkHub(b *testing.B) {
 // muxPath is from a child to some clients over Unix sockets, each of which gets
 // every message: a message is one delivery.
 func muxPath(t testing.TB, clients int) path {
-	s := startMux(t, HubOptions{Slow: SlowBlock})
+	s := startMux(t, Options{Slow: SlowBlock})
 	got := newTally()
 	for range clients {
 		got.read(s.join(link{network: "unix"}, Options{}).Conn)
@@ -65,14 +65,14 @@ func muxPath(t testing.TB, clients int) path {
 
 // muxInputPath is from a flooding client to the child.
 func muxInputPath(t testing.TB) path {
-	s := startMux(t, HubOptions{})
+	s := startMux(t, Options{})
 	c := s.join(link{}, Options{})
 	c.SetDeadline(time.Time{})
 	got := newTally()
 	got.read(s.far[0])
 	text := strings.Repeat("x", 64)
 	message := string(maskedFrame(fin|opText, []byte(text)))
-	event := appendMessage(nil, c.ID(), []byte(text))
+	event := appendMessage(nil, c.MuxID(), []byte(text))
 	return func(n int) {
 		got.expect(n * len(event))
 		writeLines(c.Conn, message, n)
@@ -92,7 +92,7 @@ func BenchmarkMux(b *testing.B) {
 // resumedPath is from a child to a client that may come back.
 func resumedPath(t testing.TB) path {
 	child := newPuppet(t)
-	c := startResumable(t, child, ResumeOptions{}).come(-1)
+	c := startResumable(t, child, Options{}).come(-1)
 	got := newTally()
 	got.read(c.client.Conn)
 	return func(n int) {

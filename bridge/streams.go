@@ -9,14 +9,14 @@ import (
 // streams send what a child writes by an outlet.
 type streams struct {
 	child  Child
-	opt    Options
+	opt    *Options
 	stdout *outbound
 	stderr *outbound // nil if it goes to the log alone
 }
 
 // newStreams returns the streams of child: apart for a client with channels, else
 // as opt.Framing says. broken is told how stdout breaks that, and at which byte.
-func newStreams(child Child, outlet *outlet, opt Options, channels bool, broken func(cause error, position int64)) streams {
+func newStreams(child Child, outlet *outlet, opt *Options, channels bool, broken func(cause error, position int64)) streams {
 	s := streams{child: child, opt: opt}
 	if channels {
 		s.stdout = &outbound{outlet: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: ChannelStdout}

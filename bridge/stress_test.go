@@ -16,8 +16,8 @@ import (
 func TestEndsFromSeveralSidesAtOnce(t *testing.T) {
 	t.Parallel()
 	ends := []func(*session){
-		func(s *session) { s.Session.Shutdown() },
-		func(s *session) { s.Session.Abort() },
+		func(s *session) { s.Client.Shutdown() },
+		func(s *session) { s.Client.Abort() },
 		func(s *session) { s.client.Close() },
 		func(s *session) { s.Write(closeFrame(1000, "bye")) },
 		func(s *session) { s.Write(maskedFrame(fin|opText, []byte("\xff"))) },
@@ -75,7 +75,7 @@ func TestEndsFromSeveralSidesAtOnce(t *testing.T) {
 				}
 				close(start)
 				flooding.Go(func() { // in case none of these was an end
-					s.Session.Shutdown()
+					s.Client.Shutdown()
 					s.client.Close()
 				})
 				if sum := s.summary(); sum.Code == 0 {

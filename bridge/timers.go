@@ -42,19 +42,19 @@ func (a *alarm) stop() {
 
 // startTimers starts what ends the session by time alone. stop is to be called
 // when the connection is closed.
-func (p *peer) startTimers() (stop func()) {
-	k := &keepalive{peer: p, interval: p.opt.PingInterval}
+func (c *Client) startTimers() (stop func()) {
+	k := &keepalive{client: c, interval: c.opt.PingInterval}
 	var alarms []*alarm
-	if d := p.opt.MaxRuntime; d > 0 {
+	if d := c.opt.MaxRuntime; d > 0 && c.opt.Kind != Resumable { // whose child has it
 		alarms = append(alarms, startAlarm(d, func() time.Duration {
-			p.finish(endRuntime)
+			c.finish(endRuntime)
 			return 0
 		}))
 	}
-	if d := p.opt.IdleTimeout; d > 0 {
-		alarms = append(alarms, startAlarm(d, p.checkIdle))
+	if d := c.opt.IdleTimeout; d > 0 {
+		alarms = append(alarms, startAlarm(d, c.checkIdle))
 	}
-	if d := p.opt.PingInterval; d > 0 {
+	if d := c.opt.PingInterval; d > 0 {
 		alarms = append(alarms, startAlarm(d, k.tick))
 	}
 	return func() {
@@ -66,17 +66,17 @@ func (p *peer) startTimers() (stop func()) {
 }
 
 // checkIdle ends the session if no message has gone either way for IdleTimeout.
-func (p *peer) checkIdle() (next time.Duration) {
-	next = p.opt.IdleTimeout - min(p.in.total.quiet(), p.outlet.total.quiet())
+func (c *Client) checkIdle() (next time.Duration) {
+	next = c.opt.IdleTimeout - min(c.in.total.quiet(), c.outlet.total.quiet())
 	if next <= 0 {
-		p.finish(endIdle)
+		c.finish(endIdle)
 	}
 	return next
 }
 
 // keepalive finds dead peers. A peer lives as long as anything of it arrives.
 type keepalive struct {
-	peer     *peer
+	client   *Client
 	interval time.Duration
 	reads    int64  // Wire.reads at the last tick
 	missed   int    // intervals in a row without the sign of life that was due
@@ -88,7 +88,7 @@ type keepalive struct {
 // also to one that is silent: a kernel whose program has closed the connection
 // says so only when it gets something.
 func (k *keepalive) tick() (next time.Duration) {
-	reads := k.peer.wire.reads.Load()
+	reads := k.client.wire.reads.Load()
 	switch {
 	case reads != k.reads:
 		k.reads, k.missed = reads, 0
@@ -98,7 +98,7 @@ func (k *keepalive) tick() (next time.Duration) {
 	k.stop()
 	ctx, cancel := context.WithCancel(context.Background())
 	k.giveUp = cancel
-	k.pings.Go(func() { k.peer.ws.Ping(ctx) }) // ends with the pong, the connection or giveUp
+	k.pings.Go(func() { k.client.ws.Ping(ctx) }) // ends with the pong, the connection or giveUp
 	return k.interval
 }
 
@@ -116,18 +116,18 @@ func (k *keepalive) stop() {
 // not read, or one that a child holds up, may be silent as long as its host
 // answers ours.
 func (k *keepalive) judge() {
-	p := k.peer
-	if hostGone(p.wire.Conn, k.interval) {
-		p.wire.Abort()
+	c := k.client
+	if hostGone(c.wire.Conn, k.interval) {
+		c.wire.Abort()
 		return
 	}
-	heldUp := p.stdin.Waiting() > maxWaiting/2
-	unread := p.wire.Out.Waiting() > 0 || unsent(p.wire.Conn) > 0
+	heldUp := c.bridge.stdin.Waiting() > maxWaiting/2
+	unread := c.wire.Out.Waiting() > 0 || unsent(c.wire.Conn) > 0
 	if heldUp || unread {
 		k.missed = 0
 		return
 	}
 	if k.missed++; k.missed >= 2 {
-		p.finish(endSilent)
+		c.finish(endSilent)
 	}
 }

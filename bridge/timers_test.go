@@ -48,7 +48,7 @@ func TestAlarmIsSilentOnceStopReturns(t *testing.T) {
 func TestIdleIsNoMessageEitherWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &peer{opt: Options{IdleTimeout: 10 * time.Second}}
+		s := &Client{opt: &Options{IdleTimeout: 10 * time.Second}}
 		for _, touched := range []*traffic{&s.in.total, &s.outlet.total} {
 			s.in.total.touch()
 			s.outlet.total.touch()

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"testing"
 	"unicode/utf8"
+
 	"wspipe/cmd/wspipetest"
 )
 

@@ -67,10 +67,10 @@ func newRequestBody(w http.ResponseWriter, r *http.Request) (*requestBody, *refu
 
 // runCGI returns what answers a request with the program p.
 func (s *Server) runCGI(p *program) handler {
-	return func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal {
-		c, why := s.startCGI(w, r, v, p, leave)
+	return func(w http.ResponseWriter, r *http.Request, v *visitor, granted admission) *refusal {
+		c, why := s.startCGI(w, r, v, p, granted.leave)
 		if why != nil {
-			leave()
+			granted.leave()
 			s.sessions.done(nil)
 			return why
 		}

@@ -15,7 +15,7 @@ var clientFiles = map[string]asset{
 
 // serveClient returns what answers with file, one of clientFiles.
 func serveClient(file asset) handler {
-	return func(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
+	return func(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
 		if why := refuseWrite(w, r, "the client module"); why != nil {
 			return why
 		}

@@ -13,27 +13,28 @@ import (
 	"wspipe/process"
 )
 
-// connection is one accepted client and what is to run for it.
+// connection is one accepted client and the child that it attaches to.
 type connection struct {
 	socket
-	seat
+	admission
 	server  *Server
 	id      string // of the session
-	leave   func() // frees its slot
 	spec    process.Spec
 	size    process.WindowSize // of the client's window, zero if it has not told
 	noStdin bool               // the client has no input for the child
-	told    environ            // what the child of a bridge.Mux is told of the client
+	told    environ            // what a child of ShareMux is told of the client
 	log     *slog.Logger
 	started time.Time
 }
 
-// newConnection prepares the program p for r, whose slot leave frees: when the
-// child's group is gone, or the client if it shares the child.
-func (s *Server) newConnection(r *http.Request, v *visitor, p *program, on socket, leave func()) *connection {
-	c := &connection{socket: on, server: s, id: newID(), seat: p.seat, leave: leave, started: time.Now()}
-	if c.resumed != nil {
-		c.id = c.resumed.id
+// newConnection prepares the program p for r.
+func (s *Server) newConnection(r *http.Request, v *visitor, p *program, on socket, granted admission) *connection {
+	c := &connection{socket: on, admission: granted, server: s, id: newID(), started: time.Now()}
+	if c.child != nil {
+		c.id = c.child.id
+		if c.isShared() {
+			c.id = newID()
+		}
 	}
 	c.log = s.log.With("session", c.id, "remote", v.String())
 	if v.user != "" {
@@ -51,18 +52,27 @@ func (s *Server) newConnection(r *http.Request, v *visitor, p *program, on socke
 		env, c.told = s.splitEnvironment(env, p)
 	}
 	env.describeTerminal(s.cfg.Child.Terminal)
-	c.spec = s.spec(p, env, leave, c.log)
-	if c.share != nil { // the child's end and its log are no single client's
-		c.spec.OnGone, c.spec.Log = c.share.free, s.log.With("endpoint", p.name)
-	}
-	if c.resumed != nil { // it outlives each of its connections
-		c.spec.OnGone, c.spec.Log = c.resumed.free, s.log.With("session", c.id)
-	}
+	c.spec = s.spec(p, env, func() { s.children.processGone(c.child) }, c.childLog(p))
 	if c.size != (process.WindowSize{}) {
 		c.spec.Size = c.size
 	}
 	return c
 }
+
+// childLog returns the log of the child: its end and its stderr belong to no single
+// client if it may have others.
+func (c *connection) childLog(p *program) *slog.Logger {
+	switch {
+	case c.isShared():
+		return c.server.log.With("endpoint", p.name)
+	case c.resumes:
+		return c.server.log.With("session", c.id)
+	}
+	return c.log
+}
+
+// isShared reports whether the child may have other clients at the same time.
+func (c *connection) isShared() bool { return c.server.cfg.Share != ShareNone }
 
 // spec returns how to start p for one request.
 func (s *Server) spec(p *program, env environ, leave func(), log *slog.Logger) process.Spec {
@@ -81,31 +91,109 @@ func newID() string {
 	return hex.EncodeToString(id[:])
 }
 
-// serve runs the session from the child's start to its end.
+// serve runs the connection to its end, and the child if no other client has it.
 func (c *connection) serve() {
+	client, what, err := c.attach()
 	switch {
-	case c.share != nil:
-		c.view()
+	case errors.Is(err, bridge.ErrHistoryLost), errors.Is(err, bridge.ErrSessionEnded):
+		c.refuseResume()
 		return
-	case c.resumes:
-		c.resume()
-		return
-	}
-	child, err := process.Start(c.spec)
-	if err != nil {
+	case err != nil:
 		c.refuse(err)
 		return
 	}
-	c.spec.Env = nil // the child has it
-	c.log.Log(context.Background(), LevelAccess, "connect", "pid", child.Pid())
-	session := bridge.NewSession(c.ws, c.wire, sessionChild{child}, c.sessionOptions())
-	if !c.server.sessions.add(session) {
-		session.Shutdown()
+	pid := c.child.process.Pid()
+	if id := client.MuxID(); id != "" { // of which the child's own log may speak
+		c.log = c.log.With("client", id)
 	}
-	sum := session.Run()
-	c.logEnd(child.Pid(), sum, exitAttr(sum.ExitCode, sum.Signal))
-	c.server.sessionEnded(sum.ExitCode)
-	c.server.sessions.done(session)
+	c.log.Log(context.Background(), LevelAccess, what, "pid", pid)
+	if !c.server.sessions.add(client) {
+		client.Shutdown()
+	}
+	sum := client.Run()
+	if !c.isShared() && !c.resumes {
+		<-c.child.ended // the child ends with its client
+	}
+	c.leave()
+	c.logEnd(pid, sum, exitSoFar(c.child.process))
+	if c.server.cfg.Once {
+		<-c.child.ended // leave has stopped it
+		c.server.sessionEnded(c.child.status)
+	}
+	c.server.sessions.done(client)
+}
+
+// attach makes c a client of its child. If c is the first to come here it starts
+// that, with its environment; others wait for what becomes of it.
+func (c *connection) attach() (client *bridge.Client, what string, err error) {
+	ch, what := c.child, "connect"
+	if ch == nil {
+		return nil, "", bridge.ErrHistoryLost
+	}
+	ch.starting.Do(func() { client = c.start() })
+	switch {
+	case ch.err != nil:
+		return nil, "", ch.err
+	case client == nil:
+		if c.resumes {
+			what = "resume"
+		}
+		if client, err = ch.bridge.Attach(c.ws, c.wire, c.clientOptions()); err != nil {
+			return nil, "", err
+		}
+	}
+	ch.attached.Add(1)
+	if c.size != (process.WindowSize{}) {
+		client.Resize(bridge.WindowSize(c.size)) // fails if the child has ended
+	}
+	c.spec, c.told = process.Spec{}, nil // the child has it, or that of another client
+	return client, what, nil
+}
+
+// start starts the child of c, and makes c its first client. It notes why there is
+// none.
+func (c *connection) start() (client *bridge.Client) {
+	ch, s := c.child, c.server
+	if ch.process, ch.err = process.Start(c.spec); ch.err != nil {
+		s.children.fail(ch)
+		return nil
+	}
+	log := c.spec.Log
+	if c.isShared() {
+		log.Log(context.Background(), LevelAccess, "shared child started", "pid", ch.process.Pid())
+	}
+	opt := s.bridgeOptions(log)
+	if c.resumes {
+		opt.Kind, opt.Channels = bridge.Resumable, c.usesChannels()
+		opt.Ended = func() { s.children.retire(ch) }
+	}
+	ch.bridge = bridge.New(sessionChild{ch.process}, opt)
+	first := c.clientOptions()
+	first.After = -1
+	client, _ = ch.bridge.Attach(c.ws, c.wire, first) // before Run, so that it gets the output from the beginning
+	s.children.began(ch, ch.bridge.Stop, ch.process.Exited())
+	if !s.sessions.hold(ch) {
+		ch.bridge.Shutdown()
+	}
+	go s.runChild(ch, log, c.isShared(), c.resumes) // ends with the child and what it has left; unblocked by Bridge.Shutdown
+	return client
+}
+
+// runChild carries the messages of a child and returns when nothing is left of it.
+// Then the server may stop.
+func (s *Server) runChild(ch *child, log *slog.Logger, shared, resumes bool) {
+	defer s.sessions.release(ch)
+	code, signal := ch.bridge.Run()
+	s.children.retire(ch)
+	ch.status = code
+	switch {
+	case shared:
+		log.Log(context.Background(), LevelAccess, "shared child ended",
+			"pid", ch.process.Pid(), exitAttr(code, signal), "viewers", ch.attached.Load())
+	case resumes:
+		log.Log(context.Background(), LevelAccess, "session ended", "pid", ch.process.Pid(), exitAttr(code, signal))
+	}
+	close(ch.ended)
 }
 
 // startReason tells a client why process.Start has failed.
@@ -124,6 +212,16 @@ func (s *Server) logStartFailure(log *slog.Logger, err error) {
 		}
 	}
 	log.Error("cannot start", "error", err)
+}
+
+// refuseResume tells the client that it cannot go on from where it was.
+func (c *connection) refuseResume() {
+	c.server.giveBack()
+	c.log.Warn("cannot resume", "cause", "the session has ended, or its messages are no longer held", "after", c.after)
+	bridge.RefuseResume(c.ws)
+	<-c.wire.Closed()
+	c.leave()
+	c.server.sessions.done(nil)
 }
 
 // refuse tells the client that there is no child.
@@ -151,23 +249,42 @@ func (c *connection) logEnd(pid int, sum bridge.Summary, exit slog.Attr) {
 		"messages_in", sum.In.Messages, "bytes_in", sum.In.Bytes, "messages_out", sum.Out.Messages, "bytes_out", sum.Out.Bytes)
 }
 
-// sessionOptions are the flags that a session needs.
-func (c *connection) sessionOptions() bridge.Options {
-	cfg := &c.server.cfg
+// exitSoFar tells how child ended; nothing if it still runs.
+func exitSoFar(child *process.Child) slog.Attr {
+	select {
+	case <-child.Exited():
+		return exitAttr(child.Exit())
+	default:
+		return slog.Attr{}
+	}
+}
+
+// bridgeOptions are the flags that a child needs, whose stderr goes to log.
+func (s *Server) bridgeOptions(log *slog.Logger) bridge.Options {
+	cfg := &s.cfg
+	kinds := map[Share]bridge.Kind{ShareNone: bridge.Single, ShareBroadcast: bridge.Broadcast, ShareMux: bridge.Mux}
 	return bridge.Options{
-		ID:            c.id,
+		Kind:          kinds[cfg.Share],
 		Framing:       cfg.Framing,
 		Terminal:      cfg.Child.Terminal == process.FullTerminal,
-		Deflate:       c.deflate,
-		NoStdin:       c.noStdin,
 		MaxMessage:    cfg.MaxMessage,
 		PingInterval:  cfg.PingInterval,
 		MaxRuntime:    cfg.MaxRuntime,
 		IdleTimeout:   cfg.IdleTimeout,
 		InputPatience: process.FirstWait(cfg.Child.Grace),
 		ExitCloseCode: cfg.ExitCloseCode,
-		Log:           c.log,
+		Replay:        cfg.Replay,
+		ReadOnly:      cfg.ReadOnly,
+		Slow:          cfg.Slow,
+		Buffer:        cfg.ResumeBuffer,
+		Grace:         cfg.Resume,
+		Log:           log,
 	}
+}
+
+// clientOptions are what the child's other clients may not have.
+func (c *connection) clientOptions() bridge.ClientOptions {
+	return bridge.ClientOptions{ID: c.id, Deflate: c.deflate, After: c.after, NoStdin: c.noStdin, Env: c.told, Log: c.log}
 }
 
 // sessionChild is a child as bridge knows it.

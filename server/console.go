@@ -35,7 +35,7 @@ var consoleFiles = sync.OnceValue(func() map[string]asset {
 // serveConsole answers with a part of the console, or with its page, at whatever
 // other path: the page opens the WebSocket of the path that it has been loaded
 // from.
-func serveConsole(w http.ResponseWriter, r *http.Request, v *visitor, _ func()) *refusal {
+func serveConsole(w http.ResponseWriter, r *http.Request, v *visitor, _ admission) *refusal {
 	if why := refuseWrite(w, r, "the console"); why != nil {
 		return why
 	}

@@ -45,7 +45,7 @@ type endpointInfo struct {
 }
 
 // describe answers what the endpoint in the parameter path is.
-func (s *Server) describe(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
+func (s *Server) describe(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
 	if why := refuseWrite(w, r, "what there is to talk to"); why != nil {
 		return why
 	}
@@ -61,7 +61,7 @@ func (s *Server) describe(w http.ResponseWriter, r *http.Request, _ *visitor, _ 
 }
 
 // enumerate answers which endpoints there are.
-func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
+func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
 	if why := refuseWrite(w, r, "the list of endpoints"); why != nil {
 		return why
 	}
@@ -87,7 +87,7 @@ func (s *Server) infoOf(p *program) *endpointInfo {
 		LineBuffered: cfg.Child.Terminal == process.StdoutTerminal,
 		Share:        map[Share]string{ShareBroadcast: "broadcast", ShareMux: "mux"}[cfg.Share],
 		ReadOnly:     cfg.ReadOnly && cfg.Share != ShareNone,
-		Clients:      s.shares.clients(p.path),
+		Clients:      s.children.count(childKey{path: p.path}),
 		Resume:       cfg.Resume.Milliseconds(),
 		Subprotocols: append([]string{}, cfg.Subprotocols...),
 		MaxMessage:   max(0, cfg.MaxMessage),

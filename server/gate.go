@@ -1,37 +1,44 @@
 package server
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
 )
 
+// admission is what a request was granted. The server does not stop before leave is
+// called, which gives it back.
+type admission struct {
+	leave   func()
+	child   *child // that a WebSocket attaches to; nil if the session that it wants is lost
+	resumes bool   // the client may come back to the child
+	after   int64  // see resumption
+}
+
 // admit is the gate: every request passes it before anything is served or
 // started for it. First it is judged by itself, then by what there is room for;
-// the first rule that objects refuses. The server does not stop before leave is
-// called; for a route that starts a program it frees a slot, too, and the
-// program's end must be told to s.sessions besides.
-func (s *Server) admit(r *http.Request, rt route, v *visitor) (leave func(), why *refusal) {
+// the first rule that objects refuses. The end of a program must be told to
+// s.sessions besides.
+func (s *Server) admit(r *http.Request, rt route, v *visitor) (granted admission, why *refusal) {
 	want, why := s.judge(r, rt, v)
 	if why != nil {
-		return nil, why
+		return granted, why
 	}
 	switch {
 	case rt.program == nil:
 		if leave, ok := s.sessions.answer(); ok {
-			return leave, nil
+			return admission{leave: leave}, nil
 		}
-		return nil, shuttingDown
+		return granted, shuttingDown
 	case !rt.upgrade:
 		return s.takeSlot(v)
 	case !s.takeOnly():
-		return nil, onlyOne
+		return granted, onlyOne
 	}
-	if leave, why = s.takeFor(v, rt.program, want); why != nil {
+	if granted, why = s.takeChild(v, rt.program, want); why != nil {
 		s.giveBack()
 	}
-	return leave, why
+	return granted, why
 }
 
 // rehearse returns why admit would refuse r now, an opening handshake, or nil. It
@@ -43,7 +50,7 @@ func (s *Server) rehearse(r *http.Request, rt route, v *visitor) *refusal {
 	case why != nil:
 		return why
 	case rt.program == nil:
-		return rt.serve(nil, r, v, nil) // which only says why there is none
+		return rt.serve(nil, r, v, admission{}) // which only says why there is none
 	case s.hasOnly():
 		return onlyOne
 	}
@@ -102,85 +109,80 @@ func (s *Server) wantsSession(want resumption) bool {
 	return want.after > 0 || s.cfg.Resume > 0 && want.id != ""
 }
 
-// takeFor counts a client of p in, or returns why there is no room for it.
-func (s *Server) takeFor(v *visitor, p *program, want resumption) (leave func(), why *refusal) {
+// keyOf returns what the child that v wants of p is found by.
+func (s *Server) keyOf(v *visitor, p *program, want resumption) childKey {
 	switch {
 	case s.wantsSession(want):
-		return s.takeSession(v, p, want)
+		return childKey{p.path, v.identity, want.id}
 	case s.cfg.Share != ShareNone:
-		return s.takePlace(v, p)
+		return childKey{path: p.path}
 	}
-	return s.takeSlot(v)
+	return childKey{}
 }
 
-// roomFor returns why takeFor would have no room now, or nil.
-func (s *Server) roomFor(v *visitor, p *program, want resumption) *refusal {
+// takeChild counts v in as a client of a child of p, which may be yet to start, or
+// returns why there is no room for it.
+func (s *Server) takeChild(v *visitor, p *program, want resumption) (granted admission, why *refusal) {
+	key := s.keyOf(v, p, want)
+	granted = admission{leave: func() {}, resumes: s.wantsSession(want), after: want.after}
 	switch {
-	case s.wantsSession(want):
-		return tooManyChildren(s.resumables.ask(resumeKey{p.path, v.identity, want.id}, v.addr, want.after))
+	case granted.resumes && (s.cfg.Resume == 0 || want.id == ""): // there is none to come back to
+		return granted, s.begin(granted.leave)
+	case granted.resumes:
+		s.children.makeRoom(s.cfg.MaxChildren)
 	case s.cfg.Share != ShareNone:
-		return cmp.Or(tooManySharers(s.slots.ask(sharer(v.addr))), tooManyChildren(s.shares.ask(p.path)))
-	}
-	return tooManyChildren(s.slots.ask(ownChild(v.addr)))
-}
-
-// takeSession counts v in as the client of a session, which it notes in p.
-func (s *Server) takeSession(v *visitor, p *program, want resumption) (leave func(), why *refusal) {
-	p.resumes, p.after = true, want.after
-	leave = func() {}
-	if s.cfg.Resume > 0 && want.id != "" { // else there is none to come back to
-		s.resumables.makeRoom(s.cfg.MaxChildren)
-		rs, flag := s.resumables.join(resumeKey{p.path, v.identity, want.id}, v.addr, want.after)
+		free, flag := s.slots.take(sharer(v.addr))
 		if flag != "" {
-			return nil, tooManyChildren(flag)
+			return granted, tooManySharers(flag)
 		}
-		if p.resumed = rs; rs != nil {
-			leave = func() { s.resumables.leave(rs) }
+		granted.leave = free
+	}
+	after := want.after
+	if !granted.resumes {
+		after = 0
+	}
+	ch, flag := s.children.join(key, v.addr, after)
+	if flag != "" {
+		granted.leave()
+		return granted, tooManyChildren(flag)
+	}
+	if granted.child = ch; ch != nil {
+		free := granted.leave
+		granted.leave = func() {
+			s.children.leave(ch)
+			free()
 		}
 	}
-	if !s.sessions.begin() {
-		leave()
-		return nil, shuttingDown
-	}
-	return leave, nil
+	return granted, s.begin(granted.leave)
 }
 
-// takeSlot counts a program in, or returns why there is no room for it.
-func (s *Server) takeSlot(v *visitor) (leave func(), why *refusal) {
+// roomFor returns why takeChild would have no room now, or nil.
+func (s *Server) roomFor(v *visitor, p *program, want resumption) *refusal {
+	if s.cfg.Share != ShareNone && !s.wantsSession(want) {
+		if why := tooManySharers(s.slots.ask(sharer(v.addr))); why != nil {
+			return why
+		}
+	}
+	return tooManyChildren(s.children.ask(s.keyOf(v, p, want), v.addr, want.after))
+}
+
+// takeSlot counts a CGI program in, or returns why there is no room for it.
+func (s *Server) takeSlot(v *visitor) (granted admission, why *refusal) {
 	leave, flag := s.slots.take(ownChild(v.addr))
 	if flag != "" {
-		return nil, tooManyChildren(flag)
+		return granted, tooManyChildren(flag)
 	}
-	if !s.sessions.begin() {
-		leave()
-		return nil, shuttingDown
-	}
-	return leave, nil
+	return admission{leave: leave}, s.begin(leave)
 }
 
-// takePlace counts v in among those who share p's child, or returns why there is
-// no room. It notes in p whose child that is. Only the first needs room for a
-// child.
-func (s *Server) takePlace(v *visitor, p *program) (leave func(), why *refusal) {
-	free, flag := s.slots.take(sharer(v.addr))
-	if flag != "" {
-		return nil, tooManySharers(flag)
+// begin counts what is about to run, or calls leave and refuses it because the server
+// stops.
+func (s *Server) begin(leave func()) *refusal {
+	if s.sessions.begin() {
+		return nil
 	}
-	sh, flag := s.shares.join(p.path)
-	if flag != "" {
-		free()
-		return nil, tooManyChildren(flag)
-	}
-	p.share = sh
-	leave = func() {
-		s.shares.leave(sh)
-		free()
-	}
-	if !s.sessions.begin() {
-		leave()
-		return nil, shuttingDown
-	}
-	return leave, nil
+	leave()
+	return shuttingDown
 }
 
 func tooManyChildren(flag string) *refusal { return tooMany("children run", flag) }

@@ -16,12 +16,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := &answer{ResponseWriter: w, server: s, status: http.StatusOK}
 	v := s.cfg.TrustedProxies.visitorOf(r)
 	rt := s.find(r)
-	leave, why := s.admit(r, rt, v)
+	granted, why := s.admit(r, rt, v)
 	if why == nil {
 		if rt.program == nil {
-			defer leave()
+			defer granted.leave()
 		}
-		why = rt.serve(a, r, v, leave)
+		why = rt.serve(a, r, v, granted)
 	}
 	if why != nil {
 		why.write(a, r)
@@ -53,9 +53,9 @@ type route struct {
 	serve   handler
 }
 
-// handler answers r, which v sends, or returns why it does not. It calls leave
-// when the program, if the route has one, has gone.
-type handler func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal
+// handler answers r, which v sends, or returns why it does not. If the route has a
+// program, it gives back what was granted when that has gone.
+type handler func(w http.ResponseWriter, r *http.Request, v *visitor, granted admission) *refusal
 
 // find returns the route of r. A plain request goes to what is our own, a CGI
 // program, a static file or the console, whichever there is first.
@@ -102,10 +102,10 @@ func (s *Server) explainScript(dir *programDir, next handler) handler {
 	if dir == nil {
 		return next
 	}
-	return func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal {
+	return func(w http.ResponseWriter, r *http.Request, v *visitor, granted admission) *refusal {
 		name := dir.script(r.URL)
 		if name == "" {
-			return next(w, r, v, leave)
+			return next(w, r, v, granted)
 		}
 		s.logStartFailure(s.log, &process.StartError{Path: dir.file(name), Reason: notExecutable, Err: fs.ErrPermission})
 		return &refusal{status: http.StatusNotFound, why: "the script /" + name + " is " + notExecutable}
@@ -131,7 +131,7 @@ func cleanPath(u *url.URL) string {
 // redirectTo redirects to another path, with the same query and method, as
 // http.ServeMux does to a clean path.
 func redirectTo(path string) handler {
-	return func(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
+	return func(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
 		to := path
 		if r.URL.RawQuery != "" {
 			to += "?" + r.URL.RawQuery
@@ -178,16 +178,16 @@ func notFound(why string) handler {
 // webSocket returns what turns a request into a session with p, which goes on
 // after it has returned.
 func (s *Server) webSocket(p *program) handler {
-	return func(w http.ResponseWriter, r *http.Request, v *visitor, leave func()) *refusal {
+	return func(w http.ResponseWriter, r *http.Request, v *visitor, granted admission) *refusal {
 		accepted, err := s.upgrade(w, r)
 		if err != nil { // the library has answered
-			leave()
+			granted.leave()
 			s.sessions.done(nil)
 			s.giveBack()
 			return nil
 		}
-		c := s.newConnection(r, v, p, accepted, leave)
-		if !c.isLost() {
+		c := s.newConnection(r, v, p, accepted, granted)
+		if c.child != nil {
 			s.sessionBegan()
 		}
 		// The handler returns, so that what net/http holds for a request is free.

@@ -59,7 +59,7 @@ func targetOf(r *http.Request) *url.URL {
 // take place; nil stands for a malformed one. It tells no more than a refused
 // handshake does, but pages can read it.
 func (s *Server) explain(asked *http.Request) handler {
-	return func(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
+	return func(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
 		if why := refuseWrite(w, r, "what a handshake would get"); why != nil {
 			return why
 		}

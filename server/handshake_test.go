@@ -204,7 +204,7 @@ func TestQuestionsTakeNothing(t *testing.T) {
 					}
 				}
 			}
-			if n := s.slots.used + len(s.slots.perIP) + s.sessions.count + len(s.shares.open) + len(s.resumables.open); n != 0 || s.taken.Load() {
+			if n := s.slots.used + len(s.slots.perIP) + s.sessions.count + len(s.children.open); n != 0 || s.taken.Load() {
 				t.Errorf("%s: %d things are taken, the only place: %v", name, n, s.taken.Load())
 			}
 			if log := s.log.String(); strings.Contains(log, `"connect"`) || strings.Contains(log, `"pid"`) {

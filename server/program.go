@@ -18,18 +18,6 @@ type program struct {
 	path string // its file
 	name string // its part of the URL's path, SCRIPT_NAME
 	info string // the path behind that, PATH_INFO
-
-	seat // of the client that asks for it
-}
-
-// seat is where a client is let in, which the gate decides. The zero value is a
-// child of its own.
-type seat struct {
-	share *share // the child that it shares, which may be yet to start; or nil
-
-	resumes bool       // it has a session that it may come back to
-	resumed *resumable // that session; nil if it is lost
-	after   int64      // see resumption
 }
 
 // programDir is a directory whose executable files are programs, those of

@@ -45,7 +45,7 @@ func (f *refusal) write(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve is a handler that refuses.
-func (f *refusal) serve(http.ResponseWriter, *http.Request, *visitor, func()) *refusal { return f }
+func (f *refusal) serve(http.ResponseWriter, *http.Request, *visitor, admission) *refusal { return f }
 
 // refuseWrite returns why r may not do more than read what, or nil.
 func refuseWrite(w http.ResponseWriter, r *http.Request, what string) *refusal {

@@ -25,9 +25,9 @@ import (
 
 // forgotten reports whether nothing of any session is left.
 func (s *testServer) forgotten() bool {
-	s.resumables.mu.Lock()
-	left := len(s.resumables.open)
-	s.resumables.mu.Unlock()
+	s.children.mu.Lock()
+	left := len(s.children.open)
+	s.children.mu.Unlock()
 	return left == 0 && s.unused()
 }
 
@@ -189,11 +189,11 @@ func TestLimitsOfSessions(t *testing.T) {
 		s.log.await(t, `"disconnect"`, i+1)
 		eventually(t, "its slot comes free", s.noSlots)
 	}
-	s.resumables.mu.Lock()
-	if n := len(s.resumables.open); n > 4 {
+	s.children.mu.Lock()
+	if n := len(s.children.open); n > 4 {
 		t.Errorf("%d sessions are kept", n)
 	}
-	s.resumables.mu.Unlock()
+	s.children.mu.Unlock()
 	dial(t, s.session(ids[0], 1)).ExpectEnd(4011, "history lost")
 	if got := dial(t, s.session(ids[7], 1)).ExpectEnd(1000, "exit 3"); len(got) != 1 || got[0] != "7" {
 		t.Errorf("got %q", got)

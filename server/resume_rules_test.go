@@ -179,7 +179,7 @@ func TestALostSession(t *testing.T) {
 			dial(t, s.ws+"?wspipe_after=5").ExpectEnd(4011, "history lost")
 			dialChannels(t, s.session(newID(), 7), bridge.ProtocolV4).ExpectEnd(4011, "history lost")
 		}
-		if strings.Contains(s.log.String(), `"connect"`) || !s.unused() || len(s.resumables.open) > 0 {
+		if strings.Contains(s.log.String(), `"connect"`) || !s.unused() || len(s.children.open) > 0 {
 			t.Errorf("%s: something was started", name)
 		}
 		c, _ := arrive(t, s.session(newID(), 0))
@@ -191,8 +191,8 @@ func TestALostSession(t *testing.T) {
 // who has counted some does not start it either.
 func TestNobodyIsAheadOfItsSession(t *testing.T) {
 	t.Parallel()
-	table := newResumables(newSlots(1, 0))
-	key := resumeKey{id: "id"}
+	table := newChildren(Config{}, newSlots(1, 0))
+	key := childKey{session: "id"}
 	first, _ := table.join(key, netip.Addr{}, 0)
 	if rs, flag := table.join(key, netip.Addr{}, 1); rs != nil || flag != "" {
 		t.Errorf("got %v %q, want none", rs, flag)

@@ -28,17 +28,16 @@ const (
 
 // Server serves a program to WebSocket clients. Listen makes one.
 type Server struct {
-	cfg        Config
-	log        *slog.Logger
-	sockets    sockets
-	reloaders  []func() // what reload calls
-	origins    *originRule
-	auth       *authenticator
-	slots      *slots
-	sessions   *sessions
-	shares     *shares
-	resumables *resumables
-	lookups    *net.Resolver
+	cfg       Config
+	log       *slog.Logger
+	sockets   sockets
+	reloaders []func() // what reload calls
+	origins   *originRule
+	auth      *authenticator
+	slots     *slots
+	sessions  *sessions
+	children  *children
+	lookups   *net.Resolver
 
 	dir   *programDir // of Config.Dir, or nil
 	cgi   *programDir // of Config.CGIDir, or nil
@@ -61,8 +60,7 @@ func Listen(cfg Config) (*Server, error) {
 		// Not the C library's, whose lookups could not be given up.
 		lookups: &net.Resolver{PreferGo: true, Dial: dialNameServer},
 	}
-	s.shares = newShares(cfg, s.slots)
-	s.resumables = newResumables(s.slots)
+	s.children = newChildren(cfg, s.slots)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

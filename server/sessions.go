@@ -17,6 +17,7 @@ type sessions struct {
 	count   int  // of clients of programs
 	held    int  // by what else shutdown waits for
 	running map[session]struct{}
+	holding map[*child]struct{}
 	timer   *time.Timer // runs while count is zero and idleFor is not
 	empty   sync.Cond   // on mu: count and held are zero
 }
@@ -35,6 +36,7 @@ func newSessions(idleFor time.Duration) *sessions {
 		idle:     make(chan struct{}, 1),
 		stopping: make(chan struct{}),
 		running:  make(map[session]struct{}),
+		holding:  make(map[*child]struct{}),
 	}
 	t.empty.L = &t.mu
 	t.armIdle()
@@ -86,19 +88,28 @@ func (t *sessions) answer() (done func(), ok bool) {
 		return nil, false
 	}
 	t.held++
-	return t.release, true
+	return t.answered, true
 }
 
-// hold makes shutdown wait until release is called, for a child that may outlive
-// its clients. The caller has begun and is not done.
-func (t *sessions) hold() (release func()) {
+// hold makes shutdown end c, and wait until release is called for it. It reports
+// false if the server stops already. The caller has begun and is not done.
+func (t *sessions) hold(c *child) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.held++
-	return t.release
+	t.holding[c] = struct{}{}
+	return !t.closed
 }
 
-func (t *sessions) release() {
+// release takes back hold.
+func (t *sessions) release(c *child) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.holding, c)
+	t.empty.Broadcast()
+}
+
+// answered takes back answer.
+func (t *sessions) answered() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.held--
@@ -134,7 +145,10 @@ func (t *sessions) shutdown(patience time.Duration, cut func()) {
 	for s := range t.running {
 		s.Shutdown()
 	}
-	close(t.stopping) // not before, or clients would be told that their child has ended
+	for c := range t.holding { // not before, or clients would be told that their child has ended
+		c.bridge.Shutdown()
+	}
+	close(t.stopping)
 	t.mu.Unlock()
 	cutOff := time.AfterFunc(patience, func() {
 		t.abort()
@@ -143,7 +157,7 @@ func (t *sessions) shutdown(patience time.Duration, cut func()) {
 	defer cutOff.Stop()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for t.count+t.held > 0 {
+	for t.count+t.held+len(t.holding) > 0 {
 		t.empty.Wait()
 	}
 }

@@ -100,9 +100,9 @@ func TestSharedChildCannotStart(t *testing.T) {
 func (s *testServer) unused() bool {
 	s.slots.mu.Lock()
 	defer s.slots.mu.Unlock()
-	s.shares.mu.Lock()
-	defer s.shares.mu.Unlock()
-	return s.slots.used == 0 && len(s.slots.perIP) == 0 && len(s.shares.open) == 0
+	s.children.mu.Lock()
+	defer s.children.mu.Unlock()
+	return s.slots.used == 0 && len(s.slots.perIP) == 0 && len(s.children.open) == 0
 }
 
 // TestLimitsOfSharedChildren: --maxforks counts children, --max-per-ip clients.

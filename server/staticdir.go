@@ -122,7 +122,7 @@ func (d *programDir) holds(path string) bool {
 }
 
 // serve answers r with the file.
-func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *visitor, _ func()) *refusal {
+func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
 	if why := refuseWrite(w, r, "a file"); why != nil {
 		return why
 	}

@@ -322,7 +322,7 @@ func TestAFileThatBecomesAnother(t *testing.T) {
 		if err := replace(); err != nil {
 			t.Fatal(err)
 		}
-		if why := rt.serve(w, r, nil, nil); why == nil || why.status != 404 || strings.Contains(w.Body.String(), canary) {
+		if why := rt.serve(w, r, nil, admission{}); why == nil || why.status != 404 || strings.Contains(w.Body.String(), canary) {
 			t.Errorf("%s: got %v %q", name, why, w.Body)
 		}
 		os.Remove(path)

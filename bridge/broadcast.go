@@ -1,39 +1,11 @@
 package bridge
 
 import (
-	"log/slog"
 	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
 )
-
-// SlowPolicy is what becomes of a viewer that is more than maxBehind bytes
-// behind. The zero value is SlowDisconnect.
-type SlowPolicy int
-
-// The policies of --slow.
-const (
-	SlowDisconnect SlowPolicy = iota // it is disconnected
-	SlowDrop                         // it loses messages, oldest first
-	SlowBlock                        // everybody waits for it
-)
-
-// maxBehind is how many bytes may wait for a viewer.
-const maxBehind = 1 << 20
-
-// HubOptions are what a shared child is told by flags.
-type HubOptions struct {
-	// Options are those of the child: Framing, Terminal, MaxMessage, InputPatience,
-	// ExitCloseCode and Log.
-	Options
-	// Replay is how many of the last messages a newcomer gets first.
-	Replay int
-	// Slow is what becomes of slow viewers.
-	Slow SlowPolicy
-	// ReadOnly drops what viewers send.
-	ReadOnly bool
-}
 
 // uncut is what viewers with streams apart have of a stream and others have not,
 // or not all of its message.
@@ -42,58 +14,44 @@ type uncut struct {
 	tail  []byte // read, and not cut yet
 }
 
-// Hub is one child for many viewers. Its output is cut into messages and made
-// into frames once; every viewer gets the same bytes.
+// broadcast is a child of many clients, the viewers. Its output is split into
+// messages and encoded into frames once; every viewer gets the same bytes.
 //
-// outlet.mu is held by whoever of stdout and stderr has something to send, until
+// outlet.mu is held by stdout or stderr while it has something to send, until
 // all viewers have it in their queues. mu is held for moments only: nobody writes
-// to a socket meanwhile, so that a newcomer need not wait for that.
-type Hub struct {
-	child    Child
-	opt      HubOptions
-	stdin    *Outflow
+// to a socket meanwhile, so that a new client need not wait for that.
+type broadcast struct {
+	*Bridge
 	outlet   outlet
 	stdout   *outbound
 	stderr   *outbound // for JSON only
 	recorded []*recorder
 	presses  map[form]*press // what makes frames, of the forms in use
-	caster   *outbound       // who sends, if it is one of these two
+	caster   *outbound       // the sender, if it is one of these two
 	counted  Traffic         // what has left
 
 	newcomers atomic.Int32 // len(waiting)
 
-	mu         sync.Mutex
-	viewers    []*Viewer    // never changed, but replaced
-	waiting    []*Viewer    // for the end of a message
+	// Guarded by mu:
+	viewers    []*viewer    // never changed, but replaced
+	waiting    []*viewer    // for the end of a message
 	forms      map[form]int // how many viewers have each, none of them 0
 	replay     replay
 	uncut      [2]uncut        // of stdout and stderr, after the last message
 	replays    map[bool]*burst // of lastMessages, until there are others
 	casting    bool            // between Hold and Release
 	midMessage bool            // viewers have part of a message
-	over       bool            // the child has ended
-	code       int
-	signal     string
-
-	tasks    sync.WaitGroup
-	stopOnce sync.Once
 }
 
-// NewHub takes a child that was just started. Run does the work and must be
-// called.
-func NewHub(child Child, opt HubOptions) *Hub {
-	if opt.Log == nil {
-		opt.Log = slog.New(slog.DiscardHandler)
-	}
-	h := &Hub{child: child, opt: opt, stdin: newOutflow(child.Stdin()),
-		presses: map[form]*press{}, forms: map[form]int{}, replays: map[bool]*burst{}}
-	h.replay = replay{maxMessages: opt.Replay, maxBytes: maxReplay}
-	if opt.Terminal {
+func newBroadcast(b *Bridge) *broadcast {
+	h := &broadcast{Bridge: b, presses: map[form]*press{}, forms: map[form]int{}, replays: map[bool]*burst{}}
+	h.replay = replay{maxMessages: b.opt.Replay, maxBytes: maxReplay}
+	if b.opt.Terminal {
 		h.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen, merges: true}
 	}
 	h.outlet.flow = hubFlow{h}
 	h.stdout = h.newStream(ChannelStdout)
-	if opt.Framing == JSON {
+	if b.opt.Framing == JSON {
 		h.stdout.stream = "stdout"
 		h.stderr = h.newStream(ChannelStderr)
 		h.stderr.stream = "stderr"
@@ -102,7 +60,7 @@ func NewHub(child Child, opt HubOptions) *Hub {
 }
 
 // newStream returns what sends a stream of the child to all viewers.
-func (h *Hub) newStream(channel byte) *outbound {
+func (h *broadcast) newStream(channel byte) *outbound {
 	f := framings[h.opt.Framing]
 	o := &outbound{outlet: &h.outlet, codec: f.codec(), typ: f.typ, broken: h.brokenFraming}
 	if h.replay.maxMessages > 0 {
@@ -119,7 +77,7 @@ func (h *Hub) newStream(channel byte) *outbound {
 }
 
 // tap sends what the child wrote to viewers that have streams apart.
-func (h *Hub) tap(channel byte, fresh []byte) {
+func (h *broadcast) tap(channel byte, fresh []byte) {
 	for f, p := range h.presses {
 		if f.channels {
 			p.stream(channel, fresh, maxStreamMessage)
@@ -127,28 +85,30 @@ func (h *Hub) tap(channel byte, fresh []byte) {
 	}
 }
 
-// Run returns once the child and its group have ended. Viewers are told of it when
-// they have taken what there was, which may be never.
-func (h *Hub) Run() (code int, signal string) {
+// carryOutput implements kind.
+func (h *broadcast) carryOutput() {
 	var sent sync.WaitGroup
 	sent.Go(h.castStderr) // ends at the end of stderr; unblocked by Child.Stop
 	h.stdout.run(h.child.Stdout())
 	sent.Wait()
-	code, signal = h.child.Exit()
-	h.Stop() // whoever of the group is left
+}
+
+// tellExit implements kind. Viewers are told when they have taken what there was,
+// which may be never.
+func (h *broadcast) tellExit() {
 	h.mu.Lock()
-	h.over, h.code, h.signal = true, code, signal
 	told := slices.Concat(h.viewers, h.waiting)
 	h.mu.Unlock()
 	for _, v := range told {
 		go v.tellExit() // ends with the connection, or when the client has all
 	}
-	h.tasks.Wait()
-	return code, signal
 }
 
+// end implements kind: viewers are told how the child ended.
+func (h *broadcast) end(End) { h.Stop() }
+
 // castStderr logs stderr, and sends it to viewers that want it.
-func (h *Hub) castStderr() {
+func (h *broadcast) castStderr() {
 	log := lineLog{log: h.opt.Log, pid: h.child.Pid()}
 	defer log.end()
 	stderr := logged{h.child.Stderr(), &log}
@@ -164,45 +124,12 @@ func (h *Hub) castStderr() {
 	})
 }
 
-// Stop stops the child; viewers are told how it ended. It does not wait.
-func (h *Hub) Stop() { h.stop() }
-
-// stop is Stop, and reports whether it is the first.
-func (h *Hub) stop() (first bool) {
-	h.stopOnce.Do(func() {
-		first = true
-		stopChild(&h.tasks, h.child, h.stdin, h.opt.InputPatience)
-	})
-	return first
-}
-
-// brokenFraming ends all because the child does not keep to its framing.
-func (h *Hub) brokenFraming(cause error, position int64) {
-	if !h.stop() { // it may have been stopped within a record
-		return
-	}
-	logBroken(h.opt.Options, h.child.Pid(), cause, position)
-	h.mu.Lock()
-	told := slices.Concat(h.viewers, h.waiting)
-	h.mu.Unlock()
-	for _, v := range told {
-		v.finish(endBadFraming(h.opt.Framing, cause))
-	}
-}
-
-// exited tells how the child has ended; over is false if it has not.
-func (h *Hub) exited() (code int, signal string, over bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.code, h.signal, h.over
-}
-
 // join makes v a viewer, as soon as no message is half sent. It reports false if
 // the child has ended: then v gets the last messages only.
-func (h *Hub) join(v *Viewer) bool {
+func (h *broadcast) join(v *viewer) bool {
 	h.mu.Lock()
 	switch {
-	case h.over:
+	case h.exited:
 		v.deliverLast(h.lastMessages(v.form.channels))
 		h.mu.Unlock()
 		v.wire.Out.Release()
@@ -220,7 +147,7 @@ func (h *Hub) join(v *Viewer) bool {
 }
 
 // admit makes v a viewer, which gets the last messages first.
-func (h *Hub) admit(v *Viewer) {
+func (h *broadcast) admit(v *viewer) {
 	h.forms[v.form]++
 	h.viewers = append(slices.Clip(h.viewers), v)
 	if v.size != (WindowSize{}) {
@@ -231,7 +158,7 @@ func (h *Hub) admit(v *Viewer) {
 
 // lastMessages returns what newcomers get first, with streams apart or not. It is
 // not compressed, which would take long: a message need not be (RFC 7692, section 6).
-func (h *Hub) lastMessages(channels bool) *burst {
+func (h *broadcast) lastMessages(channels bool) *burst {
 	if b := h.replays[channels]; b != nil {
 		return b
 	}
@@ -262,7 +189,7 @@ func (h *Hub) lastMessages(channels bool) *burst {
 }
 
 // leave forgets v.
-func (h *Hub) leave(v *Viewer) {
+func (h *broadcast) leave(v *viewer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if i := slices.Index(h.viewers, v); i >= 0 {
@@ -281,7 +208,7 @@ func (h *Hub) leave(v *Viewer) {
 }
 
 // fit makes the child's terminal fit into the window of every viewer.
-func (h *Hub) fit() error {
+func (h *broadcast) fit() error {
 	var size WindowSize
 	for _, v := range h.viewers {
 		switch {

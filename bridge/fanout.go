@@ -1,7 +1,7 @@
 package bridge
 
 // hubFlow is where a hub's messages end up: with its viewers.
-type hubFlow struct{ *Hub }
+type hubFlow struct{ *broadcast }
 
 // ready implements flow: a pause is a viewer's.
 func (h hubFlow) ready() {}
@@ -56,7 +56,7 @@ func (h hubFlow) Release() {
 	h.caster = nil
 	clear(h.replays)
 	viewers := h.viewers
-	var newcomers []*Viewer
+	var newcomers []*viewer
 	if !h.midMessage {
 		newcomers, h.waiting = h.waiting, nil
 		h.newcomers.Store(0)
@@ -67,7 +67,7 @@ func (h hubFlow) Release() {
 	h.mu.Unlock()
 	for _, v := range viewers {
 		if b := bursts[v.form]; b != nil {
-			v.deliver(b)
+			v.enforce(v.deliver(b), 0)
 		}
 	}
 	for _, v := range newcomers {

@@ -3,24 +3,25 @@
 package server
 
 import (
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// The table of shared children, without any child, and what encodes for them.
+// The table of children, without any child.
 
 // begin makes sh one that runs, and returns whether it has been stopped.
-func begin(t *shares, sh *share) (stopped *atomic.Bool) {
+func begin(t *children, sh *child) (stopped *atomic.Bool) {
 	stopped = new(atomic.Bool)
 	t.began(sh, func() { stopped.Store(true) }, make(chan struct{}))
 	return stopped
 }
 
-func mustJoin(t *testing.T, table *shares) *share {
+func mustJoin(t *testing.T, table *children) *child {
 	t.Helper()
-	sh, flag := table.join("/p")
+	sh, flag := table.join(childKey{path: "/p"}, netip.Addr{}, 0)
 	if flag != "" {
 		t.Fatalf("no room: %s", flag)
 	}
@@ -36,7 +37,7 @@ func TestLinger(t *testing.T) {
 		-1:          {false, false, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			table := newShares(Config{Linger: linger}, newSlots(0, 0))
+			table := newChildren(Config{Linger: linger}, newSlots(0, 0))
 			sh := mustJoin(t, table)
 			stopped := begin(table, sh)
 			table.leave(sh)
@@ -61,7 +62,7 @@ func TestLinger(t *testing.T) {
 // he goes it lingers as long as ever.
 func TestLingerBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := newShares(Config{Linger: time.Minute}, newSlots(0, 0))
+		table := newChildren(Config{Linger: time.Minute}, newSlots(0, 0))
 		sh := mustJoin(t, table)
 		stopped := begin(table, sh)
 		table.leave(sh)
@@ -92,10 +93,10 @@ func TestLingerBeginsAnew(t *testing.T) {
 // TestSlotsOfShares: only the child has one, whether it has been started or not.
 func TestSlotsOfShares(t *testing.T) {
 	t.Parallel()
-	table := newShares(Config{}, newSlots(1, 0))
+	table := newChildren(Config{}, newSlots(1, 0))
 	sh := mustJoin(t, table)
 	mustJoin(t, table)
-	if _, flag := table.join("/another"); flag != "--maxforks" {
+	if _, flag := table.join(childKey{path: "/another"}, netip.Addr{}, 0); flag != "--maxforks" {
 		t.Errorf("a second child gets a slot, %q", flag)
 	}
 	table.leave(sh)
@@ -115,7 +116,7 @@ func TestSlotsOfShares(t *testing.T) {
 // TestEndedChildIsNotJoined: also while nobody has noted its end yet.
 func TestEndedChildIsNotJoined(t *testing.T) {
 	t.Parallel()
-	table := newShares(Config{Linger: -1}, newSlots(0, 0))
+	table := newChildren(Config{Linger: -1}, newSlots(0, 0))
 	sh := mustJoin(t, table)
 	exited := make(chan struct{})
 	table.began(sh, func() {}, exited)

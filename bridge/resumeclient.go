@@ -2,39 +2,35 @@ package bridge
 
 import "github.com/coder/websocket"
 
-// Attachment is a connection of the client of a Resumable.
-type Attachment struct {
-	peer
-	session *Resumable
+// resumed is the attachment of the client of a resumable child.
+type resumed struct {
+	direct
+	session *resumable
 	reader  *reader
 }
 
-// Run carries messages both ways and returns once the connection has ended. The
-// summary has the child's exit only if that has ended it.
-func (a *Attachment) Run() Summary {
+// start implements attachment.
+func (a *resumed) start() {
 	if a.usesChannels() {
 		a.greet()
 	}
 	a.tasks.Go(a.sendHeld) // ends with the session or the connection; unblocked by journal.detach and Outflow.Fail
-	a.carryInput(a.receiveAll)
-	r := a.session
-	if a.answered || a.wire.done.Load() { // whoever has read the answer
-		r.happens(a, isTold)
-	}
-	r.happens(a, isLost)
-	code, signal, _ := r.exit()
-	return Summary{End: a.end, ExitCode: code, Signal: signal, In: a.in.total.total(), Out: a.outlet.total.total()}
 }
 
-// Shutdown ends the session because the server stops.
-func (a *Attachment) Shutdown() { a.finish(endShutdown) }
+// closed implements attachment.
+func (a *resumed) closed() {
+	if a.answered || a.wire.done.Load() { // whoever has read the answer
+		a.session.happens(a, isTold)
+	}
+	a.session.happens(a, isLost)
+}
 
-// Abort closes the connection without another word.
-func (a *Attachment) Abort() { a.wire.Abort() }
+// endInput implements attachment.
+func (a *resumed) endInput() error { return a.closeStdin() }
 
 // sendHeld sends what the journal has, as it comes, and tells the child's exit when
 // nothing more comes.
-func (a *Attachment) sendHeld() {
+func (a *resumed) sendHeld() {
 	for {
 		batch, over := a.reader.read()
 		switch {
@@ -48,7 +44,7 @@ func (a *Attachment) sendHeld() {
 }
 
 // sendBatch sends messages in one write, and waits while the client is slow.
-func (a *Attachment) sendBatch(batch []entry) error {
+func (a *resumed) sendBatch(batch []entry) error {
 	err := a.outlet.begin()
 	for _, e := range batch {
 		if err != nil {
@@ -66,31 +62,19 @@ func (a *Attachment) sendBatch(batch []entry) error {
 	if err != nil {
 		return err
 	}
-	return a.wire.Out.Wait(min(maxUnsent, a.session.opt.Buffer/8))
+	return a.wire.Out.Wait(min(maxUnsent, a.opt.Buffer/8))
 }
 
-// tellExit ends the connection because the child has ended, once the client has
-// all that it wrote.
-func (a *Attachment) tellExit() {
-	a.wire.Out.ready()
-	code, signal, last := a.session.exit()
-	if a.usesChannels() {
-		a.farewell(code, signal)
-	}
-	a.wire.Out.Wait(0)
-	a.finish(last)
-}
-
-// tellSession tells the session how the connection ends.
-func (a *Attachment) tellSession() {
+// detach implements attachment: it tells the session how the connection ends.
+func (a *resumed) detach() {
 	a.over.Store(true)
-	a.stdin.wake() // so that Run need not wait for a child that does not read
+	a.bridge.stdin.wake() // so that Run need not wait for a child that does not read
 	a.session.journal.detach(a.reader)
-	_, _, last := a.session.exit()
+	last, _ := a.bridge.exit()
 	switch {
 	case a.end.mayResume():
 		a.session.happens(a, isLost)
-	case a.end == last: // Run sees whether the client gets to know
+	case a.end == last.end: // closed sees whether the client gets to know
 	default:
 		a.session.happens(a, leaves)
 	}

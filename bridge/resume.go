@@ -1,0 +1,164 @@
+package bridge
+
+import (
+	"errors"
+	"time"
+)
+
+// resumable is a child whose client may lose its connection and come back. It has at
+// most one client at a time.
+type resumable struct {
+	*Bridge
+	outlet  outlet
+	output  streams
+	journal *journal
+
+	// Guarded by mu:
+	state   resumeState
+	client  *resumed    // who is attached, or was the last
+	waiting time.Time   // detached or kept since
+	timer   *time.Timer // calls expire
+	runtime *time.Timer // ends the child after MaxRuntime; nil if that is zero
+
+	over chan struct{} // closed in state ended
+}
+
+func newResumable(b *Bridge) *resumable {
+	r := &resumable{Bridge: b, journal: newJournal(b.opt.Buffer), over: make(chan struct{})}
+	r.outlet = outlet{flow: r.journal, targets: []sink{r.journal}}
+	r.output = newStreams(b.child, &r.outlet, &b.opt, b.opt.Channels, b.brokenFraming)
+	if b.opt.Terminal {
+		r.journal.behind = min(r.journal.behind, maxUnsent)
+	}
+	for _, o := range []*outbound{r.output.stdout, r.output.stderr} {
+		if o != nil {
+			o.hurry = r.journal.full
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timer = time.AfterFunc(b.opt.Grace, r.expire)
+	if d := b.opt.MaxRuntime; d > 0 {
+		r.runtime = time.AfterFunc(d, func() { r.end(endRuntime) })
+	}
+	r.enter(detached)
+	return r
+}
+
+// carryOutput implements kind.
+func (r *resumable) carryOutput() { r.output.run(&r.tasks) }
+
+// tellExit implements kind.
+func (r *resumable) tellExit() {
+	r.mu.Lock()
+	if r.state != ended {
+		r.kept = time.Now()
+	}
+	r.enter(resumeStates[r.state][exits])
+	r.mu.Unlock()
+	r.journal.finish()
+	<-r.over
+}
+
+// end implements kind.
+func (r *resumable) end(e End) {
+	r.mu.Lock()
+	client := r.client
+	r.enter(resumeStates[r.state][isEnded])
+	r.mu.Unlock()
+	if client != nil {
+		client.finish(e)
+	}
+}
+
+// expire ends a session whose client has been away for too long. It may have come,
+// and even gone again, while expire waited for mu.
+func (r *resumable) expire() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state.waits() && time.Since(r.waiting) >= r.opt.Grace {
+		r.opt.Log.Info("session expired", "after", r.opt.Grace.String())
+		r.enter(resumeStates[r.state][expires])
+	}
+}
+
+// happens is what a's connection makes happen, unless another has taken its place.
+func (r *resumable) happens(a *resumed, e resumeEvent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.client == a {
+		r.enter(resumeStates[r.state][e])
+	}
+}
+
+// enter does what belongs to a state. mu is held.
+func (r *resumable) enter(s resumeState) {
+	if s == unchanged {
+		return
+	}
+	r.state = s
+	switch {
+	case s.waits():
+		r.waiting = time.Now()
+		r.timer.Reset(r.opt.Grace)
+	case s == ended:
+		r.timer.Stop()
+		if r.runtime != nil {
+			r.runtime.Stop()
+		}
+		r.kept = time.Time{}
+		r.journal.fail()
+		r.Stop()
+		close(r.over)
+		if r.opt.Ended != nil {
+			r.opt.Ended()
+		}
+	default:
+		r.timer.Stop()
+	}
+}
+
+// Why a client cannot have a session.
+var (
+	// ErrSessionEnded says that there is no session any more.
+	ErrSessionEnded = errors.New("session has ended")
+	// ErrHistoryLost says that what the client wants to go on from is not held, or
+	// not in the form that its subprotocol needs.
+	ErrHistoryLost = errors.New("history lost")
+)
+
+// attach implements kind: it takes the session from the client that has it.
+func (r *resumable) attach(c *Client, opt ClientOptions) error {
+	a := &resumed{direct: direct{c}, session: r}
+	a.in.whole = true // another connection's input may follow
+	if a.usesChannels() != r.opt.Channels {
+		return ErrHistoryLost
+	}
+	c.wire.boundSendBuffer(r.opt.Buffer / sendBufferPart)
+	c.attachment = a // the session may end it at once
+	r.mu.Lock()
+	if r.state == ended {
+		r.mu.Unlock()
+		return ErrSessionEnded
+	}
+	var err error
+	if a.reader, err = r.journal.attach(c.wire, opt.After); err != nil {
+		r.mu.Unlock()
+		return err
+	}
+	before := r.client
+	r.client = a
+	r.enter(resumeStates[r.state][comes])
+	r.mu.Unlock()
+	if opt.NoStdin && before == nil {
+		c.closeStdin()
+	}
+	if before != nil {
+		before.in.ended.Store(true) // its input would come behind that of a
+		before.finish(endTaken)
+	}
+	if r.opt.Terminal && before != nil && opt.After < 0 {
+		r.child.Signal("WINCH") // what is held need not be all that the screen shows
+	}
+	return nil
+}

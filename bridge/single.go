@@ -1,0 +1,53 @@
+package bridge
+
+// single is a child of one client. The client attaches before Run.
+type single struct {
+	*Bridge
+	client *Client
+	output streams
+}
+
+func (s *single) attach(c *Client, opt ClientOptions) error {
+	s.client = c
+	if opt.NoStdin {
+		c.closeStdin()
+	}
+	if c.usesChannels() {
+		c.greet()
+	}
+	s.output = newStreams(s.child, &c.outlet, &s.opt, c.usesChannels(), s.brokenFraming)
+	c.attachment = &singleAttachment{direct{c}}
+	return nil
+}
+
+func (s *single) carryOutput() { s.output.run(&s.tasks) }
+
+func (s *single) tellExit() { s.client.tellExit() }
+
+func (s *single) end(e End) { s.client.finish(e) }
+
+// singleAttachment is the attachment of the client of a single child.
+type singleAttachment struct{ direct }
+
+func (a *singleAttachment) detach() { a.bridge.Stop() }
+
+func (a *singleAttachment) awaitInput() { a.bridge.child.Stop() }
+
+func (a *singleAttachment) endInput() error { return a.closeStdin() }
+
+// direct is what attachments have in common whose clients' messages go to the
+// child's stdin.
+type direct struct{ *Client }
+
+func (d direct) receive()                 { d.receiveAll() }
+func (d direct) start()                   {}
+func (d direct) closed()                  {}
+func (d direct) awaitInput()              {}
+func (d direct) signal(name string) error { return d.bridge.child.Signal(name) }
+
+func (d direct) resize(size WindowSize) error {
+	if !d.opt.Terminal {
+		return nil
+	}
+	return d.bridge.child.Resize(size)
+}

@@ -1,0 +1,82 @@
+package bridge
+
+import "sync/atomic"
+
+// SlowPolicy is what becomes of a client of a shared child that is more than
+// maxBehind bytes behind. The zero value is SlowDisconnect.
+type SlowPolicy int
+
+// The policies of --slow.
+const (
+	SlowDisconnect SlowPolicy = iota // it is disconnected
+	SlowDrop                         // it loses messages, oldest first
+	SlowBlock                        // everybody waits for it
+)
+
+// maxBehind is how many bytes may wait for a client of a shared child.
+const maxBehind = 1 << 20
+
+// sharedClient is a client of a shared child.
+type sharedClient struct {
+	direct
+	lost atomic.Int64 // messages dropped because it was slow
+	live int          // bytes of frames that deliver was given
+	late bool         // the child had ended already
+}
+
+// shareInput says that other clients send to the same stdin.
+func (s *sharedClient) shareInput() { s.in.whole = true } // their messages must not mix
+
+// start implements attachment.
+func (s *sharedClient) start() {
+	if s.late {
+		s.tasks.Go(s.tellExit) // ends with the connection, or when the client has all
+	}
+}
+
+// stopWaiting lets nobody wait any more for the child on behalf of the client, or for
+// the client.
+func (s *sharedClient) stopWaiting() {
+	s.over.Store(true)
+	s.bridge.stdin.wake()
+	s.wire.Out.wake()
+}
+
+// closed implements attachment.
+func (s *sharedClient) closed() {
+	if lost := s.lost.Load(); lost > 0 {
+		s.log.Warn("messages dropped, the client was too slow", "count", lost)
+	}
+}
+
+// endInput implements attachment.
+func (s *sharedClient) endInput() error { return errSharedInput }
+
+// deliver gives b to the client, and returns how many bytes wait for it now.
+func (s *sharedClient) deliver(b *burst) (waiting int) {
+	waiting = s.wire.Out.writeBurst(b)
+	s.outlet.total.add(b)
+	s.outlet.total.touch()
+	s.live += len(b.frames)
+	return waiting
+}
+
+// enforce does what the slow-client policy says if too much waits for the client.
+// fresh bytes of what waits are too young to count.
+func (s *sharedClient) enforce(waiting, fresh int) {
+	behind := s.behind(waiting) - fresh
+	switch {
+	case behind <= maxBehind:
+	case s.opt.Slow == SlowDisconnect:
+		s.finish(endSlow(behind))
+	case s.opt.Slow == SlowDrop:
+		s.lost.Add(int64(s.wire.Out.dropBursts(maxBehind + waiting - behind)))
+		if behind = s.behind(s.wire.Out.backlog()) - fresh; behind > 2*maxBehind { // one message that is longer than that
+			s.finish(endSlow(behind))
+		}
+	}
+}
+
+// behind returns how much of what waits is no replay: that came before all that
+// was delivered, and may be longer than a client may be behind.
+func (s *sharedClient) behind(waiting int) int { return min(waiting, s.live) }
