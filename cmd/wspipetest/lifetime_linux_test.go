@@ -126,26 +126,71 @@ func TestSlotIsFreeWhenTheSessionIsGone(t *testing.T) {
 // is left.
 func TestChildOfRootDoesNotHoldShutdown(t *testing.T) {
 	t.Parallel()
-	dir := unprivilegedDir(t)
-	become := filepath.Join(dir, "become")
-	copyFile(t, wspipetest.Need(t, "setpriv"), become, 0o755|os.ModeSetuid)
+	dir, script := rootsProgram(t)
 	for kind, flags := range kindsOfChild {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.Command(filepath.Join(dir, "wspipe"), append(append([]string{"--port=0"}, flags...), become, "--reuid=0", "--regid=0", "--clear-groups",
-				"sh", "-c", `trap '' HUP; printf '{"to":"*","data":"%d"}\n' $$; exec sleep 1000`)...)
-			cmd.Dir = "/"
-			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-			s := wspipetest.StartCommand(t, cmd)
+			s := startUnprivileged(t, dir, append(flags[:len(flags):len(flags)], script)...)
 			c := dial(t, sessionURL(s.WS))
-			pid := atoi(t, digits.FindString(c.Next()))
-			t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
-			s.Signal(syscall.SIGTERM)
-			c.ExpectEnd(1001, "server shutting down")
-			if status := s.Wait(); status != 0 || !strings.Contains(s.Stderr(), "operation not permitted") {
-				t.Errorf("status %d, stderr:\n%s", status, s.Stderr())
+			var message string
+			for digits.FindString(message) == "" {
+				message += c.Next()
 			}
+			s.Signal(syscall.SIGTERM)
+			expectEPERM(t, s, message)
 		})
+	}
+}
+
+// The same for a CGI program.
+func TestProgramOfRootDoesNotHoldShutdown(t *testing.T) {
+	t.Parallel()
+	dir, script := rootsProgram(t)
+	s := startUnprivileged(t, dir, "--cgidir="+dir)
+	resp, err := http.Get(s.WS + filepath.Base(script)) // there are no WebSockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	line, err := bufio.NewReader(resp.Body).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Signal(syscall.SIGTERM)
+	expectEPERM(t, s, line)
+}
+
+// rootsProgram returns unprivilegedDir and a program in it that becomes root, heeds
+// nothing and writes its process ID, behind a CGI header.
+func rootsProgram(t *testing.T) (dir, script string) {
+	t.Helper()
+	dir = unprivilegedDir(t)
+	become := filepath.Join(dir, "become")
+	copyFile(t, wspipetest.Need(t, "setpriv"), become, 0o755|os.ModeSetuid)
+	script = filepath.Join(dir, "script")
+	content := "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nexec " + become + ` --reuid=0 --regid=0 --clear-groups sh -c '
+		trap "" HUP INT TERM; echo "{\"to\":\"*\",\"data\":\"$$\"}"; exec sleep 1000'`
+	if err := os.WriteFile(script, []byte(content), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir, script
+}
+
+func startUnprivileged(t *testing.T, dir string, args ...string) *wspipetest.Server {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(dir, "wspipe"), append([]string{"--port=0"}, args...)...)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	return wspipetest.StartCommand(t, cmd)
+}
+
+// expectEPERM waits until s has ended, and ends the process of rootsProgram.
+func expectEPERM(t *testing.T, s *wspipetest.Server, message string) {
+	t.Helper()
+	pid := atoi(t, digits.FindString(message))
+	defer syscall.Kill(pid, syscall.SIGKILL)
+	if status := s.Wait(); status != 0 || !strings.Contains(s.Stderr(), "operation not permitted") || gone(pid) {
+		t.Errorf("status %d, child gone: %t, stderr:\n%s", status, gone(pid), s.Stderr())
 	}
 }
 
