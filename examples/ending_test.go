@@ -42,7 +42,7 @@ func run(t *testing.T, input, command string, args ...string) *running {
 	t.Cleanup(func() { stdin.Close(); stdout.Close() })
 	r := &running{ctx: ctx, cmd: exec.CommandContext(ctx, command, args...), stdin: stdin, stdout: stdout}
 	r.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as wspipe does
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // as wspipe does
 	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = childIn, childOut, &r.stderr
 	r.cmd.WaitDelay = time.Second
 	err = errors.Join(r.cmd.Start(), childIn.Close(), childOut.Close(), stdout.SetReadDeadline(time.Now().Add(wspipetest.Patience)))

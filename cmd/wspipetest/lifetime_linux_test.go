@@ -137,6 +137,7 @@ func TestChildOfRootDoesNotHoldShutdown(t *testing.T) {
 				message += c.Next()
 			}
 			s.Signal(syscall.SIGTERM)
+			c.ExpectEnd(1001, "server shutting down")
 			expectEPERM(t, s, message)
 		})
 	}
