@@ -90,6 +90,7 @@ func TestClientsShareAChild(t *testing.T) {
 	b.Expect(id + " alone")
 	b.Close(1000, "")
 	s.log.await(t, `"shared child ended"`, 1)
+	s.log.await(t, `"disconnect"`, 2) // in any order
 	awaitGone(t, pid)
 	for msg, n := range map[string]int{"shared child started": 1, "connect": 2, "disconnect": 2, "shared child ended": 1} {
 		records := s.records(t, msg)
