@@ -39,7 +39,7 @@ func serveConsole(w http.ResponseWriter, r *http.Request, v *visitor, _ admissio
 	if why := refuseWrite(w, r, "the console"); why != nil {
 		return why
 	}
-	name := r.URL.Path
+	_, name, _ := ownPath(r.URL.Path)
 	if !strings.HasPrefix(name, consolePrefix) && !strings.HasPrefix(name, vendorPrefix) {
 		name = consolePrefix + "index.html"
 		setPass(w, r, v)

@@ -24,6 +24,7 @@ type description struct {
 
 // enumeration is what is said of all.
 type enumeration struct {
+	Up    string   `json:"up"`        // from the directory that asks to our root
 	Paths []string `json:"endpoints"` // none of COMMAND, which has all paths
 	More  bool     `json:"more"`      // Paths may not be all
 }
@@ -65,7 +66,8 @@ func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *visitor, _
 	if why := refuseWrite(w, r, "the list of endpoints"); why != nil {
 		return why
 	}
-	all := enumeration{Paths: []string{}}
+	dir, _, _ := ownPath(r.URL.Path)
+	all := enumeration{Up: "./" + strings.Repeat("../", strings.Count(dir, "/")-1), Paths: []string{}}
 	if s.dir != nil {
 		names, more := s.dir.list()
 		for _, name := range names {

@@ -65,7 +65,7 @@ func TestEndpointOfACommand(t *testing.T) {
 			t.Errorf("%s: got %s", query, body)
 		}
 	}
-	if _, body := get(t, s.http(endpointsPath+"?path=/")); body != `{"endpoints":[],"more":false}`+"\n" {
+	if _, body := get(t, s.http(endpointsPath+"?path=/")); body != `{"up":"./","endpoints":[],"more":false}`+"\n" {
 		t.Errorf("the list is %s", body)
 	}
 	for _, path := range []string{endpointPath + "?path=/", endpointsPath} {
@@ -216,4 +216,33 @@ func TestEndpointsComeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect([]string{}...)
+}
+
+// TestPathsFromThePagesDirectory: the console asks below the directory of its page,
+// and names paths from there, as a proxy may have taken a prefix off both.
+func TestPathsFromThePagesDirectory(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Dir: tree(t, map[string]string{"a/b/c.sh": "#!/bin/sh\n", "d.sh": "#!/bin/sh\n"}), Console: true})
+	for _, test := range []struct{ dir, path, up, endpoint string }{
+		{"", "./d.sh", "./", "/d.sh"},
+		{"", "./a/b/c.sh/info", "./", "/a/b/c.sh"},
+		{"a/b/", "./c.sh", "./../../", "/a/b/c.sh"},
+		{"a/b/", "./../../d.sh/", "./../../", "/d.sh"},
+		{"a/b/c.sh/", "./../c.sh", "./../../../", "/a/b/c.sh"},
+		{"a/.wspipe/", "./../b/c.sh", "./../../", "/a/b/c.sh"},
+		{"a/", "./../../d.sh", "./../", ""}, // what is outside of the prefix
+		{"a/", "d.sh", "./../", ""},
+	} {
+		_, body := get(t, s.http("/"+test.dir+".wspipe/console/endpoint?path="+url.QueryEscape(test.path)))
+		if found := strings.Contains(body, `"path":"`+test.endpoint+`"`); found != (test.endpoint != "") || !found && !strings.Contains(body, `"endpoint":null`) {
+			t.Errorf("%s from /%s: got %s", test.path, test.dir, body)
+		}
+		_, body = get(t, s.http("/"+test.dir+".wspipe/handshake?path="+url.QueryEscape(test.path)))
+		if strings.Contains(body, `"status":101`) != (test.endpoint != "") {
+			t.Errorf("a handshake at %s from /%s: got %s", test.path, test.dir, body)
+		}
+		if _, body := get(t, s.http("/"+test.dir+".wspipe/console/endpoints")); body != `{"up":"`+test.up+`","endpoints":["/a/b/c.sh","/d.sh"],"more":false}`+"\n" {
+			t.Errorf("the list for /%s is %s", test.dir, body)
+		}
+	}
 }

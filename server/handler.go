@@ -72,7 +72,8 @@ func (s *Server) find(r *http.Request) route {
 	if clean := cleanPath(r.URL); clean != "" && r.Method != http.MethodConnect {
 		return route{serve: redirectTo(clean)}
 	}
-	if serve := s.own(r); serve != nil {
+	_, own, isOwn := ownPath(r.URL.Path)
+	if serve := s.own(own, r); serve != nil {
 		return route{own: true, serve: serve}
 	}
 	if s.cgi != nil {
@@ -86,7 +87,7 @@ func (s *Server) find(r *http.Request) route {
 		}
 	}
 	switch {
-	case strings.HasPrefix(r.URL.Path, ownPrefix) && s.cfg.Console:
+	case isOwn && s.cfg.Console:
 		return route{own: true, serve: serveConsole}
 	case s.cfg.Console:
 		return route{serve: s.explainScript(s.cgi, serveConsole)}
@@ -142,19 +143,19 @@ func redirectTo(path string) handler {
 	}
 }
 
-// own returns what answers a plain request for what every server has, or one with
-// a console, beside all else that it serves, or nil. The console's files are not
+// own returns what answers a plain request, for path below ownPrefix, for what every
+// server has, or one with a console, beside all else that it serves, or nil. The console's files are not
 // among them: no other route has hidden names, so they come last, with its page.
-func (s *Server) own(r *http.Request) handler {
-	if file, ok := clientFiles[r.URL.Path]; ok {
+func (s *Server) own(path string, r *http.Request) handler {
+	if file, ok := clientFiles[path]; ok {
 		return serveClient(file)
 	}
 	switch {
-	case r.URL.Path == handshakePath:
+	case path == handshakePath:
 		return s.explain(handshakeOf(r))
-	case r.URL.Path == endpointPath && s.cfg.Console:
+	case path == endpointPath && s.cfg.Console:
 		return s.describe
-	case r.URL.Path == endpointsPath && s.cfg.Console:
+	case path == endpointsPath && s.cfg.Console:
 		return s.enumerate
 	}
 	return nil

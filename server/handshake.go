@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // handshakePath is where a page asks why its WebSocket was refused: browsers do
@@ -44,10 +45,21 @@ func handshakeOf(r *http.Request) *http.Request {
 }
 
 // targetOf returns what r asks about, the path and query in its parameter path,
-// which is what would stand in the first line of a request. It returns nil if that
-// is missing or malformed.
+// which is what would stand in the first line of a request. A path that begins with
+// "./" is relative to the directory that r is in, as ownPath has it. It returns nil
+// if the path is missing or malformed, or leads out of what we know.
 func targetOf(r *http.Request) *url.URL {
 	path := r.URL.Query().Get("path")
+	if rest, isRelative := strings.CutPrefix(path, "./"); isRelative {
+		dir, _, _ := ownPath(r.URL.Path)
+		for strings.HasPrefix(rest, "../") {
+			if dir == "/" {
+				return nil
+			}
+			dir, rest = dir[:strings.LastIndex(dir[:len(dir)-1], "/")+1], rest[len("../"):]
+		}
+		path = escapePath(dir) + rest
+	}
 	u, err := url.ParseRequestURI(path)
 	if err != nil || path[0] != '/' {
 		return nil
@@ -73,7 +85,7 @@ func (s *Server) explain(asked *http.Request) handler {
 
 func (s *Server) judgeHandshake(asked *http.Request) verdict {
 	if asked == nil {
-		return verdict{Status: http.StatusBadRequest, Why: "the query parameter path is missing, or no path"}
+		return verdict{Status: http.StatusBadRequest, Why: "the query parameter path is missing, or no path of this server"}
 	}
 	if why := s.rehearse(asked, s.find(asked), s.cfg.TrustedProxies.visitorOf(asked)); why != nil {
 		return verdict{Status: why.status, Why: why.why, Flag: why.flag}

@@ -19,9 +19,22 @@ const (
 	//
 	// Its name ends with the port: a host has one cookie of a name.
 	passCookie = "wspipe_"
-	// ownPrefix begins the paths of what is our own. No file and no CGI program has one.
+	// ownPrefix begins the paths of what is our own, see ownPath. No file and no
+	// CGI program has one.
 	ownPrefix = "/.wspipe/"
 )
+
+// ownPath returns where below ownPrefix a path leads, and the directory that
+// contains that. The console's page asks for its parts below its own directory,
+// whatever that is: a proxy may have taken a prefix off the path, which neither
+// the page nor we know.
+func ownPath(path string) (dir, own string, ok bool) {
+	i := strings.LastIndex(path, ownPrefix)
+	if i < 0 {
+		return "", "", false
+	}
+	return path[:i+1], path[i:], true
+}
 
 // passKey makes the passes of one server, which are worth nothing to another, nor
 // to the same one when it is started again.
@@ -42,13 +55,15 @@ func (k passKey) pass(token string) (pass digest) {
 
 var passEncoding = base64.RawURLEncoding
 
-// setPass gives v's browser the cookie, if v has a pass, until the browser ends.
+// setPass gives v's browser the cookie, if v has a pass, until the browser ends. It
+// has no Path, so that the browser takes the directory of the page as it knows it
+// (RFC 6265, section 5.1.4).
 func setPass(w http.ResponseWriter, r *http.Request, v *visitor) {
 	if v.pass == "" {
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: passCookie + (&url.URL{Host: r.Host}).Port(), Value: v.pass, Path: ownPrefix, HttpOnly: true, Secure: v.secure, SameSite: http.SameSiteStrictMode,
+		Name: passCookie + (&url.URL{Host: r.Host}).Port(), Value: v.pass, HttpOnly: true, Secure: v.secure, SameSite: http.SameSiteStrictMode,
 	})
 }
 

@@ -24,9 +24,9 @@ var (
 // style sheets and ES modules in console, and what they use of others in vendor.
 //
 // The page opens the WebSocket of its own path and query, so index.html may be
-// served at any path. It loads the other files from /.wspipe/console/NAME and
-// /.wspipe/vendor/NAME, and the client module, and needs nothing else: it works
-// under a Content-Security-Policy of
+// served at any path. It loads the other files from .wspipe/console/NAME and
+// .wspipe/vendor/NAME beside itself, and the client module, and needs nothing
+// else: it works under a Content-Security-Policy of
 //
 //	default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src *
 //

@@ -1,7 +1,7 @@
 // One connection at a time, with what passes through it counted. It may outlive
 // its WebSocket: the client module makes another one for the same session.
 
-import { connect } from '/.wspipe/client.js';
+import { connect } from '../client.js';
 import { CLOSE, CONTROL, STDIN, WSPIPE, hasChannels, join, readControl, split } from './channels.js';
 import { utf8Length } from './format.js';
 

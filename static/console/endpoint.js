@@ -2,6 +2,7 @@
 // else is there; and which other endpoints the server has.
 
 import { bytes, plural } from './format.js';
+import { locate, pathTo, question } from './server.js';
 
 const $ = (id) => document.getElementById(id);
 // Milliseconds: between looks at who is watching, and for an answer.
@@ -27,7 +28,7 @@ export class Endpoint {
   async show(address) {
     if (address !== this.#address) {
       this.#address = address;
-      this.#list = ask(new URL(address), 'endpoints');
+      this.#list = ask(new URL(address), 'console/endpoints');
       this.#looked = this.look();
     }
     await this.#looked;
@@ -38,7 +39,7 @@ export class Endpoint {
     clearTimeout(this.#timer);
     if (document.hidden || !this.#address) return;
     const address = this.#address, url = new URL(address);
-    const [answer, list] = await Promise.all([ask(url, `endpoint?path=${encodeURIComponent(url.pathname)}`), this.#list]);
+    const [answer, list] = await Promise.all([ask(url, 'console/endpoint', { path: pathTo(url) }), this.#list]);
     if (address !== this.#address) return;
     this.info = answer?.endpoint ?? null;
     this.#render(list);
@@ -49,20 +50,20 @@ export class Endpoint {
   #render(list) {
     fill($('facts'), facts(this.info).map(([name, value]) => item(name, value)));
     if (!list) return;
-    const { endpoints, more } = list;
+    const { endpoints, more, up } = list;
     this.listed = endpoints.length > 0;
     $('endpoints').hidden = !this.listed;
     $('endpoints-title').textContent = `${plural(endpoints.length, 'endpoint')}${more ? ' and more' : ''}`;
     if (this.listed && !this.info) $('endpoints').open = true;
-    fill($('endpoint-list'), endpoints.map((path) => link(path, path === this.info?.path)));
+    fill($('endpoint-list'), endpoints.map((path) => link(up, path, path === this.info?.path)));
   }
 }
 
 // ask returns this server's answer to a question about url, or null if that is not its own.
-async function ask(url, question) {
+async function ask(url, name, query) {
   if (url.host !== location.host) return null;
   try {
-    const answer = await fetch(`/.wspipe/console/${question}`, { signal: AbortSignal.timeout(PATIENCE) });
+    const answer = await fetch(question(name, query), { signal: AbortSignal.timeout(PATIENCE) });
     return answer.ok ? await answer.json() : null;
   } catch {
     return null; // the server has gone; the connection will tell
@@ -89,9 +90,9 @@ function item(name, value) {
 
 // link is to the page of an endpoint, whose path is escaped as an address is. The
 // page needs the token that this one came by.
-function link(path, isThis) {
+function link(up, path, isThis) {
   const li = document.createElement('li'), a = document.createElement('a');
-  a.href = path + token();
+  a.href = locate(up, path) + token();
   try {
     a.textContent = decodeURIComponent(path);
   } catch {

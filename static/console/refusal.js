@@ -2,6 +2,7 @@
 // asked over HTTP what it would answer.
 
 import { likely } from './closing.js';
+import { pathTo, question } from './server.js';
 
 const PATIENCE = 5000; // milliseconds
 const LONGEST = 4096; // of an answer, in bytes; another server may send anything
@@ -20,9 +21,10 @@ export async function whyRefused(end) {
   const url = new URL(end.address);
   const http = `${url.protocol === 'wss:' ? 'https' : 'http'}://${url.host}`;
   const signal = AbortSignal.timeout(PATIENCE);
-  const query = new URLSearchParams({ path: url.pathname + url.search, protocols: end.subprotocols.join(), origin: end.origin });
+  const isOurs = url.host === location.host;
+  const query = { path: (isOurs ? pathTo(url) : url.pathname) + url.search, protocols: end.subprotocols.join(), origin: end.origin };
   try {
-    const response = await fetch(`${http}/.wspipe/handshake?${query}`, { signal, cache: 'no-store' });
+    const response = await fetch(isOurs ? question('handshake', query) : `${http}/.wspipe/handshake?${new URLSearchParams(query)}`, { signal, cache: 'no-store' });
     const text = await head(response);
     const answer = response.ok ? verdict(text) : spoken(response.status, text);
     if (answer?.status === 101) return accepted(end, answer);

@@ -1,8 +1,8 @@
 // The terminal as xterm.js draws it: its settings, its size, and links.
 
-import { FitAddon } from '/.wspipe/vendor/xterm/addon-fit.mjs';
-import { WebLinksAddon } from '/.wspipe/vendor/xterm/addon-web-links.mjs';
-import { Terminal } from '/.wspipe/vendor/xterm/xterm.mjs';
+import { FitAddon } from '../../vendor/xterm/addon-fit.mjs';
+import { WebLinksAddon } from '../../vendor/xterm/addon-web-links.mjs';
+import { Terminal } from '../../vendor/xterm/xterm.mjs';
 import './csp.js';
 import { onSchemeChange, theme, variable } from './theme.js';
 

@@ -1,6 +1,6 @@
 // Find in the terminal, and its scrollback.
 
-import { SearchAddon } from '/.wspipe/vendor/xterm/addon-search.mjs';
+import { SearchAddon } from '../../vendor/xterm/addon-search.mjs';
 import { count } from '../format.js';
 import { decorations, onSchemeChange } from './theme.js';
 
