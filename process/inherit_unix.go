@@ -27,7 +27,7 @@ var prepare = sync.OnceFunc(func() {
 // closeInheritedOnExec keeps every open file but stdin, stdout and stderr from
 // children. Go opens its own that way, except those of the local time zone.
 func closeInheritedOnExec() {
-	time.Now().Zone() // the first use reads it
+	_ = time.Local.String() // the first use reads it
 	if closeOnExecFrom(3) == nil {
 		return
 	}

@@ -151,4 +151,7 @@ func runs(pid int) bool {
 	return state != "Z" && state != "X" || threads > 1 // the state is the main thread's, and others may live on
 }
 
-func (t *terminal) noteForeground() {} // jobs finds it
+// foregroundJob is not needed here: jobs finds every process group.
+type foregroundJob struct{}
+
+func (foregroundJob) note(*terminal) {}

@@ -4,6 +4,7 @@ package process
 
 import (
 	"errors"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -40,7 +41,7 @@ func (g group) jobs() []int {
 	if g.terminal == nil {
 		return nil
 	}
-	if id := int(g.terminal.job.Load()); id != 0 && id != g.id && g.has(id) {
+	if id := int(g.terminal.lastJob.id.Load()); id != 0 && id != g.id && g.has(id) {
 		return []int{id}
 	}
 	return nil
@@ -49,5 +50,8 @@ func (g group) jobs() []int {
 // onlyZombies is not known here: a zombie counts as alive.
 func (group) onlyZombies() bool { return false }
 
-// noteForeground is for jobs: once hung up, the terminal does not tell any more.
-func (t *terminal) noteForeground() { t.job.Store(int64(t.foreground())) }
+// foregroundJob is the process group in the foreground of a terminal when that was
+// hung up, 0 if none is known. Afterwards the terminal does not tell any more.
+type foregroundJob struct{ id atomic.Int64 }
+
+func (j *foregroundJob) note(t *terminal) { j.id.Store(int64(t.foreground())) }

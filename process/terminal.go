@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -71,7 +70,7 @@ type terminal struct {
 	// reader, 12 KiB at most (checked with 6.18).
 	tty *os.File
 
-	job atomic.Int64 // a process group of the session besides the child's, 0 if none is known
+	lastJob foregroundJob
 }
 
 // openControlling makes the three files of the child one terminal.
@@ -100,7 +99,7 @@ func (t *terminal) Close() error {
 	if t.child.hasExited() {
 		return t.ptmx.SetWriteDeadline(time.Unix(1, 0))
 	}
-	t.noteForeground()
+	t.lastJob.note(t)
 	return closeTerminal(t.ptmx)
 }
 

@@ -8,7 +8,10 @@ func closeTerminal(f *os.File) error { return f.Close() }
 
 func setSize(*os.File, WindowSize) error { return ErrUnsupported }
 
-func (t *terminal) noteForeground() {}
+// foregroundJob is not needed here: a job object has every process.
+type foregroundJob struct{}
+
+func (foregroundJob) note(*terminal) {}
 
 // foreground is the group that Signal means.
 func (c *Child) foreground() (g group, ok bool) { return c.group, true }
