@@ -21,7 +21,7 @@ import (
 var (
 	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)
-	markup   = regexp.MustCompile("[^\\pL\\pN _-]")
+	markup   = regexp.MustCompile(`[^\pL\pN _-]`)
 	linkText = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 	codeSpan = regexp.MustCompile("`([^`\n]+)`")
 )
