@@ -24,7 +24,7 @@ func TestBadSecretFiles(t *testing.T) {
 		{"padding alone", "token", "==\n", "line 1: want one token"},
 		{"padding inside", "token", "user=name\n", "line 1: want one token"},
 		{"a letter that is not ASCII", "token", "user-näme\n", "line 1: want one token"},
-		{"a byte order mark", "token", "\ufeffuser-name\n", "line 1: want one token"},
+		{"a byte order mark that is not in front", "token", "ok\n\ufeffuser-name\n", "line 2: want one token"},
 		{"no user", "htpasswd", "# user-name\n", "there is no user in it"},
 		{"a plain password", "htpasswd", good + "\n# x\nother:user-name\n", "line 4: want USER:HASH with a hash of bcrypt, as htpasswd -B makes it"},
 		{"a hash of MD5", "htpasswd", "user-name:$apr1$/Ha9v1Jh$kAZ1yQmGJWo4FbBu5nUqB0\n", "line 1: want USER:HASH"},
