@@ -6,6 +6,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // TestMessagesAllocateNothing: what a message needs, the path has already. What many
@@ -17,7 +20,7 @@ import (
 func TestMessagesAllocateNothing(t *testing.T) {
 	const many, few = 20_000, 500
 	line := strings.Repeat("x", 63) + "\n"
-	out := func(f Framing, channel byte, record string) func(testing.TB) path {
+	out := func(f framing.Framing, channel byte, record string) func(testing.TB) path {
 		return func(t testing.TB) path { return outboundPath(t, f, channel, record) }
 	}
 	tests := map[string]struct {
@@ -25,12 +28,12 @@ func TestMessagesAllocateNothing(t *testing.T) {
 		messages int
 		most     float64 // allocations per message
 	}{
-		"lines out":    {out(Lines, 0, line), many, 0.05},
-		"nul out":      {out(NUL, 0, strings.ReplaceAll(line, "\n", "\x00")), many, 0.05},
+		"lines out":    {out(framing.Lines, 0, line), many, 0.05},
+		"nul out":      {out(framing.NUL, 0, strings.ReplaceAll(line, "\n", "\x00")), many, 0.05},
 		"resumed out":  {resumedPath, many, 0.05},
 		"hub out":      {func(t testing.TB) path { return hubPath(t, 10) }, 5 * many, 0.05},
-		"bytes out":    {out(Bytes, 0, strings.Repeat("x", 64<<10)), few, 0.9}, // here and below a message has its blocks alone
-		"channels out": {out(Bytes, ChannelStdout, strings.Repeat("x", maxStreamMessage-lead)), few, 0.9},
+		"bytes out":    {out(framing.Bytes, 0, strings.Repeat("x", 64<<10)), few, 0.9}, // here and below a message has its blocks alone
+		"channels out": {out(framing.Bytes, channel.Stdout, strings.Repeat("x", maxStreamMessage-lead)), few, 0.9},
 		"round trip":   {roundTripPath, few, 0.9},
 	}
 	for _, in := range inputs {

@@ -6,13 +6,11 @@ import (
 )
 
 const (
-	// maxFrame is the longest message that is sent as one frame for sure, in bytes.
-	maxFrame = 64 << 10
 	// smallBlock is the read buffer of a quiet output.
 	smallBlock = 1 << 10
 	// blockSize is the size of what getBlock lends: room for a message that is
 	// still one frame, and the rest of a full pipe.
-	blockSize = 2 * maxFrame
+	blockSize = 128 << 10
 )
 
 // blocks lends buffers, so that only a connection that is busy right now holds

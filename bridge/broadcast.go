@@ -5,6 +5,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // uncut is what viewers with streams apart have of a stream and others have not,
@@ -50,26 +53,26 @@ func newBroadcast(b *Bridge) *broadcast {
 		h.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen, merges: true}
 	}
 	h.outlet.flow = hubFlow{h}
-	h.stdout = h.newStream(ChannelStdout)
-	if b.opt.Framing == JSON {
+	h.stdout = h.newStream(channel.Stdout)
+	if b.opt.Framing == framing.JSON {
 		h.stdout.stream = "stdout"
-		h.stderr = h.newStream(ChannelStderr)
+		h.stderr = h.newStream(channel.Stderr)
 		h.stderr.stream = "stderr"
 	}
 	return h
 }
 
 // newStream returns what sends a stream of the child to all viewers.
-func (h *broadcast) newStream(channel byte) *outbound {
-	f := framings[h.opt.Framing]
-	o := &outbound{outlet: &h.outlet, codec: f.codec(), typ: f.typ, broken: h.brokenFraming}
+func (h *broadcast) newStream(number byte) *outbound {
+	f := h.opt.Framing
+	o := &outbound{outlet: &h.outlet, codec: f.NewCodec(), typ: messageType(f), broken: h.brokenFraming}
 	if h.replay.maxMessages > 0 {
 		r := &recorder{from: o}
 		h.recorded = append(h.recorded, r)
 		o.record = r.piece
 	}
 	o.tap = func(fresh []byte) {
-		h.tap(channel, fresh)
+		h.tap(number, fresh)
 		h.caster = o
 	}
 	o.hurry = func() bool { return h.newcomers.Load() > 0 }
@@ -77,10 +80,10 @@ func (h *broadcast) newStream(channel byte) *outbound {
 }
 
 // tap sends what the child wrote to viewers that have streams apart.
-func (h *broadcast) tap(channel byte, fresh []byte) {
+func (h *broadcast) tap(number byte, fresh []byte) {
 	for f, p := range h.presses {
 		if f.channels {
-			p.stream(channel, fresh, maxStreamMessage)
+			p.stream(number, fresh, maxStreamMessage)
 		}
 	}
 }
@@ -118,7 +121,7 @@ func (h *broadcast) castStderr() {
 	}
 	readEach(stderr, func(p []byte) {
 		h.outlet.begin()
-		h.tap(ChannelStderr, p)
+		h.tap(channel.Stderr, p)
 		h.outlet.end()
 		h.outlet.flow.Wait(maxUnsent)
 	})
@@ -134,7 +137,7 @@ func (h *broadcast) join(v *viewer) bool {
 		h.mu.Unlock()
 		v.wire.Out.Release()
 		return false
-	case h.midMessage && (!v.form.channels || framings[h.opt.Framing].whole), h.casting && h.forms[v.form] == 0:
+	case h.midMessage && (!v.form.channels || h.opt.Framing.HoldsWhole()), h.casting && h.forms[v.form] == 0:
 		h.waiting = append(h.waiting, v)
 		h.newcomers.Add(1)
 		h.mu.Unlock()
@@ -165,21 +168,21 @@ func (h *broadcast) lastMessages(channels bool) *burst {
 	p := newPress(form{channels: channels})
 	payload := 0
 	for _, m := range h.replay.messages {
-		channel := ChannelStdout
+		number := channel.Stdout
 		switch {
 		case !channels:
 			p.message(m.from.typ, m.payload()) // does not fail
 			payload += len(m.data)
 			continue
 		case m.from == h.stderr:
-			channel = ChannelStderr
+			number = channel.Stderr
 		}
-		p.stream(channel, m.raw(), maxStreamMessage)
+		p.stream(number, m.raw(), maxStreamMessage)
 	}
 	if channels {
 		for i, u := range h.uncut {
-			p.stream(ChannelStdout+byte(i), u.begun, maxStreamMessage)
-			p.stream(ChannelStdout+byte(i), u.tail, maxStreamMessage)
+			p.stream(channel.Stdout+byte(i), u.begun, maxStreamMessage)
+			p.stream(channel.Stdout+byte(i), u.tail, maxStreamMessage)
 		}
 	}
 	b := p.take(len(h.replay.messages), payload)

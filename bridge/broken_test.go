@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"wspipe/bridge/framing"
 )
 
 // loggedAs returns the records with that message.
@@ -70,16 +72,16 @@ func TestChildBreaksItsFraming(t *testing.T) {
 func TestChildBreaksItsFramingAndGoesOn(t *testing.T) {
 	t.Parallel()
 	for _, compress := range []bool{false, true} {
-		for name, before := range map[string]string{"short": "", "long": encoded(Length, strings.Repeat("x", 1<<20))} {
+		for name, before := range map[string]string{"short": "", "long": encoded(framing.Length, strings.Repeat("x", 1<<20))} {
 			t.Run(fmt.Sprint(name, "/", compress), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t)
 				child.reader = true // does not end when it is to stop
-				s := startOver(t, link{compress: compress}, child, Options{Framing: LSP})
+				s := startOver(t, link{compress: compress}, child, Options{Framing: framing.LSP})
 				go func() { // ends when it is read
-					io.WriteString(child.far[1], encoded(LSP, before)+"wrong\n")
+					io.WriteString(child.far[1], encoded(framing.LSP, before)+"wrong\n")
 					for range 100 {
-						io.WriteString(child.far[1], encoded(LSP, strings.Repeat("x", 50_000)))
+						io.WriteString(child.far[1], encoded(framing.LSP, strings.Repeat("x", 50_000)))
 					}
 					child.exit(3, "")
 				}()
@@ -109,8 +111,8 @@ func TestRecordCutOffByTheEnd(t *testing.T) {
 				t.Parallel()
 				var log bytes.Buffer
 				child := newPuppet(t)
-				s := start(t, child, Options{Framing: LSP, Log: slog.New(slog.NewJSONHandler(&log, nil))})
-				child.print(t, encoded(LSP, "first")+output)
+				s := start(t, child, Options{Framing: framing.LSP, Log: slog.New(slog.NewJSONHandler(&log, nil))})
+				child.print(t, encoded(framing.LSP, "first")+output)
 				s.expect("first")
 				end(s)
 				s.summary()

@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
+
+	"wspipe/bridge/channel"
 
 	"github.com/coder/websocket"
 )
@@ -15,9 +16,9 @@ import (
 // bytes: its channel, and as much as a pipe holds (pipe(7)).
 const maxStreamMessage = lead + 64<<10
 
-// channelProtocol returns which of ChannelProtocols was chosen for ws, or "".
+// channelProtocol returns which of Protocols was chosen for ws, or "".
 func channelProtocol(ws *websocket.Conn) string {
-	for _, name := range ChannelProtocols {
+	for _, name := range channel.Protocols {
 		if name == ws.Subprotocol() {
 			return name
 		}
@@ -25,60 +26,29 @@ func channelProtocol(ws *websocket.Conn) string {
 	return ""
 }
 
-// onChannel returns a message on a channel, whose content is JSON.
-func onChannel(channel byte, content any) []byte {
-	text, err := json.Marshal(content)
-	if err != nil {
-		panic(err) // only our own types come here
-	}
-	return append([]byte{channel}, text...)
-}
-
 // greet sends what comes before all output: Kubernetes tells with an empty
 // message that the child is there.
 func (c *Client) greet() {
-	greetings := [][]byte{{ChannelStdout}}
-	if c.protocol == ProtocolWspipe {
-		hello := Control{Type: ControlHello, Session: c.id, PTY: &c.opt.Terminal, Pid: c.bridge.child.Pid()}
-		greetings = slices.Insert(greetings, 0, onChannel(ChannelControl, hello))
+	greetings := [][]byte{{channel.Stdout}}
+	if c.protocol == channel.ProtocolWspipe {
+		hello := channel.ControlMessage{Type: channel.TypeHello, Session: c.id, PTY: &c.opt.Terminal, Pid: c.bridge.child.Pid()}
+		greetings = slices.Insert(greetings, 0, channel.Encode(channel.Control, hello))
 	}
 	c.outlet.sendBinary(greetings...)
 }
 
 // farewell sends how the child ended, in words of the protocol.
 func (c *Client) farewell(code int, signal string) {
-	status := exitStatus(code, signal)
-	if c.protocol != ProtocolWspipe {
-		c.outlet.settle(onChannel(ChannelStatus, status))
+	status := channel.ExitStatus(code, signal)
+	if c.protocol != channel.ProtocolWspipe {
+		c.outlet.settle(channel.Encode(channel.Error, status))
 		return
 	}
-	exit := Control{Type: ControlExit, Signal: signal}
+	exit := channel.ControlMessage{Type: channel.TypeExit, Signal: signal}
 	if signal == "" {
 		exit.Code = &code
 	}
-	c.outlet.settle(onChannel(ChannelControl, exit), onChannel(ChannelStatus, status))
-}
-
-// exitStatus is what Kubernetes tells of a child that has ended.
-func exitStatus(code int, signal string) Status {
-	if code == 0 && signal == "" {
-		return Status{Status: StatusSuccess}
-	}
-	said := fmt.Sprintf("exit status %d", code)
-	if signal != "" {
-		said = "signal " + signal
-	}
-	return Status{
-		Status:  StatusFailure,
-		Message: "command terminated with non-zero exit code: " + said,
-		Reason:  ReasonNonZeroExitCode,
-		Details: &StatusDetails{Causes: []StatusCause{{Reason: ReasonExitCode, Message: strconv.Itoa(code)}}},
-	}
-}
-
-// failure is what Kubernetes tells if a child did not run, or not to its end.
-func failure(reason string) Status {
-	return Status{Status: StatusFailure, Message: reason, Reason: ReasonInternalError, Code: 500}
+	c.outlet.settle(channel.Encode(channel.Control, exit), channel.Encode(channel.Error, status))
 }
 
 // Refuse closes ws because no child could be started for it. It returns when
@@ -90,31 +60,31 @@ func RefuseResume(ws *websocket.Conn) { refuse(ws, endNoMore) }
 
 func refuse(ws *websocket.Conn, end End) {
 	if channelProtocol(ws) != "" {
-		ws.Write(context.Background(), websocket.MessageBinary, onChannel(ChannelStatus, failure(end.Reason)))
+		ws.Write(context.Background(), websocket.MessageBinary, channel.Encode(channel.Error, channel.Failure(end.Reason)))
 	}
 	ws.Close(end.Code, end.Reason)
 }
 
-// obey does what a client says on another channel than ChannelStdin. What it
+// obey does what a client says on another channel than Stdin. What it
 // cannot do, or does not understand, it leaves: so do Kubernetes and ssh.
-func (c *Client) obey(channel byte, message []byte) {
+func (c *Client) obey(number byte, message []byte) {
 	var err error
 	switch {
-	case channel == ChannelStdin:
+	case number == channel.Stdin:
 		err = errors.New("empty message")
-	case channel == ChannelResize:
-		var size Size
+	case number == channel.Resize:
+		var size channel.Size
 		if json.Unmarshal(message, &size) != nil {
 			err = errNotControl
 			break
 		}
 		err = c.resize(WindowSize{Rows: size.Height, Cols: size.Width})
-	case channel == ChannelControl && c.protocol == ProtocolWspipe:
+	case number == channel.Control && c.protocol == channel.ProtocolWspipe:
 		err = c.obeyControl(message)
-	case channel == ChannelClose && c.protocol != ProtocolV4 && string(message) == string([]byte{ChannelStdin}):
+	case number == channel.Close && c.protocol != channel.ProtocolV4 && string(message) == string([]byte{channel.Stdin}):
 		err = c.attachment.endInput()
 	default:
-		err = fmt.Errorf("no message of %s is on channel %d", c.protocol, channel)
+		err = fmt.Errorf("no message of %s is on channel %d", c.protocol, number)
 	}
 	if err != nil {
 		c.ignored(err)
@@ -125,32 +95,23 @@ func (c *Client) obey(channel byte, message []byte) {
 var errNotControl = errors.New("no control message of a known type")
 
 func (c *Client) obeyControl(message []byte) error {
-	switch said := parseControl(message); {
+	switch said := channel.ParseControl(message); {
 	case c.obeyPause(said):
 		return nil
-	case said.Type == ControlSignal:
+	case said.Type == channel.TypeSignal:
 		return c.attachment.signal(said.Signal)
-	case said.Type == ControlResize:
+	case said.Type == channel.TypeResize:
 		return c.resize(WindowSize{Rows: said.Rows, Cols: said.Cols})
 	}
 	return errNotControl
 }
 
-// parseControl returns what a client says on ChannelControl; if that is no Control,
-// one without a Type.
-func parseControl(message []byte) (c Control) {
-	if json.Unmarshal(message, &c) != nil {
-		return Control{}
-	}
-	return c
-}
-
 // obeyPause reports whether c is about a pause.
-func (c *Client) obeyPause(said Control) bool {
+func (c *Client) obeyPause(said channel.ControlMessage) bool {
 	switch said.Type {
-	case ControlPause:
+	case channel.TypePause:
 		c.wire.Out.pause()
-	case ControlContinue:
+	case channel.TypeContinue:
 		c.wire.Out.proceed()
 	default:
 		return false

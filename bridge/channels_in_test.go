@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"wspipe/bridge/channel"
 )
 
 // [255, 0] ends stdin when the child has all that was sent before. What comes
@@ -22,14 +24,14 @@ func TestChannelsEndOfInput(t *testing.T) {
 		s := onChannels(t, protocol, child, named)
 		s.greeted()
 		sent := strings.Repeat("0123456789", size/10)
-		s.say(ChannelStdin, sent[:500_000])
-		s.say(ChannelStdin, sent[500_000:size-7])
-		s.say(ChannelStdin, sent[size-7:])
-		s.say(ChannelClose, "\x00")
-		s.say(ChannelStdin, "more")
-		s.say(ChannelClose, "\x00")
-		s.say(ChannelStdin, strings.Repeat("much more", 100))
-		if protocol == ProtocolV4 {
+		s.say(channel.Stdin, sent[:500_000])
+		s.say(channel.Stdin, sent[500_000:size-7])
+		s.say(channel.Stdin, sent[size-7:])
+		s.say(channel.Close, "\x00")
+		s.say(channel.Stdin, "more")
+		s.say(channel.Close, "\x00")
+		s.say(channel.Stdin, strings.Repeat("much more", 100))
+		if protocol == channel.ProtocolV4 {
 			want := sent + "more" + strings.Repeat("much more", 100)
 			if got := child.read(t, len(want)); got != want {
 				t.Errorf("the child got %.100q", got)
@@ -53,24 +55,24 @@ func TestChannelsEndOfInput(t *testing.T) {
 // client.
 func TestChannelsGoOnAfterTheEndOfInput(t *testing.T) {
 	t.Parallel()
-	s := onChannels(t, ProtocolV5, startShell(t, `cat; echo eof; while :; do sleep 1000; done`), named)
+	s := onChannels(t, channel.ProtocolV5, startShell(t, `cat; echo eof; while :; do sleep 1000; done`), named)
 	s.greeted()
-	s.say(ChannelStdin, "hello")
-	s.say(ChannelClose, "\x00")
+	s.say(channel.Stdin, "hello")
+	s.say(channel.Close, "\x00")
 	out := ""
 	for out != "helloeof\n" {
 		_, p := s.channelMessage()
 		out += p
 	}
 	for range 3000 { // 3 MB
-		s.say(ChannelStdin, strings.Repeat("x", 1000))
+		s.say(channel.Stdin, strings.Repeat("x", 1000))
 	}
 	s.write(maskedFrame(fin|opPing, nil))
 	if f, err := s.frame(); err != nil || f.first != fin|opPong {
 		t.Errorf("instead of a pong: %v, %v", f, err)
 	}
 	s.Client.Shutdown()
-	s.expectOn(ChannelStatus, `{"metadata":{},"status":"Failure","message":"server shutting down","reason":"InternalError","code":500}`)
+	s.expectOn(channel.Error, `{"metadata":{},"status":"Failure","message":"server shutting down","reason":"InternalError","code":500}`)
 	s.expectClose(1001, "server shutting down")
 }
 
@@ -109,8 +111,8 @@ func TestChannelsInput(t *testing.T) {
 func TestChannelsOrder(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	s := startOver(t, link{protocol: ProtocolWspipe}, child, Options{Terminal: true})
-	s.expectOn(ChannelControl, `{"type":"hello","session":"the session","pty":true,"pid":1}`)
+	s := startOver(t, link{protocol: channel.ProtocolWspipe}, child, Options{Terminal: true})
+	s.expectOn(channel.Control, `{"type":"hello","session":"the session","pty":true,"pid":1}`)
 	var burst []byte
 	for i := range 30 {
 		burst = append(burst, maskedFrame(fin|opBinary, fmt.Appendf(nil, "\x00%d,", i))...)
@@ -144,10 +146,10 @@ func TestChannelsIgnore(t *testing.T) {
 	always := []string{"", "\x01out", "\x02err", "\x03{}", "\x06", "\x77", "\x04", "\x04{", "\x04[1]", "\x04{\"Width\":-1,\"Height\":5}", "\x04{\"Width\":70000,\"Height\":5}",
 		"\xff\x01", "\xff", "\xff\x00\x00", strings.Repeat("\x06", 4096)}
 	for protocol, messages := range map[string][]string{
-		ProtocolWspipe: append(slices.Clone(always), "\x05", "\x05{", "\x05null", "\x05[]", "\x05\"hello\"", "\x05{}", "\x05{\"type\":\"hello\"}", "\x05{\"type\":7}", "\x05{\"type\":\"exit\",\"code\":0}",
+		channel.ProtocolWspipe: append(slices.Clone(always), "\x05", "\x05{", "\x05null", "\x05[]", "\x05\"hello\"", "\x05{}", "\x05{\"type\":\"hello\"}", "\x05{\"type\":7}", "\x05{\"type\":\"exit\",\"code\":0}",
 			"\x05{\"type\":\"signal\"}", "\x05{\"type\":\"resize\",\"cols\":-1}", "\x05\xff\xff"),
-		ProtocolV5: append(slices.Clone(always), "\x05{\"type\":\"signal\",\"signal\":\"INT\"}", "\x05{\"type\":\"resize\",\"cols\":1,\"rows\":1}"),
-		ProtocolV4: append(slices.Clone(always), "\xff\x00", "\x05{\"type\":\"signal\",\"signal\":\"INT\"}"),
+		channel.ProtocolV5: append(slices.Clone(always), "\x05{\"type\":\"signal\",\"signal\":\"INT\"}", "\x05{\"type\":\"resize\",\"cols\":1,\"rows\":1}"),
+		channel.ProtocolV4: append(slices.Clone(always), "\xff\x00", "\x05{\"type\":\"signal\",\"signal\":\"INT\"}"),
 	} {
 		for i, m := range messages {
 			t.Run(fmt.Sprint(protocol, "/", i), func(t *testing.T) {
@@ -159,7 +161,7 @@ func TestChannelsIgnore(t *testing.T) {
 				s := onChannels(t, protocol, child, opt)
 				s.greeted()
 				s.write(maskedFrame(fin|opBinary, []byte(m)), maskedFrame(fin|opBinary, []byte(m)))
-				s.say(ChannelStdin, "still here")
+				s.say(channel.Stdin, "still here")
 				s.write(closeFrame(1000, ""))
 				if got := string(wait(t, "input", child.input)); got != "still here" {
 					t.Errorf("input %q", got)
@@ -194,7 +196,7 @@ func TestChannelsSizes(t *testing.T) {
 		for _, terminal := range []bool{true, false} {
 			var log bytes.Buffer
 			child := newPuppet(t)
-			s := onChannels(t, ProtocolWspipe, child, Options{Terminal: terminal, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			s := onChannels(t, channel.ProtocolWspipe, child, Options{Terminal: terminal, Log: slog.New(slog.NewTextHandler(&log, nil))})
 			s.write(maskedFrame(fin|opBinary, []byte(message)), closeFrame(1000, ""))
 			s.summary()
 			got := ""
@@ -236,9 +238,9 @@ func TestChannelsBadMessages(t *testing.T) {
 				child := newPuppet(t).readAll()
 				s := onChannels(t, protocol, child, opt)
 				s.greeted()
-				s.say(ChannelStdin, "before")
+				s.say(channel.Stdin, "before")
 				s.write(test.frames)
-				s.expectOn(ChannelStatus, `{"metadata":{},"status":"Failure","message":"`+test.reason+`","reason":"InternalError","code":500}`)
+				s.expectOn(channel.Error, `{"metadata":{},"status":"Failure","message":"`+test.reason+`","reason":"InternalError","code":500}`)
 				s.expectClose(test.code, test.reason)
 				if got := string(wait(t, "input", child.input)); got != "before" {
 					t.Errorf("input %q", got)
@@ -252,10 +254,10 @@ func TestChannelsBadMessages(t *testing.T) {
 func TestChannelsLongControlMessage(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	s := onChannels(t, ProtocolWspipe, child, named)
+	s := onChannels(t, channel.ProtocolWspipe, child, named)
 	s.greeted()
 	control := `{"type":"signal","signal":"USR1"}`
-	s.say(ChannelControl, control+strings.Repeat(" ", maxControl-1-len(control)))
+	s.say(channel.Control, control+strings.Repeat(" ", maxControl-1-len(control)))
 	if got := wait(t, "a signal", child.told); got != "signal USR1" {
 		t.Errorf("the child was told %s", got)
 	}

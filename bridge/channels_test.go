@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // onChannels runs a session whose client speaks protocol.
@@ -19,13 +22,13 @@ func onChannels(t testing.TB, protocol string, child Child, opt Options) *sessio
 }
 
 // say sends a binary message on a channel.
-func (c *client) say(channel byte, payload string) {
+func (c *client) say(number byte, payload string) {
 	c.t.Helper()
-	c.write(maskedFrame(fin|opBinary, append([]byte{channel}, payload...)))
+	c.write(maskedFrame(fin|opBinary, append([]byte{number}, payload...)))
 }
 
 // channelMessage reads a message on a channel.
-func (c *client) channelMessage() (channel byte, payload string) {
+func (c *client) channelMessage() (number byte, payload string) {
 	c.t.Helper()
 	opcode, m, frames := c.message()
 	if opcode != opBinary || frames != 1 || m == "" || len(m) > maxStreamMessage {
@@ -35,11 +38,11 @@ func (c *client) channelMessage() (channel byte, payload string) {
 }
 
 // expectOn reads messages on a channel that must be want.
-func (c *client) expectOn(channel byte, want ...string) {
+func (c *client) expectOn(number byte, want ...string) {
 	c.t.Helper()
 	for _, w := range want {
-		if ch, got := c.channelMessage(); ch != channel || got != w {
-			c.t.Fatalf("%.200q on channel %d, want %.200q on %d", got, ch, w, channel)
+		if ch, got := c.channelMessage(); ch != number || got != w {
+			c.t.Fatalf("%.200q on channel %d, want %.200q on %d", got, ch, w, number)
 		}
 	}
 }
@@ -47,25 +50,25 @@ func (c *client) expectOn(channel byte, want ...string) {
 // greeted reads what comes first.
 func (s *session) greeted() {
 	s.t.Helper()
-	if s.protocol == ProtocolWspipe {
-		s.expectOn(ChannelControl, fmt.Sprintf(`{"type":"hello","session":"the session","pty":false,"pid":%d}`, s.child.Pid()))
+	if s.protocol == channel.ProtocolWspipe {
+		s.expectOn(channel.Control, fmt.Sprintf(`{"type":"hello","session":"the session","pty":false,"pid":%d}`, s.child.Pid()))
 	}
-	s.expectOn(ChannelStdout, "")
+	s.expectOn(channel.Stdout, "")
 }
 
 // streams reads to the first message on another channel than stdout and stderr.
-func (c *client) streams() (stdout, stderr string, channel byte, other string) {
+func (c *client) streams() (stdout, stderr string, number byte, other string) {
 	c.t.Helper()
 	var text [3]bytes.Buffer
 	for {
-		channel, payload := c.channelMessage()
-		if channel != ChannelStdout && channel != ChannelStderr {
-			return text[1].String(), text[2].String(), channel, payload
+		number, payload := c.channelMessage()
+		if number != channel.Stdout && number != channel.Stderr {
+			return text[1].String(), text[2].String(), number, payload
 		}
 		if payload == "" {
 			c.t.Error("an empty message")
 		}
-		text[channel].WriteString(payload)
+		text[number].WriteString(payload)
 	}
 }
 
@@ -73,9 +76,9 @@ var named = Options{InputPatience: -1}
 
 const success = `{"metadata":{},"status":"Success"}`
 
-// eachProtocol runs test with each of ChannelProtocols.
+// eachProtocol runs test with each of Protocols.
 func eachProtocol(t *testing.T, test func(t *testing.T, protocol string)) {
-	for _, protocol := range ChannelProtocols {
+	for _, protocol := range channel.Protocols {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			test(t, protocol)
@@ -96,25 +99,26 @@ func TestChannels(t *testing.T) {
 		{"exit 3", `{"type":"exit","code":3}`, failed("3", "exit status 3"), "exit 3"},
 		{"kill -TERM $$", `{"type":"exit","signal":"TERM"}`, failed("143", "signal TERM"), "signal TERM"},
 	} {
-		for framing := range framings {
-			t.Run(fmt.Sprint(test.script, "/", Framing(framing)), func(t *testing.T) {
+		for _, name := range framing.Names() {
+			mode, _ := framing.Parse(name)
+			t.Run(fmt.Sprint(test.script, "/", framing.Framing(mode)), func(t *testing.T) {
 				t.Parallel()
 				eachProtocol(t, func(t *testing.T, protocol string) {
 					opt := named
-					opt.Framing = Framing(framing)
+					opt.Framing = framing.Framing(mode)
 					child := startShell(t, `read l; printf "a\0\r\n$l\377"; read l; printf "$l\n" >&2; read l; `+test.script)
 					s := onChannels(t, protocol, child, opt)
 					s.greeted()
-					s.say(ChannelStdin, "one\n")
-					s.expectOn(ChannelStdout, "a\x00\r\none\xff")
-					s.say(ChannelStdin, "tw")
-					s.say(ChannelStdin, "o\n")
-					s.expectOn(ChannelStderr, "two\n")
-					s.say(ChannelStdin, "\n")
-					if protocol == ProtocolWspipe {
-						s.expectOn(ChannelControl, test.exit)
+					s.say(channel.Stdin, "one\n")
+					s.expectOn(channel.Stdout, "a\x00\r\none\xff")
+					s.say(channel.Stdin, "tw")
+					s.say(channel.Stdin, "o\n")
+					s.expectOn(channel.Stderr, "two\n")
+					s.say(channel.Stdin, "\n")
+					if protocol == channel.ProtocolWspipe {
+						s.expectOn(channel.Control, test.exit)
 					}
-					s.expectOn(ChannelStatus, test.status)
+					s.expectOn(channel.Error, test.status)
 					s.expectClose(1000, test.reason)
 					sum := s.summary()
 					if sum.In != (Traffic{4, 9}) || sum.Out != (Traffic{2, 12}) {
@@ -150,12 +154,12 @@ func TestChannelsStreamsAreComplete(t *testing.T) {
 				child.exit(0, "")
 			}()
 			s.greeted()
-			stdout, stderr, channel, _ := s.streams()
+			stdout, stderr, number, _ := s.streams()
 			if stdout != text[1] || stderr != text[2] {
 				t.Errorf("limit %d: %d and %d bytes came of %d and %d", limit, len(stdout), len(stderr), len(text[1]), len(text[2]))
 			}
-			if want := map[bool]byte{true: ChannelControl, false: ChannelStatus}[protocol == ProtocolWspipe]; channel != want {
-				t.Errorf("then a message on channel %d", channel)
+			if want := map[bool]byte{true: channel.Control, false: channel.Error}[protocol == channel.ProtocolWspipe]; number != want {
+				t.Errorf("then a message on channel %d", number)
 			}
 			s.expectClose(1000, "exit 0")
 		}
@@ -168,7 +172,7 @@ func TestChannelsMessageSize(t *testing.T) {
 	const second = lead + 60_000 - (smallBlock - lead) // all that a puppet prints, but what the first read takes
 	for limit, most := range map[int64]int{0: second, -1: second, 1 << 20: second, 1000: 1000, 2: 2, 1: 2} {
 		child := newPuppet(t)
-		s := onChannels(t, ProtocolV5, child, Options{MaxMessage: limit})
+		s := onChannels(t, channel.ProtocolV5, child, Options{MaxMessage: limit})
 		s.greeted()
 		child.print(t, strings.Repeat("x", 60_000))
 		child.exit(0, "")
@@ -181,7 +185,7 @@ func TestChannelsMessageSize(t *testing.T) {
 		if longest != most {
 			t.Errorf("limit %d: a message of %d bytes, want %d", limit, longest, most)
 		}
-		s.expectOn(ChannelStatus, success)
+		s.expectOn(channel.Error, success)
 		s.expectClose(1000, "exit 0")
 	}
 }
@@ -198,7 +202,7 @@ func TestChannelsEndInAFlood(t *testing.T) {
 	}{
 		"shutdown":    {Options{}, func(s *session) { s.Client.Shutdown() }, 1001, "server shutting down"},
 		"max runtime": {Options{MaxRuntime: 3 * time.Second}, func(s *session) { wait(s.t, "the child's exit", s.child.(*shell).exited) }, 4001, "max runtime"},
-		"too big":     {Options{MaxMessage: 32 << 10}, func(s *session) { s.say(ChannelStdin, strings.Repeat("x", 32<<10)) }, 1009, "message over 32768 bytes"},
+		"too big":     {Options{MaxMessage: 32 << 10}, func(s *session) { s.say(channel.Stdin, strings.Repeat("x", 32<<10)) }, 1009, "message over 32768 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -208,10 +212,10 @@ func TestChannelsEndInAFlood(t *testing.T) {
 				s.greeted()
 				s.channelMessage()
 				test.end(s)
-				_, _, channel, status := s.streams()
+				_, _, number, status := s.streams()
 				want := `{"metadata":{},"status":"Failure","message":"` + test.reason + `","reason":"InternalError","code":500}`
-				if channel != ChannelStatus || status != want {
-					t.Errorf("%s on channel %d", status, channel)
+				if number != channel.Error || status != want {
+					t.Errorf("%s on channel %d", status, number)
 				}
 				f, err := s.frame()
 				if err != nil || f.first != fin|opClose || string(f.payload) != string([]byte{byte(test.code >> 8), byte(test.code)})+test.reason {
@@ -226,7 +230,7 @@ func TestChannelsEndInAFlood(t *testing.T) {
 func TestChannelsShutdownBeforeRun(t *testing.T) {
 	t.Parallel()
 	for range 20 {
-		c, ws, wire := connect(t, link{protocol: ProtocolWspipe})
+		c, ws, wire := connect(t, link{protocol: channel.ProtocolWspipe})
 		s := newSession(ws, wire, startShell(t, "exec cat"), named)
 		s.Shutdown()
 		ended := make(chan Summary, 1)
@@ -253,7 +257,7 @@ func TestChannelsShutdownBeforeRun(t *testing.T) {
 
 func TestRefuse(t *testing.T) {
 	t.Parallel()
-	for _, protocol := range append([]string{""}, ChannelProtocols...) {
+	for _, protocol := range append([]string{""}, channel.Protocols...) {
 		c, ws, wire := connect(t, link{protocol: protocol})
 		done := make(chan bool)
 		go func() { // ends when the client has answered
@@ -262,7 +266,7 @@ func TestRefuse(t *testing.T) {
 			done <- true
 		}()
 		if protocol != "" {
-			c.expectOn(ChannelStatus, `{"metadata":{},"status":"Failure","message":"cannot start: no such file","reason":"InternalError","code":500}`)
+			c.expectOn(channel.Error, `{"metadata":{},"status":"Failure","message":"cannot start: no such file","reason":"InternalError","code":500}`)
 		}
 		c.expectClose(1011, "cannot start: no such file")
 		wait(t, "the end", done)
@@ -272,10 +276,10 @@ func TestRefuse(t *testing.T) {
 // What is on the wire is what Kubernetes' types say.
 func TestStatusIsJSON(t *testing.T) {
 	t.Parallel()
-	for _, status := range []Status{exitStatus(0, ""), exitStatus(3, ""), exitStatus(137, "KILL"), failure("\"quoted\"\xff")} {
-		m := onChannel(ChannelStatus, status)
-		var got Status
-		if err := json.Unmarshal(m[1:], &got); err != nil || m[0] != ChannelStatus || got.Status != status.Status {
+	for _, status := range []channel.Status{channel.ExitStatus(0, ""), channel.ExitStatus(3, ""), channel.ExitStatus(137, "KILL"), channel.Failure("\"quoted\"\xff")} {
+		m := channel.Encode(channel.Error, status)
+		var got channel.Status
+		if err := json.Unmarshal(m[1:], &got); err != nil || m[0] != channel.Error || got.Status != status.Status {
 			t.Errorf("%q: %v", m, err)
 		}
 	}

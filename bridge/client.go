@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"wspipe/bridge/channel"
+
 	"github.com/coder/websocket"
 )
 
@@ -58,8 +60,7 @@ func newClient(b *Bridge, opt *Options, ws *websocket.Conn, wire *Wire, of Clien
 	if c.usesChannels() {
 		c.in.codec, c.in.obey = streamCodec(opt.MaxMessage), c.obey
 	} else {
-		f := framings[opt.Framing]
-		c.in.codec, c.in.whole = f.codec(), f.whole
+		c.in.codec, c.in.whole = opt.Framing.NewCodec(), opt.Framing.HoldsWhole()
 	}
 	c.in.total.touch()
 	c.outlet.total.touch()
@@ -178,7 +179,7 @@ func (c *Client) finish(e End) (first bool) {
 		c.end = e
 		c.wire.Out.seal()     // what others get is not to come after the last words
 		if c.usesChannels() { // before the child is stopped, or its end would be told
-			c.outlet.settle(onChannel(ChannelStatus, failure(e.Reason))) // unless farewell has said all
+			c.outlet.settle(channel.Encode(channel.Error, channel.Failure(e.Reason))) // unless farewell has said all
 		}
 		c.wire.Out.proceed() // whoever waits for the end of a pause has nothing to send any more
 		c.attachment.detach()

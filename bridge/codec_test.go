@@ -16,18 +16,19 @@ import (
 	"testing"
 	"time"
 
+	"wspipe/bridge/framing"
+
 	"github.com/coder/websocket"
 )
 
 // encoded is what a child writes for a message, and reads as one.
-func encoded(f Framing, payload string) string {
-	before, after := framings[f].codec().wrap(len(payload))
+func encoded(f framing.Framing, payload string) string {
+	before, after := f.NewCodec().Join(len(payload))
 	return before + payload + after
 }
 
 func mended(s string) string {
-	text, _, _ := whatwg([]byte(s))
-	return string(text)
+	return string(framing.AppendValid(nil, []byte(s)))
 }
 
 // What a child of each framing may write, in chunks, and the messages of it.
@@ -35,49 +36,49 @@ func TestRecords(t *testing.T) {
 	t.Parallel()
 	x := func(n int) string { return strings.Repeat("x", n) }
 	nul := func(n int) []string { return []string{x(n) + "\x00"} }
-	head := func(n int) string { return encoded(LSP, x(n))[:len(encoded(LSP, x(n)))-n] }
+	head := func(n int) string { return encoded(framing.LSP, x(n))[:len(encoded(framing.LSP, x(n)))-n] }
 	for name, test := range map[string]struct {
-		framing      Framing
+		framing      framing.Framing
 		output, want []string
 	}{
-		"NUL":                          {NUL, []string{"a\x00b\x00"}, []string{"a", "b"}},
-		"NUL, nothing":                 {NUL, nil, nil},
-		"NUL, newlines":                {NUL, []string{"a\nb\r\x00\n\x00"}, []string{"a\nb\r", "\n"}},
-		"NUL, empty":                   {NUL, []string{"\x00\x00a\x00\x00"}, []string{"", "", "a", ""}},
-		"NUL, none at the end":         {NUL, []string{"a\x00b\n"}, []string{"a", "b\n"}},
-		"NUL, pieces":                  {NUL, []string{"a", "b", "\x00c", "\x00", "d"}, []string{"ab", "c", "d"}},
-		"NUL, not UTF-8":               {NUL, []string{"a\xff\x00\xe2\x82\x00"}, []string{"a\uFFFD", "\uFFFD"}},
-		"NUL, 64 KiB":                  {NUL, nul(64 << 10), []string{x(64 << 10)}},
-		"NUL, 64 KiB + 1, apart":       {NUL, []string{x(64<<10 + 1), "\x00a"}, []string{x(64<<10 + 1), "a"}},
-		"NUL, 128 KiB":                 {NUL, nul(128 << 10), []string{x(128 << 10)}},
-		"NUL, 1 MiB":                   {NUL, []string{x(1 << 20), "\x00"}, []string{x(1 << 20)}},
-		"length":                       {Length, []string{"\x00\x00\x00\x01a\x00\x00\x00\x02b\xff"}, []string{"a", "b\xff"}},
-		"length, nothing":              {Length, nil, nil},
-		"length, empty":                {Length, []string{"\x00\x00\x00\x00\x00\x00\x00\x00"}, []string{"", ""}},
-		"length, pieces":               {Length, []string{"\x00", "\x00\x00", "\x03", "a", "bc\x00", "\x00\x00\x00"}, []string{"abc", ""}},
-		"length, 64 KiB":               {Length, []string{encoded(Length, x(64<<10))}, []string{x(64 << 10)}},
-		"length, 64 KiB + 1":           {Length, []string{encoded(Length, x(64<<10+1)), encoded(Length, "a")}, []string{x(64<<10 + 1), "a"}},
-		"length, 128 KiB":              {Length, []string{encoded(Length, x(128<<10)) + encoded(Length, "a")}, []string{x(128 << 10), "a"}},
-		"length, 1 MiB":                {Length, []string{encoded(Length, x(1<<20)), encoded(Length, "")}, []string{x(1 << 20), ""}},
-		"length, long one's head only": {Length, []string{"\x00\x10\x00\x00", x(1 << 20)}, []string{x(1 << 20)}},
-		"LSP":                          {LSP, []string{"Content-Length: 2\r\n\r\n{}Content-Length: 1\r\n\r\n1"}, []string{"{}", "1"}},
-		"LSP, nothing":                 {LSP, nil, nil},
-		"LSP, empty":                   {LSP, []string{"Content-Length: 0\r\n\r\nContent-Length:0\n\n"}, []string{"", ""}},
-		"LSP, bare LF":                 {LSP, []string{"Content-Length: 1\n\na"}, []string{"a"}},
-		"LSP, other case and spaces":   {LSP, []string{"content-LENGTH:\t 1 \r\n\r\na"}, []string{"a"}},
-		"LSP, other fields": {LSP, []string{"Content-Type: application/vscode-jsonrpc; charset=utf-8\r\nContent-Length: 1\r\nX: \r\n\r\na"},
+		"NUL":                          {framing.NUL, []string{"a\x00b\x00"}, []string{"a", "b"}},
+		"NUL, nothing":                 {framing.NUL, nil, nil},
+		"NUL, newlines":                {framing.NUL, []string{"a\nb\r\x00\n\x00"}, []string{"a\nb\r", "\n"}},
+		"NUL, empty":                   {framing.NUL, []string{"\x00\x00a\x00\x00"}, []string{"", "", "a", ""}},
+		"NUL, none at the end":         {framing.NUL, []string{"a\x00b\n"}, []string{"a", "b\n"}},
+		"NUL, pieces":                  {framing.NUL, []string{"a", "b", "\x00c", "\x00", "d"}, []string{"ab", "c", "d"}},
+		"NUL, not UTF-8":               {framing.NUL, []string{"a\xff\x00\xe2\x82\x00"}, []string{"a\uFFFD", "\uFFFD"}},
+		"NUL, 64 KiB":                  {framing.NUL, nul(64 << 10), []string{x(64 << 10)}},
+		"NUL, 64 KiB + 1, apart":       {framing.NUL, []string{x(64<<10 + 1), "\x00a"}, []string{x(64<<10 + 1), "a"}},
+		"NUL, 128 KiB":                 {framing.NUL, nul(128 << 10), []string{x(128 << 10)}},
+		"NUL, 1 MiB":                   {framing.NUL, []string{x(1 << 20), "\x00"}, []string{x(1 << 20)}},
+		"length":                       {framing.Length, []string{"\x00\x00\x00\x01a\x00\x00\x00\x02b\xff"}, []string{"a", "b\xff"}},
+		"length, nothing":              {framing.Length, nil, nil},
+		"length, empty":                {framing.Length, []string{"\x00\x00\x00\x00\x00\x00\x00\x00"}, []string{"", ""}},
+		"length, pieces":               {framing.Length, []string{"\x00", "\x00\x00", "\x03", "a", "bc\x00", "\x00\x00\x00"}, []string{"abc", ""}},
+		"length, 64 KiB":               {framing.Length, []string{encoded(framing.Length, x(64<<10))}, []string{x(64 << 10)}},
+		"length, 64 KiB + 1":           {framing.Length, []string{encoded(framing.Length, x(64<<10+1)), encoded(framing.Length, "a")}, []string{x(64<<10 + 1), "a"}},
+		"length, 128 KiB":              {framing.Length, []string{encoded(framing.Length, x(128<<10)) + encoded(framing.Length, "a")}, []string{x(128 << 10), "a"}},
+		"length, 1 MiB":                {framing.Length, []string{encoded(framing.Length, x(1<<20)), encoded(framing.Length, "")}, []string{x(1 << 20), ""}},
+		"length, long one's head only": {framing.Length, []string{"\x00\x10\x00\x00", x(1 << 20)}, []string{x(1 << 20)}},
+		"LSP":                          {framing.LSP, []string{"Content-Length: 2\r\n\r\n{}Content-Length: 1\r\n\r\n1"}, []string{"{}", "1"}},
+		"LSP, nothing":                 {framing.LSP, nil, nil},
+		"LSP, empty":                   {framing.LSP, []string{"Content-Length: 0\r\n\r\nContent-Length:0\n\n"}, []string{"", ""}},
+		"LSP, bare LF":                 {framing.LSP, []string{"Content-Length: 1\n\na"}, []string{"a"}},
+		"LSP, other case and spaces":   {framing.LSP, []string{"content-LENGTH:\t 1 \r\n\r\na"}, []string{"a"}},
+		"LSP, other fields": {framing.LSP, []string{"Content-Type: application/vscode-jsonrpc; charset=utf-8\r\nContent-Length: 1\r\nX: \r\n\r\na"},
 			[]string{"a"}},
-		"LSP, leading zeros":             {LSP, []string{"Content-Length: 0000000000000000000000001\r\n\r\na"}, []string{"a"}},
-		"LSP, pieces":                    {LSP, strings.Split("Content-Length: 4\r\n\r\n\xf0\x9f\x98\x80", ""), []string{"😀"}},
-		"LSP, character apart":           {LSP, []string{"Content-Length: 4\r\n\r\n\xf0\x9f", "\x98\x80"}, []string{"😀"}},
-		"LSP, not UTF-8":                 {LSP, []string{"Content-Length: 3\r\n\r\na\xffb"}, []string{"a\uFFFDb"}},
-		"LSP, length cuts a character":   {LSP, []string{"Content-Length: 2\r\n\r\n\xe2\x82" + encoded(LSP, "€")}, []string{"\uFFFD", "€"}},
-		"LSP, long, cuts a character":    {LSP, []string{head(200_000) + x(199_998) + "\xe2\x82" + encoded(LSP, "€")}, []string{x(199_998) + "\uFFFD", "€"}},
-		"LSP, long, of three-byte runes": {LSP, []string{encoded(LSP, strings.Repeat("€", 100_000))}, []string{strings.Repeat("€", 100_000)}},
-		"LSP, 64 KiB":                    {LSP, []string{encoded(LSP, x(64<<10))}, []string{x(64 << 10)}},
-		"LSP, 128 KiB":                   {LSP, []string{head(128 << 10), x(128 << 10), encoded(LSP, "a")}, []string{x(128 << 10), "a"}},
-		"LSP, 1 MiB":                     {LSP, []string{encoded(LSP, x(1<<20))}, []string{x(1 << 20)}},
-		"LSP, a header of 4 KiB":         {LSP, []string{"X: " + x(4096-3-1-len(head(1))) + "\n" + head(1) + "a"}, []string{"a"}},
+		"LSP, leading zeros":             {framing.LSP, []string{"Content-Length: 0000000000000000000000001\r\n\r\na"}, []string{"a"}},
+		"LSP, pieces":                    {framing.LSP, strings.Split("Content-Length: 4\r\n\r\n\xf0\x9f\x98\x80", ""), []string{"😀"}},
+		"LSP, character apart":           {framing.LSP, []string{"Content-Length: 4\r\n\r\n\xf0\x9f", "\x98\x80"}, []string{"😀"}},
+		"LSP, not UTF-8":                 {framing.LSP, []string{"Content-Length: 3\r\n\r\na\xffb"}, []string{"a\uFFFDb"}},
+		"LSP, length cuts a character":   {framing.LSP, []string{"Content-Length: 2\r\n\r\n\xe2\x82" + encoded(framing.LSP, "€")}, []string{"\uFFFD", "€"}},
+		"LSP, long, cuts a character":    {framing.LSP, []string{head(200_000) + x(199_998) + "\xe2\x82" + encoded(framing.LSP, "€")}, []string{x(199_998) + "\uFFFD", "€"}},
+		"LSP, long, of three-byte runes": {framing.LSP, []string{encoded(framing.LSP, strings.Repeat("€", 100_000))}, []string{strings.Repeat("€", 100_000)}},
+		"LSP, 64 KiB":                    {framing.LSP, []string{encoded(framing.LSP, x(64<<10))}, []string{x(64 << 10)}},
+		"LSP, 128 KiB":                   {framing.LSP, []string{head(128 << 10), x(128 << 10), encoded(framing.LSP, "a")}, []string{x(128 << 10), "a"}},
+		"LSP, 1 MiB":                     {framing.LSP, []string{encoded(framing.LSP, x(1<<20))}, []string{x(1 << 20)}},
+		"LSP, a header of 4 KiB":         {framing.LSP, []string{"X: " + x(4096-3-1-len(head(1))) + "\n" + head(1) + "a"}, []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,42 +94,42 @@ func TestRecords(t *testing.T) {
 // How a child can break its framing, and what is said of it. The messages
 // before that are delivered.
 var brokenOutputs = map[string]struct {
-	framing  Framing
+	framing  framing.Framing
 	output   string
 	want     []string
 	wrong    string
 	position int64
 }{
-	"half a length":            {Length, encoded(Length, "a") + "\x00\x00\x00", []string{"a"}, "output ends after 3 of the 4 bytes of a length", 8},
-	"length of 4 GiB":          {Length, "\xff\xff\xff\xff0123456789", nil, "output ends 4294967285 bytes before the end of a record", 14},
-	"short record":             {Length, "\x00\x00\x00\x05abc", nil, "output ends 2 bytes before the end of a record", 7},
-	"length and nothing":       {Length, encoded(Length, "") + "\x00\x00\x00\x01", []string{""}, "output ends 1 bytes before the end of a record", 8},
-	"text":                     {Length, "Hello, world\n", nil, "output ends 1214606435 bytes before the end of a record", 13},
-	"long record":              {Length, "\x00\x10\x00\x00" + strings.Repeat("x", 1<<20-1), nil, "output ends 1 bytes before the end of a record", 4 + 1<<20 - 1},
-	"garbage":                  {LSP, "Hello\r\nContent-Length: 1\r\n\r\na", nil, "header line without a colon", 0},
-	"garbage later":            {LSP, encoded(LSP, "{}") + "Hello\n", []string{"{}"}, "header line without a colon", 23},
-	"garbage after the body":   {LSP, "Content-Length: 1\r\n\r\na\r\nContent-Length: 1\r\n\r\nb", []string{"a"}, "header without Content-Length", 22},
-	"no length":                {LSP, "Content-Type: x\r\n\r\n{}", nil, "header without Content-Length", 17},
-	"empty header":             {LSP, "\n", nil, "header without Content-Length", 0},
-	"space before the colon":   {LSP, "Content-Length : 1\r\n\r\na", nil, "header without Content-Length", 20},
-	"length twice":             {LSP, "Content-Length: 1\r\ncontent-length: 1\r\n\r\na", nil, "header with Content-Length twice", 19},
-	"negative length":          {LSP, "Content-Length: -1\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"length with a plus":       {LSP, "Content-Length: +1\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"hexadecimal length":       {LSP, "Content-Length: 0x1\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"length with underscores":  {LSP, "Content-Length: 1_0\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"two lengths in a field":   {LSP, "X: y\nContent-Length: 1, 1\r\n\r\na", nil, "Content-Length is not a length", 5},
-	"no number":                {LSP, "Content-Length:\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"length over 63 bits":      {LSP, "Content-Length: 9223372036854775808\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"length of 4096 digits":    {LSP, "Content-Length: " + strings.Repeat("9", 4000) + "\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"length of 63 bits":        {LSP, "Content-Length: 9223372036854775807\r\n\r\nabc", nil, "output ends 9223372036854775804 bytes before the end of a record", 42},
-	"header over 4 KiB":        {LSP, "X: " + strings.Repeat("x", 5000) + "\r\nContent-Length: 1\r\n\r\na", nil, "header over 4096 bytes", 0},
-	"header over 4 KiB, lines": {LSP, strings.Repeat("X: 4567\n", 600) + "Content-Length: 1\r\n\r\na", nil, "header over 4096 bytes", 4096},
-	"header without end":       {LSP, "X: " + strings.Repeat("x", 200_000), nil, "header over 4096 bytes", 0},
-	"header of 4 KiB + 1":      {LSP, "X: " + strings.Repeat("x", 4096-3-21) + "\nContent-Length: 1\r\n\r\na", nil, "header over 4096 bytes", 4095},
-	"end within the header":    {LSP, encoded(LSP, "a") + "Content-Length: 1\r\nX:", []string{"a"}, "output ends within a header", 41},
-	"end before the blank":     {LSP, "Content-Length: 1\r\n", nil, "output ends within a header", 19},
-	"end within the body":      {LSP, "Content-Length: 3\r\n\r\nab", nil, "output ends 1 bytes before the end of a record", 23},
-	"end within a long body":   {LSP, "Content-Length: 1000000\r\n\r\n" + strings.Repeat("é", 499_999), nil, "output ends 2 bytes before the end of a record", 27 + 999_998},
+	"half a length":            {framing.Length, encoded(framing.Length, "a") + "\x00\x00\x00", []string{"a"}, "output ends after 3 of the 4 bytes of a length", 8},
+	"length of 4 GiB":          {framing.Length, "\xff\xff\xff\xff0123456789", nil, "output ends 4294967285 bytes before the end of a record", 14},
+	"short record":             {framing.Length, "\x00\x00\x00\x05abc", nil, "output ends 2 bytes before the end of a record", 7},
+	"length and nothing":       {framing.Length, encoded(framing.Length, "") + "\x00\x00\x00\x01", []string{""}, "output ends 1 bytes before the end of a record", 8},
+	"text":                     {framing.Length, "Hello, world\n", nil, "output ends 1214606435 bytes before the end of a record", 13},
+	"long record":              {framing.Length, "\x00\x10\x00\x00" + strings.Repeat("x", 1<<20-1), nil, "output ends 1 bytes before the end of a record", 4 + 1<<20 - 1},
+	"garbage":                  {framing.LSP, "Hello\r\nContent-Length: 1\r\n\r\na", nil, "header line without a colon", 0},
+	"garbage later":            {framing.LSP, encoded(framing.LSP, "{}") + "Hello\n", []string{"{}"}, "header line without a colon", 23},
+	"garbage after the body":   {framing.LSP, "Content-Length: 1\r\n\r\na\r\nContent-Length: 1\r\n\r\nb", []string{"a"}, "header without Content-Length", 22},
+	"no length":                {framing.LSP, "Content-Type: x\r\n\r\n{}", nil, "header without Content-Length", 17},
+	"empty header":             {framing.LSP, "\n", nil, "header without Content-Length", 0},
+	"space before the colon":   {framing.LSP, "Content-Length : 1\r\n\r\na", nil, "header without Content-Length", 20},
+	"length twice":             {framing.LSP, "Content-Length: 1\r\ncontent-length: 1\r\n\r\na", nil, "header with Content-Length twice", 19},
+	"negative length":          {framing.LSP, "Content-Length: -1\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"length with a plus":       {framing.LSP, "Content-Length: +1\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"hexadecimal length":       {framing.LSP, "Content-Length: 0x1\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"length with underscores":  {framing.LSP, "Content-Length: 1_0\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"two lengths in a field":   {framing.LSP, "X: y\nContent-Length: 1, 1\r\n\r\na", nil, "Content-Length is not a length", 5},
+	"no number":                {framing.LSP, "Content-Length:\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"length over 63 bits":      {framing.LSP, "Content-Length: 9223372036854775808\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"length of 4096 digits":    {framing.LSP, "Content-Length: " + strings.Repeat("9", 4000) + "\r\n\r\na", nil, "Content-Length is not a length", 0},
+	"length of 63 bits":        {framing.LSP, "Content-Length: 9223372036854775807\r\n\r\nabc", nil, "output ends 9223372036854775804 bytes before the end of a record", 42},
+	"header over 4 KiB":        {framing.LSP, "X: " + strings.Repeat("x", 5000) + "\r\nContent-Length: 1\r\n\r\na", nil, "header over 4096 bytes", 0},
+	"header over 4 KiB, lines": {framing.LSP, strings.Repeat("X: 4567\n", 600) + "Content-Length: 1\r\n\r\na", nil, "header over 4096 bytes", 4096},
+	"header without end":       {framing.LSP, "X: " + strings.Repeat("x", 200_000), nil, "header over 4096 bytes", 0},
+	"header of 4 KiB + 1":      {framing.LSP, "X: " + strings.Repeat("x", 4096-3-21) + "\nContent-Length: 1\r\n\r\na", nil, "header over 4096 bytes", 4095},
+	"end within the header":    {framing.LSP, encoded(framing.LSP, "a") + "Content-Length: 1\r\nX:", []string{"a"}, "output ends within a header", 41},
+	"end before the blank":     {framing.LSP, "Content-Length: 1\r\n", nil, "output ends within a header", 19},
+	"end within the body":      {framing.LSP, "Content-Length: 3\r\n\r\nab", nil, "output ends 1 bytes before the end of a record", 23},
+	"end within a long body":   {framing.LSP, "Content-Length: 1000000\r\n\r\n" + strings.Repeat("é", 499_999), nil, "output ends 2 bytes before the end of a record", 27 + 999_998},
 }
 
 func TestBrokenFraming(t *testing.T) {
@@ -179,20 +180,20 @@ func sizesOf(sizes []byte) func(i int) int {
 // chunks they come: each payload is what stands between two bars of text.
 func FuzzRecordsChunking(f *testing.F) {
 	var senders []*sender
-	for framing := range framings {
-		senders = append(senders, newSender(f, Framing(framing)))
+	for mode := range framing.Framing(len(framing.Names())) {
+		senders = append(senders, newSender(f, framing.Framing(mode)))
 		for _, sizes := range []string{"\x01", "\x02\x01", "\x20", "\xff\x01\x80"} {
-			f.Add(byte(framing), []byte("a\x00b||\x1f\"\\\u2028\xe2\x82|\xf0\x9f\x98\x80\r\n|\xff"), []byte(sizes), uint32(0), 0)
+			f.Add(byte(mode), []byte("a\x00b||\x1f\"\\\u2028\xe2\x82|\xf0\x9f\x98\x80\r\n|\xff"), []byte(sizes), uint32(0), 0)
 			if sizes[0] > 2 {
-				f.Add(byte(framing), []byte("a|\xf0\x9f\x98\x80|b"), []byte(sizes), uint32(maxFrame-3), 4)
-				f.Add(byte(framing), []byte("a|\xf0\x9f\x98\x80|b"), []byte(sizes), uint32(2*maxFrame-7), 4)
+				f.Add(byte(mode), []byte("a|\xf0\x9f\x98\x80|b"), []byte(sizes), uint32(framing.MaxWhole-3), 4)
+				f.Add(byte(mode), []byte("a|\xf0\x9f\x98\x80|b"), []byte(sizes), uint32(2*framing.MaxWhole-7), 4)
 			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, framing byte, text, sizes []byte, fill uint32, at int) {
-		s := senders[int(framing)%len(senders)]
+	f.Fuzz(func(t *testing.T, mode byte, text, sizes []byte, fill uint32, at int) {
+		s := senders[int(mode)%len(senders)]
 		at = max(min(at, len(text)), 0)
-		long := string(text[:at]) + strings.Repeat("x", int(fill%(5*maxFrame))) + string(text[at:])
+		long := string(text[:at]) + strings.Repeat("x", int(fill%(5*framing.MaxWhole))) + string(text[at:])
 		payloads := strings.Split(long, "|")
 		output := ""
 		for _, p := range payloads {
@@ -202,7 +203,7 @@ func FuzzRecordsChunking(f *testing.F) {
 		if s.wrong != nil {
 			t.Errorf("at byte %d: %v", s.position, s.wrong)
 		}
-		if s.framing == Bytes {
+		if s.framing == framing.Bytes {
 			got, payloads = []string{strings.Join(got, "")}, []string{output}
 		}
 		same(t, got, messagesOf(s.framing, payloads))
@@ -210,20 +211,20 @@ func FuzzRecordsChunking(f *testing.F) {
 }
 
 // messagesOf says what messages these payloads of records are.
-func messagesOf(f Framing, payloads []string) (want []string) {
+func messagesOf(f framing.Framing, payloads []string) (want []string) {
 	for _, p := range payloads {
 		switch f {
-		case Bytes, Length:
+		case framing.Bytes, framing.Length:
 			want = append(want, p)
-		case LSP:
+		case framing.LSP:
 			want = append(want, mended(p))
-		case NUL:
+		case framing.NUL:
 			for record := range strings.SplitSeq(p, "\x00") {
 				want = append(want, mended(record))
 			}
-		case Lines:
+		case framing.Lines:
 			want = append(want, linesOf(p+"\n")...)
-		case JSON:
+		case framing.JSON:
 			for _, line := range linesOf(p + "\n") {
 				want = append(want, fmt.Sprintf(`{"stream":"stdout","data":%s}`, quoted(line)))
 			}
@@ -247,11 +248,11 @@ func quoted(s string) string {
 // is what is said of the framing that it breaks. at says where a long stretch
 // is.
 func FuzzBrokenFraming(f *testing.F) {
-	senders := []*sender{newSender(f, Length), newSender(f, LSP)}
+	senders := []*sender{newSender(f, framing.Length), newSender(f, framing.LSP)}
 	for _, test := range brokenOutputs {
 		if len(test.output) < 10_000 {
-			f.Add(test.framing == LSP, []byte(test.output), []byte("\x01\x08"), uint32(0), 0)
-			f.Add(test.framing == LSP, []byte(test.output), []byte("\xff\x30"), uint32(100_000), 22)
+			f.Add(test.framing == framing.LSP, []byte(test.output), []byte("\x01\x08"), uint32(0), 0)
+			f.Add(test.framing == framing.LSP, []byte(test.output), []byte("\xff\x30"), uint32(100_000), 22)
 		}
 	}
 	f.Fuzz(func(t *testing.T, lsp bool, text, sizes []byte, fill uint32, at int) {
@@ -260,7 +261,7 @@ func FuzzBrokenFraming(f *testing.F) {
 			s = senders[1]
 		}
 		at = max(min(at, len(text)), 0)
-		output := string(text[:at]) + strings.Repeat("x", int(fill%(5*maxFrame))) + string(text[at:])
+		output := string(text[:at]) + strings.Repeat("x", int(fill%(5*framing.MaxWhole))) + string(text[at:])
 		want := s.messages(t, &chunked{output})
 		wrong, position, cutOff := s.wrong, s.position, s.cutOff
 		got := s.messages(t, split(output, sizesOf(sizes)))
@@ -284,23 +285,23 @@ func FuzzBrokenFraming(f *testing.F) {
 // What wrap makes for a payload of any size, cut reads back.
 func TestWrapAndCut(t *testing.T) {
 	t.Parallel()
-	for _, f := range []Framing{Lines, NUL, Length, LSP, JSON} {
+	for _, f := range []framing.Framing{framing.Lines, framing.NUL, framing.Length, framing.LSP, framing.JSON} {
 		for _, size := range []int{0, 1, 9, 10, 99, 100, 255, 256, 65535, 65536, 65537, 70_000} {
 			payload := strings.Repeat("x", size)
 			p := []byte(encoded(f, payload) + encoded(f, "next"))
-			c := framings[f].codec()
-			n, piece, last, err := c.cut(p, false)
+			c := f.NewCodec()
+			n, piece, last, err := c.Split(p, false)
 			if string(piece) != payload || !last || err != nil {
 				t.Errorf("%s: %d bytes became %d, last %t, %v", f, size, len(piece), last, err)
 				continue
 			}
-			n, piece, last, err = c.cut(p[n:], false)
+			n, piece, last, err = c.Split(p[n:], false)
 			if string(piece) != "next" || !last || err != nil || n != len(encoded(f, "next")) {
 				t.Errorf("%s: after %d bytes %q, last %t, %v", f, size, piece, last, err)
 			}
 		}
 	}
-	before, _ := framings[Length].codec().wrap(MaxHeld)
+	before, _ := framing.Length.NewCodec().Join(framing.MaxHeld)
 	if before != "\xff\xff\xff\xff" {
 		t.Errorf("the longest message has length %q", before)
 	}
@@ -310,12 +311,12 @@ func TestWrapAndCut(t *testing.T) {
 // through.
 func TestAHugeRecordTakesNoMemory(t *testing.T) {
 	const size = 200 << 20
-	for framing, head := range map[Framing]string{
-		Length: string(binary.BigEndian.AppendUint32(nil, math.MaxUint32)),
-		LSP:    "Content-Length: " + strconv.FormatInt(math.MaxInt64, 10) + "\r\n\r\n",
+	for mode, head := range map[framing.Framing]string{
+		framing.Length: string(binary.BigEndian.AppendUint32(nil, math.MaxUint32)),
+		framing.LSP:    "Content-Length: " + strconv.FormatInt(math.MaxInt64, 10) + "\r\n\r\n",
 	} {
-		t.Run(framing.String(), func(t *testing.T) {
-			s := newSender(t, framing)
+		t.Run(mode.String(), func(t *testing.T) {
+			s := newSender(t, mode)
 			s.SetDeadline(time.Now().Add(lifetime))
 			wrong := make(chan string, 1)
 			s.broken = func(err error, position int64) { wrong <- fmt.Sprint(err, " at ", position) }
@@ -344,10 +345,10 @@ func TestAHugeRecordTakesNoMemory(t *testing.T) {
 					}
 				}
 			}
-			if got > size || got < size-2*maxFrame {
+			if got > size || got < size-2*framing.MaxWhole {
 				t.Errorf("%d bytes came, of %d", got, size)
 			}
-			announced := cmp.Or(map[Framing]int64{Length: math.MaxUint32}[framing], math.MaxInt64)
+			announced := cmp.Or(map[framing.Framing]int64{framing.Length: math.MaxUint32}[mode], math.MaxInt64)
 			want := fmt.Sprintf("output ends %d bytes before the end of a record at %d", announced-size, len(head)+size)
 			if got := wait(t, "the end of the output", wrong); got != want {
 				t.Errorf("got %s, want %s", got, want)
@@ -359,7 +360,7 @@ func TestAHugeRecordTakesNoMemory(t *testing.T) {
 // Every byte of every length of record stands where it did.
 func TestRecordsInOrder(t *testing.T) {
 	t.Parallel()
-	for _, f := range []Framing{NUL, Length, LSP} {
+	for _, f := range []framing.Framing{framing.NUL, framing.Length, framing.LSP} {
 		t.Run(f.String(), func(t *testing.T) {
 			t.Parallel()
 			output, want := "", []string(nil)
@@ -375,8 +376,8 @@ func TestRecordsInOrder(t *testing.T) {
 func TestFramingsHoldWhole(t *testing.T) {
 	t.Parallel()
 	var whole []string
-	for _, name := range FramingNames() {
-		if f, _ := ParseFraming(name); f.HoldsWhole() {
+	for _, name := range framing.Names() {
+		if f, _ := framing.Parse(name); f.HoldsWhole() {
 			whole = append(whole, name)
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 
+	"wspipe/bridge/channel"
+
 	"github.com/coder/websocket"
 )
 
@@ -60,7 +62,7 @@ func serve(t testing.TB, l link) (url, addr string, conns <-chan accepted) {
 	c := make(chan accepted, 1)
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := &hijacker{ResponseWriter: w, link: l}
-		opt := &websocket.AcceptOptions{Subprotocols: ChannelProtocols, OnPingReceived: func(context.Context, []byte) bool { return h.wire.MayAnswer() }}
+		opt := &websocket.AcceptOptions{Subprotocols: channel.Protocols, OnPingReceived: func(context.Context, []byte) bool { return h.wire.MayAnswer() }}
 		if l.compress {
 			opt.CompressionMode = websocket.CompressionNoContextTakeover
 		}

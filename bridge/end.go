@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"wspipe/bridge/framing"
+
 	"github.com/coder/websocket"
 )
 
@@ -76,7 +78,7 @@ func endCannotStart(reason string) End {
 }
 
 // endBadFraming tells how the child's output breaks its framing.
-func endBadFraming(f Framing, cause error) End {
+func endBadFraming(f framing.Framing, cause error) End {
 	return End{Code: websocket.StatusInternalError, Reason: fmt.Sprintf("bad %s output: %v", f, cause)}
 }
 
@@ -86,7 +88,7 @@ const maxReason = 123
 // cutReason makes s fit a close frame.
 func cutReason(s string) string {
 	if !utf8.ValidString(s) {
-		s = string(appendValid(nil, []byte(s)))
+		s = string(framing.AppendValid(nil, []byte(s)))
 	}
 	if len(s) <= maxReason {
 		return s

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"wspipe/bridge/framing"
+
 	"github.com/coder/websocket"
 )
 
@@ -36,7 +38,7 @@ func (c *chunked) Read(p []byte) (int, error) {
 type sender struct {
 	*client
 	*outbound
-	framing Framing
+	framing framing.Framing
 	ws      *websocket.Conn
 	wire    *Wire
 
@@ -45,17 +47,16 @@ type sender struct {
 	cutOff   bool  // within a long message, whose part is the last one then
 }
 
-func newOutbound(ws *websocket.Conn, wire *Wire, f Framing) *outbound {
-	out := framings[f]
+func newOutbound(ws *websocket.Conn, wire *Wire, f framing.Framing) *outbound {
 	way := newOutlet(wire, false)
-	o := &outbound{outlet: &way, codec: out.codec(), typ: out.typ}
-	if f == JSON {
+	o := &outbound{outlet: &way, codec: f.NewCodec(), typ: messageType(f)}
+	if f == framing.JSON {
 		o.stream = "stdout"
 	}
 	return o
 }
 
-func newSender(t testing.TB, f Framing) *sender {
+func newSender(t testing.TB, f framing.Framing) *sender {
 	c, ws, wire := connect(t, link{})
 	t.Cleanup(func() {
 		wire.Abort()
@@ -99,7 +100,7 @@ func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 		if (opcode == opText) != (s.typ == websocket.MessageText) {
 			t.Errorf("message with opcode %d", opcode)
 		}
-		if len(payload) <= maxFrame && frames != 1 || len(payload)+1 < frames {
+		if len(payload) <= framing.MaxWhole && frames != 1 || len(payload)+1 < frames {
 			t.Errorf("message of %d bytes in %d frames", len(payload), frames)
 		}
 		got = append(got, payload)
@@ -141,7 +142,7 @@ func TestLines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			output := chunked(slices.Clone(test.output))
-			same(t, newSender(t, Lines).messages(t, &output), test.want)
+			same(t, newSender(t, framing.Lines).messages(t, &output), test.want)
 		})
 	}
 }
@@ -162,8 +163,8 @@ func same(t testing.TB, got, want []string) {
 // Whatever stands where the buffer is cut, the message is the same.
 func TestLongLinesAtTheEndOfTheBuffer(t *testing.T) {
 	t.Parallel()
-	s := newSender(t, Lines)
-	for size := maxFrame - 5; size <= maxFrame+5; size++ {
+	s := newSender(t, framing.Lines)
+	for size := framing.MaxWhole - 5; size <= framing.MaxWhole+5; size++ {
 		for _, end := range []string{"\n", "\r\n", "\r", "\r\r\n", "é\n", "😀\n", "\xf0\x9f\n", "\xf0\x9f\r\n", "\xf0\x9f", ""} {
 			for cut := range len(end) + 1 {
 				line := strings.Repeat("x", size)
@@ -182,10 +183,10 @@ func TestBytesSendsWhatOneReadReturned(t *testing.T) {
 	t.Parallel()
 	want := []string{"a", "b\n\nc", "\xff\x00", strings.Repeat("x", 1000), "end"}
 	output := chunked(slices.Clone(want))
-	same(t, newSender(t, Bytes).messages(t, &output), want)
+	same(t, newSender(t, framing.Bytes).messages(t, &output), want)
 
 	long := strings.Repeat("0123456789", 100_000)
-	got := newSender(t, Bytes).messages(t, &chunked{long})
+	got := newSender(t, framing.Bytes).messages(t, &chunked{long})
 	if strings.Join(got, "") != long {
 		t.Error("bytes are missing")
 	}
@@ -202,7 +203,7 @@ func linesOf(output string) (list []string) {
 		} else if line == "" {
 			continue
 		}
-		text, _, _ := whatwg([]byte(line))
+		text := framing.AppendValid(nil, []byte(line))
 		list = append(list, string(text))
 	}
 	return list
@@ -211,19 +212,19 @@ func linesOf(output string) (list []string) {
 // An output is the same messages in whatever chunks it comes. fill makes lines
 // longer than the buffers.
 func FuzzLinesChunking(f *testing.F) {
-	s := newSender(f, Lines)
+	s := newSender(f, framing.Lines)
 	for _, sizes := range []string{"\x01", "\x02\x01", "\x20", "\xff", "\xff\x01\x80"} {
 		f.Add([]byte("a\r\nb\n\n\rc\r\r\n"), []byte(sizes), uint32(0), 0)
 		f.Add([]byte("a\xf0\x9f\x98\x80\xe2\x82b\xff\n\xed\xa0\x80"), []byte(sizes), uint32(0), 0)
 		if sizes[0] > 2 {
-			f.Add([]byte("a\xf0\x9f\x98\x80\r\n"), []byte(sizes), uint32(maxFrame-1), 3)
-			f.Add([]byte("a\xf0\x9f\x98\x80\r\n"), []byte(sizes), uint32(maxFrame-3), 5)
-			f.Add([]byte("a\xf0\x9f\x98\x80\r"), []byte(sizes), uint32(2*maxFrame-2), 1)
+			f.Add([]byte("a\xf0\x9f\x98\x80\r\n"), []byte(sizes), uint32(framing.MaxWhole-1), 3)
+			f.Add([]byte("a\xf0\x9f\x98\x80\r\n"), []byte(sizes), uint32(framing.MaxWhole-3), 5)
+			f.Add([]byte("a\xf0\x9f\x98\x80\r"), []byte(sizes), uint32(2*framing.MaxWhole-2), 1)
 		}
 	}
 	f.Fuzz(func(t *testing.T, text, sizes []byte, fill uint32, at int) {
 		at = max(min(at, len(text)), 0)
-		output := string(text[:at]) + strings.Repeat("x", int(fill%(5*maxFrame))) + string(text[at:])
+		output := string(text[:at]) + strings.Repeat("x", int(fill%(5*framing.MaxWhole))) + string(text[at:])
 		var chunks chunked
 		for i, rest := 0, output; rest != ""; i++ {
 			n := len(rest)
@@ -239,7 +240,7 @@ func FuzzLinesChunking(f *testing.F) {
 
 // No line is too long: it goes through in constant memory.
 func TestALongLineTakesNoMemory(t *testing.T) {
-	s := newSender(t, Lines)
+	s := newSender(t, framing.Lines)
 	const size = 50 << 20
 	go func() { // ends when the client has read
 		s.run(&repeated{text: bytes.Repeat([]byte("é"), 1<<15), left: size})
@@ -298,7 +299,7 @@ func TestReadBufferGrowsAndShrinks(t *testing.T) {
 	t.Parallel()
 	line := strings.Repeat("x", 99) + "\n"
 	r := &room{chunked: chunked{line, strings.Repeat(line, 40), "part", " of a line\n", line}}
-	newSender(t, Lines).messages(t, r)
+	newSender(t, framing.Lines).messages(t, r)
 	want := []int{smallBlock - lead, smallBlock - lead, blockSize - smallBlock, blockSize - lead, smallBlock - lead - 4, smallBlock - lead, smallBlock - lead}
 	if !slices.Equal(r.sizes, want) {
 		t.Errorf("reads had room for %v bytes, want %v", r.sizes, want)
@@ -311,7 +312,7 @@ func TestMessagesOfOneReadLeaveInOneWrite(t *testing.T) {
 	t.Parallel()
 	near, far := pair(t, "unixpacket")
 	wire := NewWire(near, nil)
-	o := newOutbound(acceptOn(t, wire), wire, Lines)
+	o := newOutbound(acceptOn(t, wire), wire, framing.Lines)
 	x := func(n int) string { return strings.Repeat("x", n) }
 	o.run(&chunked{"lone\n", strings.Repeat("many\n", 200), x(smallBlock-lead-1) + "\n", strings.Repeat(x(300)+"\n", 200)})
 	for _, want := range []int{2 + 4, 200 * (2 + 4), 4 + smallBlock - lead - 1, 200 * (4 + 300)} {
@@ -330,7 +331,7 @@ func TestOutputOfAClientThatHasGone(t *testing.T) {
 	for _, size := range []int{10, 60000, 200000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			t.Parallel()
-			s := newSender(t, Lines)
+			s := newSender(t, framing.Lines)
 			s.wire.Abort()
 			r := &room{}
 			for range 10 {
@@ -360,7 +361,7 @@ func (r *goodbye) Read(p []byte) (int, error) {
 // A read may fill the buffer to its last byte just when the client goes.
 func TestReadHasRoomAfterAFullBufferCouldNotBeSent(t *testing.T) {
 	t.Parallel()
-	s := newSender(t, Lines)
+	s := newSender(t, framing.Lines)
 	left := 0
 	s.run(&goodbye{
 		chunked{"1", strings.Repeat("x", smallBlock-lead-1), strings.Repeat("x", blockSize-smallBlock-1) + "\n", "end"},
@@ -374,19 +375,19 @@ func TestReadHasRoomAfterAFullBufferCouldNotBeSent(t *testing.T) {
 	}
 }
 
-func TestParseFraming(t *testing.T) {
+func TestParse(t *testing.T) {
 	t.Parallel()
-	for _, name := range FramingNames() {
-		if f, err := ParseFraming(name); err != nil || f.String() != name {
+	for _, name := range framing.Names() {
+		if f, err := framing.Parse(name); err != nil || f.String() != name {
 			t.Errorf("%s: %v, %v", name, f, err)
 		}
 	}
-	var zero Framing
-	if zero != Lines {
+	var zero framing.Framing
+	if zero != framing.Lines {
 		t.Error("the zero value is not Lines")
 	}
 	for _, name := range []string{"", "Lines", "line"} {
-		if _, err := ParseFraming(name); err == nil {
+		if _, err := framing.Parse(name); err == nil {
 			t.Errorf("%q is no framing", name)
 		}
 	}

@@ -11,14 +11,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wspipe/bridge/framing"
 )
 
 // heldInput are the framings that hold messages whole, and NUL, and what each of
 // them makes of a payload.
-var heldInput = map[Framing]func(payload string) string{
-	NUL:    func(p string) string { return p + "\x00" },
-	Length: func(p string) string { return string(frameLength(len(p))) + p },
-	LSP:    func(p string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(p), p) },
+var heldInput = map[framing.Framing]func(payload string) string{
+	framing.NUL:    func(p string) string { return p + "\x00" },
+	framing.Length: func(p string) string { return string(frameLength(len(p))) + p },
+	framing.LSP:    func(p string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(p), p) },
 }
 
 func frameLength(n int) []byte { return []byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)} }
@@ -27,14 +29,14 @@ func frameLength(n int) []byte { return []byte{byte(n >> 24), byte(n >> 16), byt
 // in its framing, byte by byte.
 func TestRecordsToTheChild(t *testing.T) {
 	t.Parallel()
-	sizes := []int{0, 1, 3, 4, 100, 4096, maxFrame, blockSize - spare - enough, blockSize - enough, blockSize - spare - 31, blockSize - spare - 30, blockSize - spare - 4,
+	sizes := []int{0, 1, 3, 4, 100, 4096, framing.MaxWhole, blockSize - spare - enough, blockSize - enough, blockSize - spare - 31, blockSize - spare - 30, blockSize - spare - 4,
 		blockSize - spare - 1, blockSize - spare, blockSize - spare + 1, blockSize - 1, blockSize, blockSize + 1, 2*blockSize - spare, 300_000, 1 << 20}
-	for framing, record := range heldInput {
+	for mode, record := range heldInput {
 		for name, l := range map[string]link{"TCP": {}, "TLS": {tls: true}} {
-			t.Run(fmt.Sprint(framing, "/", name), func(t *testing.T) {
+			t.Run(fmt.Sprint(mode, "/", name), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t).readAll()
-				s := startOver(t, l, child, Options{Framing: framing, InputPatience: -1, MaxMessage: 1 << 20})
+				s := startOver(t, l, child, Options{Framing: mode, InputPatience: -1, MaxMessage: 1 << 20})
 				var want strings.Builder
 				for i, size := range sizes {
 					payload := strings.Repeat(string(rune('a'+i)), size)
@@ -57,12 +59,12 @@ func TestRecordsToTheChild(t *testing.T) {
 // Many messages at once, of sizes in any order, in frames cut anywhere.
 func TestManyRecordsToTheChild(t *testing.T) {
 	t.Parallel()
-	for framing, record := range heldInput {
+	for mode, record := range heldInput {
 		for seed := range uint64(3) {
-			t.Run(fmt.Sprint(framing, "/", seed), func(t *testing.T) {
+			t.Run(fmt.Sprint(mode, "/", seed), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t).readAll()
-				s := start(t, child, Options{Framing: framing, InputPatience: -1})
+				s := start(t, child, Options{Framing: mode, InputPatience: -1})
 				r := rand.New(rand.NewPCG(7, seed))
 				var sent, want []byte
 				for i := range 1000 {
@@ -115,11 +117,11 @@ func TestRecordsAreWholeOrNotAtAll(t *testing.T) {
 		"a bad frame in a long": {append(maskedFrame(opBinary, make([]byte, limit-1)), bytes.Repeat([]byte{0xff}, 14)...), 1002, ""},
 		"close in a long":       {append(maskedFrame(opBinary, make([]byte, limit-1)), closeFrame(1000, "bye")...), 1000, "bye"},
 	} {
-		for _, framing := range []Framing{Length, LSP} {
-			t.Run(fmt.Sprint(framing, "/", name), func(t *testing.T) {
+		for _, mode := range []framing.Framing{framing.Length, framing.LSP} {
+			t.Run(fmt.Sprint(mode, "/", name), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t).readAll()
-				s := start(t, child, Options{Framing: framing, MaxMessage: limit, InputPatience: -1})
+				s := start(t, child, Options{Framing: mode, MaxMessage: limit, InputPatience: -1})
 				s.send("before")
 				s.write(test.sent)
 				switch test.code {
@@ -128,7 +130,7 @@ func TestRecordsAreWholeOrNotAtAll(t *testing.T) {
 				default:
 					s.client.Close()
 				}
-				if got, want := string(wait(t, "input", child.input)), heldInput[framing]("before"); got != want {
+				if got, want := string(wait(t, "input", child.input)), heldInput[mode]("before"); got != want {
 					t.Errorf("input of %d bytes, want %d: %.50q", len(got), len(want), got)
 				}
 				if sum := s.summary(); int(sum.Code) != test.code || sum.In.Messages != 1 {
@@ -144,13 +146,13 @@ func TestRecordsAreWholeOrNotAtAll(t *testing.T) {
 func TestRecordsForASlowChild(t *testing.T) {
 	t.Parallel()
 	const limit = 1 << 20
-	for _, framing := range []Framing{Length, LSP} {
+	for _, mode := range []framing.Framing{framing.Length, framing.LSP} {
 		for _, size := range []int{100, 300_000, limit} {
-			t.Run(fmt.Sprint(framing, "/", size), func(t *testing.T) {
+			t.Run(fmt.Sprint(mode, "/", size), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t)
 				child.reader = true
-				s := startOver(t, link{buffers: 256 << 10}, child, Options{Framing: framing, MaxMessage: limit, InputPatience: -1})
+				s := startOver(t, link{buffers: 256 << 10}, child, Options{Framing: mode, MaxMessage: limit, InputPatience: -1})
 				payload := strings.Repeat("x", size)
 				count := 8_000_000 / size
 				sent := bytes.Repeat(maskedFrame(fin|opText, []byte(payload)), count)
@@ -160,8 +162,8 @@ func TestRecordsForASlowChild(t *testing.T) {
 				}
 				child.readAll()
 				s.write(sent[n:], closeFrame(1000, ""))
-				if got := string(wait(t, "input", child.input)); got != strings.Repeat(heldInput[framing](payload), count) {
-					t.Errorf("input of %d bytes, want %d", len(got), count*len(heldInput[framing](payload)))
+				if got := string(wait(t, "input", child.input)); got != strings.Repeat(heldInput[mode](payload), count) {
+					t.Errorf("input of %d bytes, want %d", len(got), count*len(heldInput[mode](payload)))
 				}
 			})
 		}
@@ -177,7 +179,7 @@ func TestStageOfALongMessageGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &inbound{ws: ws, out: newOutflow(w), codec: framings[Length].codec(), whole: true, wait: func() {}}
+	in := &inbound{ws: ws, out: newOutflow(w), codec: framing.Length.NewCodec(), whole: true, wait: func() {}}
 	ws.SetReadLimit(-1)
 	wire.onIdle = in.handOn
 	go io.Copy(io.Discard, r)                                                                                                 // ends when w is closed
@@ -199,11 +201,11 @@ func TestStageOfALongMessageGoes(t *testing.T) {
 // A message goes to the child at once, whatever follows it.
 func TestRecordLeavesAtOnce(t *testing.T) {
 	t.Parallel()
-	for framing, record := range heldInput {
-		t.Run(framing.String(), func(t *testing.T) {
+	for mode, record := range heldInput {
+		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			s := start(t, child, Options{Framing: framing})
+			s := start(t, child, Options{Framing: mode})
 			one, two := maskedFrame(fin|opText, []byte("one")), maskedFrame(fin|opText, bytes.Repeat([]byte("2"), 200))
 			for cut := range two {
 				s.write(one, two[:cut])
@@ -223,13 +225,13 @@ func TestRecordLeavesAtOnce(t *testing.T) {
 // one.
 func TestLongRecordsTakeBoundedMemory(t *testing.T) {
 	child := newPuppet(t)
-	s := start(t, child, Options{Framing: LSP, MaxMessage: 4 << 20})
+	s := start(t, child, Options{Framing: framing.LSP, MaxMessage: 4 << 20})
 	message := maskedFrame(fin|opText, bytes.Repeat([]byte("é"), 2<<20))
 	s.SetDeadline(time.Now().Add(lifetime))
 	before := liveHeap()
 	for i := range 20 {
 		go s.client.Write(message) // ends when it has been read
-		child.read(t, len(heldInput[LSP]("")))
+		child.read(t, len(heldInput[framing.LSP]("")))
 		for range 4 {
 			child.read(t, 1<<20)
 		}

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // TestJoinAtTheExit: who comes while the child ends gets all that the replay
@@ -54,8 +57,8 @@ func TestJoinAfterTheExit(t *testing.T) {
 		v.expect("2", "3")
 		v.expectClose(1000, "exit 3")
 	}
-	v := h.join(link{protocol: ProtocolWspipe}, Options{})
-	if got := v.stream(ChannelStdout, 4); got != "2\n3\n" {
+	v := h.join(link{protocol: channel.ProtocolWspipe}, Options{})
+	if got := v.stream(channel.Stdout, 4); got != "2\n3\n" {
 		t.Errorf("stdout %q", got)
 	}
 	v.expectClose(1000, "exit 3")
@@ -91,22 +94,22 @@ func TestTheExitWaitsForNoViewer(t *testing.T) {
 func TestBrokenFramingIsToldToAll(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 300_000)
-	for framing, wrong := range map[Framing]string{Length: "\x00\x00\x00\x09half", LSP: "Content-Type\r\n"} {
-		t.Run(framing.String(), func(t *testing.T) {
+	for mode, wrong := range map[framing.Framing]string{framing.Length: "\x00\x00\x00\x09half", framing.LSP: "Content-Type\r\n"} {
+		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			opt := Options{Framing: framing}
+			opt := Options{Framing: mode}
 			h := startHub(t, child, opt)
 			var viewers []*watching
 			for i := range 40 {
 				l := link{}
 				if i%4 == 0 {
-					l.protocol = ProtocolWspipe
+					l.protocol = channel.ProtocolWspipe
 				}
 				viewers = append(viewers, h.join(l, opt))
 			}
 			go func() { // ends when it is read
-				io.WriteString(child.far[1], encoded(framing, long)+wrong)
+				io.WriteString(child.far[1], encoded(mode, long)+wrong)
 				child.far[1].Close()
 			}()
 			reasons := map[string]int{}
@@ -124,7 +127,7 @@ func TestBrokenFramingIsToldToAll(t *testing.T) {
 				}
 			}
 			for reason, n := range reasons {
-				if n != len(viewers) || !strings.HasPrefix(reason, "\x03\xf3bad "+framing.String()+" output: ") {
+				if n != len(viewers) || !strings.HasPrefix(reason, "\x03\xf3bad "+mode.String()+" output: ") {
 					t.Errorf("%d of %d get %q", n, len(viewers), reason)
 				}
 			}

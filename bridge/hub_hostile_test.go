@@ -12,6 +12,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // hostile is output that wants to be cut at the wrong place: messages longer
@@ -24,7 +27,7 @@ func hostile(name string, messages int) (list []string) {
 		case 0:
 			m += strings.Repeat("é€", 20_000+rand.N(20_000))
 		case 1:
-			m += strings.Repeat("x", maxFrame-len(m)+rand.N(3)-1)
+			m += strings.Repeat("x", framing.MaxWhole-len(m)+rand.N(3)-1)
 		case 2, 3:
 			m = ""
 		case 4:
@@ -72,7 +75,7 @@ func (v *watching) some(n int, read *atomic.Int64) (messages []string) {
 			Stream, Data string
 			More         bool
 		}
-		if v.hub.opt.Framing == JSON && !v.form.channels {
+		if v.hub.opt.Framing == framing.JSON && !v.form.channels {
 			if err := json.Unmarshal([]byte(text), &m); err != nil {
 				v.t.Errorf("%.100q: %v", text, err)
 			}
@@ -93,10 +96,10 @@ func (v *watching) some(n int, read *atomic.Int64) (messages []string) {
 func TestHostileOutputOfEachFraming(t *testing.T) {
 	t.Parallel()
 	const messages, replay = 300, 7
-	for framing, f := range framings {
-		t.Run(f.name, func(t *testing.T) {
+	for mode := range framing.Framing(len(framing.Names())) {
+		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
-			testHostileOutput(t, Options{Framing: Framing(framing)}, messages, replay)
+			testHostileOutput(t, Options{Framing: mode}, messages, replay)
 		})
 	}
 }
@@ -108,7 +111,7 @@ func testHostileOutput(t *testing.T, opt Options, messages, replay int) {
 	var written, read atomic.Int64
 	var writing, visiting sync.WaitGroup
 	all := map[string][]string{"stdout": hostile("stdout", messages)}
-	if opt.Framing == JSON {
+	if opt.Framing == framing.JSON {
 		all["stderr"] = hostile("stderr", messages)
 	}
 	for stream, fd := range map[string]int{"stdout": 1, "stderr": 2} {
@@ -138,7 +141,7 @@ func testHostileOutput(t *testing.T, opt Options, messages, replay int) {
 }
 
 // outputOf is what a child writes for messages.
-func outputOf(f Framing, messages []string) (list []string) {
+func outputOf(f framing.Framing, messages []string) (list []string) {
 	for _, m := range messages {
 		list = append(list, encoded(f, m))
 	}
@@ -166,7 +169,7 @@ func (a *audience) visit(opt Options, read, written *atomic.Int64) visit {
 	x := visit{read: int(read.Load()), channels: rand.N(4) == 0}
 	l := link{}
 	if x.channels {
-		l.protocol = ProtocolV5
+		l.protocol = channel.ProtocolV5
 	}
 	v := a.join(l, opt)
 	x.written = int(written.Load())
@@ -183,12 +186,12 @@ func (a *audience) visit(opt Options, read, written *atomic.Int64) visit {
 }
 
 // check looks for what came in what the first viewer got, or in stdout.
-func (x visit) check(t *testing.T, f Framing, all []string, raw string, replay int) {
+func (x visit) check(t *testing.T, f framing.Framing, all []string, raw string, replay int) {
 	t.Helper()
 	if x.channels {
 		var stdout strings.Builder
 		for _, m := range x.got {
-			if m != "" && m[0] == ChannelStdout {
+			if m != "" && m[0] == channel.Stdout {
 				stdout.WriteString(m[1:])
 			}
 		}
@@ -199,7 +202,7 @@ func (x visit) check(t *testing.T, f Framing, all []string, raw string, replay i
 	}
 	from := max(0, x.read-replay)
 	to := len(all)
-	if f != Bytes { // whose messages nobody has counted
+	if f != framing.Bytes { // whose messages nobody has counted
 		to = min(to, max(0, x.written-replay)+len(x.got))
 	}
 	for k := from; k+len(x.got) <= to; k++ {
@@ -211,26 +214,26 @@ func (x visit) check(t *testing.T, f Framing, all []string, raw string, replay i
 }
 
 // expectStreams checks that the first viewer got all.
-func expectStreams(t *testing.T, f Framing, got []string, all map[string][]string) {
+func expectStreams(t *testing.T, f framing.Framing, got []string, all map[string][]string) {
 	t.Helper()
 	for stream, messages := range all {
 		var want, came []string
 		for _, m := range messages {
 			switch f {
-			case JSON:
+			case framing.JSON:
 				want = append(want, stream+":"+mended(m))
-			case Length, Bytes:
+			case framing.Length, framing.Bytes:
 				want = append(want, m)
 			default:
 				want = append(want, mended(m))
 			}
 		}
 		for _, m := range got {
-			if f != JSON || strings.HasPrefix(m, stream+":") {
+			if f != framing.JSON || strings.HasPrefix(m, stream+":") {
 				came = append(came, m)
 			}
 		}
-		if f == Bytes {
+		if f == framing.Bytes {
 			want, came = []string{strings.Join(want, "")}, []string{strings.Join(came, "")}
 		}
 		if !slices.Equal(came, want) {

@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // TestMessagesOfManyDoNotMix: each message of each client is a line of the
@@ -77,7 +80,7 @@ func TestStoppedWithinARecord(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Framing: Length, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	h := startHub(t, child, Options{Framing: framing.Length, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	child.print(t, "\x00\x00\x00\x09half")
 	h.Stop()
 	h.ended <- wait(t, "the end of the hub", h.ended)
@@ -90,8 +93,8 @@ func TestStoppedWithinARecord(t *testing.T) {
 func TestViewersMayOnlyLook(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
-	h := startHub(t, child, Options{ReadOnly: true, Terminal: true, Framing: Bytes, InputPatience: -1})
-	v := h.join(link{protocol: ProtocolWspipe}, Options{Terminal: true, Framing: Bytes})
+	h := startHub(t, child, Options{ReadOnly: true, Terminal: true, Framing: framing.Bytes, InputPatience: -1})
+	v := h.join(link{protocol: channel.ProtocolWspipe}, Options{Terminal: true, Framing: framing.Bytes})
 	for _, message := range []string{"\x00input", "\x04" + `{"Width":10,"Height":10}`, "\x05" + `{"type":"signal","signal":"INT"}`, "\xff\x00", "\x00more"} {
 		v.write(maskedFrame(fin|opBinary, []byte(message)))
 	}
@@ -112,7 +115,7 @@ func TestViewersMayOnlyLook(t *testing.T) {
 // is on it is drawn anew for whoever comes.
 func TestTheTerminalFitsEveryWindow(t *testing.T) {
 	t.Parallel()
-	opt := Options{Terminal: true, Framing: Bytes}
+	opt := Options{Terminal: true, Framing: framing.Bytes}
 	child := newPuppet(t)
 	h := startHub(t, child, opt)
 	expect := func(want string) {
@@ -122,14 +125,14 @@ func TestTheTerminalFitsEveryWindow(t *testing.T) {
 		}
 	}
 	resize := func(v *watching, cols, rows int) {
-		v.write(maskedFrame(fin|opBinary, fmt.Appendf([]byte{ChannelResize}, `{"Width":%d,"Height":%d}`, cols, rows)))
+		v.write(maskedFrame(fin|opBinary, fmt.Appendf([]byte{channel.Resize}, `{"Width":%d,"Height":%d}`, cols, rows)))
 	}
 	child.print(t, "\x1b[Hscreen")
-	first := h.join(link{protocol: ProtocolV5}, opt)
+	first := h.join(link{protocol: channel.ProtocolV5}, opt)
 	expect("signal WINCH")
 	resize(first, 100, 30)
 	expect("size 100x30")
-	second := h.join(link{protocol: ProtocolV5}, opt)
+	second := h.join(link{protocol: channel.ProtocolV5}, opt)
 	expect("signal WINCH")
 	resize(second, 80, 40)
 	expect("size 80x30")
@@ -148,10 +151,10 @@ func TestBothStreamsForEverybody(t *testing.T) {
 	t.Parallel()
 	const lines = 3000
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Slow: SlowBlock, Framing: JSON})
+	h := startHub(t, child, Options{Slow: SlowBlock, Framing: framing.JSON})
 	var viewers []*watching
 	for range 3 {
-		viewers = append(viewers, h.join(link{}, Options{Framing: JSON}))
+		viewers = append(viewers, h.join(link{}, Options{Framing: framing.JSON}))
 	}
 	for stream := 1; stream <= 2; stream++ {
 		go func() { // ends when it is read

@@ -7,6 +7,9 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // TestChannelViewersMissNoStderr: with JSON the streams of a newcomer with
@@ -14,13 +17,13 @@ import (
 func TestChannelViewersMissNoStderr(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Framing: JSON, Replay: 5})
-	first := h.join(link{protocol: ProtocolWspipe}, Options{})
+	h := startHub(t, child, Options{Framing: framing.JSON, Replay: 5})
+	first := h.join(link{protocol: channel.ProtocolWspipe}, Options{})
 	io.WriteString(child.far[2], "one\nha")
-	first.stream(ChannelStderr, 6)
-	v := h.join(link{protocol: ProtocolWspipe}, Options{})
+	first.stream(channel.Stderr, 6)
+	v := h.join(link{protocol: channel.ProtocolWspipe}, Options{})
 	io.WriteString(child.far[2], "lf\n")
-	if got := v.stream(ChannelStderr, 9); got != "one\nhalf\n" {
+	if got := v.stream(channel.Stderr, 9); got != "one\nhalf\n" {
 		t.Errorf("stderr %q", got)
 	}
 }
@@ -43,13 +46,13 @@ func TestChannelViewersJoinInALongLine(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	h := startHub(t, child, Options{Replay: 5})
-	first := h.join(link{protocol: ProtocolWspipe}, Options{})
+	first := h.join(link{protocol: channel.ProtocolWspipe}, Options{})
 	long := strings.Repeat("x", 300_000)
 	child.print(t, "one\n"+long)
-	first.stream(ChannelStdout, 4+len(long))
-	v := h.join(link{protocol: ProtocolWspipe}, Options{})
+	first.stream(channel.Stdout, 4+len(long))
+	v := h.join(link{protocol: channel.ProtocolWspipe}, Options{})
 	child.print(t, "y\n")
-	if got := v.stream(ChannelStdout, 4+len(long)+2); got != "one\n"+long+"y\n" {
+	if got := v.stream(channel.Stdout, 4+len(long)+2); got != "one\n"+long+"y\n" {
 		t.Errorf("%d bytes: %.20q...%q", len(got), got, got[len(got)-3:])
 	}
 }
@@ -59,7 +62,7 @@ func TestChannelViewersJoinInALongLine(t *testing.T) {
 func TestNobodyJoinsInABrokenOffLine(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Framing: JSON, Replay: 1})
+	h := startHub(t, child, Options{Framing: framing.JSON, Replay: 1})
 	first := h.join(link{}, Options{})
 	long := strings.Repeat("x", 300_000)
 	child.print(t, long)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"wspipe/bridge/channel"
+
 	"github.com/coder/websocket"
 )
 
@@ -150,7 +152,7 @@ func TestViewersWithChannels(t *testing.T) {
 	plain := h.join(link{}, Options{})
 	child.print(t, "1\r\n2\n3\nhalf")
 	plain.expect("1", "2", "3")
-	v := h.join(link{protocol: ProtocolWspipe}, Options{})
+	v := h.join(link{protocol: channel.ProtocolWspipe}, Options{})
 	stream := func(channel byte, n int) string {
 		t.Helper()
 		var got string
@@ -163,31 +165,31 @@ func TestViewersWithChannels(t *testing.T) {
 		}
 		return got
 	}
-	if hello := stream(ChannelControl, 1); !strings.Contains(hello, `"hello"`) {
+	if hello := stream(channel.Control, 1); !strings.Contains(hello, `"hello"`) {
 		t.Errorf("hello %q", hello)
 	}
 	v.message() // the empty one
-	if got := stream(ChannelStdout, 8); got != "2\n3\nhalf" {
+	if got := stream(channel.Stdout, 8); got != "2\n3\nhalf" {
 		t.Errorf("replay %q", got)
 	}
 	child.print(t, " a line\n")
-	if got := stream(ChannelStdout, 8); got != " a line\n" {
+	if got := stream(channel.Stdout, 8); got != " a line\n" {
 		t.Errorf("stdout %q", got)
 	}
 	io.WriteString(child.far[2], "oops\n")
-	if got := stream(ChannelStderr, 5); got != "oops\n" {
+	if got := stream(channel.Stderr, 5); got != "oops\n" {
 		t.Errorf("stderr %q", got)
 	}
 	v.send("\x00from v\n")
 	plain.send("from plain")
 	eventually(t, "both have sent", func() bool { return plain.in.total.messages.Load()+v.in.total.messages.Load() == 2 })
-	v.write(maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin})) // does not end the input of others
+	v.write(maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin})) // does not end the input of others
 	plain.send("more")
 	child.exit(0, "")
-	if got := stream(ChannelControl, 1); got != `{"type":"exit","code":0}` {
+	if got := stream(channel.Control, 1); got != `{"type":"exit","code":0}` {
 		t.Errorf("exit %q", got)
 	}
-	stream(ChannelStatus, 1)
+	stream(channel.Error, 1)
 	v.expectClose(1000, "exit 0")
 }
 

@@ -5,6 +5,9 @@ package bridge
 import (
 	"strings"
 	"testing"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // TestTrafficOfAViewer: messages and payload count as in a plain session,
@@ -14,13 +17,13 @@ func TestTrafficOfAViewer(t *testing.T) {
 	long := strings.Repeat("x", 100_000)
 	for name, test := range map[string]struct {
 		link
-		Framing
+		framing.Framing
 		want Traffic
 	}{
-		"lines":      {link{}, Lines, Traffic{4, 6 + int64(len(long))}},
-		"compressed": {link{compress: true}, Lines, Traffic{4, 6 + int64(len(long))}},
-		"json":       {link{}, JSON, Traffic{4, 6 + int64(len(long))}},
-		"channels":   {link{protocol: ProtocolV5}, Lines, Traffic{0, 6 + int64(len(long)) + 4}}, // with newlines
+		"lines":      {link{}, framing.Lines, Traffic{4, 6 + int64(len(long))}},
+		"compressed": {link{compress: true}, framing.Lines, Traffic{4, 6 + int64(len(long))}},
+		"json":       {link{}, framing.JSON, Traffic{4, 6 + int64(len(long))}},
+		"channels":   {link{protocol: channel.ProtocolV5}, framing.Lines, Traffic{0, 6 + int64(len(long)) + 4}}, // with newlines
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
+
 	"github.com/coder/websocket"
 )
 
@@ -24,16 +27,16 @@ var (
 type inbound struct {
 	ws    *websocket.Conn
 	out   *Outflow // the child's stdin
-	codec codec
+	codec framing.Codec
 	whole bool  // the codec must know a message's size first, or messages of others come between
 	mute  bool  // what comes is dropped
 	limit int64 // longest message in bytes; zero or less means any
 	total traffic
 	wait  func() // waits while too much waits for the child
 
-	// obey, if set, is what messages on other channels than ChannelStdin mean:
+	// obey, if set, is what messages on other channels than Stdin mean:
 	// the first byte of each message is its channel. An empty message is on no
-	// channel, for which ChannelStdin stands there.
+	// channel, for which Stdin stands there.
 	obey func(channel byte, message []byte)
 
 	// take, if set, gets each message instead of the codec, and what it makes of
@@ -59,7 +62,7 @@ const (
 	// maxWaiting is how much may wait for the child's stdin, in bytes, before the
 	// client must wait.
 	maxWaiting = 1 << 20
-	// maxControl is the longest message on any other channel than ChannelStdin.
+	// maxControl is the longest message on any other channel than Stdin.
 	maxControl = 4 << 10
 	// enough is how much room there is on the stage for each read, at least.
 	enough = 4 << 10
@@ -76,12 +79,12 @@ func (in *inbound) receive() error {
 		return err
 	}
 	in.receiving = true
-	in.channel = ChannelStdin
+	in.channel = channel.Stdin
 	size, err := in.gather(typ == websocket.MessageText, r)
 	in.receiving = false
 	switch {
 	case err != nil:
-	case in.channel != ChannelStdin || size < 0:
+	case in.channel != channel.Stdin || size < 0:
 		in.command()
 		return nil
 	default:
@@ -112,7 +115,7 @@ func (in *inbound) finish(size int) (err error) {
 
 // wrap puts around the message at hand what the codec says.
 func (in *inbound) wrap(size int) {
-	before, after := in.codec.wrap(size)
+	before, after := in.codec.Join(size)
 	if before != "" {
 		in.stage = slices.Insert(in.stage, in.start, []byte(before)...)
 	}
@@ -150,7 +153,7 @@ func (in *inbound) gather(text bool, r io.Reader) (size int, err error) {
 		}
 		in.stage = in.stage[:len(in.stage)+n]
 		if text {
-			good, ok := validPrefix(in.stage[in.valid:])
+			good, ok := framing.ValidPrefix(in.stage[in.valid:])
 			if !ok {
 				return size, errNotUTF8
 			}
@@ -162,7 +165,7 @@ func (in *inbound) gather(text bool, r io.Reader) (size int, err error) {
 			in.takeChannel()
 			named = true
 		}
-		if in.channel != ChannelStdin && size > maxControl {
+		if in.channel != channel.Stdin && size > maxControl {
 			return size, errControlTooBig
 		}
 		if err == io.EOF {

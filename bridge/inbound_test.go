@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"wspipe/bridge/framing"
+
 	"github.com/coder/websocket"
 )
 
@@ -27,15 +29,15 @@ func TestMessagesBecomeInput(t *testing.T) {
 		maskedFrame(fin|opPing, []byte("ping")),
 		maskedFrame(fin|opText, []byte("two\nlines\r")),
 	}
-	for framing, want := range map[Framing]string{
-		Lines: "text é\n\nbinary \xff\ntwo\nlines\r\n",
-		Bytes: "text ébinary \xfftwo\nlines\r",
+	for mode, want := range map[framing.Framing]string{
+		framing.Lines: "text é\n\nbinary \xff\ntwo\nlines\r\n",
+		framing.Bytes: "text ébinary \xfftwo\nlines\r",
 	} {
 		for name, l := range map[string]link{"TCP": {}, "unix": {network: "unix"}, "TLS": {tls: true}, "early": {early: bytes.Join(sent, nil)}} {
-			t.Run(fmt.Sprint(framing, "/", name), func(t *testing.T) {
+			t.Run(fmt.Sprint(mode, "/", name), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t).readAll()
-				s := startOver(t, l, child, Options{Framing: framing, InputPatience: -1})
+				s := startOver(t, l, child, Options{Framing: mode, InputPatience: -1})
 				if l.early == nil {
 					s.write(sent...)
 				}
@@ -143,7 +145,7 @@ func TestBadMessages(t *testing.T) {
 			s.expectClose(int(test.want.Code), test.want.Reason)
 			got, after := strings.CutPrefix(string(wait(t, "input", child.input)), "before\n")
 			whole := strings.Join(test.frames, "")
-			if !after || !strings.HasPrefix(whole, got) || strings.Contains(got, "\n") || len(whole) < maxFrame && got != "" {
+			if !after || !strings.HasPrefix(whole, got) || strings.Contains(got, "\n") || len(whole) < framing.MaxWhole && got != "" {
 				t.Errorf("of %.20q (%d bytes) came %.20q (%d bytes), after the good one: %t", whole, len(whole), got, len(got), after)
 			}
 			if sum := s.summary(); sum.Code != test.want.Code || sum.Reason != test.want.Reason || sum.In.Messages != 1 {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"wspipe/bridge/framing"
 )
 
 // line is a message of JSON as a client reads it.
@@ -75,7 +77,7 @@ func TestJSONEscapes(t *testing.T) {
 		}
 	}
 	texts = append(texts, "\u2028\u2029", "\x7f\u0080", "😀\xf0\x9f\x98", "\xed\xa0\x80", `\`, `"`, `\\"`, `<>&`, "\ufffd", "\U0010ffff", "", "\r", "x\r\r")
-	s := newSender(t, JSON)
+	s := newSender(t, framing.JSON)
 	for i, got := range s.messages(t, &chunked{strings.Join(texts, "\n") + "\n"}) {
 		var l line
 		if err := json.Unmarshal([]byte(got), &l); err != nil || *l.Stream != "stdout" {
@@ -91,7 +93,7 @@ func TestJSONEscapes(t *testing.T) {
 func FuzzJSONEscapes(f *testing.F) {
 	f.Add([]byte("a\"\\\x00\x1f\x7f\u2028\xff\xe2\x82"))
 	f.Fuzz(func(t *testing.T, p []byte) {
-		text := string(appendJSON([]byte(`"`), p)) + `"`
+		text := string(framing.AppendJSON([]byte(`"`), p)) + `"`
 		var got string
 		if err := json.Unmarshal([]byte(text), &got); err != nil || got != mended(string(p)) {
 			t.Errorf("%q became %q: %q, %v", p, text, got, err)
@@ -108,7 +110,7 @@ func TestJSONMessages(t *testing.T) {
 		{"last", `{"stream":"stdout","data":"last"}`},
 		{"é \"x\"\t\\\x01", `{"stream":"stdout","data":"é \"x\"\t\\\u0001"}`},
 	} {
-		same(t, newSender(t, JSON).messages(t, &chunked{test.output}), []string{test.want})
+		same(t, newSender(t, framing.JSON).messages(t, &chunked{test.output}), []string{test.want})
 	}
 }
 
@@ -116,11 +118,11 @@ func TestJSONMessages(t *testing.T) {
 // say, also if that is no whole line yet, or its end.
 func TestJSONLongLinesAreOneMessage(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{maxFrame - 1, maxFrame, maxFrame + 1, 2 * maxFrame, 10_000_000} {
+	for _, size := range []int{framing.MaxWhole - 1, framing.MaxWhole, framing.MaxWhole + 1, 2 * framing.MaxWhole, 10_000_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			s := start(t, child, Options{Framing: JSON})
+			s := start(t, child, Options{Framing: framing.JSON})
 			long := strings.Repeat("é\"", size/3)
 			go func() { // ends when the client has read
 				child.far[1].WriteString(long[:len(long)/2])
@@ -147,7 +149,7 @@ func TestJSONLongLinesAreOneMessage(t *testing.T) {
 func TestJSONLongLineBesideAnEndOfTheOther(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	s := start(t, child, Options{Framing: JSON})
+	s := start(t, child, Options{Framing: framing.JSON})
 	child.print(t, strings.Repeat("x", 2*blockSize))
 	eventually(t, "a part is sent", func() bool { return s.outlet.total.total().Bytes > 0 })
 	child.far[2].Close()
@@ -169,7 +171,7 @@ func TestJSONInterruptedLine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: JSON})
+			s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: framing.JSON})
 			long := strings.Repeat("x", 100_000)
 			stderr := strings.Repeat(strings.Repeat("e", 99)+"\n", 20_000)
 			child.print(t, long)
@@ -199,7 +201,7 @@ func TestJSONInterruptedLine(t *testing.T) {
 func TestJSONBothStreamsFlood(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: JSON})
+	s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: framing.JSON})
 	var written [3]chan []string
 	for i, f := range child.far {
 		if i == 0 {
@@ -238,7 +240,7 @@ func TestJSONStderrIsLogged(t *testing.T) {
 	t.Parallel()
 	log := &records{t: t}
 	child := newPuppet(t)
-	s := start(t, child, Options{Framing: JSON, Log: slog.New(log)})
+	s := start(t, child, Options{Framing: framing.JSON, Log: slog.New(log)})
 	child.far[2].WriteString("a\r\n\nb\xff\nlast")
 	child.print(t, "out")
 	child.exit(0, "")
@@ -256,7 +258,7 @@ func TestJSONClientGoesInAFlood(t *testing.T) {
 	log := &records{t: t}
 	child := newPuppet(t)
 	child.reader = true // does not end when it is to stop
-	s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: JSON, Log: slog.New(log)})
+	s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: framing.JSON, Log: slog.New(log)})
 	written := make(chan int, 1)
 	go func() { // ends when all is read
 		n := 0
@@ -281,7 +283,7 @@ func TestJSONClientGoesInAFlood(t *testing.T) {
 func TestJSONInput(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
-	s := start(t, child, Options{Framing: JSON, InputPatience: -1})
+	s := start(t, child, Options{Framing: framing.JSON, InputPatience: -1})
 	s.send("a")
 	s.send("")
 	s.send(`{"b":1}`)

@@ -14,6 +14,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"wspipe/bridge/channel"
+
 	"github.com/coder/websocket"
 )
 
@@ -247,7 +249,7 @@ func FuzzMuxLine(f *testing.F) {
 }
 
 // checkFrames wants frames to be unmasked ones of one message, or of messages on
-// ChannelStdout.
+// Stdout.
 func checkFrames(t *testing.T, frames []byte, f form, o order) {
 	t.Helper()
 	var got []byte
@@ -269,7 +271,7 @@ func checkFrames(t *testing.T, frames []byte, f form, o order) {
 		}
 		payload := frames[head : head+size]
 		if f.channels {
-			if payload[0] != ChannelStdout {
+			if payload[0] != channel.Stdout {
 				t.Fatalf("channel %d", payload[0])
 			}
 			payload = payload[1:]

@@ -14,6 +14,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // TestAChildThatDoesNotRead holds up its clients, in bounded memory, and nothing
@@ -50,7 +53,7 @@ func TestAChildThatDoesNotRead(t *testing.T) {
 			t.Errorf("client %d: %d messages came", i+1, n)
 		}
 	}
-	if limit := maxWaiting + clients*(6*width+maxFrame); most > limit {
+	if limit := maxWaiting + clients*(6*width+framing.MaxWhole); most > limit {
 		t.Errorf("%d bytes waited, more than %d", most, limit)
 	}
 }
@@ -284,7 +287,7 @@ func TestMuxAtRandom(t *testing.T) {
 func (s *stage) visit() {
 	protocol := ""
 	if rand.N(4) == 0 {
-		protocol = ProtocolWspipe
+		protocol = channel.ProtocolWspipe
 	}
 	c, ws, wire := connect(s.t, link{compress: rand.N(3) == 0, protocol: protocol})
 	v := s.admit(c, attach(s.t, s.Bridge, Options{}, ws, wire, ClientOptions{}))

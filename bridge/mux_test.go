@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wspipe/bridge/channel"
 )
 
 // event is what a child is told.
@@ -268,7 +270,7 @@ func TestWhatTheChildIsToldOfAnEnd(t *testing.T) {
 // newlines, and it is told how the child ended.
 func TestMuxWithChannels(t *testing.T) {
 	t.Parallel()
-	for _, protocol := range ChannelProtocols {
+	for _, protocol := range channel.Protocols {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			s := startMux(t, Options{})
@@ -289,21 +291,21 @@ func TestMuxWithChannels(t *testing.T) {
 			if e := s.event(); e.Base64 == nil || *e.Base64 != "/w==" {
 				t.Errorf("binary came as %+v", e)
 			}
-			v.write(maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin}), maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin}))
-			if protocol == ProtocolV4 { // which has no such channel
+			v.write(maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin}), maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin}))
+			if protocol == channel.ProtocolV4 { // which has no such channel
 				v.write(maskedFrame(fin|opBinary, []byte("\x00\n")))
 			}
 			s.expectSaid(v, "unfinished")
 			long := strings.Repeat("x", 100_000)
 			s.print(t, letter("*", "all")+`{"to":"*","base64":"YWI="}`+"\n"+letter("2", long))
-			read(ChannelStdout, "all\nab"+long+"\n")
+			read(channel.Stdout, "all\nab"+long+"\n")
 			plain.expect("all")
 			if len(s.told) > 0 {
 				t.Errorf("the child got %s", <-s.told)
 			}
 			s.exit(3, "")
-			read(ChannelStatus, "}")
-			if !strings.Contains(got[ChannelStatus], "NonZeroExitCode") || (protocol == ProtocolWspipe) != strings.HasSuffix(got[ChannelControl], `{"type":"exit","code":3}`) {
+			read(channel.Error, "}")
+			if !strings.Contains(got[channel.Error], "NonZeroExitCode") || (protocol == channel.ProtocolWspipe) != strings.HasSuffix(got[channel.Control], `{"type":"exit","code":3}`) {
 				t.Errorf("got %q", got)
 			}
 			v.expectClose(1000, "exit 3")
@@ -315,7 +317,7 @@ func TestMuxWithChannels(t *testing.T) {
 func TestALongLineOnAChannel(t *testing.T) {
 	t.Parallel()
 	s := startMux(t, Options{})
-	v := s.join(link{protocol: ProtocolWspipe}, Options{MaxMessage: 100})
+	v := s.join(link{protocol: channel.ProtocolWspipe}, Options{MaxMessage: 100})
 	v.write(maskedFrame(fin|opBinary, []byte("\x00first\n"+strings.Repeat("x", 90))), maskedFrame(fin|opBinary, []byte("\x00"+strings.Repeat("x", 11)+"\nlast\n")))
 	s.expectSaid(v, "first")
 	s.expectGone(v, 1009)
@@ -328,10 +330,10 @@ func TestDismissedWithChannels(t *testing.T) {
 	t.Parallel()
 	s := startMux(t, Options{})
 	for code, want := range map[int]string{1000: `{"metadata":{},"status":"Success"}`, 3000: `"status":"Failure","message":"bye"`} {
-		v := s.join(link{protocol: ProtocolV5}, Options{})
+		v := s.join(link{protocol: channel.ProtocolV5}, Options{})
 		v.message() // the empty one
 		s.print(t, fmt.Sprintf(`{"close":%q,"code":%d,"reason":"bye"}`+"\n", v.MuxID(), code))
-		if _, got, _ := v.message(); got[0] != ChannelStatus || !strings.Contains(got, want) {
+		if _, got, _ := v.message(); got[0] != channel.Error || !strings.Contains(got, want) {
 			t.Errorf("status %q", got)
 		}
 		v.expectClose(code, "bye")

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"wspipe/bridge/framing"
+
 	"github.com/coder/websocket"
 )
 
@@ -26,8 +28,8 @@ func appendOpen(dst []byte, client string, env []string) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendJSON(append(dst, '"'), []byte(name)), `":"`...)
-		dst = append(appendJSON(dst, []byte(value)), '"')
+		dst = append(framing.AppendJSON(append(dst, '"'), []byte(name)), `":"`...)
+		dst = append(framing.AppendJSON(dst, []byte(value)), '"')
 	}
 	return append(dst, "}}\n"...)
 }
@@ -36,7 +38,7 @@ func appendOpen(dst []byte, client string, env []string) []byte {
 func appendMessage(dst []byte, client string, message []byte) []byte {
 	dst = appendEvent(dst, "message", client)
 	if utf8.Valid(message) {
-		dst = appendJSON(append(dst, `,"data":"`...), message)
+		dst = framing.AppendJSON(append(dst, `,"data":"`...), message)
 	} else {
 		dst = base64.StdEncoding.AppendEncode(append(dst, `,"base64":"`...), message)
 	}
@@ -87,7 +89,7 @@ func (c *muxClient) say(message []byte) {
 		c.events = getBlock()[:0]
 	}
 	c.events = appendMessage(c.events, c.muxID, message)
-	if len(c.events) >= maxFrame {
+	if len(c.events) >= framing.MaxWhole {
 		c.flush()
 		c.waitForChild()
 	}

@@ -4,6 +4,8 @@ import (
 	"io"
 	"slices"
 
+	"wspipe/bridge/channel"
+
 	"github.com/coder/websocket"
 )
 
@@ -80,7 +82,7 @@ func (m *mux) dismiss(id string, end End) {
 	m.mail.flush()
 	if c.usesChannels() && end.Code == websocket.StatusNormalClosure {
 		c.wire.Out.seal() // what a pause keeps back comes before
-		c.outlet.settle(onChannel(ChannelStatus, Status{Status: StatusSuccess}))
+		c.outlet.settle(channel.Encode(channel.Error, channel.Status{Status: channel.StatusSuccess}))
 	}
 	c.finish(end)
 }
@@ -121,10 +123,10 @@ func (p *press) order(f form, o order) {
 	typ := websocket.MessageText
 	switch {
 	case f.channels && !o.binary:
-		p.stream(ChannelStdout, append(slices.Clip(o.payload), '\n'), maxStreamMessage)
+		p.stream(channel.Stdout, append(slices.Clip(o.payload), '\n'), maxStreamMessage)
 		return
 	case f.channels:
-		p.stream(ChannelStdout, o.payload, maxStreamMessage)
+		p.stream(channel.Stdout, o.payload, maxStreamMessage)
 		return
 	case o.binary:
 		typ = websocket.MessageBinary

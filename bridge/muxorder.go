@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"wspipe/bridge/framing"
+
 	"github.com/coder/websocket"
 )
 
@@ -53,7 +55,7 @@ func (m members) has(names ...string) bool {
 // parseOrder returns what line says, with U+FFFD for what is not UTF-8.
 func parseOrder(line []byte) (order, error) {
 	if !utf8.Valid(line) {
-		line = appendValid(nil, line)
+		line = framing.AppendValid(nil, line)
 	}
 	var m members
 	if json.Unmarshal(line, &m) != nil || m == nil {

@@ -3,6 +3,8 @@ package bridge
 import (
 	"log/slog"
 	"time"
+
+	"wspipe/bridge/framing"
 )
 
 // Kind says which clients a child has, what is kept of its messages, and what ends
@@ -28,8 +30,8 @@ const (
 type Options struct {
 	Kind Kind
 	// Framing maps the child's bytes to messages, unless a client has chosen one of
-	// ChannelProtocols.
-	Framing Framing
+	// Protocols.
+	Framing framing.Framing
 	// Terminal says that the child's stdin and stdout are a terminal: closing Stdin
 	// hangs that up, and there is no stderr.
 	Terminal bool
@@ -57,7 +59,7 @@ type Options struct {
 	Slow SlowPolicy
 
 	// Channels says that the streams of a Resumable child go to clients of
-	// ChannelProtocols, and to no others.
+	// Protocols, and to no others.
 	Channels bool
 	// Buffer is how much is held for the client of a Resumable child, in bytes,
 	// approximately.

@@ -4,6 +4,8 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"wspipe/bridge/framing"
+
 	"github.com/coder/websocket"
 )
 
@@ -11,7 +13,7 @@ import (
 // connection.
 type outbound struct {
 	*outlet
-	codec codec
+	codec framing.Codec
 	typ   websocket.MessageType
 	// channel, if not zero, is the first byte of each message.
 	channel byte
@@ -107,7 +109,7 @@ func (o *outbound) sendBurst(eof bool) (more bool) {
 		if more = burst >= maxBurst || o.hurry != nil && o.sender == nil && burst > 0 && o.hurry(); more {
 			break
 		}
-		n, piece, last, wrong := o.codec.cut(o.buf[o.from:o.to], eof)
+		n, piece, last, wrong := o.codec.Split(o.buf[o.from:o.to], eof)
 		if wrong != nil {
 			o.end()
 			o.broken(wrong, o.taken+int64(n))
@@ -153,7 +155,7 @@ func (o *outbound) send(piece []byte, last bool) (size int, err error) {
 	case o.stream != "":
 		piece = o.dress(piece, last)
 	case o.typ == websocket.MessageText && !utf8.Valid(piece):
-		o.dressed = appendValid(o.dressed[:0], piece)
+		o.dressed = framing.AppendValid(o.dressed[:0], piece)
 		piece = o.dressed
 	}
 	if alone {
@@ -166,11 +168,11 @@ func (o *outbound) send(piece []byte, last bool) (size int, err error) {
 func (o *outbound) dress(piece []byte, last bool) []byte {
 	d := o.dressed[:0]
 	if o.sender != o {
-		d = append(append(append(d, jsonBegin...), o.stream...), jsonData...)
+		d = framing.AppendJSONHead(d, o.stream)
 	}
-	d = appendJSON(d, piece)
+	d = framing.AppendJSON(d, piece)
 	if last {
-		d = append(d, jsonEnd...)
+		d = append(d, framing.JSONEnd...)
 	}
 	o.dressed = d
 	return d
@@ -181,7 +183,7 @@ func (o *outbound) dress(piece []byte, last bool) []byte {
 func (o *outbound) breakOff() error {
 	o.total.count(true, 0)
 	o.owing = true
-	return o.sendPiece(o, []byte(jsonMore), true)
+	return o.sendPiece(o, []byte(framing.JSONMore), true)
 }
 
 // resize makes room for the next read. A block is kept while much is coming.
@@ -192,7 +194,7 @@ func (o *outbound) resize(much bool) {
 		o.replace(o.small[:], rest)
 	case len(rest) == 0:
 		o.from, o.to = lead, lead
-	case o.from > lead && len(o.buf)-o.to < maxFrame:
+	case o.from > lead && len(o.buf)-o.to < framing.MaxWhole:
 		o.from, o.to = lead, lead+copy(o.buf[lead:], rest)
 	}
 	if cap(o.dressed) > smallBlock && len(o.buf) == smallBlock {

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"wspipe/bridge/framing"
 )
 
 // path is a way that messages take, with both its ends, which stays open as long
@@ -144,7 +146,7 @@ func (c *tally) read(r io.Reader) {
 
 // outboundPath is from the output of a child, which writes a record again and
 // again, to the kernel of a client.
-func outboundPath(t testing.TB, f Framing, channel byte, record string) path {
+func outboundPath(t testing.TB, f framing.Framing, channel byte, record string) path {
 	c, ws, wire := connect(t, link{})
 	c.SetDeadline(time.Time{})
 	read := discard(c.Conn)

@@ -8,17 +8,19 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"wspipe/bridge/channel"
 )
 
-var onWspipe = link{protocol: ProtocolWspipe}
+var onWspipe = link{protocol: channel.ProtocolWspipe}
 
 // settled reads what a client of a shared child, or of a session, gets first.
 func (c *client) settled() {
 	c.t.Helper()
-	if channel, hello := c.channelMessage(); channel != ChannelControl || !strings.Contains(hello, `"hello"`) {
-		c.t.Fatalf("%s on channel %d", hello, channel)
+	if number, hello := c.channelMessage(); number != channel.Control || !strings.Contains(hello, `"hello"`) {
+		c.t.Fatalf("%s on channel %d", hello, number)
 	}
-	c.expectOn(ChannelStdout, "")
+	c.expectOn(channel.Stdout, "")
 }
 
 // What a paused viewer does not get is kept for it, if it is little, and comes in
@@ -59,8 +61,8 @@ func TestPausedViewer(t *testing.T) {
 			other.expectClose(1000, "exit 3")
 			paused.stillQuiet() // it has not even the exit
 			paused.goOn()
-			paused.expectOn(ChannelStdout, "last words\n")
-			paused.expectOn(ChannelControl, `{"type":"exit","code":3}`)
+			paused.expectOn(channel.Stdout, "last words\n")
+			paused.expectOn(channel.Control, `{"type":"exit","code":3}`)
 			paused.channelMessage()
 			paused.expectClose(1000, "exit 3")
 		})
@@ -186,19 +188,19 @@ func TestPausedMuxClient(t *testing.T) {
 	paused.pause()
 	paused.stillQuiet()
 	s.print(t, letter("*", "one")+letter(paused.MuxID(), "two")+letter(other.MuxID(), "three"))
-	other.expectOn(ChannelStdout, "one\n", "three\n")
+	other.expectOn(channel.Stdout, "one\n", "three\n")
 	paused.stillQuiet()
-	paused.client.say(ChannelStdin, "from it\n")
+	paused.client.say(channel.Stdin, "from it\n")
 	s.expectSaid(paused, "from it")
 	paused.goOn()
-	paused.expectOn(ChannelStdout, "one\n", "two\n")
+	paused.expectOn(channel.Stdout, "one\n", "two\n")
 	paused.pause()
 	paused.stillQuiet()
 	s.print(t, letter("*", "last")+fmt.Sprintf(`{"close":%q,"reason":"bye"}`, paused.MuxID())+"\n")
-	paused.expectOn(ChannelStdout, "last\n")
-	paused.expectOn(ChannelStatus, success)
+	paused.expectOn(channel.Stdout, "last\n")
+	paused.expectOn(channel.Error, success)
 	paused.expectClose(1000, "bye")
-	other.expectOn(ChannelStdout, "last\n")
+	other.expectOn(channel.Stdout, "last\n")
 }
 
 // A client of a mux that is paused for too long is treated as slow, too.
@@ -252,7 +254,7 @@ func TestPausedAttachment(t *testing.T) {
 	const last = 300_000
 	text := numbered(last)
 	child := newPuppet(t)
-	r := startResumableOver(t, link{network: "tcp", protocol: ProtocolWspipe}, child, with(named, func(o *Options) { o.Channels, o.Buffer = true, 256<<10 }))
+	r := startResumableOver(t, link{network: "tcp", protocol: channel.ProtocolWspipe}, child, with(named, func(o *Options) { o.Channels, o.Buffer = true, 256<<10 }))
 	a := r.come(-1)
 	a.settled()
 	a.pause()
@@ -284,8 +286,8 @@ func TestPausedAttachment(t *testing.T) {
 	a.vanish()
 	a = r.come(-1)
 	a.settled()
-	for channel := ChannelStdout; channel != ChannelControl; {
-		channel, _ = a.channelMessage()
+	for number := channel.Stdout; number != channel.Control; {
+		number, _ = a.channelMessage()
 	}
 	a.channelMessage()
 	a.expectClose(1000, "exit 3")
@@ -323,7 +325,7 @@ func TestPausesAndEndsAtRandom(t *testing.T) {
 			random := rand.New(rand.NewPCG(5, seed))
 			end := ends[random.IntN(len(ends))]
 			endAt := random.IntN(last * 5)
-			s := onChannels(t, ProtocolWspipe, startShell(t, fmt.Sprintf("seq %d & seq %d >&2; wait", last, last)), named)
+			s := onChannels(t, channel.ProtocolWspipe, startShell(t, fmt.Sprintf("seq %d & seq %d >&2; wait", last, last)), named)
 			s.greeted()
 			var talking sync.WaitGroup
 			talking.Go(func() { // ends with the connection
@@ -354,7 +356,7 @@ func TestPausesAndEndsAtRandom(t *testing.T) {
 			s.client.Close()
 			talking.Wait()
 			for i := 1; i <= 2; i++ {
-				if got := streams[i].String(); !strings.HasPrefix(numbered(last), got) || len(got) < len(numbered(last)) && streams[ChannelControl].Len() > 0 {
+				if got := streams[i].String(); !strings.HasPrefix(numbered(last), got) || len(got) < len(numbered(last)) && streams[channel.Control].Len() > 0 {
 					t.Errorf("%d bytes came of stream %d, want %d", len(got), i, len(numbered(last)))
 				}
 			}

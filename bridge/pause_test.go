@@ -11,10 +11,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"wspipe/bridge/channel"
 )
 
-func (c *client) pause() { c.say(ChannelControl, `{"type":"pause"}`) }
-func (c *client) goOn()  { c.say(ChannelControl, `{"type":"continue"}`) }
+func (c *client) pause() { c.say(channel.Control, `{"type":"pause"}`) }
+func (c *client) goOn()  { c.say(channel.Control, `{"type":"continue"}`) }
 
 // quietRounds is after how many pongs in a row, and nothing else, nothing is under
 // way any more.
@@ -41,7 +43,7 @@ func (c *client) quiet(message func(m []byte)) {
 				if pong = string(f.payload) == ping; pong { // else it is late
 					rounds++
 				}
-			case f.first == fin|opBinary && (f.payload[0] == ChannelStdout || f.payload[0] == ChannelStderr):
+			case f.first == fin|opBinary && (f.payload[0] == channel.Stdout || f.payload[0] == channel.Stderr):
 				message(f.payload)
 				rounds = 0
 			case f.first != fin|opPing:
@@ -63,9 +65,9 @@ func (c *client) stdout(n int) string {
 	c.t.Helper()
 	var got strings.Builder
 	for got.Len() < n {
-		channel, payload := c.channelMessage()
-		if channel != ChannelStdout {
-			c.t.Fatalf("%.200q on channel %d after %d bytes of %d", payload, channel, got.Len(), n)
+		number, payload := c.channelMessage()
+		if number != channel.Stdout {
+			c.t.Fatalf("%.200q on channel %d after %d bytes of %d", payload, number, got.Len(), n)
 		}
 		got.WriteString(payload)
 	}
@@ -114,11 +116,11 @@ func TestPauseHoldsTheChildUp(t *testing.T) {
 	for name, l := range map[string]link{"TCP": {}, "TLS": {tls: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l.protocol = ProtocolWspipe
+			l.protocol = channel.ProtocolWspipe
 			child := newPuppet(t)
 			s := startOver(t, l, child, Options{Terminal: true})
-			s.expectOn(ChannelControl, `{"type":"hello","session":"the session","pty":true,"pid":1}`)
-			s.expectOn(ChannelStdout, "")
+			s.expectOn(channel.Control, `{"type":"hello","session":"the session","pty":true,"pid":1}`)
+			s.expectOn(channel.Stdout, "")
 			text := numbered(200_000)
 			s.goOn() // without a pause
 			s.pause()
@@ -126,10 +128,10 @@ func TestPauseHoldsTheChildUp(t *testing.T) {
 			s.stillQuiet()
 			written := child.trickle(text)
 			s.heldUp(written)
-			s.say(ChannelStdin, "input\n")
+			s.say(channel.Stdin, "input\n")
 			child.read(t, len("input\n"))
-			s.say(ChannelControl, `{"type":"signal","signal":"INT"}`)
-			s.say(ChannelControl, `{"type":"resize","cols":100,"rows":30}`)
+			s.say(channel.Control, `{"type":"signal","signal":"INT"}`)
+			s.say(channel.Control, `{"type":"resize","cols":100,"rows":30}`)
 			for _, want := range []string{"signal INT", "size 100x30"} {
 				if got := wait(t, "what the child is told", child.told); got != want {
 					t.Errorf("the child is told %s, want %s", got, want)
@@ -142,8 +144,8 @@ func TestPauseHoldsTheChildUp(t *testing.T) {
 				t.Error("the output is another")
 			}
 			child.exit(0, "")
-			s.expectOn(ChannelControl, `{"type":"exit","code":0}`)
-			s.expectOn(ChannelStatus, success)
+			s.expectOn(channel.Control, `{"type":"exit","code":0}`)
+			s.expectOn(channel.Error, success)
 			s.expectClose(1000, "exit 0")
 		})
 	}
@@ -154,7 +156,7 @@ func TestPausesInAFlood(t *testing.T) {
 	t.Parallel()
 	const last = 200_000
 	want := numbered(last)
-	s := onChannels(t, ProtocolWspipe, startShell(t, fmt.Sprintf("seq %d >&2 & seq %d; wait; read end; exit 3", last, last)), named)
+	s := onChannels(t, channel.ProtocolWspipe, startShell(t, fmt.Sprintf("seq %d >&2 & seq %d; wait; read end; exit 3", last, last)), named)
 	s.greeted()
 	var streams [3]strings.Builder
 	for i := 0; streams[1].Len()+streams[2].Len() < 2*len(want); i++ {
@@ -165,12 +167,12 @@ func TestPausesInAFlood(t *testing.T) {
 			s.goOn()
 			continue // all may have come
 		}
-		channel, payload := s.channelMessage()
-		streams[channel].WriteString(payload)
+		number, payload := s.channelMessage()
+		streams[number].WriteString(payload)
 	}
-	s.say(ChannelStdin, "end\n")
-	s.expectOn(ChannelControl, `{"type":"exit","code":3}`)
-	s.expectOn(ChannelStatus, failed("3", "exit status 3"))
+	s.say(channel.Stdin, "end\n")
+	s.expectOn(channel.Control, `{"type":"exit","code":3}`)
+	s.expectOn(channel.Error, failed("3", "exit status 3"))
 	s.expectClose(1000, "exit 3")
 	for i := 1; i <= 2; i++ {
 		if streams[i].String() != want {
@@ -194,7 +196,7 @@ func TestChildExitsInAPause(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			s := onChannels(t, ProtocolWspipe, child, named)
+			s := onChannels(t, channel.ProtocolWspipe, child, named)
 			s.greeted()
 			s.pause()
 			s.stillQuiet()
@@ -206,7 +208,7 @@ func TestChildExitsInAPause(t *testing.T) {
 			if got := s.stdout(len(test.text)); got != test.text {
 				t.Errorf("%d bytes came, want %d", len(got), len(test.text))
 			}
-			s.expectOn(ChannelControl, test.exit)
+			s.expectOn(channel.Control, test.exit)
 			s.channelMessage()
 			s.expectClose(1000, endExit(test.code, test.signal, false).Reason)
 		})
@@ -217,7 +219,7 @@ func TestChildExitsInAPause(t *testing.T) {
 func TestSilentChildExitsInAPause(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	s := onChannels(t, ProtocolWspipe, child, named)
+	s := onChannels(t, channel.ProtocolWspipe, child, named)
 	s.greeted()
 	child.far[1].Close()
 	child.far[2].Close()
@@ -227,7 +229,7 @@ func TestSilentChildExitsInAPause(t *testing.T) {
 	child.exit(3, "")
 	s.stillQuiet()
 	s.goOn()
-	s.expectOn(ChannelControl, `{"type":"exit","code":3}`)
+	s.expectOn(channel.Control, `{"type":"exit","code":3}`)
 	s.channelMessage()
 	s.expectClose(1000, "exit 3")
 }
@@ -251,22 +253,22 @@ func TestEndsInAPause(t *testing.T) {
 		"max runtime":    {Options{MaxRuntime: soon}, func(*session) {}, 4001, "max runtime"},
 		"idle timeout":   {Options{IdleTimeout: soon}, func(*session) {}, 4002, "idle timeout"},
 		"no pongs":       {Options{PingInterval: soon}, func(*session) {}, 1008, "no answer to pings"},
-		"too big":        {Options{MaxMessage: 10}, func(s *session) { s.say(ChannelStdin, "much too long") }, 1009, "message over 10 bytes"},
+		"too big":        {Options{MaxMessage: 10}, func(s *session) { s.say(channel.Stdin, "much too long") }, 1009, "message over 10 bytes"},
 	} {
 		for what, script := range map[string]string{"running": "exec yes", "exited": "printf 'last words'"} {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				t.Parallel()
 				opt := test.opt
-				s := onChannels(t, ProtocolWspipe, startShell(t, "read go; "+script), opt)
+				s := onChannels(t, channel.ProtocolWspipe, startShell(t, "read go; "+script), opt)
 				s.greeted()
 				s.pause()
-				s.say(ChannelStdin, "go\n")
+				s.say(channel.Stdin, "go\n")
 				if what == "exited" {
 					wait(t, "the child's exit", s.child.(*shell).exited)
 				}
 				test.end(s)
 				if test.reason != "" {
-					s.toStatus(failure(test.reason))
+					s.toStatus(channel.Failure(test.reason))
 					s.expectClose(test.code, test.reason)
 				}
 				if sum := s.summary(); int(sum.Code) != test.code {
@@ -278,7 +280,7 @@ func TestEndsInAPause(t *testing.T) {
 }
 
 // toStatus expects status, and no other message, before the end.
-func (s *session) toStatus(status Status) {
+func (s *session) toStatus(status channel.Status) {
 	s.t.Helper()
 	for {
 		f, err := s.frame()
@@ -286,7 +288,7 @@ func (s *session) toStatus(status Status) {
 		case err != nil:
 			s.t.Fatal(err)
 		case f.first == fin|opPing || f.first == fin|opPong:
-		case string(f.payload) != string(onChannel(ChannelStatus, status)):
+		case string(f.payload) != string(channel.Encode(channel.Error, status)):
 			s.t.Fatalf("in a pause %.100q", f.payload)
 		default:
 			return
@@ -300,30 +302,30 @@ func (s *session) toStatus(status Status) {
 func TestPauseIsNoDeadlock(t *testing.T) {
 	t.Parallel()
 	text := numbered(800_000)
-	s := onChannels(t, ProtocolWspipe, startShell(t, "exec cat"), named)
+	s := onChannels(t, channel.ProtocolWspipe, startShell(t, "exec cat"), named)
 	s.greeted()
 	s.pause()
 	s.stillQuiet()
 	go func() { // ends when all is read
 		for rest := text; rest != ""; {
 			n := min(len(rest), 100_000)
-			s.client.Write(maskedFrame(fin|opBinary, append([]byte{ChannelStdin}, rest[:n]...)))
+			s.client.Write(maskedFrame(fin|opBinary, append([]byte{channel.Stdin}, rest[:n]...)))
 			rest = rest[n:]
 		}
 		s.client.Write(maskedFrame(fin|opBinary, []byte("\x05"+`{"type":"continue"}`)))
-		s.client.Write(maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin}))
+		s.client.Write(maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin}))
 	}()
 	if s.stdout(len(text)) != text {
 		t.Error("the echo is another")
 	}
-	s.expectOn(ChannelControl, `{"type":"exit","code":0}`)
+	s.expectOn(channel.Control, `{"type":"exit","code":0}`)
 }
 
 // The pause goes on when the client can be heard again.
 func TestPauseGoesOnAfterMuchInput(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	s := onChannels(t, ProtocolWspipe, child, named)
+	s := onChannels(t, channel.ProtocolWspipe, child, named)
 	s.greeted()
 	s.pause()
 	for range 2 * maxWaiting / 50_000 {
@@ -345,13 +347,13 @@ func TestPauseGoesOnAfterMuchInput(t *testing.T) {
 // Kubernetes' clients know of no pause.
 func TestPauseIsForWspipeOnly(t *testing.T) {
 	t.Parallel()
-	for _, protocol := range []string{ProtocolV5, ProtocolV4} {
+	for _, protocol := range []string{channel.ProtocolV5, channel.ProtocolV4} {
 		child := newPuppet(t)
 		s := onChannels(t, protocol, child, named)
 		s.greeted()
 		s.pause()
 		s.stillQuiet()
 		child.print(t, "output")
-		s.expectOn(ChannelStdout, "output")
+		s.expectOn(channel.Stdout, "output")
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // A child that does not read holds a client with channels up, too, and one that
@@ -27,7 +30,7 @@ func TestChannelsHoldUp(t *testing.T) {
 				written <- n
 			}()
 		}
-		sent := bytes.Repeat(maskedFrame(fin|opBinary, append([]byte{ChannelStdin}, strings.Repeat("x", 999)...)), size/999+1)
+		sent := bytes.Repeat(maskedFrame(fin|opBinary, append([]byte{channel.Stdin}, strings.Repeat("x", 999)...)), size/999+1)
 		n := heldUpAfter(t, s, sent)
 		if w := s.stdin.Waiting(); w > maxWaiting+2*blockSize {
 			t.Errorf("%d bytes wait for the child", w)
@@ -44,7 +47,7 @@ func TestChannelsHoldUp(t *testing.T) {
 			got, _ := io.Copy(io.Discard, child.far[0])
 			input <- int(got)
 		}()
-		go s.client.Write(append(sent[n:], maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin})...)) // ends when it is read
+		go s.client.Write(append(sent[n:], maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin})...)) // ends when it is read
 		s.greeted()
 		var got [3]int
 		for got[1]+got[2] < 2*size {
@@ -57,7 +60,7 @@ func TestChannelsHoldUp(t *testing.T) {
 		if got[1] != size || got[2] != size {
 			t.Errorf("%v bytes came", got)
 		}
-		if protocol != ProtocolV4 {
+		if protocol != channel.ProtocolV4 {
 			if n := wait(t, "input", input); n != (size/999+1)*999 {
 				t.Errorf("the child got %d bytes", n)
 			}
@@ -74,20 +77,20 @@ func TestChannelsHoldUp(t *testing.T) {
 // whatever its framing makes of it.
 func TestOutputWaitingIsBounded(t *testing.T) {
 	t.Parallel()
-	for framing, test := range map[Framing]struct {
+	for mode, test := range map[framing.Framing]struct {
 		record string
 		most   int
 	}{
-		Lines:  {"\n", maxUnsent + maxBurst + 3*blockSize},
-		NUL:    {"\xff\x00", maxUnsent + maxBurst + 3*blockSize},
-		Length: {"\x00\x00\x00\x00", maxUnsent + maxBurst + 3*blockSize},
-		LSP:    {encoded(LSP, strings.Repeat("\xff", 100_000)), maxUnsent + maxBurst + 3*blockSize},
-		JSON:   {strings.Repeat("\x01", 120_000) + "\n", maxUnsent + maxBurst + 6*blockSize},
+		framing.Lines:  {"\n", maxUnsent + maxBurst + 3*blockSize},
+		framing.NUL:    {"\xff\x00", maxUnsent + maxBurst + 3*blockSize},
+		framing.Length: {"\x00\x00\x00\x00", maxUnsent + maxBurst + 3*blockSize},
+		framing.LSP:    {encoded(framing.LSP, strings.Repeat("\xff", 100_000)), maxUnsent + maxBurst + 3*blockSize},
+		framing.JSON:   {strings.Repeat("\x01", 120_000) + "\n", maxUnsent + maxBurst + 6*blockSize},
 	} {
-		t.Run(framing.String(), func(t *testing.T) {
+		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: framing})
+			s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: mode})
 			go func() { // ends when the child does
 				for {
 					if _, err := io.WriteString(child.far[1], strings.Repeat(test.record, 1+blockSize/len(test.record))); err != nil {

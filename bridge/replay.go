@@ -3,6 +3,8 @@ package bridge
 import (
 	"unicode/utf8"
 
+	"wspipe/bridge/framing"
+
 	"github.com/coder/websocket"
 )
 
@@ -89,16 +91,16 @@ func (r *recorder) take() []recorded {
 func (m recorded) payload() []byte {
 	switch {
 	case m.from.stream != "":
-		d := append(append(append([]byte(nil), jsonBegin...), m.from.stream...), jsonData...)
-		return append(appendJSON(d, m.data), jsonEnd...)
+		d := framing.AppendJSONHead(nil, m.from.stream)
+		return append(framing.AppendJSON(d, m.data), framing.JSONEnd...)
 	case m.from.typ == websocket.MessageText && !utf8.Valid(m.data):
-		return appendValid(nil, m.data)
+		return framing.AppendValid(nil, m.data)
 	}
 	return m.data
 }
 
 // raw returns m as the child may have written it.
 func (m recorded) raw() []byte {
-	before, after := m.from.codec.wrap(len(m.data))
+	before, after := m.from.codec.Join(len(m.data))
 	return append(append([]byte(before), m.data...), after...)
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"wspipe/bridge/framing"
 )
 
 // TestResumeHoldsUpTheChild: while nobody is attached, what is written is held
@@ -25,7 +27,7 @@ func TestResumeHoldsUpTheChild(t *testing.T) {
 		defer r.journal.mu.Unlock()
 		return r.journal.size
 	}
-	if n := held(); n > buffer+maxFrame {
+	if n := held(); n > buffer+framing.MaxWhole {
 		t.Errorf("%d bytes are held, of %d", n, buffer)
 	}
 	for n, over := 0, false; !over; {
@@ -48,7 +50,7 @@ func TestResumeHoldsUpTheChild(t *testing.T) {
 			}
 		}
 		a.vanish()
-		if n := held(); n > buffer+maxFrame {
+		if n := held(); n > buffer+framing.MaxWhole {
 			t.Errorf("%d bytes are held, of %d", n, buffer)
 		}
 		if over && n != 100_000 {

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // resumed is a running Resumable, and where its clients come to.
@@ -212,10 +215,10 @@ func TestResumeElsewhere(t *testing.T) {
 func TestResumeElsewhereWithChannels(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	r := startResumableOver(t, link{network: "tcp", protocol: ProtocolWspipe}, child, Options{Channels: true})
+	r := startResumableOver(t, link{network: "tcp", protocol: channel.ProtocolWspipe}, child, Options{Channels: true})
 	older := r.come(-1)
 	newer := r.come(-1)
-	older.write(maskedFrame(fin|opBinary, []byte("\x05"+`{"type":"signal","signal":"INT"}`)), maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin}))
+	older.write(maskedFrame(fin|opBinary, []byte("\x05"+`{"type":"signal","signal":"INT"}`)), maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin}))
 	older.expectClose(4010, "attached elsewhere")
 	older.summary()
 	newer.write(maskedFrame(fin|opBinary, []byte("\x05"+`{"type":"signal","signal":"HUP"}`)), maskedFrame(fin|opBinary, []byte("\x00text\n")))
@@ -284,7 +287,7 @@ func TestResumeTellsTheExitLate(t *testing.T) {
 func TestResumeTellsABrokenFramingLate(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	r := startResumable(t, child, Options{Framing: LSP})
+	r := startResumable(t, child, Options{Framing: framing.LSP})
 	r.come(-1).vanish()
 	child.print(t, "Content-Length: 4\r\n\r\ngoodContent-Size: 3\r\n\r\nbad")
 	wait(t, "the child is stopped", child.stopped)

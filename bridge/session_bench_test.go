@@ -11,13 +11,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // BenchmarkOutbound is a line of a flooding child on its way to the client.
 func BenchmarkOutbound(b *testing.B) {
 	for _, size := range []int{7, 100, 1000, 60000} {
 		benchmarkPath(b, fmt.Sprint(size), func(t testing.TB) path {
-			return outboundPath(t, Lines, 0, strings.Repeat("x", size)+"\n")
+			return outboundPath(t, framing.Lines, 0, strings.Repeat("x", size)+"\n")
 		})
 	}
 }
@@ -26,17 +29,17 @@ func BenchmarkOutbound(b *testing.B) {
 // full pipe holds.
 var outputs = []struct {
 	name string
-	Framing
+	framing.Framing
 	channel byte
 	record  string
 }{
-	{"lines", Lines, 0, strings.Repeat("x", 100) + "\n"},
-	{"bytes", Bytes, 0, strings.Repeat("x", 64<<10)},
-	{"nul", NUL, 0, encoded(NUL, strings.Repeat("x", 100))},
-	{"length", Length, 0, encoded(Length, strings.Repeat("x", 100))},
-	{"lsp", LSP, 0, encoded(LSP, strings.Repeat("x", 100))},
-	{"json", JSON, 0, strings.Repeat("x", 100) + "\n"},
-	{"channels", Bytes, ChannelStdout, strings.Repeat("x", 64<<10)},
+	{"lines", framing.Lines, 0, strings.Repeat("x", 100) + "\n"},
+	{"bytes", framing.Bytes, 0, strings.Repeat("x", 64<<10)},
+	{"nul", framing.NUL, 0, encoded(framing.NUL, strings.Repeat("x", 100))},
+	{"length", framing.Length, 0, encoded(framing.Length, strings.Repeat("x", 100))},
+	{"lsp", framing.LSP, 0, encoded(framing.LSP, strings.Repeat("x", 100))},
+	{"json", framing.JSON, 0, strings.Repeat("x", 100) + "\n"},
+	{"channels", framing.Bytes, channel.Stdout, strings.Repeat("x", 64<<10)},
 }
 
 // BenchmarkOutboundFramings is a record of a flooding child on its way.
@@ -52,7 +55,7 @@ func BenchmarkOutboundFramings(b *testing.B) {
 func BenchmarkInbound(b *testing.B) {
 	for _, size := range []int{7, 64, 1000, 60000} {
 		benchmarkPath(b, fmt.Sprint(size), func(t testing.TB) path {
-			return inboundPath(t, &inbound{codec: delimited('\n')}, flood(size))
+			return inboundPath(t, &inbound{codec: framing.Lines.NewCodec()}, flood(size))
 		})
 	}
 }
@@ -62,21 +65,21 @@ var inputs = []struct {
 	name string
 	open func(testing.TB) *inbound
 }{
-	{"lines", framed(Lines)},
-	{"bytes", framed(Bytes)},
-	{"nul", framed(NUL)},
-	{"length", framed(Length)},
-	{"lsp", framed(LSP)},
+	{"lines", framed(framing.Lines)},
+	{"bytes", framed(framing.Bytes)},
+	{"nul", framed(framing.NUL)},
+	{"length", framed(framing.Length)},
+	{"lsp", framed(framing.LSP)},
 	{"channels", func(t testing.TB) *inbound {
 		return &inbound{codec: streamCodec(0), obey: func(channel byte, _ []byte) { t.Error("a message on channel", channel) }}
 	}},
 }
 
-func framed(f Framing) func(testing.TB) *inbound {
-	return func(testing.TB) *inbound { return &inbound{codec: framings[f].codec(), whole: framings[f].whole} }
+func framed(f framing.Framing) func(testing.TB) *inbound {
+	return func(testing.TB) *inbound { return &inbound{codec: f.NewCodec(), whole: f.HoldsWhole()} }
 }
 
-// zeros are frames of binary messages of 64 bytes, on ChannelStdin if they name one.
+// zeros are frames of binary messages of 64 bytes, on Stdin if they name one.
 var zeros = bytes.Repeat(maskedFrame(fin|opBinary, make([]byte, 64)), 1000)
 
 // BenchmarkInboundFramings is a message of 64 bytes of a flooding client.

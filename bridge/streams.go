@@ -3,6 +3,9 @@ package bridge
 import (
 	"sync"
 
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
+
 	"github.com/coder/websocket"
 )
 
@@ -19,29 +22,37 @@ type streams struct {
 func newStreams(child Child, outlet *outlet, opt *Options, channels bool, broken func(cause error, position int64)) streams {
 	s := streams{child: child, opt: opt}
 	if channels {
-		s.stdout = &outbound{outlet: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: ChannelStdout}
+		s.stdout = &outbound{outlet: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: channel.Stdout}
 		if !opt.Terminal {
-			s.stderr = &outbound{outlet: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: ChannelStderr}
+			s.stderr = &outbound{outlet: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: channel.Stderr}
 		}
 		return s
 	}
-	f := framings[opt.Framing]
-	s.stdout = &outbound{outlet: outlet, codec: f.codec(), typ: f.typ, broken: broken}
-	if opt.Framing == JSON {
+	f := opt.Framing
+	s.stdout = &outbound{outlet: outlet, codec: f.NewCodec(), typ: messageType(f), broken: broken}
+	if opt.Framing == framing.JSON {
 		s.stdout.stream = "stdout"
-		s.stderr = &outbound{outlet: outlet, codec: f.codec(), typ: f.typ, stream: "stderr"}
+		s.stderr = &outbound{outlet: outlet, codec: f.NewCodec(), typ: messageType(f), stream: "stderr"}
 	}
 	return s
 }
 
+// messageType returns the type of messages to the client.
+func messageType(f framing.Framing) websocket.MessageType {
+	if f.Binary() {
+		return websocket.MessageBinary
+	}
+	return websocket.MessageText
+}
+
 // streamCodec cuts streams into messages of at most limit bytes, a channel's number
 // among them. Zero or less means as long as clients are sure to take.
-func streamCodec(limit int64) codec {
+func streamCodec(limit int64) framing.Codec {
 	size := maxStreamMessage
 	if limit > 0 {
 		size = int(min(int64(size), limit))
 	}
-	return chunks(max(1, size-lead))
+	return framing.Chunks(max(1, size-lead))
 }
 
 // run sends all that the child writes. What goes to the log alone may take longer,

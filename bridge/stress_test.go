@@ -9,6 +9,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 )
 
 // Sessions end from several sides at once while both streams and the client
@@ -23,20 +26,20 @@ func TestEndsFromSeveralSidesAtOnce(t *testing.T) {
 		func(s *session) { s.Write(maskedFrame(fin|opText, []byte("\xff"))) },
 		func(s *session) { s.Write([]byte{0xff, 0xff, 0xff}) },
 		func(s *session) { s.child.(*puppet).exit(3, "") },
-		func(s *session) { s.Write(maskedFrame(fin|opBinary, []byte{ChannelClose, ChannelStdin})) },
+		func(s *session) { s.Write(maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin})) },
 	}
 	for name, test := range map[string]struct {
 		link
-		Framing
+		framing.Framing
 		flood string
 	}{
-		"lines":   {link{}, Lines, strings.Repeat("line\n", 1000)},
-		"json":    {link{}, JSON, strings.Repeat("x", 99_999) + "\nshort\n"},
-		"lsp":     {link{}, LSP, encoded(LSP, strings.Repeat("é", 50_000)) + encoded(LSP, "")},
-		"length":  {link{compress: true}, Length, encoded(Length, strings.Repeat("x", 100_000)) + encoded(Length, "x")},
-		"broken":  {link{}, Length, strings.Repeat(encoded(Length, strings.Repeat("x", 1000)), 20) + "\xff\xff\xff\xff"},
-		"wspipe":  {link{protocol: ProtocolWspipe}, Lines, strings.Repeat("x", 10_000)},
-		"v5, TLS": {link{protocol: ProtocolV5, tls: true}, Lines, strings.Repeat("x", 10_000)},
+		"lines":   {link{}, framing.Lines, strings.Repeat("line\n", 1000)},
+		"json":    {link{}, framing.JSON, strings.Repeat("x", 99_999) + "\nshort\n"},
+		"lsp":     {link{}, framing.LSP, encoded(framing.LSP, strings.Repeat("é", 50_000)) + encoded(framing.LSP, "")},
+		"length":  {link{compress: true}, framing.Length, encoded(framing.Length, strings.Repeat("x", 100_000)) + encoded(framing.Length, "x")},
+		"broken":  {link{}, framing.Length, strings.Repeat(encoded(framing.Length, strings.Repeat("x", 1000)), 20) + "\xff\xff\xff\xff"},
+		"wspipe":  {link{protocol: channel.ProtocolWspipe}, framing.Lines, strings.Repeat("x", 10_000)},
+		"v5, TLS": {link{protocol: channel.ProtocolV5, tls: true}, framing.Lines, strings.Repeat("x", 10_000)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/cmd/connect"
 	"wspipe/server"
 )
@@ -43,7 +43,7 @@ func (p *program) connectCommand() *cobra.Command {
 		ValidArgsFunction:     cobra.NoFileCompletions,
 	}
 	p.conn.addFlags(cmd.Flags())
-	cmd.RegisterFlagCompletionFunc("subprotocol", cobra.FixedCompletions(bridge.ChannelProtocols, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("subprotocol", cobra.FixedCompletions(channel.Protocols, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -71,7 +71,7 @@ func connectHint(err error) error {
 		return hint(err, "--reconnect beside --resume begins a new one; how long one waits is the server's --resume=DUR, how much it holds --resume-buffer")
 	}
 	if errors.Is(err, connect.ErrNoHello) || err != nil && strings.Contains(err.Error(), "unexpected Sec-WebSocket-Protocol") {
-		return hint(err, "--subprotocol= offers none, for a server that does not implement "+bridge.ProtocolWspipe)
+		return hint(err, "--subprotocol= offers none, for a server that does not implement "+channel.ProtocolWspipe)
 	}
 	refused, ok := errors.AsType[*connect.RefusedError](err)
 	switch {
@@ -101,7 +101,7 @@ func (o *connectOptions) config(words []string) (connect.Config, error) {
 		URL:          target.url,
 		Socket:       target.socket,
 		Headers:      []connect.Header{{Name: "User-Agent", Value: "wspipe/" + version()}},
-		Subprotocols: []string{bridge.ProtocolWspipe},
+		Subprotocols: []string{channel.ProtocolWspipe},
 		CA:           o.ca,
 		Cert:         o.cert,
 		Key:          o.key,

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/server"
 )
 
@@ -47,7 +47,7 @@ func (o *connectOptions) addFlags(to *pflag.FlagSet) {
 	f := &flagSet{to: to, refused: &o.refused}
 
 	f.group = "Connection"
-	f.nilValue("subprotocol", "NAME,..", bridge.ProtocolWspipe, "subprotocols to offer, best first, repeatable; or empty", subprotocols(&o.subprotocols))
+	f.nilValue("subprotocol", "NAME,..", channel.ProtocolWspipe, "subprotocols to offer, best first, repeatable; or empty", subprotocols(&o.subprotocols))
 	f.value("header", "LINE", "", "'Name: value' as a header of the request, repeatable", each(&o.headers, header))
 	f.value("unixsocket", "PATH", "", "connect to a socket file instead of URL's host", set(&o.unixSocket, nonEmpty))
 	f.toggle("reconnect", "false", "connect again when the connection is lost or the server restarts", set(&o.reconnect, boolean))

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"wspipe/bridge"
+	"wspipe/bridge/framing"
 	"wspipe/server"
 )
 
@@ -54,7 +54,7 @@ func (o *options) addServing(f *flagSet) {
 
 func (o *options) addMessages(f *flagSet) {
 	f.group = "Messages"
-	f.nilValue("framing", "NAME", bridge.Lines.String(), "what a message is: "+strings.Join(bridge.FramingNames(), ", "), optional(&o.framing, framing))
+	f.nilValue("framing", "NAME", framing.Lines.String(), "what a message is: "+strings.Join(framing.Names(), ", "), optional(&o.framing, parseFraming))
 	f.nilToggle("binary", "false", "the same as --framing=bytes", optional(&o.binary, boolean))
 	f.nilToggle("passstderr", "false", "the same as --framing=json: stderr goes to the client, too", optional(&o.passStderr, boolean))
 	f.value("maxframesize", "SIZE", "1MiB", "longest message taken, in bytes or KiB, MiB, GiB; 0 for any", set(&o.maxFrameSize, size))

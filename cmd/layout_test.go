@@ -18,11 +18,13 @@ import (
 // mayImport is the house: who may import whom of ours. Imports only point down.
 var mayImport = map[string][]string{
 	"wspipe":                {"wspipe/cmd"},
-	"wspipe/cmd":            {"wspipe/bridge", "wspipe/cmd/connect", "wspipe/process", "wspipe/server"},
-	"wspipe/cmd/connect":    {"wspipe/bridge"},
+	"wspipe/cmd":            {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/cmd/connect", "wspipe/process", "wspipe/server"},
+	"wspipe/cmd/connect":    {"wspipe/bridge", "wspipe/bridge/channel"},
 	"wspipe/cmd/wspipetest": {},
-	"wspipe/server":         {"wspipe/bridge", "wspipe/process", "wspipe/static"},
-	"wspipe/bridge":         {},
+	"wspipe/server":         {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/process", "wspipe/static"},
+	"wspipe/bridge":         {"wspipe/bridge/channel", "wspipe/bridge/framing"},
+	"wspipe/bridge/channel": {},
+	"wspipe/bridge/framing": {},
 	"wspipe/process":        {},
 	"wspipe/static":         {},
 }

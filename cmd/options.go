@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"wspipe/bridge"
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 	"wspipe/process"
 	"wspipe/server"
 )
@@ -34,9 +36,9 @@ type options struct {
 	headersWS   []server.Header
 	headersHTTP []server.Header
 	// Messages
-	framing      *bridge.Framing // nil if not given
-	binary       *bool           // nil if not given
-	passStderr   *bool           // nil if not given
+	framing      *framing.Framing // nil if not given
+	binary       *bool            // nil if not given
+	passStderr   *bool            // nil if not given
 	maxFrameSize int64
 	subprotocols []string
 	compress     bool
@@ -97,7 +99,7 @@ const (
 // the machine. It depends on the options alone. The error joins everything that
 // is wrong with them.
 func (o *options) config() (server.Config, error) {
-	framing, err := o.chosenFraming()
+	chosen, err := o.chosenFraming()
 	if err := errors.Join(append(slices.Clone(o.refused), err, o.contradictions())...); err != nil {
 		return server.Config{}, err
 	}
@@ -113,7 +115,7 @@ func (o *options) config() (server.Config, error) {
 		StaticDir:      o.staticDir,
 		PassEnv:        defaultPassEnv,
 		SetEnv:         o.setEnv,
-		Framing:        framing,
+		Framing:        chosen,
 		Subprotocols:   o.subprotocols,
 		Compress:       o.compress,
 		MaxMessage:     o.maxFrameSize,
@@ -177,13 +179,13 @@ func (o *options) terminal() process.Terminal {
 }
 
 // chosenFraming returns the framing that the flags agree on.
-func (o *options) chosenFraming() (framing bridge.Framing, err error) {
+func (o *options) chosenFraming() (chosen framing.Framing, err error) {
 	chosenBy := ""
-	choose := func(f bridge.Framing, by string) {
-		if chosenBy != "" && f != framing {
+	choose := func(f framing.Framing, by string) {
+		if chosenBy != "" && f != chosen {
 			err = errors.Join(err, fmt.Errorf("%s contradicts %s", chosenBy, by))
 		}
-		framing, chosenBy = f, by
+		chosen, chosenBy = f, by
 	}
 	if o.framing != nil {
 		choose(*o.framing, "--framing="+o.framing.String())
@@ -191,8 +193,8 @@ func (o *options) chosenFraming() (framing bridge.Framing, err error) {
 	for _, short := range []struct {
 		flag    string
 		given   *bool
-		framing bridge.Framing
-	}{{"--binary", o.binary, bridge.Bytes}, {"--passstderr", o.passStderr, bridge.JSON}, {"--pty", &o.pty, bridge.Bytes}} {
+		framing framing.Framing
+	}{{"--binary", o.binary, framing.Bytes}, {"--passstderr", o.passStderr, framing.JSON}, {"--pty", &o.pty, framing.Bytes}} {
 		means := fmt.Sprintf("%s (--framing=%s)", short.flag, short.framing)
 		switch {
 		case short.given == nil:
@@ -202,7 +204,7 @@ func (o *options) chosenFraming() (framing bridge.Framing, err error) {
 			err = errors.Join(err, fmt.Errorf("--framing=%s contradicts %s=false", short.framing, short.flag))
 		}
 	}
-	return framing, err
+	return chosen, err
 }
 
 // allowedOrigins makes --sameorigin=false mean --origin='*', but never widens
@@ -225,9 +227,9 @@ func (o *options) contradictions() error {
 	twice := firstTwice(o.subprotocols)
 	says(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
 	for _, name := range o.subprotocols {
-		says(slices.Contains(bridge.ChannelProtocols, name), fmt.Errorf("--subprotocol lists %s, which every client may choose anyway", name))
+		says(slices.Contains(channel.Protocols, name), fmt.Errorf("--subprotocol lists %s, which every client may choose anyway", name))
 	}
-	says(o.framing != nil && o.framing.HoldsWhole() && (o.maxFrameSize == 0 || o.maxFrameSize > bridge.MaxHeld), hint(
+	says(o.framing != nil && o.framing.HoldsWhole() && (o.maxFrameSize == 0 || o.maxFrameSize > framing.MaxHeld), hint(
 		errors.New("--framing=length and --framing=lsp hold a message until its length is known, so --maxframesize must bound it, below 4GiB"), "--maxframesize=64MiB"))
 	says(o.pty && o.lineBuffered, hint(errors.New("--pty and --line-buffered exclude each other"), "--pty alone sends each line at once, too"))
 	says(o.size != (process.WindowSize{}) && !o.pty && !o.lineBuffered, hint(errors.New("--size means nothing without a terminal"), "add --pty"))

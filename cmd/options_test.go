@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"wspipe/bridge"
+	"wspipe/bridge/framing"
 	"wspipe/process"
 	"wspipe/server"
 )
@@ -97,15 +98,15 @@ func TestEachFlag(t *testing.T) {
 				Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}, Unix: true,
 			}
 		}},
-		{[]string{"--framing=bytes"}, func(c *server.Config) { c.Framing = bridge.Bytes }},
+		{[]string{"--framing=bytes"}, func(c *server.Config) { c.Framing = framing.Bytes }},
 		{[]string{"--framing=bytes", "--framing=lines"}, func(c *server.Config) {}},
-		{[]string{"-binary"}, func(c *server.Config) { c.Framing = bridge.Bytes }},
+		{[]string{"-binary"}, func(c *server.Config) { c.Framing = framing.Bytes }},
 		{[]string{"--binary=false"}, func(c *server.Config) {}},
-		{[]string{"--binary", "--framing=bytes"}, func(c *server.Config) { c.Framing = bridge.Bytes }},
-		{[]string{"--passstderr"}, func(c *server.Config) { c.Framing = bridge.JSON }},
-		{[]string{"--framing=lsp", "--passstderr=false"}, func(c *server.Config) { c.Framing = bridge.LSP }},
+		{[]string{"--binary", "--framing=bytes"}, func(c *server.Config) { c.Framing = framing.Bytes }},
+		{[]string{"--passstderr"}, func(c *server.Config) { c.Framing = framing.JSON }},
+		{[]string{"--framing=lsp", "--passstderr=false"}, func(c *server.Config) { c.Framing = framing.LSP }},
 		{[]string{"--pty", "--size=132x43"}, func(c *server.Config) {
-			c.Framing = bridge.Bytes
+			c.Framing = framing.Bytes
 			c.Child.Terminal, c.Child.Size = process.FullTerminal, process.WindowSize{Rows: 43, Cols: 132}
 		}},
 		{[]string{"--line-buffered"}, func(c *server.Config) { c.Child.Terminal = process.StdoutTerminal }},

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"wspipe/bridge"
+	"wspipe/bridge/framing"
 	"wspipe/server"
 )
 
@@ -50,7 +50,7 @@ func (o *options) resumingContradictions() error {
 	if o.once {
 		problems = append(problems, hint(errors.New("--resume and --once exclude each other: who comes back is another connection"), "leave one of them out"))
 	}
-	if o.maxFrameSize == 0 || o.maxFrameSize > bridge.MaxHeld {
+	if o.maxFrameSize == 0 || o.maxFrameSize > framing.MaxHeld {
 		problems = append(problems, hint(errors.New("--resume holds a message until all of it has come, so --maxframesize must bound it, below 4GiB"),
 			"--maxframesize=64MiB"))
 	}

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/spf13/cobra"
+	"wspipe/bridge/framing"
 
-	"wspipe/bridge"
+	"github.com/spf13/cobra"
 )
 
 // rootCommand returns wspipe itself with its subcommands.
@@ -81,7 +81,7 @@ func flagsBeforeSubcommand(line commandLine) error {
 // completeValues tells the shell's completion what the values of flags can be.
 func completeValues(root *cobra.Command) {
 	words := map[string][]string{
-		"framing":    bridge.FramingNames(),
+		"framing":    framing.Names(),
 		"share":      shareNames,
 		"slow":       slowNames,
 		"loglevel":   levelNames(),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wspipe/bridge"
+	"wspipe/bridge/framing"
 	"wspipe/server"
 )
 
@@ -35,7 +36,7 @@ func (o *options) sharingContradictions() error {
 		return hint(fmt.Errorf("--share=mux and %s exclude each other", wrong), "--share=mux has its own lines of JSON, which say who gets what",
 			"or let all clients have the same: --share=broadcast")
 	}
-	if shared && (o.maxFrameSize == 0 || o.maxFrameSize > bridge.MaxHeld) {
+	if shared && (o.maxFrameSize == 0 || o.maxFrameSize > framing.MaxHeld) {
 		return hint(errors.New("--share holds a message until all of it has come, so --maxframesize must bound it, below 4GiB"),
 			"--maxframesize=64MiB")
 	}
@@ -69,7 +70,7 @@ func (o *options) notWithMux() string {
 		return "--binary"
 	case isOn(o.passStderr):
 		return "--passstderr"
-	case o.framing != nil && *o.framing != bridge.Lines:
+	case o.framing != nil && *o.framing != framing.Lines:
 		return "--framing=" + o.framing.String()
 	case o.replay != 0:
 		return "--replay"

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"wspipe/bridge"
+	"wspipe/bridge/framing"
 	"wspipe/process"
 )
 
@@ -99,10 +99,10 @@ func nonEmpty(s string) (string, error) {
 	return s, nil
 }
 
-func framing(s string) (bridge.Framing, error) {
-	f, err := bridge.ParseFraming(s)
+func parseFraming(s string) (framing.Framing, error) {
+	f, err := framing.Parse(s)
 	if err != nil {
-		return 0, notOneOf(bridge.FramingNames())
+		return 0, notOneOf(framing.Names())
 	}
 	return f, nil
 }

@@ -14,7 +14,8 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 	"wspipe/cmd/wspipetest"
 )
 
@@ -84,7 +85,7 @@ func (c channels) rest() (s said) {
 	}
 }
 
-func status(t *testing.T, text string) (s bridge.Status) {
+func status(t *testing.T, text string) (s channel.Status) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		t.Fatalf("%q: %v", text, err)
@@ -98,7 +99,7 @@ func TestChannelsBesidePlainClients(t *testing.T) {
 	s := serve(t, Config{Child: sh(`echo "[$WEBSOCKET_PROTOCOL]"; echo err >&2; while read -r l; do echo "$l"; done; exit 3`), Subprotocols: []string{"mine"}})
 	plain, mine := dial(t, s.ws), wspipetest.Dial(t, s.ws, &websocket.DialOptions{Subprotocols: []string{"unknown", "mine"}})
 	clients := make(map[string]channels)
-	for _, protocol := range bridge.ChannelProtocols {
+	for _, protocol := range channel.Protocols {
 		clients[protocol] = dialChannels(t, s.ws, protocol)
 	}
 	for name, c := range map[string]*wspipetest.Client{"": plain, "mine": mine} {
@@ -108,23 +109,23 @@ func TestChannelsBesidePlainClients(t *testing.T) {
 		c.Close(1000, "")
 	}
 	for protocol, c := range clients {
-		c.say(bridge.ChannelStdin, "hello\n")
-		if protocol == bridge.ProtocolV4 {
+		c.say(channel.Stdin, "hello\n")
+		if protocol == channel.ProtocolV4 {
 			if _, p, err := c.Read(c.Ctx); err != nil || string(p) != "\x01" {
 				t.Errorf("the greeting is %q, %v", p, err)
 			}
 			c.Close(1000, "")
 			continue
 		}
-		c.say(bridge.ChannelClose, "\x00")
+		c.say(channel.Close, "\x00")
 		got := c.rest()
 		if got.on[1] != "["+protocol+"]\nhello\n" || got.on[2] != "err\n" || got.end != (websocket.CloseError{Code: 1000, Reason: "exit 3"}) {
 			t.Errorf("%s: got %+v", protocol, got)
 		}
-		if st := status(t, got.on[3]); st.Status != "Failure" || st.Reason != "NonZeroExitCode" || st.Details.Causes[0] != (bridge.StatusCause{Reason: "ExitCode", Message: "3"}) {
+		if st := status(t, got.on[3]); st.Status != "Failure" || st.Reason != "NonZeroExitCode" || st.Details.Causes[0] != (channel.StatusCause{Reason: "ExitCode", Message: "3"}) {
 			t.Errorf("%s: status %s", protocol, got.on[3])
 		}
-		if hello := got.on[5]; (protocol == bridge.ProtocolWspipe) != strings.HasSuffix(hello, `}{"type":"exit","code":3}`) {
+		if hello := got.on[5]; (protocol == channel.ProtocolWspipe) != strings.HasSuffix(hello, `}{"type":"exit","code":3}`) {
 			t.Errorf("%s: control %s", protocol, hello)
 		}
 	}
@@ -170,8 +171,8 @@ func TestChannelsAreChosenInOrder(t *testing.T) {
 // Raw bytes both ways, a megabyte and more in each direction, also with
 // compression and over TLS.
 func TestChannelsCarryBytes(t *testing.T) {
-	for name, cfg := range map[string]Config{"plain": {}, "compressed": {Compress: true}, "a framing": {Framing: bridge.LSP}, "TLS": {}} {
-		for _, protocol := range []string{bridge.ProtocolWspipe, bridge.ProtocolV5} {
+	for name, cfg := range map[string]Config{"plain": {}, "compressed": {Compress: true}, "a framing": {Framing: framing.LSP}, "TLS": {}} {
+		for _, protocol := range []string{channel.ProtocolWspipe, channel.ProtocolV5} {
 			t.Run(name+"/"+protocol, func(t *testing.T) {
 				t.Parallel()
 				const script = `tee /dev/fd/2`
@@ -214,14 +215,14 @@ os.write(1, b"ready")
 time.sleep(0.3)
 n = len(i.read())
 os.write(1, b"%d" % n)`)
-	c := dialChannels(t, serve(t, cfg).ws, bridge.ProtocolV5)
+	c := dialChannels(t, serve(t, cfg).ws, channel.ProtocolV5)
 	c.expect(1, "")
 	c.expect(1, "ready")
 	for range 11 {
-		c.say(bridge.ChannelStdin, strings.Repeat("x", 100_000))
+		c.say(channel.Stdin, strings.Repeat("x", 100_000))
 	}
-	c.say(bridge.ChannelClose, "\x00")
-	c.say(bridge.ChannelStdin, "dropped")
+	c.say(channel.Close, "\x00")
+	c.say(channel.Stdin, "dropped")
 	c.expect(1, "1100000")
 	if got := c.rest(); got.end.Reason != "exit 0" {
 		t.Errorf("%+v", got)
@@ -240,7 +241,7 @@ threads = [threading.Thread(target=flood, args=(fd,)) for fd in (1, 2)]
 for x in threads: x.start()
 for x in threads: x.join()`)
 	s := serve(t, cfg)
-	c := dialChannels(t, s.ws, bridge.ProtocolV4)
+	c := dialChannels(t, s.ws, channel.ProtocolV4)
 	select { // the child ends only if somebody takes its 20 MB
 	case <-time.After(300 * time.Millisecond):
 	case <-c.Ctx.Done():
@@ -268,12 +269,12 @@ func TestChannelsFailures(t *testing.T) {
 			func(s *testServer, c channels) { awaitGone(c.t, int(s.records(c.t, "connect")[0]["pid"].(float64))) }, 4001, "max runtime"},
 		"idle": {Config{Child: sh(`echo ready; exec sleep 1000`), IdleTimeout: 3 * time.Second}, func(*testServer, channels) {}, 4002, "idle timeout"},
 		"too big": {Config{Child: sh(`echo ready; exec cat`), MaxMessage: 1000},
-			func(_ *testServer, c channels) { c.say(bridge.ChannelStdin, strings.Repeat("x", 1000)) }, 1009, "message over 1000 bytes"},
+			func(_ *testServer, c channels) { c.say(channel.Stdin, strings.Repeat("x", 1000)) }, 1009, "message over 1000 bytes"},
 		"control too big": {Config{Child: sh(`echo ready; exec cat`)},
-			func(_ *testServer, c channels) { c.say(bridge.ChannelResize, strings.Repeat(" ", 4096)) }, 1009, "control message over 4096 bytes"},
+			func(_ *testServer, c channels) { c.say(channel.Resize, strings.Repeat(" ", 4096)) }, 1009, "control message over 4096 bytes"},
 		"cannot start": {Config{Child: sh(`exit`)}, func(*testServer, channels) {}, 1011, "cannot start: no such working directory"},
 	} {
-		for _, protocol := range bridge.ChannelProtocols {
+		for _, protocol := range channel.Protocols {
 			t.Run(name+"/"+protocol, func(t *testing.T) {
 				t.Parallel()
 				cfg := test.cfg

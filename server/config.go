@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wspipe/bridge"
+	"wspipe/bridge/framing"
 	"wspipe/process"
 )
 
@@ -45,7 +46,7 @@ type Config struct {
 
 	// Framing maps the child's bytes to messages, unless a client chooses one of
 	// bridge.ChannelProtocols.
-	Framing bridge.Framing
+	Framing framing.Framing
 	// Subprotocols are offered in this order, after bridge.ChannelProtocols. Empty
 	// accepts any client without one.
 	Subprotocols []string

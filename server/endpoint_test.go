@@ -15,7 +15,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/framing"
 	"wspipe/process"
 )
 
@@ -85,7 +85,7 @@ func TestEndpointTellsTheFlags(t *testing.T) {
 		want func(info *endpointInfo)
 	}{
 		"no limit":     {func(cfg *Config) { cfg.MaxMessage = -1 }, func(*endpointInfo) {}},
-		"framing":      {func(cfg *Config) { cfg.Framing = bridge.NUL }, func(info *endpointInfo) { info.Framing = "nul" }},
+		"framing":      {func(cfg *Config) { cfg.Framing = framing.NUL }, func(info *endpointInfo) { info.Framing = "nul" }},
 		"pty":          {func(cfg *Config) { cfg.Child.Terminal = process.FullTerminal }, func(info *endpointInfo) { info.PTY = true }},
 		"lines":        {func(cfg *Config) { cfg.Child.Terminal = process.StdoutTerminal }, func(info *endpointInfo) { info.LineBuffered = true }},
 		"broadcast":    {func(cfg *Config) { cfg.Share, cfg.ReadOnly = ShareBroadcast, true }, func(info *endpointInfo) { info.Share, info.ReadOnly = "broadcast", true }},

@@ -12,7 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/framing"
 	"wspipe/cmd/wspipetest"
 )
 
@@ -29,8 +29,8 @@ func python(t *testing.T, script string) Config {
 }
 
 // speakers are programs that speak a framing both ways.
-var speakers = map[bridge.Framing]string{
-	bridge.NUL: `
+var speakers = map[framing.Framing]string{
+	framing.NUL: `
 rest = b""
 while True:
     p = os.read(0, 65536)
@@ -38,7 +38,7 @@ while True:
     *records, rest = (rest + p).split(b"\0")
     for r in records: o.write(r + b"\0")
     o.flush()`,
-	bridge.Length: `
+	framing.Length: `
 while True:
     head = i.read(4)
     if not head: break
@@ -46,7 +46,7 @@ while True:
     body = i.read(n)
     assert len(head) == 4 and len(body) == n
     o.write(head + body); o.flush()`,
-	bridge.LSP: `
+	framing.LSP: `
 while True:
     head = i.readline()
     if not head: break
@@ -60,15 +60,15 @@ while True:
 // What a client sends comes back through a program of each framing: messages of
 // any length and with newlines, one after the other and many at once.
 func TestRecordsBothWays(t *testing.T) {
-	for framing, script := range speakers {
+	for mode, script := range speakers {
 		for _, compress := range []bool{false, true} {
-			t.Run(fmt.Sprint(framing, "/", compress), func(t *testing.T) {
+			t.Run(fmt.Sprint(mode, "/", compress), func(t *testing.T) {
 				t.Parallel()
 				cfg := python(t, script)
-				cfg.Framing, cfg.Compress = framing, compress
+				cfg.Framing, cfg.Compress = mode, compress
 				c := wspipetest.Dial(t, serve(t, cfg).ws, &websocket.DialOptions{CompressionMode: websocket.CompressionNoContextTakeover})
 				want := websocket.MessageText
-				if framing == bridge.Length {
+				if mode == framing.Length {
 					want = websocket.MessageBinary
 				}
 				var messages []string
@@ -101,19 +101,19 @@ func TestRecordsBothWays(t *testing.T) {
 // A child that breaks its framing.
 func TestBrokenFraming(t *testing.T) {
 	for name, test := range map[string]struct {
-		framing  bridge.Framing
+		framing  framing.Framing
 		script   string
 		messages []string
 		reason   string
 		position int
 	}{
-		"a length without data": {bridge.Length, `printf '\0\0\0\1a\377\377\377\3770123456789'`, []string{"a"}, "output ends 4294967285 bytes before the end of a record", 19},
-		"half a length":         {bridge.Length, `printf '\0\0'`, nil, "output ends after 2 of the 4 bytes of a length", 2},
-		"lines instead":         {bridge.LSP, `echo hello; exec sleep 1000`, nil, "header line without a colon", 0},
-		"no length":             {bridge.LSP, `printf 'Content-Length: 1\r\n\r\naX: y\r\n\r\n'; exec sleep 1000`, []string{"a"}, "header without Content-Length", 28},
-		"negative":              {bridge.LSP, `printf 'Content-Length: -5\r\n\r\n'; exec sleep 1000`, nil, "Content-Length is not a length", 0},
-		"header without end":    {bridge.LSP, `tr '\0' : </dev/zero`, nil, "header over 4096 bytes", 0},
-		"an end in the body":    {bridge.LSP, `printf 'Content-Length: 5\r\n\r\nabc'`, nil, "output ends 2 bytes before the end of a record", 24},
+		"a length without data": {framing.Length, `printf '\0\0\0\1a\377\377\377\3770123456789'`, []string{"a"}, "output ends 4294967285 bytes before the end of a record", 19},
+		"half a length":         {framing.Length, `printf '\0\0'`, nil, "output ends after 2 of the 4 bytes of a length", 2},
+		"lines instead":         {framing.LSP, `echo hello; exec sleep 1000`, nil, "header line without a colon", 0},
+		"no length":             {framing.LSP, `printf 'Content-Length: 1\r\n\r\naX: y\r\n\r\n'; exec sleep 1000`, []string{"a"}, "header without Content-Length", 28},
+		"negative":              {framing.LSP, `printf 'Content-Length: -5\r\n\r\n'; exec sleep 1000`, nil, "Content-Length is not a length", 0},
+		"header without end":    {framing.LSP, `tr '\0' : </dev/zero`, nil, "header over 4096 bytes", 0},
+		"an end in the body":    {framing.LSP, `printf 'Content-Length: 5\r\n\r\nabc'`, nil, "output ends 2 bytes before the end of a record", 24},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -134,7 +134,7 @@ func TestBrokenFraming(t *testing.T) {
 // A record that is announced as endless, and never ends, is no reason to stop.
 func TestEndlessRecord(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`printf '\377\377\377\377'; exec cat /dev/zero`), Framing: bridge.Length})
+	s := serve(t, Config{Child: sh(`printf '\377\377\377\377'; exec cat /dev/zero`), Framing: framing.Length})
 	c := dial(t, s.ws)
 	_, r, err := c.Reader(c.Ctx)
 	if err != nil {
@@ -177,7 +177,7 @@ func hear(t *testing.T, messages []string) (stdout, stderr string) {
 
 func TestJSONFraming(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`read -r l; echo "got $l"; read -r l; echo "err $l" >&2; read -r l; printf 'la\377st'; printf 'x\ty' >&2; exit 3`), Framing: bridge.JSON})
+	s := serve(t, Config{Child: sh(`read -r l; echo "got $l"; read -r l; echo "err $l" >&2; read -r l; printf 'la\377st'; printf 'x\ty' >&2; exit 3`), Framing: framing.JSON})
 	c := dial(t, s.ws)
 	c.Send(`"1"`)
 	c.Expect(`{"stream":"stdout","data":"got \"1\""}`)
@@ -204,7 +204,7 @@ os.write(1, b"x" * 100000)
 for n in range(50000): os.write(2, b"%d\n" % n)
 os.write(1, b"y\nlast")
 os.write(2, b"last")`)
-	cfg.Framing = bridge.JSON
+	cfg.Framing = framing.JSON
 	stdout, stderr := hear(t, dial(t, serve(t, cfg).ws).ExpectEnd(1000, "exit 0"))
 	if want := strings.Repeat("x", 100_000) + "y\nlast\n"; stdout != want {
 		t.Errorf("stdout has %d bytes, want %d", len(stdout), len(want))
@@ -221,7 +221,7 @@ os.write(2, b"last")`)
 func TestJSONLongLineIsOneMessage(t *testing.T) {
 	t.Parallel()
 	cfg := python(t, `o.write(b"\xc3\xa9" * 5000000)`)
-	cfg.Framing = bridge.JSON
+	cfg.Framing = framing.JSON
 	messages := dial(t, serve(t, cfg).ws).ExpectEnd(1000, "exit 0")
 	stdout, _ := hear(t, messages)
 	if len(messages) != 1 || stdout != strings.Repeat("é", 5_000_000)+"\n" {

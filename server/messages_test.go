@@ -13,7 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/framing"
 	"wspipe/cmd/wspipetest"
 )
 
@@ -83,7 +83,7 @@ func TestInputArrivesAsLines(t *testing.T) {
 
 func TestBytesFraming(t *testing.T) {
 	t.Parallel()
-	c := dial(t, serve(t, Config{Child: sh(`exec cat`), Framing: bridge.Bytes}).ws)
+	c := dial(t, serve(t, Config{Child: sh(`exec cat`), Framing: framing.Bytes}).ws)
 	for _, m := range []string{"no newline", "\xff\x00\n", "with\n"} {
 		if err := c.Write(c.Ctx, websocket.MessageBinary, []byte(m)); err != nil {
 			t.Fatal(err)
@@ -97,7 +97,7 @@ func TestBytesFraming(t *testing.T) {
 
 func TestLargeBytesBothWays(t *testing.T) {
 	t.Parallel()
-	c := dial(t, serve(t, Config{Child: sh(`exec cat`), Framing: bridge.Bytes, MaxMessage: 8 << 20}).ws)
+	c := dial(t, serve(t, Config{Child: sh(`exec cat`), Framing: framing.Bytes, MaxMessage: 8 << 20}).ws)
 	sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // 4 MiB
 	go c.Write(c.Ctx, websocket.MessageBinary, sent)
 	var got []byte

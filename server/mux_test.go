@@ -16,7 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
 )
@@ -268,19 +268,19 @@ func TestMuxWithAStuckChild(t *testing.T) {
 // TestMuxChannels: wspipe's own client, and Kubernetes', can take part.
 func TestMuxChannels(t *testing.T) {
 	t.Parallel()
-	for _, protocol := range bridge.ChannelProtocols {
+	for _, protocol := range channel.Protocols {
 		s := serve(t, mux(reflector))
 		c := dialChannels(t, s.ws, protocol)
-		c.say(bridge.ChannelStdin, "hel")
-		c.say(bridge.ChannelControl, `{"type":"signal","signal":"KILL"}`)
-		c.say(bridge.ChannelStdin, "lo\n"+`do {"close":"1"}`+"\n")
+		c.say(channel.Stdin, "hel")
+		c.say(channel.Control, `{"type":"signal","signal":"KILL"}`)
+		c.say(channel.Stdin, "lo\n"+`do {"close":"1"}`+"\n")
 		got := c.rest()
-		lines := strings.Split(got.on[bridge.ChannelStdout], "\n")
+		lines := strings.Split(got.on[channel.Stdout], "\n")
 		if len(lines) != 3 || !strings.Contains(lines[0], `"open"`) || !strings.HasSuffix(lines[1], `"data":"hello"}`) || lines[2] != "" {
 			t.Errorf("%s: stdout %q", protocol, lines)
 		}
-		if got.end != (websocket.CloseError{Code: 1000}) || !strings.Contains(got.on[bridge.ChannelStatus], `"Success"`) {
-			t.Errorf("%s: %v, status %s", protocol, got.end, got.on[bridge.ChannelStatus])
+		if got.end != (websocket.CloseError{Code: 1000}) || !strings.Contains(got.on[channel.Error], `"Success"`) {
+			t.Errorf("%s: %v, status %s", protocol, got.end, got.on[channel.Error])
 		}
 		s.log.await(t, `"client's message ignored"`, 1)
 	}

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 )
 
 // withoutParameter returns query without the parameter called name, and the
@@ -47,7 +47,7 @@ func parameterIn(pair, name string) (value string, ok bool) {
 // input, as for kubectl exec without -i. Query parameters tell which streams it has;
 // kubectl leaves out those that are false (PodExecOptions).
 func lacksStdin(query, protocol string) bool {
-	if protocol != bridge.ProtocolV5 && protocol != bridge.ProtocolV4 {
+	if protocol != channel.ProtocolV5 && protocol != channel.ProtocolV4 {
 		return false
 	}
 	streams, _ := url.ParseQuery(query) // what is encoded wrongly is left out

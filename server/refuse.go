@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 )
 
 // refusal is an answer to a request that starts nothing. It names the rule
@@ -38,7 +38,7 @@ func (f *refusal) write(w http.ResponseWriter, r *http.Request) {
 	if isKubernetes(r) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(f.status)
-		json.NewEncoder(w).Encode(bridge.Status{Status: bridge.StatusFailure, Message: body, Code: f.status})
+		json.NewEncoder(w).Encode(channel.Status{Status: channel.StatusFailure, Message: body, Code: f.status})
 		return
 	}
 	http.Error(w, body, f.status)

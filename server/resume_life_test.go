@@ -16,7 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
 )
@@ -57,7 +57,7 @@ func TestTheEndIsKept(t *testing.T) {
 				cfg.SetEnv, cfg.ExitCloseCode = []string{"GO=" + goFile}, exitCode
 				s := serve(t, cfg)
 				plainID, channelID := newID(), newID()
-				c, d := dial(t, s.session(plainID, -1)), dialChannels(t, s.session(channelID, -1), bridge.ProtocolWspipe)
+				c, d := dial(t, s.session(plainID, -1)), dialChannels(t, s.session(channelID, -1), channel.ProtocolWspipe)
 				pid := atoi(t, c.Next())
 				d.Next()
 				d.expect(1, "")
@@ -81,7 +81,7 @@ func TestTheEndIsKept(t *testing.T) {
 				if got := dial(t, s.session(plainID, 1)).ExpectEnd(code, test.reason); strings.Join(got, "|") != "last|part" {
 					t.Errorf("got %q", got)
 				}
-				said := dialChannels(t, s.session(channelID, -1), bridge.ProtocolWspipe).rest()
+				said := dialChannels(t, s.session(channelID, -1), channel.ProtocolWspipe).rest()
 				if said.on[1] != strconv.Itoa(atoi(t, strings.SplitN(said.on[1], "\n", 2)[0]))+"\nlast\npart" || !strings.HasSuffix(said.on[5], test.exit) || said.end.Code != code {
 					t.Errorf("got %+v", said)
 				}

@@ -23,9 +23,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
+	"wspipe/bridge/framing"
 
-	"wspipe/bridge"
+	"github.com/coder/websocket"
 )
 
 // cutConn is a connection that breaks after so many bytes have come; never, if that
@@ -141,31 +141,31 @@ func (w *wanderer) dial(ctx context.Context, left int) (net.Conn, error) {
 // gets all that the child writes exactly once.
 func TestNothingIsLost(t *testing.T) {
 	type way struct {
-		framing  bridge.Framing
+		framing  framing.Framing
 		longest  int // record
 		over     string
 		compress bool
 	}
 	for name, way := range map[string]way{
-		"short lines":             {bridge.Lines, 20, "tcp", false},
-		"lines":                   {bridge.Lines, 3000, "tcp", false},
-		"long lines":              {bridge.Lines, 200_000, "tcp", false},
-		"lines, TLS":              {bridge.Lines, 3000, "tls", false},
-		"lines, unix":             {bridge.Lines, 3000, "unix", false},
-		"lines, compressed":       {bridge.Lines, 3000, "tcp", true},
-		"short lines, compressed": {bridge.Lines, 20, "tls", true},
-		"long lines, compressed":  {bridge.Lines, 200_000, "tcp", true},
-		"bytes":                   {bridge.Bytes, 3000, "tcp", false},
-		"json":                    {bridge.JSON, 3000, "tcp", false},
-		"json, long":              {bridge.JSON, 200_000, "tcp", false},
-		"json, compressed":        {bridge.JSON, 3000, "tls", true},
-		"nul":                     {bridge.NUL, 3000, "unix", false},
-		"length":                  {bridge.Length, 3000, "tcp", false},
+		"short lines":             {framing.Lines, 20, "tcp", false},
+		"lines":                   {framing.Lines, 3000, "tcp", false},
+		"long lines":              {framing.Lines, 200_000, "tcp", false},
+		"lines, TLS":              {framing.Lines, 3000, "tls", false},
+		"lines, unix":             {framing.Lines, 3000, "unix", false},
+		"lines, compressed":       {framing.Lines, 3000, "tcp", true},
+		"short lines, compressed": {framing.Lines, 20, "tls", true},
+		"long lines, compressed":  {framing.Lines, 200_000, "tcp", true},
+		"bytes":                   {framing.Bytes, 3000, "tcp", false},
+		"json":                    {framing.JSON, 3000, "tcp", false},
+		"json, long":              {framing.JSON, 200_000, "tcp", false},
+		"json, compressed":        {framing.JSON, 3000, "tls", true},
+		"nul":                     {framing.NUL, 3000, "unix", false},
+		"length":                  {framing.Length, 3000, "tcp", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			size, buffer := 6<<20, 2<<20 // of the output, and of what is held
-			if way.framing == bridge.JSON || way.compress {
+			if way.framing == framing.JSON || way.compress {
 				size, buffer = 3<<20, 1<<20
 			}
 			if way.longest < 100 { // such a message costs more to hold than to send
@@ -178,7 +178,7 @@ func TestNothingIsLost(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
 			writeFile(t, out, 0o600, framed(way.framing, records))
 			script := `cat "$OUT"; exit 3`
-			if way.framing == bridge.JSON {
+			if way.framing == framing.JSON {
 				script = `cat "$OUT" & cat "$OUT" >&2; wait; exit 3`
 			}
 			cfg := resuming(script)
@@ -225,17 +225,17 @@ func randomRecords(n, longest int) (records []string) {
 }
 
 // framed returns records as a child writes them.
-func framed(f bridge.Framing, records []string) string {
+func framed(f framing.Framing, records []string) string {
 	var b strings.Builder
 	for _, r := range records {
-		if f == bridge.Length {
+		if f == framing.Length {
 			b.Write(binary.BigEndian.AppendUint32(nil, uint32(len(r))))
 		}
 		b.WriteString(r)
 		switch f {
-		case bridge.NUL:
+		case framing.NUL:
 			b.WriteByte(0)
-		case bridge.Lines, bridge.JSON, bridge.Bytes:
+		case framing.Lines, framing.JSON, framing.Bytes:
 			b.WriteByte('\n')
 		}
 	}
@@ -244,15 +244,15 @@ func framed(f bridge.Framing, records []string) string {
 
 // checkRecords fails if messages are not these records, of each stream if there
 // are two.
-func checkRecords(t *testing.T, f bridge.Framing, messages, records []string) {
+func checkRecords(t *testing.T, f framing.Framing, messages, records []string) {
 	t.Helper()
 	want := strings.Join(records, "\n") + "\n"
 	switch f {
-	case bridge.Bytes:
+	case framing.Bytes:
 		if got := strings.Join(messages, ""); got != want {
 			t.Errorf("got %d bytes, want %d: %s", len(got), len(want), firstDifference(got, want))
 		}
-	case bridge.JSON:
+	case framing.JSON:
 		stdout, stderr := hear(t, messages)
 		for name, got := range map[string]string{"stdout": stdout, "stderr": stderr} {
 			if got != want {
@@ -283,7 +283,7 @@ func TestMessagesLongerThanTheBuffer(t *testing.T) {
 			t.Parallel()
 			records := randomRecords((16<<20)/longest, longest)
 			out := filepath.Join(t.TempDir(), "out")
-			if err := os.WriteFile(out, []byte(framed(bridge.Lines, records)), 0o600); err != nil {
+			if err := os.WriteFile(out, []byte(framed(framing.Lines, records)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			cfg := resuming(`cat "$OUT"`)

@@ -17,7 +17,8 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
 )
@@ -177,7 +178,7 @@ func TestALostSession(t *testing.T) {
 		for range 3 {
 			dial(t, s.session(newID(), 1)).ExpectEnd(4011, "history lost")
 			dial(t, s.ws+"?wspipe_after=5").ExpectEnd(4011, "history lost")
-			dialChannels(t, s.session(newID(), 7), bridge.ProtocolV4).ExpectEnd(4011, "history lost")
+			dialChannels(t, s.session(newID(), 7), channel.ProtocolV4).ExpectEnd(4011, "history lost")
 		}
 		if strings.Contains(s.log.String(), `"connect"`) || !s.unused() || len(s.children.open) > 0 {
 			t.Errorf("%s: something was started", name)
@@ -216,20 +217,20 @@ func TestAnotherKindOfClient(t *testing.T) {
 	c := dial(t, s.session(id, -1))
 	c.Send("plain")
 	c.Expect("plain")
-	for _, protocol := range bridge.ChannelProtocols {
+	for _, protocol := range channel.Protocols {
 		dialChannels(t, s.session(id, 0), protocol).ExpectEnd(4011, "history lost")
 	}
 	c.Send("still here")
 	c.Expect("still here")
 	id = newID()
 	var hello []string
-	for i, protocol := range slices.Concat(bridge.ChannelProtocols, bridge.ChannelProtocols) {
+	for i, protocol := range slices.Concat(channel.Protocols, channel.Protocols) {
 		d := dialChannels(t, s.session(id, i), protocol)
-		if protocol == bridge.ProtocolWspipe {
+		if protocol == channel.ProtocolWspipe {
 			hello = append(hello, d.Next())
 		}
 		d.expect(1, "")
-		d.say(bridge.ChannelStdin, protocol+"\n")
+		d.say(channel.Stdin, protocol+"\n")
 		d.expect(1, protocol+"\n")
 		d.Close(1001, "")
 	}
@@ -244,7 +245,7 @@ func TestAnotherKindOfClient(t *testing.T) {
 func TestATerminalComesBack(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`trap 'echo drawn $(stty size)' WINCH; echo begun $(stty size); while :; do read -r l && echo "[$l $(stty size)]"; done`)
-	cfg.Child.Terminal, cfg.Framing = process.FullTerminal, bridge.Bytes
+	cfg.Child.Terminal, cfg.Framing = process.FullTerminal, framing.Bytes
 	s := serve(t, cfg)
 	id := newID()
 	had := 0

@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strconv"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 )
 
 // resumption says in which session a client wants to be, and from where on.
@@ -19,18 +19,18 @@ type resumption struct {
 var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22,128}$`)
 
 // sessionInHeader finds a session's ID in the value of a header.
-var sessionInHeader = secretParameters(bridge.SessionParameter, bridge.AfterParameter)
+var sessionInHeader = secretParameters(channel.SessionParameter, channel.AfterParameter)
 
 // takeResumption returns what r asks for, and removes it from query and header:
 // whoever knows a session's ID can have the session.
 func takeResumption(r *http.Request) (want resumption, why *refusal) {
-	query, ids := withoutParameter(r.URL.RawQuery, bridge.SessionParameter)
-	query, counts := withoutParameter(query, bridge.AfterParameter)
+	query, ids := withoutParameter(r.URL.RawQuery, channel.SessionParameter)
+	query, counts := withoutParameter(query, channel.AfterParameter)
 	r.URL.RawQuery = query
 	cleanHeader(r.Header, sessionInHeader, ids...)
 	want.after = -1
 	if len(ids) > 1 || len(ids) == 1 && !sessionID.MatchString(ids[0]) {
-		return want, badParameter(bridge.SessionParameter, "once, 22 to 128 letters, digits, dashes or underscores; take 128 random bits")
+		return want, badParameter(channel.SessionParameter, "once, 22 to 128 letters, digits, dashes or underscores; take 128 random bits")
 	}
 	if len(ids) == 1 {
 		want.id = ids[0]
@@ -40,7 +40,7 @@ func takeResumption(r *http.Request) (want resumption, why *refusal) {
 	}
 	n, err := strconv.ParseUint(counts[0], 10, 53) // as many as JavaScript counts
 	if err != nil || len(counts) > 1 {
-		return want, badParameter(bridge.AfterParameter, "once, the number of messages that you have had")
+		return want, badParameter(channel.AfterParameter, "once, the number of messages that you have had")
 	}
 	want.after = int64(n)
 	return want, nil

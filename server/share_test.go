@@ -19,6 +19,8 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/bridge"
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
 )
@@ -220,10 +222,10 @@ func TestReadOnly(t *testing.T) {
 	a, b := dial(t, s.ws), dial(t, s.ws)
 	a.Expect("ready")
 	b.Expect("ready")
-	control := dialChannels(t, s.ws, bridge.ProtocolWspipe)
-	control.say(bridge.ChannelStdin, "typed\n")
-	control.say(bridge.ChannelControl, `{"type":"signal","signal":"KILL"}`)
-	control.say(bridge.ChannelClose, "\x00")
+	control := dialChannels(t, s.ws, channel.ProtocolWspipe)
+	control.say(channel.Stdin, "typed\n")
+	control.say(channel.Control, `{"type":"signal","signal":"KILL"}`)
+	control.say(channel.Close, "\x00")
 	control.Close(1000, "")
 	b.Send("typed", "more")
 	b.Close(1000, "") // answered when all before it has been read
@@ -289,10 +291,10 @@ func TestPlainViewersAndChannels(t *testing.T) {
 		plain.Send("hello")
 		plain.Expect("hello")
 		viewers := make(map[string]channels)
-		for _, protocol := range bridge.ChannelProtocols {
+		for _, protocol := range channel.Protocols {
 			c := dialChannels(t, s.ws, protocol)
 			viewers[protocol] = c
-			c.say(bridge.ChannelStdin, protocol+"\n")
+			c.say(channel.Stdin, protocol+"\n")
 			plain.Expect(protocol) // so c is a viewer
 		}
 		plain.Send(long, "quit")
@@ -310,7 +312,7 @@ func TestPlainViewersAndChannels(t *testing.T) {
 			if st := status(t, got.on[3]); st.Reason != "NonZeroExitCode" || got.end != (websocket.CloseError{Code: 1000, Reason: "exit 3"}) {
 				t.Errorf("%s: status %s, %v", protocol, got.on[3], got.end)
 			}
-			if (protocol == bridge.ProtocolWspipe) != strings.HasSuffix(got.on[5], `{"type":"exit","code":3}`) {
+			if (protocol == channel.ProtocolWspipe) != strings.HasSuffix(got.on[5], `{"type":"exit","code":3}`) {
 				t.Errorf("%s: control %s", protocol, got.on[5])
 			}
 		}
@@ -321,7 +323,7 @@ func TestPlainViewersAndChannels(t *testing.T) {
 func TestSharedTerminal(t *testing.T) {
 	t.Parallel()
 	cfg := shared(`echo ready; read -r l; echo "got $l by $TERM"; exit 2`)
-	cfg.Child.Terminal, cfg.Framing, cfg.Replay = process.FullTerminal, bridge.Bytes, 10
+	cfg.Child.Terminal, cfg.Framing, cfg.Replay = process.FullTerminal, framing.Bytes, 10
 	s := serve(t, cfg)
 	a, b := dial(t, s.ws), dial(t, s.ws)
 	for _, c := range []*wspipetest.Client{a, b} {

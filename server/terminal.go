@@ -5,7 +5,7 @@ import (
 	"net"
 	"net/http"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/process"
 )
 
@@ -54,7 +54,7 @@ func (s *Server) readOnly() bool { return s.cfg.Share != ShareNone && s.cfg.Read
 // takeSize returns the window's size that r tells, or the zero value, and removes
 // it from the query.
 func takeSize(r *http.Request) (size process.WindowSize) {
-	query, values := withoutParameter(r.URL.RawQuery, bridge.SizeParameter)
+	query, values := withoutParameter(r.URL.RawQuery, channel.SizeParameter)
 	r.URL.RawQuery = query
 	for _, value := range values {
 		if told, err := process.ParseWindowSize(value); err == nil {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"wspipe/bridge"
+	"wspipe/bridge/framing"
 	"wspipe/process"
 )
 
@@ -76,7 +76,7 @@ func TestSizeFromTheStart(t *testing.T) {
 	} {
 		t.Run(query, func(t *testing.T) {
 			t.Parallel()
-			cfg := Config{Child: sh(script), Framing: bridge.Bytes}
+			cfg := Config{Child: sh(script), Framing: framing.Bytes}
 			cfg.Child.Terminal = process.FullTerminal
 			c := dial(t, serve(t, cfg).ws+query)
 			if got := strings.Join(c.ExpectEnd(1000, "exit 0"), ""); got != want+"\r\n" {

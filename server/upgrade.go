@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/bridge"
+	"wspipe/bridge/channel"
 )
 
 // isUpgrade reports whether r asks for a WebSocket (RFC 6455, section 4.2.1).
@@ -50,7 +51,7 @@ func tokens(values []string) (list []string) {
 
 // subprotocols are those that a client may choose, best first.
 func (s *Server) subprotocols() []string {
-	return slices.Concat(bridge.ChannelProtocols, s.cfg.Subprotocols)
+	return slices.Concat(channel.Protocols, s.cfg.Subprotocols)
 }
 
 // offered are the subprotocols that r offers.
@@ -78,7 +79,7 @@ type socket struct {
 
 // usesChannels reports whether the client has the child's streams apart.
 func (s socket) usesChannels() bool {
-	return slices.Contains(bridge.ChannelProtocols, s.ws.Subprotocol())
+	return slices.Contains(channel.Protocols, s.ws.Subprotocol())
 }
 
 // upgrade answers the opening handshake. After an error it has answered r with

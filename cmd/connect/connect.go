@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 )
 
 // Config says where to connect and how.
@@ -235,8 +235,8 @@ func (c *client) address() string {
 		u.RawQuery += query
 	}
 	add(c.resuming.query())
-	if size, ok := c.terminal.size(); ok && c.wantsRaw(true) && slices.Contains(c.Subprotocols, bridge.ProtocolWspipe) {
-		add(fmt.Sprintf("%s=%dx%d", bridge.SizeParameter, size.Width, size.Height))
+	if size, ok := c.terminal.size(); ok && c.wantsRaw(true) && slices.Contains(c.Subprotocols, channel.ProtocolWspipe) {
+		add(fmt.Sprintf("%s=%dx%d", channel.SizeParameter, size.Width, size.Height))
 	}
 	return u.String()
 }

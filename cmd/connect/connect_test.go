@@ -16,27 +16,27 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/cmd/wspipetest"
 )
 
 // The program's streams, the end of ours, and its exit status.
 func TestStreams(t *testing.T) {
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	r := start(t, Config{URL: s.url()})
 	p := s.peer(t).hello(false)
 	r.input("first\n")
 	p.expect("\x00first\n")
-	p.send(bridge.ChannelStdout, "")
-	p.send(bridge.ChannelStdout, "out\n")
-	p.send(bridge.ChannelStderr, "err\n")
+	p.send(channel.Stdout, "")
+	p.send(channel.Stdout, "out\n")
+	p.send(channel.Stderr, "err\n")
 	p.send(77, "of a later protocol")
-	p.send(bridge.ChannelControl, `{"type":"news"}`)
-	p.send(bridge.ChannelStdout, "no newline")
+	p.send(channel.Control, `{"type":"news"}`)
+	p.send(channel.Stdout, "no newline")
 	r.stdin.Close()
 	p.expect("\xff\x00")
-	p.send(bridge.ChannelControl, `{"type":"exit","code":3}`)
-	p.send(bridge.ChannelStatus, `{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"3"}]}}`)
+	p.send(channel.Control, `{"type":"exit","code":3}`)
+	p.send(channel.Error, `{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"3"}]}}`)
 	p.Close(1000, "exit 3")
 	r.expect(3, "")
 	r.expectOutput("out\nno newline", "err\n")
@@ -46,7 +46,7 @@ func TestStreams(t *testing.T) {
 func TestBytesArriveUnchanged(t *testing.T) {
 	data := make([]byte, 10<<20)
 	rand.Read(data)
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	var out bytes.Buffer
 	r := start(t, Config{URL: s.url(), Stdout: &out})
 	p := s.peer(t).hello(false)
@@ -60,7 +60,7 @@ func TestBytesArriveUnchanged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m[0] == bridge.ChannelClose {
+		if m[0] == channel.Close {
 			break
 		}
 		if len(m) > maxMessage {
@@ -72,7 +72,7 @@ func TestBytesArriveUnchanged(t *testing.T) {
 		t.Errorf("what was sent has changed: %d bytes of %d", len(got), len(data))
 	}
 	for i, n := 0, 1; i < len(data); i, n = i+n, min(n*3, 1<<20) {
-		p.send(bridge.ChannelStdout, string(data[i:min(i+n, len(data))]))
+		p.send(channel.Stdout, string(data[i:min(i+n, len(data))]))
 	}
 	p.Close(1000, "exit 0")
 	r.expect(0, "")
@@ -146,19 +146,19 @@ func TestBinary(t *testing.T) {
 
 // Kubernetes' protocols have no control channel; only the later one can end stdin.
 func TestKubernetes(t *testing.T) {
-	for _, protocol := range []string{bridge.ProtocolV5, bridge.ProtocolV4} {
+	for _, protocol := range []string{channel.ProtocolV5, channel.ProtocolV4} {
 		s := serve(t, nil, protocol)
 		r := start(t, Config{URL: s.url(), Subprotocols: []string{"other", protocol}})
 		p := s.peer(t)
-		p.send(bridge.ChannelStdout, "")
+		p.send(channel.Stdout, "")
 		r.input("in")
 		p.expect("\x00in")
 		r.stdin.Close()
-		if protocol == bridge.ProtocolV5 {
+		if protocol == channel.ProtocolV5 {
 			p.expect("\xff\x00")
 		}
-		p.send(bridge.ChannelStderr, "err")
-		p.send(bridge.ChannelStatus, `{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"7"}]}}`)
+		p.send(channel.Stderr, "err")
+		p.send(channel.Error, `{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"7"}]}}`)
 		p.Close(1000, "")
 		r.expect(7, "")
 		r.expectOutput("", "err")
@@ -167,7 +167,7 @@ func TestKubernetes(t *testing.T) {
 
 // stdout's reader has had enough, as in "| head -n 1".
 func TestClosedStdout(t *testing.T) {
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	stdout, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestClosedStdout(t *testing.T) {
 	r := start(t, Config{URL: s.url(), Stdout: w, Reconnect: true})
 	p := s.peer(t).hello(false)
 	stdout.Close()
-	p.send(bridge.ChannelStdout, "to nobody")
+	p.send(channel.Stdout, "to nobody")
 	p.expectClose(1000)
 	r.expect(141, "")
 }
@@ -188,10 +188,10 @@ func TestStdoutThatFails(t *testing.T) {
 		wspipetest.Lack(t, "no full device: %v", err)
 	}
 	defer full.Close()
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	r := start(t, Config{URL: s.url(), Stdout: full})
 	p := s.peer(t).hello(false)
-	p.send(bridge.ChannelStdout, "much")
+	p.send(channel.Stdout, "much")
 	p.expectClose(1000)
 	r.expect(255, "no space left on device")
 }
@@ -213,7 +213,7 @@ func TestEOFTimeout(t *testing.T) {
 }
 
 func TestUnixSocket(t *testing.T) {
-	s := newServer(t, nil, bridge.ProtocolWspipe)
+	s := newServer(t, nil, channel.ProtocolWspipe)
 	s.Listener.Close()
 	path := filepath.Join(t.TempDir(), "s")
 	var err error

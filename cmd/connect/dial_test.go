@@ -17,7 +17,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/cmd/wspipetest"
 )
 
@@ -29,7 +29,7 @@ func startTLS(t *testing.T, ca *wspipetest.CA) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newServer(t, nil, bridge.ProtocolWspipe)
+	s := newServer(t, nil, channel.ProtocolWspipe)
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: ca.Pool()}
 	s.Config.ErrorLog = log.New(t.Output(), "", 0)
 	s.StartTLS()
@@ -54,7 +54,7 @@ func TestTLS(t *testing.T) {
 		}
 		got += len(m) - 1
 	}
-	p.send(bridge.ChannelStdout, data)
+	p.send(channel.Stdout, data)
 	p.Close(1000, "exit 3")
 	r.expect(3, "")
 	r.expectOutput(data, "")
@@ -76,7 +76,7 @@ func TestUnknownAuthority(t *testing.T) {
 
 // Nor is one that speaks no TLS where we do, or the other way round.
 func TestOtherScheme(t *testing.T) {
-	plain := serve(t, nil, bridge.ProtocolWspipe).url()
+	plain := serve(t, nil, channel.ProtocolWspipe).url()
 	plain.Scheme = "wss"
 	start(t, Config{URL: plain, Reconnect: true}).expect(255, "server gave HTTP response to HTTPS client")
 	secret := startTLS(t, wspipetest.NewCA(t, "root")).url()
@@ -231,7 +231,7 @@ func TestFirstSubprotocolIsPlain(t *testing.T) {
 // is kept for the next connection.
 func TestNoHello(t *testing.T) {
 	t.Parallel()
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	r := start(t, Config{URL: s.url(), Reconnect: true})
 	r.input("hi")
 	s.peer(t).expectClose(1000)

@@ -17,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/bridge"
+	"wspipe/bridge/channel"
 )
 
 // end is how a connection ended, or the client.
@@ -78,9 +79,9 @@ func ofReason(reason string) (e end, ok bool) {
 }
 
 // ofControl returns what a message on bridge.ChannelControl tells of it.
-func ofControl(c bridge.Control) (e end, ok bool) {
+func ofControl(c channel.ControlMessage) (e end, ok bool) {
 	switch {
-	case c.Type != bridge.ControlExit:
+	case c.Type != channel.TypeExit:
 		return end{}, false
 	case c.Signal != "":
 		return killed(c.Signal), true
@@ -92,16 +93,16 @@ func ofControl(c bridge.Control) (e end, ok bool) {
 
 // ofStatus returns what the message on bridge.ChannelStatus tells of it.
 func ofStatus(message []byte) (e end, ok bool) {
-	var status bridge.Status
+	var status channel.Status
 	if err := json.Unmarshal(message, &status); err != nil {
 		return end{}, false
 	}
-	if status.Status == bridge.StatusSuccess {
+	if status.Status == channel.StatusSuccess {
 		return exited(0), true
 	}
-	if status.Details != nil && status.Reason == bridge.ReasonNonZeroExitCode {
+	if status.Details != nil && status.Reason == channel.ReasonNonZeroExitCode {
 		for _, cause := range status.Details.Causes {
-			if code, err := strconv.Atoi(cause.Message); err == nil && cause.Reason == bridge.ReasonExitCode {
+			if code, err := strconv.Atoi(cause.Message); err == nil && cause.Reason == channel.ReasonExitCode {
 				return exited(code), true
 			}
 		}

@@ -6,15 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coder/websocket"
+	"wspipe/bridge/channel"
 
-	"wspipe/bridge"
+	"github.com/coder/websocket"
 )
 
 // Every way in which a server can end a connection.
 func TestEnds(t *testing.T) {
-	control := string(bridge.ChannelControl)
-	status := string(bridge.ChannelStatus)
+	control := string(channel.Control)
+	status := string(channel.Error)
 	tests := []struct {
 		name, protocol string
 		messages       []string
@@ -38,17 +38,17 @@ func TestEnds(t *testing.T) {
 		{"shutdown", "", nil, 1001, "server shutting down", 255, "code 1001 (going away): server shutting down"},
 		{"policy", "", nil, 1008, "no answer to pings", 255, "code 1008 (against its policy): no answer to pings"},
 		{"too big", "", nil, 1009, "message over 10 bytes", 255, "code 1009 (message too big): message over 10 bytes"},
-		{"cannot start", bridge.ProtocolWspipe, nil, 1011, "cannot start: no such file", 255, "code 1011 (internal error): cannot start: no such file"},
+		{"cannot start", channel.ProtocolWspipe, nil, 1011, "cannot start: no such file", 255, "code 1011 (internal error): cannot start: no such file"},
 		{"evil words", "", nil, 4999, "\x1b[2J\nx", 255, "code 4999: \uFFFD[2J x"},
 		{"lost", "", nil, 0, "", 255, "connection lost"},
-		{"told, then lost", bridge.ProtocolWspipe, []string{control + `{"type":"exit","code":5}`}, 0, "", 5, ""},
-		{"told", bridge.ProtocolWspipe, []string{control + `{"type":"exit","signal":"KILL"}`}, 1000, "", 137, ""},
-		{"told, but shut down", bridge.ProtocolWspipe, []string{control + `{"type":"exit","signal":"INT"}`}, 1001, "server shutting down", 255, "1001"},
-		{"only the reason", bridge.ProtocolWspipe, nil, 1000, "exit 4", 4, ""},
-		{"not told", bridge.ProtocolWspipe, nil, 1000, "", 255, "the server did not say how the program ended"},
-		{"success", bridge.ProtocolV4, []string{status + `{"metadata":{},"status":"Success"}`}, 1000, "", 0, ""},
-		{"failure", bridge.ProtocolV5, []string{status + `{"status":"Failure","reason":"InternalError","message":"no\nluck"}`}, 1000, "", 255, "the server says: no luck"},
-		{"nonsense", bridge.ProtocolWspipe, []string{control + `{`, status + `[]`, control, status, ""}, 1000, "exit 0", 0, ""},
+		{"told, then lost", channel.ProtocolWspipe, []string{control + `{"type":"exit","code":5}`}, 0, "", 5, ""},
+		{"told", channel.ProtocolWspipe, []string{control + `{"type":"exit","signal":"KILL"}`}, 1000, "", 137, ""},
+		{"told, but shut down", channel.ProtocolWspipe, []string{control + `{"type":"exit","signal":"INT"}`}, 1001, "server shutting down", 255, "1001"},
+		{"only the reason", channel.ProtocolWspipe, nil, 1000, "exit 4", 4, ""},
+		{"not told", channel.ProtocolWspipe, nil, 1000, "", 255, "the server did not say how the program ended"},
+		{"success", channel.ProtocolV4, []string{status + `{"metadata":{},"status":"Success"}`}, 1000, "", 0, ""},
+		{"failure", channel.ProtocolV5, []string{status + `{"status":"Failure","reason":"InternalError","message":"no\nluck"}`}, 1000, "", 255, "the server says: no luck"},
+		{"nonsense", channel.ProtocolWspipe, []string{control + `{`, status + `[]`, control, status, ""}, 1000, "exit 0", 0, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestEnds(t *testing.T) {
 				offers = []string{test.protocol}
 			}
 			s := serve(t, nil, offers...)
-			r := start(t, Config{URL: s.url(), Subprotocols: bridge.ChannelProtocols})
+			r := start(t, Config{URL: s.url(), Subprotocols: channel.Protocols})
 			p := s.peer(t)
 			for _, m := range test.messages {
 				p.sendRaw(websocket.MessageBinary, m)

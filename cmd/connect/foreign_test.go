@@ -14,7 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/cmd/wspipetest"
 )
 
@@ -106,7 +106,7 @@ func TestForeignCertificate(t *testing.T) {
 
 // And so are close reasons, statuses, and what --reconnect reports in between.
 func TestForeignEnds(t *testing.T) {
-	for _, protocol := range []string{bridge.ProtocolWspipe, bridge.ProtocolV5} {
+	for _, protocol := range []string{channel.ProtocolWspipe, channel.ProtocolV5} {
 		s := serve(t, nil, protocol)
 		for code, reason := range map[websocket.StatusCode]string{1011: hostile, 1000: "signal " + hostile} {
 			c := startBinary(t, "--subprotocol="+protocol, s.url().String())
@@ -116,11 +116,11 @@ func TestForeignEnds(t *testing.T) {
 		}
 		c := startBinary(t, "--subprotocol="+protocol, s.url().String())
 		p := s.peer(t)
-		p.send(bridge.ChannelStatus, `{"status":"Failure","message":"see`+strings.ReplaceAll("\x1b[2J\u009b", "\x1b", `\u001b`)+`"}`)
+		p.send(channel.Error, `{"status":"Failure","message":"see`+strings.ReplaceAll("\x1b[2J\u009b", "\x1b", `\u001b`)+`"}`)
 		p.Close(1000, "")
 		c.expectClean("see\uFFFD[2J")
 	}
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	r := start(t, Config{URL: s.url(), Reconnect: true})
 	s.peer(t).Close(1001, hostile)
 	if got := wait(t, "a notice", r.notices); !strings.Contains(got, "see\uFFFD[2Jthis") || strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }) {

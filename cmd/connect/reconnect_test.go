@@ -14,9 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/coder/websocket"
+	"wspipe/bridge/channel"
 
-	"wspipe/bridge"
+	"github.com/coder/websocket"
 )
 
 // lost is the end of an attempt that another may follow.
@@ -133,7 +133,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 
 // A new connection takes up stdin where the last one left it, also its end.
 func TestReconnect(t *testing.T) {
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	r := start(t, Config{URL: s.url(), Reconnect: true})
 	p := s.peer(t).hello(false)
 	r.input("one")

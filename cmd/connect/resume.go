@@ -9,9 +9,9 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/coder/websocket"
+	"wspipe/bridge/channel"
 
-	"wspipe/bridge"
+	"github.com/coder/websocket"
 )
 
 // resumption is a session that outlives its connections, and how much of it has
@@ -61,9 +61,9 @@ func (r *resumption) query() string {
 	if r == nil {
 		return ""
 	}
-	query := url.Values{bridge.SessionParameter: {r.id}}
+	query := url.Values{channel.SessionParameter: {r.id}}
 	if r.asked {
-		query.Set(bridge.AfterParameter, fmt.Sprint(r.counted))
+		query.Set(channel.AfterParameter, fmt.Sprint(r.counted))
 	}
 	r.asked = true
 	return query.Encode()
@@ -81,8 +81,8 @@ func (r *resumption) offer(all []string) []string {
 // withPlain puts bridge.ProtocolPlain before protocols whose first has channels:
 // many servers select the first that is offered, without implementing it.
 func withPlain(protocols []string) []string {
-	if len(protocols) > 0 && slices.Contains(bridge.ChannelProtocols, protocols[0]) {
-		return append([]string{bridge.ProtocolPlain}, protocols...)
+	if len(protocols) > 0 && slices.Contains(channel.Protocols, protocols[0]) {
+		return append([]string{channel.ProtocolPlain}, protocols...)
 	}
 	return protocols
 }

@@ -14,21 +14,21 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/coder/websocket"
+	"wspipe/bridge/channel"
 
-	"wspipe/bridge"
+	"github.com/coder/websocket"
 )
 
 // asks returns what the client asks for: its session, and from where on.
 func (p *peer) asks() (id, after string) {
 	p.t.Helper()
 	query := p.request.URL.Query()
-	id = query.Get(bridge.SessionParameter)
+	id = query.Get(channel.SessionParameter)
 	if !regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`).MatchString(id) {
 		p.t.Errorf("the session's ID is %q", id)
 	}
-	if query.Has(bridge.AfterParameter) {
-		return id, query.Get(bridge.AfterParameter)
+	if query.Has(channel.AfterParameter) {
+		return id, query.Get(channel.AfterParameter)
 	}
 	return id, "none"
 }
@@ -53,29 +53,29 @@ func (r *running) again(why string) {
 // What counts are messages of the program's streams that are not empty, and what
 // was not counted is asked for again, over the same subprotocol.
 func TestResume(t *testing.T) {
-	s := serve(t, nil, bridge.ProtocolV5, bridge.ProtocolV4)
-	r := start(t, Config{URL: s.url(), Resume: true, Subprotocols: []string{bridge.ProtocolV4, bridge.ProtocolV5}})
+	s := serve(t, nil, channel.ProtocolV5, channel.ProtocolV4)
+	r := start(t, Config{URL: s.url(), Resume: true, Subprotocols: []string{channel.ProtocolV4, channel.ProtocolV5}})
 	p := s.peer(t)
 	id, after := p.asks()
 	if after != "none" || len(p.request.Header.Values("Sec-WebSocket-Protocol")) != 1 {
 		t.Errorf("the first connection asks for what is after %s, offers %q", after, p.request.Header["Sec-Websocket-Protocol"])
 	}
-	p.send(bridge.ChannelStdout, "")
-	p.send(bridge.ChannelStdout, "one,")
-	p.send(bridge.ChannelStderr, "two")
+	p.send(channel.Stdout, "")
+	p.send(channel.Stdout, "one,")
+	p.send(channel.Stderr, "two")
 	p.send(7, "what is this?")
 	r.input("in")
 	p.expect("\x00in")
 	p.drop()
 	r.again("connection lost")
 	p = s.peer(t).expectAgain(id, "2")
-	if got := p.request.Header.Get("Sec-WebSocket-Protocol"); got != bridge.ProtocolV5 {
+	if got := p.request.Header.Get("Sec-WebSocket-Protocol"); got != channel.ProtocolV5 {
 		t.Errorf("the second connection offers %q", got)
 	}
 	p.drop()
 	r.again("connection lost")
 	p = s.peer(t).expectAgain(id, "2")
-	p.send(bridge.ChannelStdout, "three")
+	p.send(channel.Stdout, "three")
 	r.stdin.Close()
 	p.expect("\xff\x00")
 	p.Close(1008, "no answer to pings")
@@ -121,9 +121,9 @@ func TestResumePlainMessages(t *testing.T) {
 // Of a message that was cut off, more than once, what came before is left out when
 // it comes again.
 func TestResumeWithinAMessage(t *testing.T) {
-	for _, protocol := range []string{"", bridge.ProtocolV5} {
+	for _, protocol := range []string{"", channel.ProtocolV5} {
 		t.Run(protocol, func(t *testing.T) {
-			s := serve(t, nil, bridge.ProtocolV5)
+			s := serve(t, nil, channel.ProtocolV5)
 			r := start(t, Config{URL: s.url(), Resume: true, Subprotocols: strings.Fields(protocol)})
 			before, typ, end := "", websocket.MessageText, "\n"
 			if protocol != "" {
@@ -246,7 +246,7 @@ func TestResumeEnds(t *testing.T) {
 // A server that knows nothing of the session starts another program, and by its
 // greeting tells.
 func TestResumeWithAnotherProgram(t *testing.T) {
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	for _, again := range []bool{false, true} {
 		r := start(t, Config{URL: s.url(), Resume: true, Reconnect: again})
 		p := s.peer(t).hello(false)
@@ -260,8 +260,8 @@ func TestResumeWithAnotherProgram(t *testing.T) {
 		r.again("connection lost")
 		old = r.stdout.String()
 		p = s.peer(t)
-		p.send(bridge.ChannelControl, `{"type":"hello","session":"another","pty":false,"pid":2}`)
-		p.send(bridge.ChannelStdout, "new")
+		p.send(channel.Control, `{"type":"hello","session":"another","pty":false,"pid":2}`)
+		p.send(channel.Stdout, "new")
 		if again {
 			p.Close(1000, "exit 0")
 			r.expect(0, "")
@@ -298,7 +298,7 @@ func TestTheSessionIsSecret(t *testing.T) {
 			got = end.err.Error()
 		case got = <-r.notices:
 		}
-		id := asked.Load().Query().Get(bridge.SessionParameter)
+		id := asked.Load().Query().Get(channel.SessionParameter)
 		if id == "" || strings.Contains(got, id) {
 			t.Errorf("the session is %q, and it says %q", id, got)
 		}

@@ -8,9 +8,9 @@ import (
 	"io"
 	"unicode/utf8"
 
-	"github.com/coder/websocket"
+	"wspipe/bridge/channel"
 
-	"wspipe/bridge"
+	"github.com/coder/websocket"
 )
 
 // maxLine is from which length on a line is sent before its end is known, in
@@ -48,8 +48,8 @@ func (s *session) sendEOF() {
 		s.Notice(fmt.Sprintf("cannot read stdin: %v", innermost(err)))
 		s.input.err = io.EOF // that was told
 	}
-	if s.protocol == bridge.ProtocolWspipe || s.protocol == bridge.ProtocolV5 {
-		s.ws.Write(context.Background(), websocket.MessageBinary, []byte{bridge.ChannelClose, bridge.ChannelStdin})
+	if s.protocol == channel.ProtocolWspipe || s.protocol == channel.ProtocolV5 {
+		s.ws.Write(context.Background(), websocket.MessageBinary, []byte{channel.Close, channel.Stdin})
 	}
 	if s.eof.Store(true); s.silence != nil {
 		s.silence.Reset(s.EOFTimeout)

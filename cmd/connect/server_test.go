@@ -13,9 +13,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coder/websocket"
+	"wspipe/bridge/channel"
 
-	"wspipe/bridge"
+	"github.com/coder/websocket"
 )
 
 // peer is a server's end of a connection.
@@ -108,9 +108,9 @@ func (p *peer) sendRaw(typ websocket.MessageType, text string) {
 func (p *peer) hello(pty bool) *peer {
 	p.t.Helper()
 	if pty {
-		p.send(bridge.ChannelControl, `{"type":"hello","session":"s","pty":true,"pid":1}`)
+		p.send(channel.Control, `{"type":"hello","session":"s","pty":true,"pid":1}`)
 	} else {
-		p.send(bridge.ChannelControl, `{"type":"hello","session":"s","pty":false,"pid":1}`)
+		p.send(channel.Control, `{"type":"hello","session":"s","pty":false,"pid":1}`)
 	}
 	return p
 }
@@ -176,7 +176,7 @@ func start(t testing.TB, cfg Config) *running {
 	}
 	cfg.Stderr, cfg.Notice = run.stderr, func(text string) { run.notices <- text }
 	if cfg.Subprotocols == nil {
-		cfg.Subprotocols = []string{bridge.ProtocolWspipe}
+		cfg.Subprotocols = []string{channel.ProtocolWspipe}
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	go func() { // ends with Run

@@ -13,9 +13,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/coder/websocket"
+	"wspipe/bridge/channel"
 
-	"wspipe/bridge"
+	"github.com/coder/websocket"
 )
 
 // session is one connection.
@@ -50,10 +50,10 @@ type session struct {
 
 func newSession(c *client, ws *websocket.Conn, l *link) *session {
 	s := &session{client: c, ws: ws, link: l, began: time.Now(), protocol: ws.Subprotocol(), over: make(chan struct{}), greeted: make(chan struct{})}
-	if s.protocol == bridge.ProtocolPlain {
+	if s.protocol == channel.ProtocolPlain {
 		s.protocol = ""
 	}
-	s.channels = slices.Contains(bridge.ChannelProtocols, s.protocol)
+	s.channels = slices.Contains(channel.Protocols, s.protocol)
 	s.message = make([]byte, 1, maxMessage)
 	return s
 }
@@ -68,7 +68,7 @@ func (s *session) run() end {
 	if s.resuming != nil {
 		s.beside(s.watch) // ends when the connection is over
 	}
-	if s.protocol == bridge.ProtocolWspipe {
+	if s.protocol == channel.ProtocolWspipe {
 		s.beside(s.awaitHello) // ends when the connection is over
 	} else {
 		s.begin(false)
@@ -161,24 +161,24 @@ func (s *session) readMessages() error {
 
 // fromChannel hands out a message behind its channel.
 func (s *session) fromChannel(r io.Reader) error {
-	var channel [1]byte
-	if _, err := io.ReadFull(r, channel[:]); err == io.EOF {
+	var number [1]byte
+	if _, err := io.ReadFull(r, number[:]); err == io.EOF {
 		return nil // a message without even a channel says nothing
 	} else if err != nil {
 		return err
 	}
-	switch channel[0] {
-	case bridge.ChannelStdout:
+	switch number[0] {
+	case channel.Stdout:
 		return s.output.copyToStdout(s.resuming.fresh(r, false), "")
-	case bridge.ChannelStderr:
+	case channel.Stderr:
 		return s.output.copyToStderr(s.resuming.fresh(r, false))
-	case bridge.ChannelStatus, bridge.ChannelControl:
+	case channel.Error, channel.Control:
 		text, err := io.ReadAll(io.LimitReader(r, maxControl))
 		if err == nil {
 			_, err = io.Copy(io.Discard, r)
 		}
 		if err == nil {
-			s.heed(channel[0], text)
+			s.heed(number[0], text)
 		}
 		return err
 	}
@@ -190,21 +190,21 @@ func (s *session) fromChannel(r io.Reader) error {
 const maxControl = 64 << 10
 
 // heed takes a message that is for us. What it does not understand it ignores.
-func (s *session) heed(channel byte, text []byte) {
-	if channel == bridge.ChannelStatus {
+func (s *session) heed(number byte, text []byte) {
+	if number == channel.Error {
 		if e, ok := ofStatus(text); ok && s.told == nil {
 			s.told = &e
 		}
 		return
 	}
-	var message bridge.Control
-	if s.protocol != bridge.ProtocolWspipe || json.Unmarshal(text, &message) != nil {
+	var message channel.ControlMessage
+	if s.protocol != channel.ProtocolWspipe || json.Unmarshal(text, &message) != nil {
 		return
 	}
 	if e, ok := ofControl(message); ok {
 		s.told = &e
 	}
-	if message.Type == bridge.ControlHello {
+	if message.Type == channel.TypeHello {
 		s.first.Do(func() {
 			close(s.greeted)
 			s.control.Store(true)
@@ -218,7 +218,7 @@ const helloTime = 5 * time.Second
 
 // ErrNoHello says that the server does not implement the subprotocol that it has
 // selected. Nothing of stdin has been read.
-var ErrNoHello = fmt.Errorf("the server selected the subprotocol %s, but sent no hello within %v", bridge.ProtocolWspipe, helloTime)
+var ErrNoHello = fmt.Errorf("the server selected the subprotocol %s, but sent no hello within %v", channel.ProtocolWspipe, helloTime)
 
 // awaitHello ends the connection if the hello is missing. It counts several ticks,
 // so that a client that was stopped reads before it gives up.
@@ -243,7 +243,7 @@ func (s *session) awaitHello() {
 
 // hello begins a session about which the server has said whether its program has
 // a terminal.
-func (s *session) hello(message bridge.Control) {
+func (s *session) hello(message channel.ControlMessage) {
 	if !s.resuming.greet(message.Session, s.Reconnect) {
 		s.leave(end{status: StatusFailed, err: fmt.Errorf("%w: the server has started another program", ErrSessionLost)})
 		return
@@ -335,13 +335,13 @@ func (s *session) ping() {
 }
 
 // sendControl sends v, in JSON, on a channel, unless the server takes nothing.
-func (s *session) sendControl(channel byte, v any) {
+func (s *session) sendControl(number byte, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("message on channel %d: %v", channel, err)) // v is one of bridge's
+		panic(fmt.Sprintf("message on channel %d: %v", number, err)) // v is one of bridge's
 	}
 	if s.link.MayAnswer() {
-		s.ws.Write(context.Background(), websocket.MessageBinary, append([]byte{channel}, text...))
+		s.ws.Write(context.Background(), websocket.MessageBinary, append([]byte{number}, text...))
 	}
 }
 
@@ -350,13 +350,13 @@ func (s *session) sendSignal(name string) bool {
 	if !s.control.Load() {
 		return false
 	}
-	s.sendControl(bridge.ChannelControl, bridge.Control{Type: bridge.ControlSignal, Signal: name})
+	s.sendControl(channel.Control, channel.ControlMessage{Type: channel.TypeSignal, Signal: name})
 	return true
 }
 
 // sendSize tells the size of our window.
 func (s *session) sendSize() {
 	if size, ok := s.terminal.size(); ok && s.resizable.Load() {
-		s.sendControl(bridge.ChannelResize, size)
+		s.sendControl(channel.Resize, size)
 	}
 }

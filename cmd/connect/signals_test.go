@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/cmd/wspipetest"
 )
 
 // What the program can be told, it is told, and the client ends as it does.
 func TestSignalsGoToTheProgram(t *testing.T) {
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	c := startBinary(t, s.url().String())
 	p := s.peer(t).hello(false)
 	c.press("started")
@@ -25,7 +25,7 @@ func TestSignalsGoToTheProgram(t *testing.T) {
 	p.expect("\x05" + `{"type":"signal","signal":"QUIT"}`)
 	c.signal(os.Interrupt)
 	p.expect("\x05" + `{"type":"signal","signal":"INT"}`)
-	p.send(bridge.ChannelStdout, "caught it\n")
+	p.send(channel.Stdout, "caught it\n")
 	p.Close(1000, "exit 7")
 	c.expectStatus(7)
 	if c.output() != "caught it\n" {
@@ -35,7 +35,7 @@ func TestSignalsGoToTheProgram(t *testing.T) {
 
 // A program that does not care does not keep us.
 func TestThirdInterruptEnds(t *testing.T) {
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	c := startBinary(t, s.url().String())
 	p := s.peer(t).hello(false)
 	c.press("started")
@@ -71,16 +71,16 @@ func TestSignalsThatEnd(t *testing.T) {
 	}{
 		"SIGINT, plain":  {nil, syscall.SIGINT},
 		"SIGQUIT, plain": {nil, syscall.SIGQUIT},
-		"SIGINT, v5":     {[]string{bridge.ProtocolV5}, syscall.SIGINT},
-		"SIGTERM":        {[]string{bridge.ProtocolWspipe}, syscall.SIGTERM},
-		"SIGHUP":         {[]string{bridge.ProtocolWspipe}, syscall.SIGHUP},
+		"SIGINT, v5":     {[]string{channel.ProtocolV5}, syscall.SIGINT},
+		"SIGTERM":        {[]string{channel.ProtocolWspipe}, syscall.SIGTERM},
+		"SIGHUP":         {[]string{channel.ProtocolWspipe}, syscall.SIGHUP},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, nil, test.protocols...)
 			c := startBinary(t, "--reconnect", "--subprotocol=v1.wspipe,v5.channel.k8s.io", s.url().String())
 			p := s.peer(t)
-			if test.protocols != nil && test.protocols[0] == bridge.ProtocolWspipe {
+			if test.protocols != nil && test.protocols[0] == channel.ProtocolWspipe {
 				p.hello(false)
 			}
 			c.press("started\n")
@@ -102,7 +102,7 @@ func TestSignalsThatEnd(t *testing.T) {
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	for signals, limit := range map[int]time.Duration{1: 2*closeTime + 2*time.Second, 2: closeTime / 2} {
 		wspipetest.Soon(t, limit, func() time.Duration {
-			s := serve(t, nil, bridge.ProtocolWspipe)
+			s := serve(t, nil, channel.ProtocolWspipe)
 			c := startBinary(t, s.url().String())
 			p := s.peer(t).hello(false)
 			c.press("started")
@@ -121,7 +121,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 // Nor does anybody keep us who does not take our output.
 func TestSignalWhileStdoutIsStuck(t *testing.T) {
 	t.Parallel()
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	stdout, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestSignalWhileStdoutIsStuck(t *testing.T) {
 	w.Close()
 	p := s.peer(t).hello(false)
 	p.expect("\xff\x00")
-	p.send(bridge.ChannelStdout, strings.Repeat("x", 1<<20))
+	p.send(channel.Stdout, strings.Repeat("x", 1<<20))
 	if _, err := stdout.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestSignalsWhileWaiting(t *testing.T) {
 
 // Who ignores a signal, as nohup and a script's background do, goes on doing so.
 func TestIgnoredSignals(t *testing.T) {
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	c := &process{t: t, ended: make(chan error, 1)}
 	c.Cmd = exec.Command("sh", "-c", `trap '' HUP INT; exec "$0" connect "$1"`, wspipetest.Binary(t), s.url().String())
 	c.Stdout, c.Stderr = c, c

@@ -6,9 +6,9 @@ import (
 	"os"
 	"sync"
 
-	"golang.org/x/term"
+	"wspipe/bridge/channel"
 
-	"wspipe/bridge"
+	"golang.org/x/term"
 )
 
 // terminal is the terminal that stdin and stdout are. It is nil if they are none,
@@ -89,10 +89,10 @@ func (t *terminal) rescue() {
 }
 
 // size returns the size of the window.
-func (t *terminal) size() (size bridge.Size, ok bool) {
+func (t *terminal) size() (size channel.Size, ok bool) {
 	if t == nil {
 		return size, false
 	}
 	width, height, err := term.GetSize(t.out)
-	return bridge.Size{Width: uint16(width), Height: uint16(height)}, err == nil && width > 0 && height > 0
+	return channel.Size{Width: uint16(width), Height: uint16(height)}, err == nil && width > 0 && height > 0
 }

@@ -9,11 +9,11 @@ import (
 	"syscall"
 	"testing"
 
+	"wspipe/bridge/channel"
+
 	"github.com/coder/websocket"
 	"github.com/creack/pty"
 	"golang.org/x/term"
-
-	"wspipe/bridge"
 )
 
 const resized = "\x04" + `{"Width":91,"Height":17}`
@@ -21,7 +21,7 @@ const resized = "\x04" + `{"Width":91,"Height":17}`
 // startRaw starts a session whose program has a terminal.
 func startRaw(t *testing.T, args ...string) (*process, *peer) {
 	t.Helper()
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	c := startOnTerminal(t, append(args, s.url().String())...)
 	p := s.peer(t).hello(true)
 	p.expect(resized)
@@ -37,13 +37,13 @@ func TestTerminal(t *testing.T) {
 	p.expect("\x00\x03")
 	c.press("\x04")
 	p.expect("\x00\x04")
-	p.send(bridge.ChannelStdout, "one\ntwo\n")
+	p.send(channel.Stdout, "one\ntwo\n")
 	c.awaitOutput("one\ntwo\n") // a cooked terminal would add \r
 	if err := pty.Setsize(c.keyboard.(*os.File), &pty.Winsize{Cols: 100, Rows: 30}); err != nil {
 		t.Fatal(err)
 	}
 	p.expect("\x04" + `{"Width":100,"Height":30}`)
-	p.send(bridge.ChannelControl, `{"type":"exit","code":3}`)
+	p.send(channel.Control, `{"type":"exit","code":3}`)
 	p.Close(1000, "exit 3")
 	c.expectStatus(3)
 }
@@ -73,7 +73,7 @@ func TestTerminalIsRestored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, p := startRaw(t)
-			p.send(bridge.ChannelStdout, "$ ")
+			p.send(channel.Stdout, "$ ")
 			c.awaitOutput("$ ")
 			test.end(c, p)
 			c.expectStatus(test.status)
@@ -120,7 +120,7 @@ func TestCookedTerminal(t *testing.T) {
 		args []string
 		pty  bool
 	}{{nil, false}, {[]string{"--pty=false"}, true}} {
-		s := serve(t, nil, bridge.ProtocolWspipe)
+		s := serve(t, nil, channel.ProtocolWspipe)
 		c := startOnTerminal(t, append(test.args, s.url().String())...)
 		p := s.peer(t).hello(test.pty)
 		c.press("lin\x7fne\r")
@@ -140,7 +140,7 @@ func TestCookedTerminal(t *testing.T) {
 // Ctrl-Z does not stop a client that nobody could make go on: it leads its
 // session, so that its process group is orphaned.
 func TestCtrlZWithoutShell(t *testing.T) {
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	c := startOnTerminal(t, s.url().String())
 	p := s.peer(t).hello(false)
 	c.press("before\r")
@@ -153,7 +153,7 @@ func TestCtrlZWithoutShell(t *testing.T) {
 }
 
 func TestProgramHasNoTerminal(t *testing.T) {
-	s := serve(t, nil, bridge.ProtocolWspipe)
+	s := serve(t, nil, channel.ProtocolWspipe)
 	c := startOnTerminal(t, "--pty", s.url().String())
 	s.peer(t).hello(false).expectClose(1000)
 	c.expectStatus(255)

@@ -3,10 +3,10 @@ package connect
 import (
 	"time"
 
+	"wspipe/bridge/channel"
+
 	"golang.org/x/sys/windows"
 	"golang.org/x/term"
-
-	"wspipe/bridge"
 )
 
 // rawState is how the console was.
@@ -44,7 +44,7 @@ type windowEvent = time.Time
 type windowWatch struct {
 	c      <-chan windowEvent
 	ticker *time.Ticker
-	last   bridge.Size
+	last   channel.Size
 }
 
 func watchWindow() *windowWatch {

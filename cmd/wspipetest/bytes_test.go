@@ -8,7 +8,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/cmd/wspipetest"
 )
 
@@ -35,14 +35,14 @@ func TestAWriteIsAMessage(t *testing.T) {
 		"compressed":            {[]string{"--binary", "--compress"}, "", "", stdout},
 		"shared":                {[]string{"--binary", "--share=broadcast", "--replay=5"}, "", "", stdout},
 		"resumable":             {[]string{"--binary", "--resume=1m"}, session, "", stdout},
-		"stdout":                {nil, "", bridge.ProtocolWspipe, stdout},
-		"stderr":                {nil, "", bridge.ProtocolWspipe, stderr},
-		"Kubernetes":            {nil, "", bridge.ProtocolV5, stdout},
-		"stdout, shared":        {[]string{"--share=broadcast"}, "", bridge.ProtocolWspipe, stdout},
-		"stderr, shared":        {[]string{"--share=broadcast"}, "", bridge.ProtocolWspipe, stderr},
-		"stdout, resumable":     {[]string{"--resume=1m"}, session, bridge.ProtocolWspipe, stdout},
-		"stderr, resumable":     {[]string{"--resume=1m"}, session, bridge.ProtocolWspipe, stderr},
-		"stderr, line-buffered": {[]string{"--line-buffered"}, "", bridge.ProtocolV4, stderr},
+		"stdout":                {nil, "", channel.ProtocolWspipe, stdout},
+		"stderr":                {nil, "", channel.ProtocolWspipe, stderr},
+		"Kubernetes":            {nil, "", channel.ProtocolV5, stdout},
+		"stdout, shared":        {[]string{"--share=broadcast"}, "", channel.ProtocolWspipe, stdout},
+		"stderr, shared":        {[]string{"--share=broadcast"}, "", channel.ProtocolWspipe, stderr},
+		"stdout, resumable":     {[]string{"--resume=1m"}, session, channel.ProtocolWspipe, stdout},
+		"stderr, resumable":     {[]string{"--resume=1m"}, session, channel.ProtocolWspipe, stderr},
+		"stderr, line-buffered": {[]string{"--line-buffered"}, "", channel.ProtocolV4, stderr},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -51,10 +51,10 @@ func TestAWriteIsAMessage(t *testing.T) {
 			var to, from []byte
 			if test.protocol != "" {
 				opt.Subprotocols = []string{test.protocol}
-				to, from = []byte{bridge.ChannelStdin}, []byte{test.fd[0] - '0'}
+				to, from = []byte{channel.Stdin}, []byte{test.fd[0] - '0'}
 			}
 			c := wspipetest.Dial(t, s.WS+test.query, opt)
-			if test.protocol == bridge.ProtocolWspipe {
+			if test.protocol == channel.ProtocolWspipe {
 				c.Next() // hello
 			}
 			if test.protocol != "" {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/cmd/wspipetest"
 )
 
@@ -39,11 +39,11 @@ func TestLittleComesAfterCtrlC(t *testing.T) {
 		query, protocol string
 	}{
 		"plain":             {nil, "", ""},
-		"channels":          {nil, "", bridge.ProtocolWspipe},
+		"channels":          {nil, "", channel.ProtocolWspipe},
 		"TLS":               {[]string{"--ssl", "--sslcert=" + cert, "--sslkey=" + key}, "", ""},
 		"shared":            {[]string{"--share=broadcast", "--slow=block"}, "", ""},
 		"resumable":         {[]string{"--resume=1m", "--resume-buffer=64MiB"}, session, ""},
-		"resumable, stream": {[]string{"--resume=1m"}, session, bridge.ProtocolV5},
+		"resumable, stream": {[]string{"--resume=1m"}, session, channel.ProtocolV5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

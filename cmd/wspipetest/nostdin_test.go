@@ -7,7 +7,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/cmd/wspipetest"
 )
 
@@ -32,13 +32,13 @@ func dialAs(t *testing.T, url, protocol string) *wspipetest.Client {
 func TestNoStdin(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ flag, protocol, query string }{
-		{"--binary", bridge.ProtocolV5, "?stdin=false"},
-		{"--binary", bridge.ProtocolV4, "?command=cat&stdin=False&stdout=true"},
-		{"--binary", bridge.ProtocolV5, "?stdin=0"},
-		{"--binary", bridge.ProtocolV5, "?command=cat&stdout=true"}, // as kubectl says it
-		{"--binary", bridge.ProtocolV5, "?stderr=1"},
-		{"--pty", bridge.ProtocolV5, "?stdin=false&stdout=true&tty=true"},
-		{"--resume=1m", bridge.ProtocolV5, "?stdin=false&" + aSession},
+		{"--binary", channel.ProtocolV5, "?stdin=false"},
+		{"--binary", channel.ProtocolV4, "?command=cat&stdin=False&stdout=true"},
+		{"--binary", channel.ProtocolV5, "?stdin=0"},
+		{"--binary", channel.ProtocolV5, "?command=cat&stdout=true"}, // as kubectl says it
+		{"--binary", channel.ProtocolV5, "?stderr=1"},
+		{"--pty", channel.ProtocolV5, "?stdin=false&stdout=true&tty=true"},
+		{"--resume=1m", channel.ProtocolV5, "?stdin=false&" + aSession},
 	} {
 		dialAs(t, startCat(t, test.flag).WS+test.query, test.protocol).ExpectEnd(websocket.StatusNormalClosure, "exit 0")
 	}
@@ -48,10 +48,10 @@ func TestNoStdin(t *testing.T) {
 func TestStdinOfOthers(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ protocol, query string }{
-		{bridge.ProtocolV5, ""},
-		{bridge.ProtocolV5, "?stdin"},
-		{bridge.ProtocolV4, "?stdin=true&stdout=true"},
-		{bridge.ProtocolWspipe, "?stdin=false"},
+		{channel.ProtocolV5, ""},
+		{channel.ProtocolV5, "?stdin"},
+		{channel.ProtocolV4, "?stdin=true&stdout=true"},
+		{channel.ProtocolWspipe, "?stdin=false"},
 		{"", "?stdin=false&stdout=true"},
 	} {
 		c := dialAs(t, startCat(t, "--binary").WS+test.query, test.protocol)
@@ -59,7 +59,7 @@ func TestStdinOfOthers(t *testing.T) {
 		if test.protocol != "" {
 			message, want = "\x00x", "\x01x"
 		}
-		if test.protocol == bridge.ProtocolWspipe {
+		if test.protocol == channel.ProtocolWspipe {
 			c.Next() // hello
 		}
 		if test.protocol != "" {
@@ -75,7 +75,7 @@ func TestNoStdinOfASharedChild(t *testing.T) {
 	t.Parallel()
 	s := startCat(t, "--share=broadcast")
 	other := dialAs(t, s.WS, "")
-	c := dialAs(t, s.WS+"?stdin=false", bridge.ProtocolV5)
+	c := dialAs(t, s.WS+"?stdin=false", channel.ProtocolV5)
 	c.Send("\x00dropped\n")
 	if err := c.Close(websocket.StatusNormalClosure, ""); err != nil { // the server has read all of it
 		t.Error(err)

@@ -10,7 +10,7 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/sys/unix"
 
-	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/cmd/wspipetest"
 )
 
@@ -72,7 +72,7 @@ func TestSharedTerminalFitsIntoEveryWindow(t *testing.T) {
 	s.await("100x50")
 	second := s.join("?wspipe_size=90x60", "", "")
 	s.await("90x50")
-	s.join("", bridge.ProtocolWspipe, resize)
+	s.join("", channel.ProtocolWspipe, resize)
 	s.await("90x40")
 	second.CloseNow()
 	s.await("100x40")
@@ -88,8 +88,8 @@ func TestReadOnlyTerminalHasTheServersSize(t *testing.T) {
 		}
 		for _, c := range []*wspipetest.Client{
 			s.join("?wspipe_size=1x1", "", ""),
-			s.join("", bridge.ProtocolWspipe, resize),
-			s.join("", bridge.ProtocolV5, "\x04"+`{"Width":1,"Height":1}`),
+			s.join("", channel.ProtocolWspipe, resize),
+			s.join("", channel.ProtocolV5, "\x04"+`{"Width":1,"Height":1}`),
 		} {
 			if err := c.Close(websocket.StatusNormalClosure, ""); err != nil { // the server has read all of it
 				t.Error(err)

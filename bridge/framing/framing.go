@@ -1,10 +1,8 @@
-package bridge
+// Package framing splits a child's output into messages and joins messages into what a
+// child reads. It knows no connection and no process.
+package framing
 
-import (
-	"fmt"
-
-	"github.com/coder/websocket"
-)
+import "fmt"
 
 // Framing says how a child's byte stream and messages map to each other. The
 // zero value is Lines.
@@ -32,39 +30,49 @@ const (
 
 // framings are what the framings are called and made of.
 var framings = [...]struct {
-	name  string
-	typ   websocket.MessageType // of messages to the client
-	whole bool                  // the length of a message stands before it on stdin
-	codec func() codec
+	name   string
+	binary bool // messages to the client are
+	whole  bool // see HoldsWhole
+	codec  func() Codec
 }{
-	Lines:  {"lines", websocket.MessageText, false, func() codec { return delimited('\n') }},
-	Bytes:  {"bytes", websocket.MessageBinary, false, func() codec { return chunks(blockSize) }},
-	NUL:    {"nul", websocket.MessageText, false, func() codec { return delimited(0) }},
-	Length: {"length", websocket.MessageBinary, true, func() codec { return new(lengthRecords) }},
-	LSP:    {"lsp", websocket.MessageText, true, func() codec { return new(lspRecords) }},
-	JSON:   {"json", websocket.MessageText, false, func() codec { return delimited('\n') }},
+	Lines:  {"lines", false, false, func() Codec { return delimited('\n') }},
+	Bytes:  {"bytes", true, false, func() Codec { return Chunks(2 * MaxWhole) }},
+	NUL:    {"nul", false, false, func() Codec { return delimited(0) }},
+	Length: {"length", true, true, func() Codec { return new(lengthRecords) }},
+	LSP:    {"lsp", false, true, func() Codec { return new(lspRecords) }},
+	JSON:   {"json", false, false, func() Codec { return delimited('\n') }},
 }
 
-// String returns the name that ParseFraming takes.
+// String returns the name that Parse takes.
 func (f Framing) String() string { return framings[f].name }
+
+// Binary reports whether messages to the client are binary.
+func (f Framing) Binary() bool { return framings[f].binary }
 
 // HoldsWhole reports whether a message from a client is held until its length
 // is known, which bounds how long it may be: at most MaxHeld bytes.
 func (f Framing) HoldsWhole() bool { return framings[f].whole }
 
+// NewCodec returns a codec for one stream of a child and its stdin.
+func (f Framing) NewCodec() Codec { return framings[f].codec() }
+
+// MaxWhole is the longest message that Split is sure to return in one piece, in
+// bytes.
+const MaxWhole = 64 << 10
+
 // MaxHeld is the most that Length can express, in bytes.
 const MaxHeld = 1<<32 - 1
 
-// FramingNames lists what ParseFraming takes.
-func FramingNames() (names []string) {
+// Names lists what Parse takes.
+func Names() (names []string) {
 	for _, f := range framings {
 		names = append(names, f.name)
 	}
 	return names
 }
 
-// ParseFraming returns the framing called name.
-func ParseFraming(name string) (Framing, error) {
+// Parse returns the framing called name.
+func Parse(name string) (Framing, error) {
 	for f := range framings {
 		if framings[f].name == name {
 			return Framing(f), nil
@@ -73,16 +81,16 @@ func ParseFraming(name string) (Framing, error) {
 	return 0, fmt.Errorf("no framing is called %q", name)
 }
 
-// codec is one framing at work for one connection.
-type codec interface {
-	// cut takes the front of a message off p, what the child has written so
+// Codec is one framing at work for one stream of output, and for stdin.
+type Codec interface {
+	// Split takes the front of a message off p, what the child has written so
 	// far: n bytes of p become the payload piece, which lies in p, and last
 	// tells whether it ends the message. n is 0 if more must come first; at
 	// the end of the output it never is while p is not empty. A message
-	// longer than maxFrame comes in several pieces. After an error, which says
+	// longer than MaxWhole may come in several pieces. After an error, which says
 	// how the child breaks its framing, n is where in p it does.
-	cut(p []byte, eof bool) (n int, piece []byte, last bool, err error)
-	// wrap returns what stands on stdin before and after a message of size
+	Split(p []byte, eof bool) (n int, piece []byte, last bool, err error)
+	// Join returns what stands on stdin before and after a message of size
 	// bytes. Only a framing that holds messages whole has anything before them.
-	wrap(size int) (before, after string)
+	Join(size int) (before, after string)
 }

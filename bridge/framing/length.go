@@ -1,4 +1,4 @@
-package bridge
+package framing
 
 import (
 	"encoding/binary"
@@ -11,13 +11,13 @@ type lengthRecords struct{ record }
 // prefix is how many bytes a length has.
 const prefix = 4
 
-func (*lengthRecords) wrap(size int) (before, after string) {
+func (*lengthRecords) Join(size int) (before, after string) {
 	var b [prefix]byte
 	binary.BigEndian.PutUint32(b[:], uint32(size))
 	return string(b[:]), ""
 }
 
-func (c *lengthRecords) cut(p []byte, eof bool) (n int, piece []byte, last bool, err error) {
+func (c *lengthRecords) Split(p []byte, eof bool) (n int, piece []byte, last bool, err error) {
 	switch {
 	case c.left > 0:
 		return c.more(p, eof)
@@ -44,7 +44,7 @@ func (r *record) begin(p []byte, head int, size int64, eof bool) (n int, piece [
 		return head + int(size), body[:size], true, nil
 	case eof:
 		return len(p), nil, false, endsWithin(size, int64(len(body)))
-	case size <= maxFrame:
+	case size <= MaxWhole:
 		return 0, nil, false, nil
 	}
 	r.left = size
@@ -58,7 +58,7 @@ func (r *record) more(p []byte, eof bool) (n int, piece []byte, last bool, err e
 		n, last = int(r.left), true
 	case eof:
 		return len(p), nil, false, endsWithin(r.left, int64(len(p)))
-	case len(p) <= maxFrame:
+	case len(p) <= MaxWhole:
 		return 0, nil, false, nil
 	default:
 		n = len(p)

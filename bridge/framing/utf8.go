@@ -1,11 +1,11 @@
-package bridge
+package framing
 
 import "unicode/utf8"
 
-// validPrefix returns the length of the longest prefix of p that holds whole
+// ValidPrefix returns the length of the longest prefix of p that holds whole
 // valid UTF-8 sequences only. ok is false if what follows cannot become one,
 // whatever comes after p.
-func validPrefix(p []byte) (n int, ok bool) {
+func ValidPrefix(p []byte) (n int, ok bool) {
 	if utf8.Valid(p) {
 		return len(p), true
 	}
@@ -27,10 +27,10 @@ func incompleteTail(p []byte) int {
 	return 0
 }
 
-// appendValid appends src to dst with U+FFFD for what is not UTF-8: one for
+// AppendValid appends src to dst with U+FFFD for what is not UTF-8: one for
 // each maximal subpart of a sequence, as the WHATWG Encoding Standard decodes
 // and as browsers and Python show such bytes.
-func appendValid(dst, src []byte) []byte {
+func AppendValid(dst, src []byte) []byte {
 	for len(src) > 0 {
 		r, size := utf8.DecodeRune(src)
 		if r == utf8.RuneError && size == 1 {

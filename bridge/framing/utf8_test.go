@@ -1,6 +1,6 @@
 //go:build unix
 
-package bridge
+package framing
 
 import (
 	"bytes"
@@ -100,7 +100,7 @@ func TestAppendValid(t *testing.T) {
 		// The Unicode Standard, chapter 3, table 3-8.
 		{"\xe1\x80\xe2\xf0\x91\x92\xf1\xbf\x41", "\uFFFD\uFFFD\uFFFD\uFFFDA"},
 	} {
-		if got := appendValid([]byte("before"), []byte(test.in)); string(got) != "before"+test.want {
+		if got := AppendValid([]byte("before"), []byte(test.in)); string(got) != "before"+test.want {
 			t.Errorf("%q: %q, want %q", test.in, got[len("before"):], test.want)
 		}
 		if got, _, _ := whatwg([]byte(test.in)); string(got) != test.want {
@@ -116,7 +116,7 @@ func FuzzAppendValid(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		got := appendValid(nil, src)
+		got := AppendValid(nil, src)
 		if want, _, _ := whatwg(src); !bytes.Equal(got, want) {
 			t.Errorf("%q: %q, want %q", src, got, want)
 		}
@@ -153,7 +153,7 @@ while at < len(data):
 			}
 		}
 		inputs = append(binary.BigEndian.AppendUint32(inputs, uint32(len(in))), in...)
-		out := appendValid(nil, in)
+		out := AppendValid(nil, in)
 		want = append(binary.BigEndian.AppendUint32(want, uint32(len(out))), out...)
 	}
 	cmd := exec.Command(python, "-c", script)
@@ -196,7 +196,7 @@ func FuzzValidPrefix(f *testing.F) {
 		for to < len(text) {
 			for to++; to < len(text) && cuts>>(to%64)&1 == 0; to++ {
 			}
-			n, ok := validPrefix(text[from:to])
+			n, ok := ValidPrefix(text[from:to])
 			if _, _, bad := whatwg(text[:to]); bad == ok {
 				t.Fatalf("after %q: right is %t", text[:to], ok)
 			}

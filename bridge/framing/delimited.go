@@ -1,4 +1,4 @@
-package bridge
+package framing
 
 import "bytes"
 
@@ -6,14 +6,14 @@ import "bytes"
 // A line may end with a carriage return, too.
 type delimited byte
 
-func (d delimited) wrap(int) (before, after string) {
+func (d delimited) Join(int) (before, after string) {
 	if d == '\n' {
 		return "", "\n"
 	}
 	return "", "\x00"
 }
 
-func (d delimited) cut(p []byte, eof bool) (n int, piece []byte, last bool, err error) {
+func (d delimited) Split(p []byte, eof bool) (n int, piece []byte, last bool, err error) {
 	if i := bytes.IndexByte(p, byte(d)); i >= 0 {
 		piece = p[:i]
 		if d == '\n' && i > 0 && p[i-1] == '\r' {
@@ -24,7 +24,7 @@ func (d delimited) cut(p []byte, eof bool) (n int, piece []byte, last bool, err 
 	if eof {
 		return len(p), p, true, nil
 	}
-	if len(p) <= maxFrame+1 { // a carriage return may still prove to be part of the terminator
+	if len(p) <= MaxWhole+1 { // a carriage return may still prove to be part of the terminator
 		return 0, nil, false, nil
 	}
 	n = len(p)
@@ -35,13 +35,13 @@ func (d delimited) cut(p []byte, eof bool) (n int, piece []byte, last bool, err 
 	return n, p[:n], false, nil
 }
 
-// chunks is the codec of Bytes, and of streams on channels: messages of at most
+// Chunks is the codec of Bytes, and of streams on channels: messages of at most
 // so many bytes, cut anywhere.
-type chunks int
+type Chunks int
 
-func (chunks) wrap(int) (before, after string) { return "", "" }
+func (Chunks) Join(int) (before, after string) { return "", "" }
 
-func (c chunks) cut(p []byte, _ bool) (n int, piece []byte, last bool, err error) {
+func (c Chunks) Split(p []byte, _ bool) (n int, piece []byte, last bool, err error) {
 	n = min(len(p), int(c))
 	return n, p[:n], true, nil
 }

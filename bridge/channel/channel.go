@@ -1,13 +1,16 @@
-package bridge
+// Package channel is the protocols that carry a child's streams apart, v1.wspipe and
+// Kubernetes' remote commands: their names and numbers, and how messages are encoded
+// and decoded, for a server and for a client.
+package channel
 
 // The subprotocols that carry a child's streams apart, each on a channel of its
 // own, as raw bytes. The first byte of each message, which is binary, is its
 // channel.
 const (
-	// ProtocolWspipe is ProtocolV5 and ChannelControl.
+	// ProtocolWspipe is ProtocolV5 and Control.
 	ProtocolWspipe = "v1.wspipe"
 	// ProtocolV5 and ProtocolV4 are Kubernetes' remote command protocols
-	// (k8s.io/apimachinery/pkg/util/remotecommand). With ProtocolV5, ChannelClose
+	// (k8s.io/apimachinery/pkg/util/remotecommand). With ProtocolV5, Close
 	// can end stdin.
 	ProtocolV5 = "v5.channel.k8s.io"
 	ProtocolV4 = "v4.channel.k8s.io"
@@ -18,25 +21,24 @@ const (
 // any offer, and implements none of these either.
 const ProtocolPlain = "plain.wspipe"
 
-// ChannelProtocols lists them, best first.
-var ChannelProtocols = []string{ProtocolWspipe, ProtocolV5, ProtocolV4}
+// Protocols lists those with channels, best first.
+var Protocols = []string{ProtocolWspipe, ProtocolV5, ProtocolV4}
 
 // The channels.
 const (
-	// ChannelStdin has what the child reads, ChannelStdout and ChannelStderr what
-	// it writes.
-	ChannelStdin  byte = 0
-	ChannelStdout byte = 1
-	ChannelStderr byte = 2
-	// ChannelStatus has one message, a Status, when all is over.
-	ChannelStatus byte = 3
-	// ChannelResize takes a Size.
-	ChannelResize byte = 4
-	// ChannelControl has a Control in each message, both ways.
-	ChannelControl byte = 5
-	// ChannelClose takes the number of a channel that ends; that can be
-	// ChannelStdin only.
-	ChannelClose byte = 255
+	// Stdin has what the child reads, Stdout and Stderr what it writes.
+	Stdin  byte = 0
+	Stdout byte = 1
+	Stderr byte = 2
+	// Error has one message, a Status, when the child has ended or did not run.
+	Error byte = 3
+	// Resize takes a Size.
+	Resize byte = 4
+	// Control has a ControlMessage in each message, both ways.
+	Control byte = 5
+	// Close takes the number of a channel that ends; that can be
+	// Stdin only.
+	Close byte = 255
 )
 
 // SizeParameter is the query parameter by which a client tells the size of its
@@ -52,41 +54,41 @@ const (
 	AfterParameter   = "wspipe_after"
 )
 
-// Size is the message on ChannelResize, in characters.
+// Size is the message on Resize, in characters.
 type Size struct {
 	Width, Height uint16
 }
 
-// Control is a message on ChannelControl. Type says which of the fields count.
+// ControlMessage is a message on Control. Type says which of the fields count.
 // Whoever gets a Type that it does not know ignores the message.
-type Control struct {
+type ControlMessage struct {
 	Type string `json:"type"`
-	// Session, PTY and Pid are the server's ControlHello: the session's id, whether
+	// Session, PTY and Pid are the server's TypeHello: the session's id, whether
 	// the child has a terminal, and its process ID.
 	Session string `json:"session,omitempty"`
 	PTY     *bool  `json:"pty,omitempty"`
 	Pid     int    `json:"pid,omitempty"`
-	// Code or Signal is the server's ControlExit, Signal the client's ControlSignal:
+	// Code or Signal is the server's TypeExit, Signal the client's TypeSignal:
 	// an exit status, or a signal's name without SIG.
 	Code   *int   `json:"code,omitempty"`
 	Signal string `json:"signal,omitempty"`
-	// Cols and Rows are the client's ControlResize, in characters.
+	// Cols and Rows are the client's TypeResize, in characters.
 	Cols uint16 `json:"cols,omitempty"`
 	Rows uint16 `json:"rows,omitempty"`
 }
 
-// The types of Control.
+// The types of ControlMessage.
 const (
-	ControlHello  = "hello"  // the server's first message
-	ControlExit   = "exit"   // the server's when the child has ended
-	ControlSignal = "signal" // the client wants a signal sent
-	ControlResize = "resize" // the client's window has another size
+	TypeHello  = "hello"  // the server's first message
+	TypeExit   = "exit"   // the server's when the child has ended
+	TypeSignal = "signal" // the client wants a signal sent
+	TypeResize = "resize" // the client's window has another size
 
-	ControlPause    = "pause"    // the client wants no more output for now
-	ControlContinue = "continue" // it does again
+	TypePause    = "pause"    // the client wants no more output for now
+	TypeContinue = "continue" // it does again
 )
 
-// Status is the message on ChannelStatus, as much of Kubernetes'
+// Status is the message on Error, as much of Kubernetes'
 // k8s.io/apimachinery/pkg/apis/meta/v1.Status as remote commands use.
 type Status struct {
 	Metadata struct{}       `json:"metadata"`

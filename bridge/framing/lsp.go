@@ -1,4 +1,4 @@
-package bridge
+package framing
 
 import (
 	"bytes"
@@ -17,11 +17,11 @@ const maxLSPHeader = 4 << 10
 
 const contentLength = "Content-Length"
 
-func (*lspRecords) wrap(size int) (before, after string) {
+func (*lspRecords) Join(size int) (before, after string) {
 	return contentLength + ": " + strconv.Itoa(size) + "\r\n\r\n", ""
 }
 
-func (c *lspRecords) cut(p []byte, eof bool) (n int, piece []byte, last bool, err error) {
+func (c *lspRecords) Split(p []byte, eof bool) (n int, piece []byte, last bool, err error) {
 	c.text = true
 	if c.left > 0 {
 		return c.more(p, eof)
