@@ -128,7 +128,7 @@ func TestDatagramsAreNotServed(t *testing.T) {
 	defer conn.Close()
 	conn.Write([]byte("start"))
 	cmd.Wait()
-	want := "wspipe: cannot use LISTEN_FD_3, which systemd hands over: not a stream socket that listens"
+	want := "wspipe: cannot use socket LISTEN_FD_3 from systemd: not a listening stream socket"
 	if status := cmd.ProcessState.ExitCode(); status != 1 || !strings.Contains(stderr.String(), want) {
 		t.Errorf("status %d, and it says:\n%s\nwant\n%s", status, stderr.String(), want)
 	}

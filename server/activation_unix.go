@@ -22,7 +22,7 @@ func handedOver() (listeners []net.Listener, err error) {
 		l, lerr := listenerOf(f)
 		f.Close() // l is a copy
 		if lerr != nil {
-			err = errors.Join(err, fmt.Errorf("use %s, which systemd hands over: %w", f.Name(), lerr))
+			err = errors.Join(err, fmt.Errorf("use socket %s from systemd: %w", f.Name(), lerr))
 			continue
 		}
 		listeners = append(listeners, l)
@@ -47,7 +47,7 @@ func listenerOf(f *os.File) (net.Listener, error) {
 	case err != nil:
 		return nil, err
 	case kind != syscall.SOCK_STREAM || accepts == 0:
-		return nil, errors.New("not a stream socket that listens (ListenStream=, and Accept=no)")
+		return nil, errors.New("not a listening stream socket (set ListenStream= and Accept=no)")
 	}
 	l, err := net.FileListener(f)
 	if err != nil {

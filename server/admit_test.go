@@ -185,7 +185,7 @@ func TestLimitsAreForAllPrograms(t *testing.T) {
 			_, holder := send(t, to, holding)
 			for _, request := range []string{opening("/", "Host: localhost"), plain("GET", "/hold.sh", "Host: localhost")} {
 				resp, body := ask(t, to, request)
-				want := "wspipe: as many children run as may (" + flag + "); to allow it, start wspipe with a larger " + flag + "\n"
+				want := "wspipe: too many children (" + flag + "); to allow it, start wspipe with a larger " + flag + "\n"
 				if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || body != want {
 					t.Errorf("got %d, Retry-After %q, %q", resp.StatusCode, resp.Header.Get("Retry-After"), body)
 				}
@@ -248,8 +248,8 @@ func TestOrderOfTheGate(t *testing.T) {
 		status  int
 		body    string
 	}{
-		{opening("/", foreign, evil+":1"), 403, "not known to be ours, and the page's origin"},
-		{opening("/", foreign, evil+":1", login), 403, "not known to be ours, and the page's origin"},
+		{opening("/", foreign, evil+":1"), 403, "not a name of this server, and the page's origin"},
+		{opening("/", foreign, evil+":1", login), 403, "not a name of this server, and the page's origin"},
 		{opening("/", foreign, evil), 403, "--host=evil.example\n"},
 		{opening("/", ours, evil, wrong), 403, "--origin=http://evil.example\n"},
 		{plain("POST", "/hold.sh", ours, evil), 403, "--origin=http://evil.example\n"},
@@ -260,7 +260,7 @@ func TestOrderOfTheGate(t *testing.T) {
 		{plain("GET", "/", ours), 401, "no credentials"},
 		{plain("GET", "/.wspipe/console/none", ours), 401, "no credentials"},
 		{plain("DELETE", "/", ours), 401, "no credentials"},
-		{opening("/", ours, login, "Sec-WebSocket-Protocol: unknown, too"), 400, "this server has: v1.wspipe, v5.channel.k8s.io, v4.channel.k8s.io, known\n"},
+		{opening("/", ours, login, "Sec-WebSocket-Protocol: unknown, too"), 400, "this server supports: v1.wspipe, v5.channel.k8s.io, v4.channel.k8s.io, known\n"},
 		{opening("/", ours, login), 429, "--maxforks"},
 		{plain("GET", "/hold.sh", ours, login), 429, "--maxforks"},
 		{plain("GET", "/", ours, login), 200, "<html"},
@@ -302,7 +302,7 @@ func TestOnceTellsTheSecond(t *testing.T) {
 	}
 	resp = sendOn(t, early, opening("/", "Host: localhost"))
 	body, _ := io.ReadAll(resp.Body)
-	if want := "wspipe: this server serves one connection only (--once), and has one\n"; resp.StatusCode != 503 || string(body) != want {
+	if want := "wspipe: this server accepts a single connection (--once), and it is in use\n"; resp.StatusCode != 503 || string(body) != want {
 		t.Errorf("got %d %q, want 503 %q", resp.StatusCode, body, want)
 	}
 	c.Close(1000, "")
@@ -326,11 +326,11 @@ func TestNoWebSocketHere(t *testing.T) {
 		s := serve(t, test.cfg)
 		for _, path := range test.paths {
 			resp, body := ask(t, s.sockets.serving[0].Addr(), opening(path, "Host: localhost"))
-			if resp.StatusCode != 404 || body != "wspipe: there is no WebSocket here\n" {
+			if resp.StatusCode != 404 || body != "wspipe: no WebSocket endpoint at this path\n" {
 				t.Errorf("%s: got %d %q, want 404", path, resp.StatusCode, body)
 			}
 		}
-		s.log.await(t, `"refused":"there is no WebSocket here"`, len(test.paths))
+		s.log.await(t, `"refused":"no WebSocket endpoint at this path"`, len(test.paths))
 		if strings.Contains(s.log.String(), `"msg":"connect"`) {
 			t.Error("a child was started")
 		}

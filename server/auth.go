@@ -75,7 +75,7 @@ func (a *authenticator) check(r *http.Request, rt route, v *visitor) *refusal {
 	var leaf *x509.Certificate
 	if a.certificate {
 		if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
-			return &refusal{status: http.StatusForbidden, why: "no client certificate: this server wants one (--sslca)"}
+			return &refusal{status: http.StatusForbidden, why: "no client certificate; this server requires one (--sslca)"}
 		}
 		leaf = r.TLS.VerifiedChains[0][0]
 	}
@@ -179,7 +179,7 @@ func (a *authenticator) prove(ctx context.Context, c credentials) (who proved, o
 // came nor what of it is wrong.
 func (a *authenticator) refuse(ctx context.Context, c credentials) *refusal {
 	if c.isBasic && ctx.Err() != nil {
-		return &refusal{status: http.StatusServiceUnavailable, why: "the client did not wait until its credentials were checked"}
+		return &refusal{status: http.StatusServiceUnavailable, why: "the client disconnected before its credentials were checked"}
 	}
 	why := "no credentials"
 	if c.any() {

@@ -39,7 +39,7 @@ type login [sha256.Size]byte
 func newLogin(pair string) (*login, error) {
 	user, password, _ := strings.Cut(pair, ":")
 	if user == "" || password == "" || hasControl(pair) {
-		return nil, errors.New("read --basic-auth: want USER:PASS, neither empty, without control characters")
+		return nil, errors.New("read --basic-auth: want USER:PASS, both non-empty and without control characters")
 	}
 	l := login(sha256.Sum256([]byte(pair)))
 	return &l, nil
@@ -74,7 +74,7 @@ func watchPasswords(log *slog.Logger, path string) (*watched[*passwords], error)
 	turns := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
 	w, err := watch(log, func() (*passwords, error) { return readPasswords(path, turns) }, path)
 	if err == nil && len(w.get().users) == 0 {
-		err = fmt.Errorf("read %s: there is no user in it", path)
+		err = fmt.Errorf("read %s: it contains no users", path)
 	}
 	return w, err
 }
@@ -87,10 +87,10 @@ func readPasswords(path string, turns chan struct{}) (*passwords, error) {
 		user, encoded, _ := strings.Cut(line, ":")
 		h, ok := parseHash(encoded)
 		if !ok || user == "" {
-			return errors.New("want USER:HASH with a hash of bcrypt, as htpasswd -B makes it")
+			return errors.New("want USER:HASH with a bcrypt hash, as written by htpasswd -B")
 		}
 		if _, twice := p.users[user]; twice {
-			return errors.New("this user has a line already")
+			return errors.New("duplicate user")
 		}
 		p.users[user] = h
 		highest = max(highest, h.cost)

@@ -57,7 +57,7 @@ func newRequestBody(w http.ResponseWriter, r *http.Request) (*requestBody, *refu
 	conn.SetReadDeadline(time.Now().Add(headerTimeout))
 	whole := make([]byte, r.ContentLength)
 	if _, err := io.ReadFull(r.Body, whole); err != nil {
-		return nil, &refusal{status: http.StatusRequestTimeout, why: "the body of the request did not come in time"}
+		return nil, &refusal{status: http.StatusRequestTimeout, why: "timed out reading the request body"}
 	}
 	conn.SetReadDeadline(time.Time{})
 	b.Reader = bytes.NewReader(whole)
@@ -156,12 +156,12 @@ func (c *cgiRun) respond(conn *http.ResponseController) *refusal {
 	if err != nil {
 		go c.child.Stop()           // ends with the group
 		go io.Copy(io.Discard, out) // ends with the output; unblocked by Child.Stop
-		c.log.Error("cgi program has given no answer", "pid", c.child.Pid(), "error", err)
+		c.log.Error("cgi program sent no valid response", "pid", c.child.Pid(), "error", err)
 		code := http.StatusInternalServerError
 		if errors.Is(err, errInvalidField) {
 			code = http.StatusBadGateway
 		}
-		return &refusal{status: code, why: "the program has given no proper answer"}
+		return &refusal{status: code, why: "the CGI program sent no valid response"}
 	}
 	c.w.WriteHeader(status)
 	body := io.Reader(out)
@@ -228,7 +228,7 @@ func (c *cgiRun) await() {
 		case <-c.server.sessions.stopping:
 			return
 		case <-expired:
-			c.log.Warn("cgi program has run for too long", "pid", c.child.Pid())
+			c.log.Warn("cgi program timed out", "pid", c.child.Pid())
 			return
 		case <-check.C:
 			if c.isUnread() && bridge.HungUp(connOf(c.r)) {
@@ -294,7 +294,7 @@ func checkSingle(fields textproto.MIMEHeader) error {
 			continue
 		}
 		if slices.ContainsFunc(values, func(value string) bool { return value != values[0] }) {
-			return fmt.Errorf("read header: %w: several different %s fields", errInvalidField, name)
+			return fmt.Errorf("read header: %w: conflicting %s fields", errInvalidField, name)
 		}
 		fields[name] = values[:1]
 	}

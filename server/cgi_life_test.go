@@ -110,8 +110,8 @@ func TestCGIKeepsTheConnection(t *testing.T) {
 			{"POST /deaf HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", "deaf\n", 200},
 			{"GET /length HTTP/1.1\r\n\r\n", "x", 200},
 			{"GET /none HTTP/1.1\r\n\r\n", "", 204},
-			{"GET /bad HTTP/1.1\r\n\r\n", "wspipe: the program has given no proper answer\n", 500},
-			{"GET /nothing HTTP/1.1\r\n\r\n", "wspipe: there is no such page\n", 404},
+			{"GET /bad HTTP/1.1\r\n\r\n", "wspipe: the CGI program sent no valid response\n", 500},
+			{"GET /nothing HTTP/1.1\r\n\r\n", "wspipe: no page at this path\n", 404},
 		} {
 			method, _, _ := strings.Cut(test.request, " ")
 			c.send(strings.Replace(test.request, "\r\n", "\r\nHost: 127.0.0.1\r\n", 1))
@@ -160,7 +160,7 @@ func TestASmallBodyMustCome(t *testing.T) {
 	c := connect(t, s)
 	c.send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\nhalf")
 	resp, body := c.whole("POST")
-	if resp.StatusCode != 408 || body != "wspipe: the body of the request did not come in time\n" || strings.Contains(s.log.String(), `"started"`) {
+	if resp.StatusCode != 408 || body != "wspipe: timed out reading the request body\n" || strings.Contains(s.log.String(), `"started"`) {
 		t.Errorf("got %d %q", resp.StatusCode, body)
 	}
 	awaitFree(t, s)
@@ -258,7 +258,7 @@ func TestMaxRuntimeStopsCGI(t *testing.T) {
 	c.send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 	awaitGone(t, firstPid(t, c))
 	awaitFree(t, s)
-	s.log.await(t, "cgi program has run for too long", 1)
+	s.log.await(t, "cgi program timed out", 1)
 }
 
 // TestCGIProgramThatRunsOn after it has closed its output: the answer does not

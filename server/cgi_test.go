@@ -110,7 +110,7 @@ func TestBadCGIAnswers(t *testing.T) {
 			if resp.StatusCode != 500 || !strings.HasPrefix(body, "wspipe: ") || strings.Contains(body+fmt.Sprint(resp.Header), "SECRET") {
 				t.Errorf("got %d %q %v, want 500", resp.StatusCode, body, resp.Header)
 			}
-			s.log.await(t, `"level":"ERROR","msg":"cgi program has given no answer"`, 1)
+			s.log.await(t, `"level":"ERROR","msg":"cgi program sent no valid response"`, 1)
 			awaitFree(t, s)
 			if resp, body := get(t, s.http("fine")); resp.StatusCode != 200 {
 				t.Errorf("then: %d %q", resp.StatusCode, body)

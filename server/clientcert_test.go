@@ -36,7 +36,7 @@ func TestClientCertificate(t *testing.T) {
 		user, subject string
 		identity      string
 	}{
-		{"none", "", nil, "", 403, "no client certificate: this server wants one (--sslca)", "", "", ""},
+		{"none", "", nil, "", 403, "no client certificate; this server requires one (--sslca)", "", "", ""},
 		{"none, but a password", "basic", nil, basicPassword, 403, "no client certificate", "", "", ""},
 		{"not verified", "", &cert, "", 403, "no client certificate", "", "", ""},
 		{"not verified, and a password", "basic", &cert, basicPassword, 403, "no client certificate", "", "", ""},

@@ -189,7 +189,7 @@ func (s *Server) runChild(ch *child, log *slog.Logger, shared, resumes bool) {
 	switch {
 	case shared:
 		log.Log(context.Background(), LevelAccess, "shared child ended",
-			"pid", ch.process.Pid(), exitAttr(code, signal), "viewers", ch.attached.Load())
+			"pid", ch.process.Pid(), exitAttr(code, signal), "clients", ch.attached.Load())
 	case resumes:
 		log.Log(context.Background(), LevelAccess, "session ended", "pid", ch.process.Pid(), exitAttr(code, signal))
 	}
@@ -217,7 +217,7 @@ func (s *Server) logStartFailure(log *slog.Logger, err error) {
 // refuseResume tells the client that it cannot go on from where it was.
 func (c *connection) refuseResume() {
 	c.server.giveBack()
-	c.log.Warn("cannot resume", "cause", "the session has ended, or its messages are no longer held", "after", c.after)
+	c.log.Warn("cannot resume", "cause", "the session has ended or its messages were discarded", "after", c.after)
 	bridge.RefuseResume(c.ws)
 	<-c.wire.Closed()
 	c.leave()

@@ -46,7 +46,7 @@ func serveConsole(w http.ResponseWriter, r *http.Request, v *visitor, _ admissio
 	}
 	file, ok := consoleFiles()[name]
 	if !ok {
-		return &refusal{status: http.StatusNotFound, why: "the console has no such file"}
+		return &refusal{status: http.StatusNotFound, why: "no such file in the console"}
 	}
 	w.Header().Set("Content-Security-Policy", consolePolicy)
 	w.Header().Set("Referrer-Policy", "no-referrer")

@@ -47,7 +47,7 @@ type endpointInfo struct {
 
 // describe answers what the endpoint in the parameter path is.
 func (s *Server) describe(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
-	if why := refuseWrite(w, r, "what there is to talk to"); why != nil {
+	if why := refuseWrite(w, r, "the endpoint description"); why != nil {
 		return why
 	}
 	_, version, _ := strings.Cut(s.cfg.Software, "/")

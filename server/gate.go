@@ -58,9 +58,9 @@ func (s *Server) rehearse(r *http.Request, rt route, v *visitor) *refusal {
 }
 
 var (
-	noWebSocket   = &refusal{status: http.StatusNotFound, why: "there is no WebSocket here"}
-	onlyOne       = &refusal{status: http.StatusServiceUnavailable, why: "this server serves one connection only (--once), and has one"}
-	malformedHost = &refusal{status: http.StatusBadRequest, why: "the Host header is malformed; want host[:port]"} // RFC 9112, section 3.2
+	noWebSocket   = &refusal{status: http.StatusNotFound, why: "no WebSocket endpoint at this path"}
+	onlyOne       = &refusal{status: http.StatusServiceUnavailable, why: "this server accepts a single connection (--once), and it is in use"}
+	malformedHost = &refusal{status: http.StatusBadRequest, why: "malformed Host header; want host[:port]"} // RFC 9112, section 3.2
 	shuttingDown  = &refusal{status: http.StatusServiceUnavailable, why: "the server is shutting down"}
 )
 
@@ -100,7 +100,7 @@ func (s *Server) refuseSubprotocols(r *http.Request) *refusal {
 		return nil
 	}
 	return &refusal{status: http.StatusBadRequest, why: fmt.Sprintf(
-		"none of the subprotocols that you offer is known; this server has: %s", strings.Join(s.subprotocols(), ", "))}
+		"none of the offered subprotocols is supported; this server supports: %s", strings.Join(s.subprotocols(), ", "))}
 }
 
 // wantsSession reports whether a client is to have a seat in a session, if only to
@@ -185,10 +185,10 @@ func (s *Server) begin(leave func()) *refusal {
 	return shuttingDown
 }
 
-func tooManyChildren(flag string) *refusal { return tooMany("children run", flag) }
+func tooManyChildren(flag string) *refusal { return tooMany("children", flag) }
 
 func tooManySharers(flag string) *refusal {
-	return tooMany("clients of your address are connected", flag)
+	return tooMany("clients at your address", flag)
 }
 
 // tooMany returns the refusal of what flag bounds; nil if there is no flag.
@@ -196,5 +196,5 @@ func tooMany(what, flag string) *refusal {
 	if flag == "" {
 		return nil
 	}
-	return &refusal{status: http.StatusTooManyRequests, why: "as many " + what + " as may (" + flag + ")", flag: "a larger " + flag}
+	return &refusal{status: http.StatusTooManyRequests, why: "too many " + what + " (" + flag + ")", flag: "a larger " + flag}
 }

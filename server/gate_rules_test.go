@@ -27,7 +27,7 @@ var kinds = []kind{
 	{"GET", "/%d.txt", false, false, 200, "a file"},
 	{"HEAD", "/%d.txt", false, false, 200, ""},
 	{"GET", "/page/%d", false, false, 200, "<html"},
-	{"POST", "/page/%d", false, false, 405, "read with GET"},
+	{"POST", "/page/%d", false, false, 405, "supports only GET and HEAD"},
 	{"GET", "/run.sh/%d", false, true, 200, "answer to GET"},
 	{"POST", "/run.sh/%d", false, true, 200, "answer to POST"},
 }
@@ -84,7 +84,7 @@ const (
 	// listedOrigin is what an --origin lists.
 	listedOrigin = "https://listed.example"
 	// otherHost is how a page of elsewhere is refused.
-	otherHost = "is another host or port than"
+	otherHost = "does not match"
 )
 
 // pageAt is the page of an origin.
@@ -119,11 +119,11 @@ func pagesFor(c called) []webPage {
 	same := pageAt("http", c.host, c.port).origins[0]
 	return append(list,
 		pageAt("http", c.host, c.port),
-		webPage{origins: []string{listedOrigin, same}, why: "several Origin headers", allow: "--origin='*'"},
+		webPage{origins: []string{listedOrigin, same}, why: "more than one Origin header", allow: "--origin='*'"},
 		pageAt("http", c.host, "1"),
 		pageAt("https", c.host, c.port),
 		webPage{origins: []string{same + "/path"}, why: "malformed", allow: "--origin='*'"},
-		webPage{origins: []string{same, same}, why: "several Origin headers", allow: "--origin='*'"},
+		webPage{origins: []string{same, same}, why: "more than one Origin header", allow: "--origin='*'"},
 	)
 }
 

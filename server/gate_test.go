@@ -119,7 +119,7 @@ func (s *gateServer) try(t *testing.T, f gateFlags, to net.Addr, questions []ask
 		if q.kind.method == http.MethodHead {
 			continue
 		}
-		hostWhy := fmt.Sprintf("the host name %q is not known to be ours", q.to.host)
+		hostWhy := fmt.Sprintf("the host name %q is not a name of this server", q.to.host)
 		if strings.Contains(body, hostWhy) != host || strings.Contains(body, q.why()) != origin ||
 			!strings.HasSuffix(body, "; to allow it, start wspipe with "+flag+"\n") {
 			t.Errorf("got %q, want host %t, origin %t, %s\n%s", body, host, origin, flag, q.text())
@@ -131,7 +131,7 @@ func (s *gateServer) try(t *testing.T, f gateFlags, to net.Addr, questions []ask
 // why is the part of a refusal that is about q's origin.
 func (q asked) why() string {
 	if q.from.site != "" {
-		return "a page of another site has made the request"
+		return "the request comes from a page on another site"
 	}
 	if q.from.why == "" {
 		return otherHost
@@ -162,7 +162,7 @@ func (s *gateServer) check(t *testing.T, f gateFlags, questions []asked) {
 		host, origin, flag := f.judge(q)
 		r, refused := logged[q.String()], host || origin
 		if refused != (r.Status == 403) || r.Allow != flag || origin != strings.Contains(r.Refused, q.why()) ||
-			host != strings.Contains(r.Refused, "not known to be ours") {
+			host != strings.Contains(r.Refused, "not a name of this server") {
 			t.Errorf("logged %+v, want host %t, origin %t, flag %q\n%s", r, host, origin, flag, q.text())
 		}
 		if !refused && q.kind.program {

@@ -92,9 +92,9 @@ func (s *Server) find(r *http.Request) route {
 	case s.cfg.Console:
 		return route{serve: s.explainScript(s.cgi, serveConsole)}
 	case s.files != nil || s.cgi != nil:
-		return route{serve: s.explainScript(s.cgi, notFound("there is no such page"))}
+		return route{serve: s.explainScript(s.cgi, notFound("no page at this path"))}
 	}
-	return route{serve: notFound("there is a WebSocket here and no page; start wspipe with --devconsole for one")}
+	return route{serve: notFound("this is a WebSocket endpoint, not a page; start wspipe with --devconsole for a test page")}
 }
 
 // explainScript returns what serves as next does, except where dir, which may be

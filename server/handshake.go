@@ -72,7 +72,7 @@ func targetOf(r *http.Request) *url.URL {
 // handshake does, but pages can read it.
 func (s *Server) explain(asked *http.Request) handler {
 	return func(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
-		if why := refuseWrite(w, r, "what a handshake would get"); why != nil {
+		if why := refuseWrite(w, r, "the handshake check"); why != nil {
 			return why
 		}
 		// Also by the page of another origin, which is the one to be refused. With "*"
@@ -85,7 +85,7 @@ func (s *Server) explain(asked *http.Request) handler {
 
 func (s *Server) judgeHandshake(asked *http.Request) verdict {
 	if asked == nil {
-		return verdict{Status: http.StatusBadRequest, Why: "the query parameter path is missing, or no path of this server"}
+		return verdict{Status: http.StatusBadRequest, Why: "the query parameter path is missing or is not a path of this server"}
 	}
 	if why := s.rehearse(asked, s.find(asked), s.cfg.TrustedProxies.visitorOf(asked)); why != nil {
 		return verdict{Status: why.status, Why: why.why, Flag: why.flag}

@@ -107,7 +107,7 @@ func (s *sockets) listenBeside(port int) error {
 		s.redirecting = append(s.redirecting, redirectListener{beside, addr.Port})
 	}
 	if len(s.redirecting) == 0 {
-		return fmt.Errorf("redirect from port %d: this server has no TCP address", port)
+		return fmt.Errorf("redirect from port %d: this server does not listen on TCP", port)
 	}
 	return nil
 }

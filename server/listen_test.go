@@ -212,7 +212,7 @@ func TestOtherFilesAreNotTouched(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = listenError(t, Config{UnixSocket: path})
-		if want := "listen on " + path + ": there is something already that is no socket"; err.Error() != want {
+		if want := "listen on " + path + ": the file exists and is not a socket"; err.Error() != want {
 			t.Errorf("got %q, want %q", err, want)
 		}
 		after, err := os.Lstat(path)
@@ -327,7 +327,7 @@ func TestUnixSocketThatCannotBe(t *testing.T) {
 	for path, cause := range map[string]string{
 		missing: "no such file or directory",
 		below:   "not a directory",
-		long:    fmt.Sprintf("the path has %d bytes, and that of a socket at most %d", maxUnixPath+1, maxUnixPath),
+		long:    fmt.Sprintf("the path has %d bytes; a socket path may have at most %d", maxUnixPath+1, maxUnixPath),
 	} {
 		if err := listenError(t, Config{UnixSocket: path}); err.Error() != "listen on "+path+": "+cause {
 			t.Errorf("got %q, want the cause %q", err, cause)

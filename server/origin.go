@@ -105,7 +105,7 @@ func (rule *originRule) refuseHost(r *http.Request, rt route, to origin) (why, f
 	case rule.trusts(to.host):
 		return "", ""
 	}
-	return fmt.Sprintf("the host name %q is not known to be ours", to.host), "--host=" + to.host
+	return fmt.Sprintf("the host name %q is not a name of this server", to.host), "--host=" + to.host
 }
 
 // isSafe reports whether method only reads (RFC 9110, section 9.2.1).
@@ -127,19 +127,19 @@ func refuseOrigin(r *http.Request, to origin) (why, flag string) {
 	case len(values) == 0:
 		return refuseSite(r, to)
 	case len(values) > 1:
-		return "the request has several Origin headers", "--origin='*'"
+		return "the request has more than one Origin header", "--origin='*'"
 	case values[0] == "null":
-		return "the page has no origin (a file, or a sandboxed frame)", "--origin=null"
+		return "the page has no origin (it is a file or a sandboxed frame)", "--origin=null"
 	}
 	from, err := parseOrigin(values[0])
 	if err != nil || from.scheme == "" {
-		return fmt.Sprintf("the Origin %q is malformed", values[0]), "--origin='*'"
+		return fmt.Sprintf("malformed Origin header %q", values[0]), "--origin='*'"
 	}
 	from = from.withPort()
 	if from.host == to.host && from.port == to.port || isLoopback(from.host) && isLoopback(to.host) {
 		return "", ""
 	}
-	return fmt.Sprintf("the page's origin %q is another host or port than %q", values[0], to.host+":"+to.port), "--origin=" + values[0]
+	return fmt.Sprintf("the page's origin %q does not match %q", values[0], to.host+":"+to.port), "--origin=" + values[0]
 }
 
 // refuseSite judges a request without Origin by Sec-Fetch-Site, which browsers
@@ -149,13 +149,13 @@ func refuseSite(r *http.Request, to origin) (why, flag string) {
 	switch site := r.Header.Get("Sec-Fetch-Site"); {
 	case site != "same-origin" && strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch"):
 		// Chromium says "none" for what a page has it load in advance.
-		return "a browser has made the request before anybody followed a link", "--origin='*'"
+		return "the browser prefetched this address; nobody has followed a link", "--origin='*'"
 	case site != "cross-site" && site != "same-site", site == "same-site" && isLoopback(to.host):
 		return "", ""
 	case isSafe(r.Method) && r.Header.Get("Sec-Fetch-Dest") == "document":
 		return "", ""
 	}
-	return "a page of another site has made the request", "--origin='*'"
+	return "the request comes from a page on another site", "--origin='*'"
 }
 
 // refuseReferer judges a request by its Referer where browsers send nothing better
@@ -167,13 +167,13 @@ func (rule *originRule) refuseReferer(r *http.Request, to origin) (why, flag str
 	}
 	page, err := url.Parse(r.Header.Get("Referer"))
 	if err != nil || page.Host == "" {
-		return "a browser has sent neither Origin nor Referer over plain HTTP, so the page that made the request is unknown", "--origin='*'"
+		return "the browser sent neither Origin nor Referer over plain HTTP, so the page that made the request is unknown", "--origin='*'"
 	}
 	header := page.Scheme + "://" + page.Host
 	if from, err := parseOrigin(header); err == nil && from.withPort() == to || rule.lists(header) {
 		return "", ""
 	}
-	return fmt.Sprintf("a page of %q has made the request", header), "--origin=" + header
+	return fmt.Sprintf("the request comes from a page on %q", header), "--origin=" + header
 }
 
 // isBrowser reports whether r looks like a browser's request. What scripts send by

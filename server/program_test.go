@@ -130,7 +130,7 @@ func TestScriptsWithoutPermission(t *testing.T) {
 	if err := os.Chmod(dir+"/sub/script.sh", 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const script, none = "the script /sub/script.sh is not executable", "there is no"
+	const script, none = "the script /sub/script.sh is not executable", "at this path"
 	s := serve(t, Config{Dir: dir, CGIDir: dir})
 	console := serve(t, Config{Dir: dir, CGIDir: dir, Console: true})
 	for path, want := range map[string]string{"sub/script.sh": script, "sub//script.sh/info": script, "data.txt": none, "sub": none, "none": none} {

@@ -25,7 +25,7 @@ func (d *redirector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (d *redirector) answer(w http.ResponseWriter, r *http.Request) {
 	host, ok := cutPort(r.Host)
 	if !ok {
-		http.Error(w, fmt.Sprintf("wspipe: cannot redirect: the Host %q of the request is not host[:port]", r.Host), http.StatusBadRequest)
+		http.Error(w, fmt.Sprintf("wspipe: cannot redirect: malformed Host header %q; want host[:port]", r.Host), http.StatusBadRequest)
 		return
 	}
 	target := d.base(host) + d.withoutSecret(pathAndQuery(r.RequestURI))
@@ -38,7 +38,7 @@ func (d *redirector) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, "wspipe: this is at %s\n", target)
+	fmt.Fprintf(w, "wspipe: moved to %s\n", target)
 }
 
 // base returns scheme and authority of the target.

@@ -230,7 +230,7 @@ func TestRedirectNeedsAnAddress(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
 	err := listenError(t, Config{UnixSocket: path, RedirectPort: 8081})
-	if want := "redirect from port 8081: this server has no TCP address"; err.Error() != want || exists(t, path) {
+	if want := "redirect from port 8081: this server does not listen on TCP"; err.Error() != want || exists(t, path) {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }

@@ -53,7 +53,7 @@ func refuseWrite(w http.ResponseWriter, r *http.Request, what string) *refusal {
 		return nil
 	}
 	w.Header().Set("Allow", "GET, HEAD")
-	return &refusal{status: http.StatusMethodNotAllowed, why: what + " is read with GET"}
+	return &refusal{status: http.StatusMethodNotAllowed, why: what + " supports only GET and HEAD"}
 }
 
 // isKubernetes reports whether r is from a client of Kubernetes' protocols. Its

@@ -67,7 +67,7 @@ func (w *watched[T]) make(now []os.FileInfo) {
 		value, err = w.load()
 	}
 	if err != nil {
-		w.log.Error("cannot reload, the last good state stays", "error", err)
+		w.log.Error("cannot reload; the previous contents stay in effect", "error", err)
 		return
 	}
 	w.value = value

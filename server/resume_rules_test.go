@@ -64,7 +64,7 @@ func TestWrongParameters(t *testing.T) {
 			resp := handshake(t, s.ws+"?"+query, nil)
 			var body bytes.Buffer
 			body.ReadFrom(resp.Body)
-			if resp.StatusCode != http.StatusBadRequest || !strings.Contains(body.String(), "the query parameter "+wrong+" is wrong") {
+			if resp.StatusCode != http.StatusBadRequest || !strings.Contains(body.String(), "the query parameter "+wrong+" is invalid") {
 				t.Errorf("%s: %s: got %d %q", name, query, resp.StatusCode, body.String())
 			}
 			if strings.Contains(body.String(), id[1:]) {
@@ -153,7 +153,7 @@ func TestParametersStaySecret(t *testing.T) {
 		s.stop()
 		<-s.status
 		for where, got := range map[string]string{"the client or the child": strings.Join(told, "\n"), "the log": s.log.String()} {
-			got = strings.ReplaceAll(got, "the query parameter wspipe_session is wrong", "")
+			got = strings.ReplaceAll(got, "the query parameter wspipe_session is invalid", "")
 			if where == "the log" { // may have a number that is out of reach: it is a count
 				got = strings.ReplaceAll(got, `"after":`+strconv.Itoa(after), "")
 			}

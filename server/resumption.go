@@ -30,7 +30,7 @@ func takeResumption(r *http.Request) (want resumption, why *refusal) {
 	cleanHeader(r.Header, sessionInHeader, ids...)
 	want.after = -1
 	if len(ids) > 1 || len(ids) == 1 && !sessionID.MatchString(ids[0]) {
-		return want, badParameter(channel.SessionParameter, "once, 22 to 128 letters, digits, dashes or underscores; take 128 random bits")
+		return want, badParameter(channel.SessionParameter, "one value of 22 to 128 letters, digits, dashes or underscores; use 128 random bits")
 	}
 	if len(ids) == 1 {
 		want.id = ids[0]
@@ -40,7 +40,7 @@ func takeResumption(r *http.Request) (want resumption, why *refusal) {
 	}
 	n, err := strconv.ParseUint(counts[0], 10, 53) // as many as JavaScript counts
 	if err != nil || len(counts) > 1 {
-		return want, badParameter(channel.AfterParameter, "once, the number of messages that you have had")
+		return want, badParameter(channel.AfterParameter, "one value, the number of messages received so far")
 	}
 	want.after = int64(n)
 	return want, nil
@@ -48,5 +48,5 @@ func takeResumption(r *http.Request) (want resumption, why *refusal) {
 
 // badParameter does not repeat the value, which may be meant to be secret.
 func badParameter(name, wanted string) *refusal {
-	return &refusal{status: http.StatusBadRequest, why: "the query parameter " + name + " is wrong; give it " + wanted}
+	return &refusal{status: http.StatusBadRequest, why: "the query parameter " + name + " is invalid; want " + wanted}
 }

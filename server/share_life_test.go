@@ -122,7 +122,7 @@ func TestLimitsOfSharedChildren(t *testing.T) {
 			t.Errorf("got %d, Retry-After %q, %q, want 429 %q", resp.StatusCode, resp.Header.Get("Retry-After"), body, want)
 		}
 	}
-	expect429("b", "as many children run as may (--maxforks)")
+	expect429("b", "too many children (--maxforks)")
 	for range 3 { // none of them takes a place
 		if resp := handshake(t, s.ws+"a", http.Header{"Sec-Websocket-Version": {"8"}}); resp.StatusCode != 400 {
 			t.Fatalf("got %d, want 400", resp.StatusCode)
@@ -134,7 +134,7 @@ func TestLimitsOfSharedChildren(t *testing.T) {
 		return s.slots.perIP[netip.MustParseAddr("127.0.0.1")] == 2
 	})
 	c, _ := arrive(t, s.ws+"a")
-	expect429("a", "as many clients of your address are connected as may (--max-per-ip)")
+	expect429("a", "too many clients at your address (--max-per-ip)")
 	a.Close(1000, "")
 	s.log.await(t, `"disconnect"`, 1)
 	d, _ := arrive(t, s.ws+"a")

@@ -105,7 +105,7 @@ func TestClientsShareAChild(t *testing.T) {
 			t.Errorf("%d times %q, want %d", len(records), msg, n)
 		}
 	}
-	if end := s.records(t, "shared child ended")[0]; end["endpoint"] != "/" || end["viewers"] != 2.0 || end["exit"] != 0.0 && end["signal"] != "INT" {
+	if end := s.records(t, "shared child ended")[0]; end["endpoint"] != "/" || end["clients"] != 2.0 || end["exit"] != 0.0 && end["signal"] != "INT" {
 		t.Errorf("the end of the child: %v", end)
 	}
 	if first := s.records(t, "disconnect")[0]; first["exit"] != nil || first["code"] != 1000.0 {
@@ -151,7 +151,7 @@ func TestTheExitIsToldToAll(t *testing.T) {
 		}
 		s.log.await(t, `"shared child ended"`, 5)
 		for _, end := range s.records(t, "shared child ended") {
-			if end["exit"] != 3.0 || end["viewers"] != 2.0 {
+			if end["exit"] != 3.0 || end["clients"] != 2.0 {
 				t.Errorf("the end of a child: %v", end)
 			}
 		}

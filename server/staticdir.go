@@ -123,7 +123,7 @@ func (d *programDir) holds(path string) bool {
 
 // serve answers r with the file.
 func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
-	if why := refuseWrite(w, r, "a file"); why != nil {
+	if why := refuseWrite(w, r, "a static file"); why != nil {
 		return why
 	}
 	// Pages of other origins can neither read a file as a script or an image, nor
@@ -162,7 +162,7 @@ func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *visitor, _
 // have no right to read.
 func cannotRead(err error) *refusal {
 	if os.IsPermission(err) {
-		return &refusal{status: http.StatusForbidden, why: "this file may not be read"}
+		return &refusal{status: http.StatusForbidden, why: "this file is not readable"}
 	}
-	return &refusal{status: http.StatusNotFound, why: "there is no such file"}
+	return &refusal{status: http.StatusNotFound, why: "no such file"}
 }

@@ -14,7 +14,7 @@ import (
 type ExposedTerminalError struct{ Address string }
 
 func (e *ExposedTerminalError) Error() string {
-	return fmt.Sprintf("serve a terminal on %s: there is no authentication", e.Address)
+	return fmt.Sprintf("serve a terminal on %s without authentication", e.Address)
 }
 
 // checkExposure refuses to let anybody on a network type into a terminal, unless

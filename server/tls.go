@@ -54,7 +54,7 @@ func (f TLS) load() (*tls.Config, error) {
 	}
 	c.ClientCAs = x509.NewCertPool()
 	if !c.ClientCAs.AppendCertsFromPEM(roots) {
-		return nil, fmt.Errorf("read client CA %s: there is no certificate in it", f.ClientCA)
+		return nil, fmt.Errorf("read client CA %s: it contains no certificates", f.ClientCA)
 	}
 	// Who has none is told so in HTTP, which people can read.
 	c.ClientAuth = tls.VerifyClientCertIfGiven

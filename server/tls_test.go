@@ -150,8 +150,8 @@ func TestTLSFilesThatAreWrong(t *testing.T) {
 		{TLS{Cert: text, Key: key}, "use certificate " + text + " with key " + key + ": tls: failed to find any PEM data in certificate input"},
 		{TLS{Cert: cert, Key: text}, "use certificate " + cert + " with key " + text + ": tls: failed to find any PEM data in key input"},
 		{TLS{Cert: cert, Key: key, ClientCA: missing}, "read client CA " + missing + ": no such file or directory"},
-		{TLS{Cert: cert, Key: key, ClientCA: text}, "read client CA " + text + ": there is no certificate in it"},
-		{TLS{Cert: cert, Key: key, ClientCA: key}, "read client CA " + key + ": there is no certificate in it"},
+		{TLS{Cert: cert, Key: key, ClientCA: text}, "read client CA " + text + ": it contains no certificates"},
+		{TLS{Cert: cert, Key: key, ClientCA: key}, "read client CA " + key + ": it contains no certificates"},
 	} {
 		_, err := Listen(Config{Addresses: []string{"127.0.0.1"}, TLS: &test.files})
 		if err == nil || err.Error() != test.want {

@@ -42,7 +42,7 @@ func watchTokens(log *slog.Logger, path string) (*watched[goodTokens], error) {
 	key := newPassKey()
 	w, err := watch(log, func() (goodTokens, error) { return readTokens(path, key) }, path)
 	if err == nil && len(w.get().sums) == 0 {
-		err = fmt.Errorf("read %s: there is no token in it", path)
+		err = fmt.Errorf("read %s: it contains no tokens", path)
 	}
 	return w, err
 }

@@ -18,15 +18,15 @@ func TestBadSecretFiles(t *testing.T) {
 	good := htpasswdLine(t, "user-name", filePassword, 4)
 	hash := strings.TrimSpace(strings.TrimPrefix(good, "user-name:"))
 	for _, test := range []struct{ name, kind, text, want string }{
-		{"no token", "token", "\n# user-name\n", "there is no token in it"},
+		{"no token", "token", "\n# user-name\n", "it contains no tokens"},
 		{"a token with a space", "token", "ok\n\nuser-name x\n", "line 3: want one token"},
 		{"a token with a comment", "token", "ok\nuser-name # x", "line 2: want one token"},
 		{"padding alone", "token", "==\n", "line 1: want one token"},
 		{"padding inside", "token", "user=name\n", "line 1: want one token"},
 		{"a letter that is not ASCII", "token", "user-näme\n", "line 1: want one token"},
 		{"a byte order mark that is not in front", "token", "ok\n\ufeffuser-name\n", "line 2: want one token"},
-		{"no user", "htpasswd", "# user-name\n", "there is no user in it"},
-		{"a plain password", "htpasswd", good + "\n# x\nother:user-name\n", "line 4: want USER:HASH with a hash of bcrypt, as htpasswd -B makes it"},
+		{"no user", "htpasswd", "# user-name\n", "it contains no users"},
+		{"a plain password", "htpasswd", good + "\n# x\nother:user-name\n", "line 4: want USER:HASH with a bcrypt hash, as written by htpasswd -B"},
 		{"a hash of MD5", "htpasswd", "user-name:$apr1$/Ha9v1Jh$kAZ1yQmGJWo4FbBu5nUqB0\n", "line 1: want USER:HASH"},
 		{"a hash of SHA", "htpasswd", "user-name:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n", "line 1: want USER:HASH"},
 		{"no colon", "htpasswd", "user-name\n", "line 1: want USER:HASH"},
@@ -35,7 +35,7 @@ func TestBadSecretFiles(t *testing.T) {
 		{"more behind the hash", "htpasswd", "user-name:" + hash + ":user-name\n", "line 1: want USER:HASH"},
 		{"a salt that cannot be decoded", "htpasswd", "user-name:" + hash[:7] + "!" + hash[8:] + "\n", "line 1: want USER:HASH"},
 		{"a cost that cannot be", "htpasswd", "user-name:" + strings.Replace(hash, "$04$", "$32$", 1) + "\n", "line 1: want USER:HASH"},
-		{"a user twice", "htpasswd", good + "x:" + hash + "\n" + good, "line 3: this user has a line already"},
+		{"a user twice", "htpasswd", good + "x:" + hash + "\n" + good, "line 3: duplicate user"},
 		{"basic without a colon", "basic", "user-name", "read --basic-auth: want USER:PASS"},
 		{"basic without a password", "basic", "user-name:", "read --basic-auth: want USER:PASS"},
 		{"basic without a user", "basic", ":user-name", "read --basic-auth: want USER:PASS"},

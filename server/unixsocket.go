@@ -43,7 +43,7 @@ func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 		path = "./" + path // net would make a name without a file of it, which protects nothing
 	}
 	if len(path) > maxUnixPath {
-		return nil, fmt.Errorf("the path has %d bytes, and that of a socket at most %d", len(path), maxUnixPath)
+		return nil, fmt.Errorf("the path has %d bytes; a socket path may have at most %d", len(path), maxUnixPath)
 	}
 	// Of two servers that start at once both would find the old file stale,
 	// and the second remove what the first has just made.
@@ -90,7 +90,7 @@ func makeRoom(path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return errors.New("there is something already that is no socket")
+		return errors.New("the file exists and is not a socket")
 	}
 	conn, err := net.Dial("unix", path)
 	switch {

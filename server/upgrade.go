@@ -27,10 +27,10 @@ func lacksUpgrade(r *http.Request) bool {
 
 // The refusals of handshakes that a proxy has spoilt.
 var (
-	upgradeRemoved = &refusal{status: http.StatusUpgradeRequired, why: "this WebSocket handshake lacks its Upgrade or Connection header: " +
-		"a proxy has removed it (nginx needs proxy_set_header for both, and proxy_http_version 1.1)"}
-	oldVersion = &refusal{status: http.StatusUpgradeRequired, why: "this WebSocket handshake is HTTP/1.0, but needs HTTP/1.1: " +
-		"a proxy has changed it (nginx needs proxy_http_version 1.1)"}
+	upgradeRemoved = &refusal{status: http.StatusUpgradeRequired, why: "the WebSocket handshake is missing its Upgrade or Connection header; " +
+		"a proxy removed it (nginx needs proxy_set_header for both, and proxy_http_version 1.1)"}
+	oldVersion = &refusal{status: http.StatusUpgradeRequired, why: "the WebSocket handshake uses HTTP/1.0 instead of HTTP/1.1; " +
+		"a proxy downgraded it (nginx needs proxy_http_version 1.1)"}
 )
 
 func hasToken(values []string, token string) bool {

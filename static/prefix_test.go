@@ -80,7 +80,7 @@ func TestBehindAPrefix(t *testing.T) {
 		p.Until(`[...document.querySelectorAll("#endpoint-list a")].map((a) => a.pathname + " " + a.textContent).join() === "/term/one.sh /one.sh,/term/sub/two.sh /sub/two.sh"`)
 		if path == "sub/" {
 			p.connect()
-			p.wantStatus("Refused: 404", "There is no WebSocket here.")
+			p.wantStatus("Refused: 404", "No WebSocket endpoint at this path.")
 			p.Do(chromedp.Click(chromedp.CSS("#endpoint-list li:first-child a")))
 			p.Until(`location.pathname === "/term/one.sh"`)
 			p.ready()

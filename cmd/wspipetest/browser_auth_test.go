@@ -222,7 +222,7 @@ func TestRebinding(t *testing.T) {
 	const fetched = `Promise.all(["/", "/run", "/console"].map((path) => fetch(path).then(({ status }) => status))).then(String)`
 
 	p := newPage(t, "http://"+at(s)+"/")
-	p.Until(`document.body.innerText.startsWith('wspipe: the host name "evil.example" is not known to be ours') && document.body.innerText.includes("--host=evil.example")`)
+	p.Until(`document.body.innerText.startsWith('wspipe: the host name "evil.example" is not a name of this server') && document.body.innerText.includes("--host=evil.example")`)
 	fulfill(t, p, "<!doctype html><title>evil</title>")
 	visitURL(t, p, "http://"+at(s)+"/")
 	p.Until(`document.title === "evil"`)

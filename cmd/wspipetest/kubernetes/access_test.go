@@ -34,7 +34,7 @@ func TestNoRoom(t *testing.T) {
 	x := newClient(t, s).begin(t, stdin)
 	x.stdout.await(t, "ready\n")
 	_, _, err := newClient(t, s).run(t, nil)
-	wantRefusal(t, err, "as many children run as may (--maxforks)")
+	wantRefusal(t, err, "too many children (--maxforks)")
 	keys.Close()
 	x.expectEnd(0)
 	var stdout string
