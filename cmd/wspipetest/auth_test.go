@@ -91,7 +91,7 @@ func routes(t *testing.T, withCommand bool) []route {
 
 		{line: "GET /nothing-here HTTP/1.1", status: 200, has: "<title>"}, // the console's page
 		{line: "GET /nothing-here HTTP/1.0", status: 200, has: "<title>"},
-		{line: "GET /../ws/talk HTTP/1.1", status: 200, has: "<title>"},
+		{line: "GET /../ws/talk HTTP/1.1", status: 307},
 		{line: "GET /.hidden HTTP/1.1", status: 200, has: "<title>"},
 		{line: "GET /.wspipe HTTP/1.1", status: 200, has: "<title>"},
 		{line: "GET /.wspipe/ HTTP/1.1", status: 200, has: "<title>"},
@@ -100,7 +100,7 @@ func routes(t *testing.T, withCommand bool) []route {
 		{line: "GET /.wspipe/console HTTP/1.1", status: 200, has: "<title>"},
 		{line: "GET /.wspipe/console/ HTTP/1.1", status: 404},
 		{line: "GET /.wspipe/console/none.js HTTP/1.1", status: 404},
-		{line: "GET /.wspipe/console/../console/console.js HTTP/1.1", status: 404},
+		{line: "GET /.wspipe/console/../console/console.js HTTP/1.1", status: 307},
 		{line: "GET /.wspipe/console/console.js HTTP/1.1", fields: "Range: bytes=0-9\r\n", status: 206},
 		{line: "HEAD /.wspipe/console/console.js HTTP/1.1", status: 200},
 		{line: "POST /.wspipe/console/console.js HTTP/1.1", status: 405},
