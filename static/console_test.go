@@ -256,27 +256,6 @@ func TestRefused(t *testing.T) {
 	p.wantText("#connect", "Connect")
 }
 
-func TestRefusedCauses(t *testing.T) {
-	p := newPage(t, shell(t, "cat"), "/")
-	for _, test := range []struct{ origin, address, want string }{
-		{"http://127.0.0.1:1", "ws://127.0.0.1:1/", ""},
-		{"http://localhost:1", "ws://127.0.0.1:2/", ""},
-		{"http://192.0.2.1:1", "ws://192.0.2.1:1/", ""},
-		{"https://dev.example", "wss://dev.example/", "--host=dev.example"},
-		{"http://dev.example:1", "ws://dev.example:2/", "--origin=http://dev.example:1"},
-		{"http://localhost:1", "wss://dev.example/", "--origin=http://localhost:1"},
-	} {
-		got := eval[string](p, fmt.Sprintf(`import("/.wspipe/console/closing.js").then(({ explain }) => {
-			const end = { code: 1006, reason: "", opened: false, byUser: false, subprotocols: [], origin: %q, address: %q };
-			return explain(end).causes.join(" ").match(/--(host|origin)=\S+/)?.[0] ?? "";
-		})`, test.origin, test.address))
-		if got != test.want {
-			t.Errorf("a page of %s refused by %s is told %q, want %q", test.origin, test.address, got, test.want)
-		}
-	}
-	p.WantNoErrors()
-}
-
 func TestWrongAddress(t *testing.T) {
 	p := newPage(t, shell(t, "cat"), "/")
 	for typed, want := range map[string]string{

@@ -65,9 +65,9 @@ func TestWhyRefused(t *testing.T) {
 		{200, `{"status":101,"subprotocol":""}`, true, "chat", []string{"No subprotocol in common", "--subprotocol"}},
 		{200, `{"status":101,"subprotocol":"chat"}`, true, "chat", []string{"would be accepted now"}},
 		{502, `<h1>Bad Gateway</h1>`, true, "", []string{"Refused: 502 Bad Gateway", "no answer of wspipe"}},
-		{404, `wspipe: this is a WebSocket endpoint, not a page`, true, "", []string{"was not opened", "answers, but not why", "There is no program at / (404)"}},
+		{404, `wspipe: this is a WebSocket endpoint, not a page`, true, "", []string{"was not opened", "answers, but not why", "There is no WebSocket at / (404)"}},
 		{200, `<html>`, true, "", []string{"was not opened", "answers, but not why"}},
-		{200, `{"error":1}`, true, "chat", []string{"answers, but not why", "speaks none of these subprotocols"}},
+		{200, `{"error":1}`, true, "chat", []string{"answers, but not why", "speaks none of these subprotocols", "keeps pages of http://127.0.0.1:"}},
 		{200, strings.Repeat(" ", 1<<20), true, "", []string{"answers, but not why"}},
 		{200, `{"status":403,"why":"this page may not read it"}`, false, "", []string{"answers, but not why"}},
 	} {

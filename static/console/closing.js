@@ -41,11 +41,14 @@ const signals = {
   TERM: [15, 'asked to stop'],
 };
 
-// explain takes {code, reason, opened, byUser, address, subprotocols, origin},
-// and share, if the program has many clients, and returns {tone, title, detail, causes, name}.
+// Browsers keep the cause from pages. Asking the server takes a while; see refusal.js.
+const refused = ['bad', 'The connection was not opened', 'Browsers do not tell pages why. The server is being asked …'];
+
+// explain takes {code, reason, opened, byUser}, and share, if the program has
+// many clients, and returns {tone, title, detail, name}.
 export function explain(end) {
-  const [tone, title, detail, causes = []] = meaning(end);
-  return { tone, title, detail, causes, name: nameOf(end.code) };
+  const [tone, title, detail] = meaning(end);
+  return { tone, title, detail, name: nameOf(end.code) };
 }
 
 function meaning(end) {
@@ -56,7 +59,7 @@ function meaning(end) {
   const [tone, title, detail] = status ? exited(Number(status), code) : signal ? killed(signal) : [];
   if (tone) return [tone, title, share ? `${detail} All its clients got this end.` : detail];
   if (code === 1000) return normal(end);
-  if (code === 1006 && !opened) return byUser ? ['idle', 'Cancelled', 'The connection was not open yet.'] : refused(end);
+  if (code === 1006 && !opened) return byUser ? ['idle', 'Cancelled', 'The connection was not open yet.'] : refused;
   const special = Object.keys(meanings).find((key) => Number.isNaN(Number(key)) && reason.startsWith(key));
   return meanings[special] ?? meanings[code] ?? ['bad', 'Closed by the server', `wspipe does not use this code: it is that of ${other}.`];
 }
@@ -89,36 +92,4 @@ function normal({ byUser, reason, share }) {
 
 function nameOf(code) {
   return names[code] ?? (code >= 4000 ? 'application code' : code >= 3000 ? 'registered code' : 'unknown code');
-}
-
-// refused lists the likely causes, since browsers do not tell a page which
-// status and body the server refused the handshake with. Asking takes a while;
-// see refusal.js.
-function refused(end) {
-  const url = new URL(end.address);
-  const causes = [`Nothing answers at ${url.host}: wspipe is not running, or elsewhere.`, ...likely(end)];
-  if (url.protocol === 'wss:') causes.push('The browser does not trust the certificate: open the https:// address to see why.');
-  return ['bad', 'The connection was not opened', 'Browsers keep the cause from pages; the log of wspipe and the browser’s console (F12) have it. Likely ones:', causes];
-}
-
-// likely lists why a server that is there may refuse.
-export function likely({ address, subprotocols, origin }) {
-  const url = new URL(address), causes = [];
-  const rule = originRule(url, origin);
-  if (rule) causes.push(rule);
-  causes.push('As many programs run as --maxforks or --max-per-ip allow (429): try again later.');
-  causes.push(`There is no program at ${url.pathname} (404), or it wants a password or token (401).`);
-  if (subprotocols.length) causes.push('The server speaks none of these subprotocols; see --subprotocol.');
-  return causes;
-}
-
-const loopback = (name) => /^(\[::1\]|127\.[\d.]+|localhost)$/.test(name);
-
-// originRule says which rule of wspipe keeps pages of origin out of url, if
-// one may: between loopback addresses, and to an IP literal's own pages, none.
-function originRule(url, origin) {
-  const page = new URL(origin);
-  if (loopback(url.hostname) && loopback(page.hostname)) return '';
-  if (url.host !== page.host) return `wspipe keeps pages of other origins out (403): start it with --origin=${origin}`;
-  return /^\[|^[\d.]+$/.test(url.hostname) ? '' : `wspipe does not trust the name ${url.hostname} (403): start it with --host=${url.hostname}`;
 }

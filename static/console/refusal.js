@@ -1,7 +1,6 @@
 // Why a handshake was refused. Browsers do not tell a page, so the server is
 // asked over HTTP what it would answer.
 
-import { likely } from './closing.js';
 import { pathTo, question } from './server.js';
 
 const PATIENCE = 5000; // milliseconds
@@ -16,7 +15,7 @@ const advice = {
   503: 'Connect again later.',
 };
 
-// whyRefused takes what explain takes and returns what showStatus takes.
+// whyRefused takes {address, subprotocols, origin} and returns what showStatus takes.
 export async function whyRefused(end) {
   const url = new URL(end.address);
   const http = `${url.protocol === 'wss:' ? 'https' : 'http'}://${url.host}`;
@@ -87,12 +86,20 @@ function accepted({ subprotocols }, { subprotocol }) {
   };
 }
 
-// silent: something is there that does not say why.
-const silent = (end, { host }) => ({
-  tone: 'bad', title: 'The connection was not opened',
-  detail: `${host} answers, but not why: it is not wspipe or an older one, or does not let this page ask. Likely causes:`,
-  causes: likely(end),
-});
+// silent: a server is there that does not say why.
+function silent({ origin, subprotocols }, { host, pathname }) {
+  const causes = [
+    `It keeps pages of ${origin} out (403).`,
+    `There is no WebSocket at ${pathname} (404), or it wants a password or token (401).`,
+    'It has no room for another client (429): try again later.',
+  ];
+  if (subprotocols.length) causes.push('It speaks none of these subprotocols.');
+  return {
+    tone: 'bad', title: 'The connection was not opened',
+    detail: `${host} answers, but not why: it is not wspipe, or does not let this page ask. Its log may tell. Likely causes:`,
+    causes,
+  };
+}
 
 function nobody({ origin }, { host, protocol }, http) {
   const causes = ['The program is not running, the name or port is another one, or a firewall is in between.'];
