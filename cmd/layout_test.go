@@ -18,10 +18,13 @@ import (
 // mayImport is the house: who may import whom of ours. Imports only point down.
 var mayImport = map[string][]string{
 	"wspipe":                {"wspipe/cmd"},
-	"wspipe/cmd":            {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/cmd/connect", "wspipe/process", "wspipe/server"},
+	"wspipe/cmd":            {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/cmd/connect", "wspipe/process", "wspipe/server", "wspipe/server/listen"},
 	"wspipe/cmd/connect":    {"wspipe/bridge", "wspipe/bridge/channel"},
 	"wspipe/cmd/wspipetest": {},
-	"wspipe/server":         {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/process", "wspipe/static"},
+	"wspipe/server": {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/process",
+		"wspipe/server/listen", "wspipe/server/watch", "wspipe/static"},
+	"wspipe/server/listen":  {"wspipe/server/watch"},
+	"wspipe/server/watch":   {},
 	"wspipe/bridge":         {"wspipe/bridge/channel", "wspipe/bridge/framing"},
 	"wspipe/bridge/channel": {},
 	"wspipe/bridge/framing": {},

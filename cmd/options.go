@@ -13,6 +13,7 @@ import (
 	"wspipe/bridge/framing"
 	"wspipe/process"
 	"wspipe/server"
+	"wspipe/server/listen"
 )
 
 // options is what the flags say.
@@ -104,11 +105,7 @@ func (o *options) config() (server.Config, error) {
 		return server.Config{}, err
 	}
 	cfg := server.Config{
-		Addresses:      o.addresses,
-		Port:           o.chosenPort(),
-		RedirectPort:   o.redirPort,
-		UnixSocket:     o.unixSocket,
-		TLS:            o.tls(),
+		Sockets:        o.sockets(),
 		Child:          process.Spec{Terminal: o.terminal(), Size: o.size, Grace: o.closeGrace},
 		Dir:            o.dir,
 		CGIDir:         o.cgiDir,
@@ -141,20 +138,27 @@ func (o *options) config() (server.Config, error) {
 	}
 	o.fillSharing(&cfg)
 	o.fillResuming(&cfg)
-	if o.socketMode != nil {
-		cfg.UnixSocketMode = *o.socketMode
-	}
 	if o.passEnv != nil {
 		cfg.PassEnv = o.passEnv
 	}
 	return cfg, nil
 }
 
-func (o *options) tls() *server.TLS {
-	if !o.ssl {
-		return nil
+// sockets returns what to listen on.
+func (o *options) sockets() listen.Sockets {
+	s := listen.Sockets{
+		Addresses:    o.addresses,
+		Port:         o.chosenPort(),
+		RedirectPort: o.redirPort,
+		UnixSocket:   o.unixSocket,
 	}
-	return &server.TLS{Cert: o.sslCert, Key: o.sslKey, ClientCA: o.sslCA}
+	if o.socketMode != nil {
+		s.UnixSocketMode = *o.socketMode
+	}
+	if o.ssl {
+		s.TLS = &listen.TLS{Cert: o.sslCert, Key: o.sslKey, ClientCA: o.sslCA}
+	}
+	return s
 }
 
 func (o *options) chosenPort() int {

@@ -18,6 +18,7 @@ import (
 	"wspipe/bridge/framing"
 	"wspipe/process"
 	"wspipe/server"
+	"wspipe/server/listen"
 )
 
 // parse returns the options that args make.
@@ -36,7 +37,7 @@ func parse(t *testing.T, args ...string) *options {
 
 func TestDefaults(t *testing.T) {
 	want := server.Config{
-		Port:         8080,
+		Sockets:      listen.Sockets{Port: 8080},
 		PassEnv:      defaultPassEnv,
 		MaxMessage:   1 << 20,
 		PingInterval: 30 * time.Second,
@@ -78,9 +79,9 @@ func TestEachFlag(t *testing.T) {
 		{[]string{"--unixsocket=w.sock", "--unixsocket-mode=0660", "--address=::1", "--port=81"}, func(c *server.Config) {
 			c.UnixSocket, c.UnixSocketMode, c.Addresses, c.Port = "w.sock", 0o660, []string{"::1"}, 81
 		}},
-		{[]string{"--ssl", "--sslcert=c", "--sslkey=k"}, func(c *server.Config) { c.TLS, c.Port = &server.TLS{Cert: "c", Key: "k"}, 8443 }},
+		{[]string{"--ssl", "--sslcert=c", "--sslkey=k"}, func(c *server.Config) { c.TLS, c.Port = &listen.TLS{Cert: "c", Key: "k"}, 8443 }},
 		{[]string{"--ssl", "--sslcert=c", "--sslkey=k", "--sslca=a", "--port=443"}, func(c *server.Config) {
-			c.TLS, c.Port = &server.TLS{Cert: "c", Key: "k", ClientCA: "a"}, 443
+			c.TLS, c.Port = &listen.TLS{Cert: "c", Key: "k", ClientCA: "a"}, 443
 		}},
 		{[]string{"--redirport=80"}, func(c *server.Config) { c.RedirectPort = 80 }},
 		{[]string{"--dir=d", "--staticdir=s", "--cgidir=c"}, func(c *server.Config) { c.Dir, c.StaticDir, c.CGIDir = "d", "s", "c" }},

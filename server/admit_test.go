@@ -55,11 +55,11 @@ func TestDNSRebinding(t *testing.T) {
 	}
 	refusing, willing := serveGate(t, gateFlags{}, files), serveGate(t, gateFlags{host: "evil.example"}, files)
 	for request, status := range requests {
-		resp, body := ask(t, refusing.sockets.serving[0].Addr(), request)
+		resp, body := ask(t, refusing.listeners.Serving[0].Addr(), request)
 		if resp.StatusCode != 403 || !strings.HasSuffix(body, " with --host=evil.example\n") && !strings.HasPrefix(request, "HEAD") {
 			t.Errorf("got %d %q, want 403\n%s", resp.StatusCode, body, request)
 		}
-		if resp, body := ask(t, willing.sockets.serving[0].Addr(), request); resp.StatusCode != status {
+		if resp, body := ask(t, willing.listeners.Serving[0].Addr(), request); resp.StatusCode != status {
 			t.Errorf("with --host: got %d %q, want %d\n%s", resp.StatusCode, body, status, request)
 		}
 	}
@@ -86,7 +86,7 @@ func TestBehindAProxyWithTLS(t *testing.T) {
 		"untrusted proxy":     {Config{Hosts: []string{"app.example"}}, opening("/", host, origin, proto), 403, "--origin=https://app.example\n"},
 	} {
 		test.cfg.Child = sh(`echo $HTTPS $SERVER_PORT`)
-		resp, body := ask(t, serve(t, test.cfg).sockets.serving[0].Addr(), test.request)
+		resp, body := ask(t, serve(t, test.cfg).listeners.Serving[0].Addr(), test.request)
 		if resp.StatusCode != test.status || !strings.HasSuffix(body, test.body) {
 			t.Errorf("%s: got %d %q, want %d %q", name, resp.StatusCode, body, test.status, test.body)
 		}
@@ -164,12 +164,12 @@ func TestBrowsersWithoutSecFetchSite(t *testing.T) {
 		{"GET", "us.example:8080", nil, 200, ""},
 	} {
 		request := plain(test.method, "/run", append(test.header, "Host: "+test.host)...)
-		if resp, body := ask(t, s.sockets.serving[0].Addr(), request); resp.StatusCode != test.status || !strings.Contains(body, test.flag) {
+		if resp, body := ask(t, s.listeners.Serving[0].Addr(), request); resp.StatusCode != test.status || !strings.Contains(body, test.flag) {
 			t.Errorf("got %d %q, want %d and %s\n%s", resp.StatusCode, body, test.status, test.flag, request)
 		}
 	}
 	// Without Origin, a WebSocket is no page's.
-	if resp, _ := send(t, s.sockets.serving[0].Addr(), opening("/", "Host: us.example", browser)); resp.StatusCode != 101 {
+	if resp, _ := send(t, s.listeners.Serving[0].Addr(), opening("/", "Host: us.example", browser)); resp.StatusCode != 101 {
 		t.Errorf("a WebSocket: got %d", resp.StatusCode)
 	}
 }
@@ -181,7 +181,7 @@ func TestLimitsAreForAllPrograms(t *testing.T) {
 	for flag, cfg := range map[string]Config{"--maxforks": {MaxChildren: 1}, "--max-per-ip": {MaxPerIP: 1}} {
 		for _, holding := range []string{held, opening("/", "Host: localhost")} {
 			s := serveHeld(t, cfg)
-			to := s.sockets.serving[0].Addr()
+			to := s.listeners.Serving[0].Addr()
 			_, holder := send(t, to, holding)
 			for _, request := range []string{opening("/", "Host: localhost"), plain("GET", "/hold.sh", "Host: localhost")} {
 				resp, body := ask(t, to, request)
@@ -236,7 +236,7 @@ func TestMaxPerIPBehindAProxy(t *testing.T) {
 func TestOrderOfTheGate(t *testing.T) {
 	t.Parallel()
 	s := serveHeld(t, Config{MaxChildren: 1, Auth: Auth{Basic: "user:pass"}, Subprotocols: []string{"known"}})
-	to := s.sockets.serving[0].Addr()
+	to := s.listeners.Serving[0].Addr()
 	const ours, foreign, evil = "Host: localhost", "Host: evil.example", "Origin: http://evil.example"
 	login := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("user:pass"))
 	wrong := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("user:past"))
@@ -286,7 +286,7 @@ func TestOnceTellsTheSecond(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Child: sh(`echo in; exec cat`), Once: true, Console: true})
 	const page = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-	resp, early := send(t, s.sockets.serving[0].Addr(), page)
+	resp, early := send(t, s.listeners.Serving[0].Addr(), page)
 	io.Copy(io.Discard, resp.Body)
 	for _, malformed := range []http.Header{{"Sec-Websocket-Version": {"8"}}, {"Sec-Websocket-Key": {"short"}}} {
 		if resp := handshake(t, s.ws, malformed); resp.StatusCode != 400 {
@@ -325,7 +325,7 @@ func TestNoWebSocketHere(t *testing.T) {
 	} {
 		s := serve(t, test.cfg)
 		for _, path := range test.paths {
-			resp, body := ask(t, s.sockets.serving[0].Addr(), opening(path, "Host: localhost"))
+			resp, body := ask(t, s.listeners.Serving[0].Addr(), opening(path, "Host: localhost"))
 			if resp.StatusCode != 404 || body != "wspipe: no WebSocket endpoint at this path\n" {
 				t.Errorf("%s: got %d %q, want 404", path, resp.StatusCode, body)
 			}

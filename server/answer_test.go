@@ -81,7 +81,7 @@ func TestExtraHeaders(t *testing.T) {
 		{plain("POST", "/run.sh", host), 200},
 		{plain("GET", "/bad.sh", host), 500},
 	} {
-		resp, _ := ask(t, s.sockets.serving[0].Addr(), test.request)
+		resp, _ := ask(t, s.listeners.Serving[0].Addr(), test.request)
 		if resp.StatusCode != test.status {
 			t.Errorf("got %d, want %d\n%s", resp.StatusCode, test.status, test.request)
 		}
@@ -97,17 +97,17 @@ func TestExtraHeadersOfLimits(t *testing.T) {
 	t.Parallel()
 	s := serveExtra(t, Config{MaxChildren: 1})
 	const host = "Host: localhost"
-	resp, _ := send(t, s.sockets.serving[0].Addr(), opening("/", host))
+	resp, _ := send(t, s.listeners.Serving[0].Addr(), opening("/", host))
 	checkExtra(t, "101", resp)
 	for _, request := range []string{opening("/", host), plain("GET", "/run.sh", host)} {
-		resp, _ := ask(t, s.sockets.serving[0].Addr(), request)
+		resp, _ := ask(t, s.listeners.Serving[0].Addr(), request)
 		if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" {
 			t.Errorf("got %d %q, want 429", resp.StatusCode, resp.Header)
 		}
 		checkExtra(t, request, resp)
 	}
 	s = serveExtra(t, Config{Auth: Auth{Basic: "user:pass"}})
-	resp, _ = ask(t, s.sockets.serving[0].Addr(), plain("GET", "/", host))
+	resp, _ = ask(t, s.listeners.Serving[0].Addr(), plain("GET", "/", host))
 	if resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") == "" {
 		t.Errorf("got %d %q, want 401", resp.StatusCode, resp.Header)
 	}
@@ -118,7 +118,7 @@ func TestExtraHeadersOfLimits(t *testing.T) {
 func TestOwnHeadersStay(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Child: sh(`echo in`), Console: true, HeadersWS: extra.HeadersWS})
-	resp, _ := ask(t, s.sockets.serving[0].Addr(), plain("GET", "/", "Host: localhost"))
+	resp, _ := ask(t, s.listeners.Serving[0].Addr(), plain("GET", "/", "Host: localhost"))
 	if got := resp.Header; got.Get("Cache-Control") != "no-cache" || !strings.Contains(got.Get("Content-Security-Policy"), "default-src 'none'") || got.Get("X-Ws") != "" {
 		t.Errorf("the console's headers are %q", got)
 	}
@@ -130,7 +130,7 @@ func TestFilesWithExtraHeaders(t *testing.T) {
 	s := serveExtra(t, Config{})
 	large := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 	writeFile(t, filepath.Join(s.cfg.StaticDir, "large"), 0o600, string(large))
-	to := s.sockets.serving[0].Addr()
+	to := s.listeners.Serving[0].Addr()
 	for ranges, want := range map[string][]byte{"0-0": large[:1], "5-1000000": large[5:1000001], "-7": large[len(large)-7:], "1048575-": large[len(large)-1:], "0-": large} {
 		resp, body := ask(t, to, plain("GET", "/large", "Host: localhost", "Range: bytes="+ranges))
 		if resp.StatusCode != 206 || body != string(want) || resp.ContentLength != int64(len(want)) ||

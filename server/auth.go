@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+
+	"wspipe/server/watch"
 )
 
 // authenticator decides who may come in, before anything else looks at a
@@ -20,12 +22,12 @@ import (
 // them but a condition: without it nobody comes in, and with it, if there is any
 // way of Auth, nobody who has not proved himself by one of those as well.
 type authenticator struct {
-	certificate bool                 // TLS.ClientCA
-	login       *login               // Auth.Basic; nil if off, like the next two
-	passwords   *watched[*passwords] // Auth.HtpasswdFile
-	tokens      *watched[goodTokens] // Auth.TokenFile
-	proxyHeader string               // Auth.ProxyHeader; empty if off
-	flags       []string             // of the ways of Auth that are on
+	certificate bool                     // TLS.ClientCA
+	login       *login                   // Auth.Basic; nil if off, like the next two
+	passwords   *watch.Value[*passwords] // Auth.HtpasswdFile
+	tokens      *watch.Value[goodTokens] // Auth.TokenFile
+	proxyHeader string                   // Auth.ProxyHeader; empty if off
+	flags       []string                 // of the ways of Auth that are on
 }
 
 // newAuthenticator reads the files of cfg. Its errors never hold what those do.
@@ -58,10 +60,10 @@ func newAuthenticator(cfg Config, log *slog.Logger) (a *authenticator, err error
 // reload reads the files again, whether they seem to have changed or not.
 func (a *authenticator) reload() {
 	if a.passwords != nil {
-		a.passwords.reload()
+		a.passwords.Reload()
 	}
 	if a.tokens != nil {
-		a.tokens.reload()
+		a.tokens.Reload()
 	}
 }
 
@@ -159,7 +161,7 @@ func (a *authenticator) prove(ctx context.Context, c credentials) (who proved, o
 		return proved{user: c.proxyUsers[0], identity: "user " + c.proxyUsers[0]}, true
 	}
 	if a.tokens != nil {
-		good := a.tokens.get()
+		good := a.tokens.Get()
 		if who, ok := good.byTokens(c.tokens); ok {
 			return who, true
 		}
@@ -168,7 +170,7 @@ func (a *authenticator) prove(ctx context.Context, c credentials) (who proved, o
 		}
 	}
 	if c.isBasic && a.passwords != nil {
-		if p := a.passwords.get(); p.match(ctx, c.user, c.password) {
+		if p := a.passwords.Get(); p.match(ctx, c.user, c.password) {
 			return proved{user: c.user, authType: "Basic", identity: "user " + c.user}, true
 		}
 	}
@@ -207,9 +209,9 @@ func (a *authenticator) refuse(ctx context.Context, c credentials) *refusal {
 // in front of the first. Its error names the line,
 // not what the line holds, and use must not tell that either.
 func eachLine(path string, use func(line string) error) error {
-	text, err := readFile(path)
+	text, err := watch.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", path, rootCause(err))
+		return fmt.Errorf("read %s: %w", path, err)
 	}
 	number := 0
 	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {

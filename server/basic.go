@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 
+	"wspipe/server/watch"
+
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -69,11 +71,11 @@ type bcryptHash struct {
 }
 
 // watchPasswords reads the htpasswd file at path, which must have a user at first.
-func watchPasswords(log *slog.Logger, path string) (*watched[*passwords], error) {
+func watchPasswords(log *slog.Logger, path string) (*watch.Value[*passwords], error) {
 	// Logins must not take all processors from the sessions that run.
 	turns := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
-	w, err := watch(log, func() (*passwords, error) { return readPasswords(path, turns) }, path)
-	if err == nil && len(w.get().users) == 0 {
+	w, err := watch.New(log, func() (*passwords, error) { return readPasswords(path, turns) }, path)
+	if err == nil && len(w.Get().users) == 0 {
 		err = fmt.Errorf("read %s: it contains no users", path)
 	}
 	return w, err

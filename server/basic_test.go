@@ -38,7 +38,7 @@ func (w *bcryptWork) compareHash(hash, password []byte) error {
 // count counts the work from now on, until the file is read again.
 func (g *gate) count() *bcryptWork {
 	w := &bcryptWork{}
-	g.passwords.get().compareHash = w.compareHash
+	g.passwords.Get().compareHash = w.compareHash
 	return w
 }
 
@@ -115,7 +115,7 @@ func TestLongPasswords(t *testing.T) {
 			t.Errorf("%s with %d bytes got %d, want %d", test.user, len(test.password), got, test.want)
 		}
 	}
-	if n := len(g.passwords.get().proofs.known); n != 1 {
+	if n := len(g.passwords.Get().proofs.known); n != 1 {
 		t.Errorf("%d passwords are remembered, want 1", n)
 	}
 }
@@ -141,11 +141,11 @@ func TestProofsAreBounded(t *testing.T) {
 		if got := g.status(t, "/", authorization(fileUser, filePassword)); got != 200 {
 			t.Fatalf("got %d", got)
 		}
-		if n := len(g.passwords.get().proofs.known); n != 1 {
+		if n := len(g.passwords.Get().proofs.known); n != 1 {
 			t.Errorf("%d are remembered, want 1", n)
 		}
 		g.reload()
-		if n := len(g.passwords.get().proofs.known); n != 0 {
+		if n := len(g.passwords.Get().proofs.known); n != 0 {
 			t.Errorf("%d are remembered of a file that is read again", n)
 		}
 	}
@@ -160,7 +160,7 @@ func TestBcryptWaitsForItsTurn(t *testing.T) {
 		t.Fatalf("got %d", got)
 	}
 	w := g.count()
-	turns := g.passwords.get().turns
+	turns := g.passwords.Get().turns
 	if cap(turns) != max(1, runtime.GOMAXPROCS(0)/2) {
 		t.Errorf("%d may run at once", cap(turns))
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server/listen"
 )
 
 // clientCertificate issues one for a client of that subject.
@@ -87,7 +88,7 @@ type tlsPassage struct {
 func throughTLS(t *testing.T, ca *wspipetest.CA, auth Auth, verify tls.ClientAuthType, cert *tls.Certificate, password string) tlsPassage {
 	t.Helper()
 	server, roots := ca.Issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}), ca.Pool()
-	g := newGate(t, Config{Auth: auth, TLS: &TLS{ClientCA: "ca.pem"}}, false,
+	g := newGate(t, Config{Auth: auth, Sockets: listen.Sockets{TLS: &listen.TLS{ClientCA: "ca.pem"}}}, false,
 		&tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: verify, ClientCAs: roots})
 	ours := &tls.Config{RootCAs: roots}
 	if cert != nil {

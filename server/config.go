@@ -1,7 +1,6 @@
 package server
 
 import (
-	"io/fs"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -10,25 +9,13 @@ import (
 	"wspipe/bridge"
 	"wspipe/bridge/framing"
 	"wspipe/process"
+	"wspipe/server/listen"
 )
 
 // Config is what a Server serves, to whom and within which limits.
 type Config struct {
-	// Addresses are the host names or IP literals to listen on, without a
-	// port. Empty means loopback only, 127.0.0.1 and ::1, and none at all
-	// beside a UnixSocket or sockets that systemd hands over.
-	Addresses []string
-	// Port is the TCP port on every address. Zero lets the system pick one.
-	Port int
-	// RedirectPort is the port on every address that redirects to Port. Zero
-	// means none.
-	RedirectPort int
-	// UnixSocket is the path of a socket to listen on, too. Empty means none.
-	UnixSocket string
-	// UnixSocketMode is its permission bits. Zero means 0600.
-	UnixSocketMode fs.FileMode
-	// TLS makes every listener speak TLS. Nil means plain HTTP.
-	TLS *TLS
+	// Sockets says what to listen on.
+	listen.Sockets
 
 	// Child is what each connection runs. Its Env is filled in per connection,
 	// and its Path if Dir is set. With neither there is no WebSocket.
@@ -126,18 +113,6 @@ type Config struct {
 	Software string
 	// Log gets the access log and the children's stderr. Nil discards it.
 	Log *slog.Logger
-}
-
-// TLS names the PEM files of a server that speaks TLS. They are read again when
-// they change, and on Config.Reload.
-type TLS struct {
-	// Cert has the certificate and those between it and its root.
-	Cert string
-	// Key has the certificate's private key.
-	Key string
-	// ClientCA, if set, has the roots that clients' certificates must come
-	// from; then nobody comes in without one.
-	ClientCA string
 }
 
 // Auth lists the ways to prove who one is; any one of them will do. The zero

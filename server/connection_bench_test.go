@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wspipe/process"
+	"wspipe/server/listen"
 )
 
 // BenchmarkConnection is a client that connects, reads the one line that its child
@@ -23,7 +24,7 @@ func BenchmarkConnection(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := Listen(Config{Addresses: []string{"127.0.0.1"}, Child: process.Spec{Path: path, Args: []string{"hi"}},
+	s, err := Listen(Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}}, Child: process.Spec{Path: path, Args: []string{"hi"}},
 		PassEnv: []string{"PATH"}, PingInterval: 30 * time.Second, MaxMessage: 1 << 20})
 	if err != nil {
 		b.Fatal(err)

@@ -112,7 +112,7 @@ func TestEndpointIsBehindTheGate(t *testing.T) {
 		if resp, _ := get(t, closed.http(path)); resp.StatusCode != 401 {
 			t.Errorf("%s without a password: got %d, want 401", path, resp.StatusCode)
 		}
-		if resp, body := ask(t, open.sockets.serving[0].Addr(), plain("GET", path, "Host: evil.example")); resp.StatusCode != 403 || strings.Contains(body, "{") {
+		if resp, body := ask(t, open.listeners.Serving[0].Addr(), plain("GET", path, "Host: evil.example")); resp.StatusCode != 403 || strings.Contains(body, "{") {
 			t.Errorf("%s under a name that is not ours: got %d %q", path, resp.StatusCode, body)
 		}
 		if resp, _ := get(t, without.http(path)); resp.StatusCode != 404 {

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wspipe/server/listen"
 )
 
 // gateServer has all routes. What its programs are started for is written to a file.
@@ -29,12 +31,14 @@ func serveGate(t *testing.T, f gateFlags, files string) *gateServer {
 	writeFile(t, filepath.Join(cgi, "run.sh"), 0o755, "#!/bin/sh\necho $REQUEST_METHOD $REQUEST_URI >>"+started+
 		"\nprintf 'Content-Type: text/plain\\n\\nanswer to %s' $REQUEST_METHOD\n")
 	cfg := Config{
-		Addresses:  []string{"127.0.0.1"},
-		UnixSocket: filepath.Join(shortDir(t), "s"),
-		Child:      sh(`echo $REQUEST_METHOD $REQUEST_URI >>` + started + `; echo in`),
-		CGIDir:     cgi,
-		StaticDir:  files,
-		Console:    true,
+		Sockets: listen.Sockets{
+			Addresses:  []string{"127.0.0.1"},
+			UnixSocket: filepath.Join(shortDir(t), "s"),
+		},
+		Child:     sh(`echo $REQUEST_METHOD $REQUEST_URI >>` + started + `; echo in`),
+		CGIDir:    cgi,
+		StaticDir: files,
+		Console:   true,
 	}
 	if l, err := net.Listen("tcp6", "[::1]:0"); err == nil {
 		l.Close()
@@ -190,7 +194,7 @@ func TestGate(t *testing.T) {
 			files := t.TempDir()
 			s := serveGate(t, f, files)
 			var all []asked
-			for _, l := range s.sockets.serving {
+			for _, l := range s.listeners.Serving {
 				ip, port := "127.0.0.1", "8080"
 				if host, p, err := net.SplitHostPort(l.Addr().String()); err == nil {
 					port = p
@@ -231,7 +235,7 @@ func TestGateWithoutOrigin(t *testing.T) {
 			for _, to := range []called{{host: "127.0.0.1", trusted: true, loopback: true}, {host: "192.0.2.7", trusted: true}, {host: "foreign.example"}} {
 				all = append(all, combine(t, files, len(all), to, from)...)
 			}
-			refusals := s.try(t, f, s.sockets.serving[0].Addr(), all)
+			refusals := s.try(t, f, s.listeners.Serving[0].Addr(), all)
 			if f == (gateFlags{}) {
 				tryAgain(t, files, refusals)
 			}
@@ -272,7 +276,7 @@ func tryAgain(t *testing.T, files string, refusals map[string][]asked) {
 		}
 		s := serveGate(t, f, files)
 		for _, q := range questions {
-			resp, body := ask(t, s.sockets.serving[0].Addr(), q.text())
+			resp, body := ask(t, s.listeners.Serving[0].Addr(), q.text())
 			if resp.StatusCode != q.kind.status {
 				t.Errorf("with %s: got %d %q, want %d\n%s", flag, resp.StatusCode, body, q.kind.status, q.text())
 			}

@@ -64,7 +64,7 @@ func (s *testServer) rehearse(t *testing.T, q question) (v verdict) {
 	t.Helper()
 	var first string
 	for _, ofOurs := range []bool{true, false} {
-		resp, body := ask(t, s.sockets.serving[0].Addr(), q.plain(ofOurs))
+		resp, body := ask(t, s.listeners.Serving[0].Addr(), q.plain(ofOurs))
 		for name, want := range map[string]string{
 			"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "*",
 		} {
@@ -178,7 +178,7 @@ func TestHandshakesAreForetold(t *testing.T) {
 // a WebSocket: a lost session has none.
 func openOnly(t *testing.T, s *testServer, q question) (*http.Response, string) {
 	t.Helper()
-	resp, _ := send(t, s.sockets.serving[0].Addr(), q.handshake())
+	resp, _ := send(t, s.listeners.Serving[0].Addr(), q.handshake())
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return resp, ""
 	}
@@ -220,7 +220,7 @@ func TestQuestionsBesideTheOnly(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Child: sh(`echo in; exec cat`), Once: true})
 	q := question{path: "/", origin: "http://localhost"}
-	to := s.sockets.serving[0].Addr()
+	to := s.listeners.Serving[0].Addr()
 	// It closes those that have not asked for anything when it stops listening.
 	const early = "GET " + handshakePath + "?path=/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	resp, asking := send(t, to, early)
@@ -249,7 +249,7 @@ func TestQuestionsAtTheGate(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Child: sh(`exec cat`)})
 	const host, page = "Host: evil.example", "Origin: http://evil.example"
-	to := s.sockets.serving[0].Addr()
+	to := s.listeners.Serving[0].Addr()
 	resp, why := ask(t, to, opening("/", host, page))
 	for _, header := range [][]string{{host}, {host, "Sec-Fetch-Site: same-origin"}, {host, page}} {
 		if got, body := ask(t, to, plain("GET", handshakePath+"?path=/", header...)); got.StatusCode != resp.StatusCode || body != why || !strings.Contains(why, "--host=evil.example") {
@@ -264,7 +264,7 @@ func TestQuestionsDuringAShutdown(t *testing.T) {
 	s, c, _ := serveDownload(t) // which it waits for
 	var early []net.Conn
 	for range 2 {
-		resp, conn := send(t, s.sockets.serving[0].Addr(), "GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		resp, conn := send(t, s.listeners.Serving[0].Addr(), "GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		io.Copy(io.Discard, resp.Body)
 		early = append(early, conn)
 	}
@@ -342,7 +342,7 @@ func TestQuestionsWithSecrets(t *testing.T) {
 		told.wantTrue(t, resp, body)
 	}
 	for _, query := range []string{"", "&access_token=SECRET-bad"} { // of the question itself
-		if resp, _ := ask(t, s.sockets.serving[0].Addr(), question{path: "/?access_token=SECRET-good", query: query}.plain(true)); resp.StatusCode != 401 {
+		if resp, _ := ask(t, s.listeners.Serving[0].Addr(), question{path: "/?access_token=SECRET-good", query: query}.plain(true)); resp.StatusCode != 401 {
 			t.Errorf("a question with %q is answered with %d", query, resp.StatusCode)
 		}
 	}

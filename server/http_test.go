@@ -13,7 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"wspipe/cmd/wspipetest"
+	"wspipe/server/listen"
 
 	"github.com/coder/websocket"
 )
@@ -73,13 +75,13 @@ func TestHostIsAHost(t *testing.T) {
 		"localhost": "localhost 80", "LOCALHOST.:8080": "localhost 8080", "localhost:": "localhost 80", "[::1]": "[::1] 80", "[::1]:90": "[::1] 90", "": " 80",
 		"127.0.0.1:65535": "127.0.0.1 65535", "my_host-1.example:1": "my_host-1.example 1",
 	} {
-		if resp, body := ask(t, s.sockets.serving[0].Addr(), plain("GET", "/run", "Host: "+host)); resp.StatusCode != 200 || body != want {
+		if resp, body := ask(t, s.listeners.Serving[0].Addr(), plain("GET", "/run", "Host: "+host)); resp.StatusCode != 200 || body != want {
 			t.Errorf("Host: %s: got %d %q, want %q", host, resp.StatusCode, body, want)
 		}
 	}
 	for _, host := range []string{"localhost:$(id)", "localhost:80x", "localhost:65536", "localhost:-1", "$(id)", "local'host", "a,b", "::1", "[::1]$(id)", "[::1%$(id)]", "[localhost]", "-rf"} {
 		for _, request := range []string{plain("GET", "/run", "Host: "+host), plain("GET", "/", "Host: "+host), opening("/", "Host: "+host)} {
-			if resp, body := ask(t, s.sockets.serving[0].Addr(), request); resp.StatusCode != 400 || !strings.Contains(body, "Host") {
+			if resp, body := ask(t, s.listeners.Serving[0].Addr(), request); resp.StatusCode != 400 || !strings.Contains(body, "Host") {
 				t.Errorf("Host: %s: got %d %q, want 400", host, resp.StatusCode, body)
 			}
 		}
@@ -166,7 +168,7 @@ func TestProxyRemovedTheUpgrade(t *testing.T) {
 		"HTTP/1.0":               strings.Replace(opening("/", "Host: localhost"), "HTTP/1.1", "HTTP/1.0", 1),
 		"Upgrade of another one": plain("GET", "/", "Host: localhost", key, "Connection: Upgrade", "Upgrade: h2c"),
 	} {
-		resp, body := ask(t, s.sockets.serving[0].Addr(), request)
+		resp, body := ask(t, s.listeners.Serving[0].Addr(), request)
 		if resp.StatusCode != 426 || resp.Header.Get("Upgrade") != "websocket" || !strings.Contains(body, "proxy") {
 			t.Errorf("%s: got %d, Upgrade %q, %q", name, resp.StatusCode, resp.Header.Get("Upgrade"), body)
 		}
@@ -235,7 +237,7 @@ func TestStderr(t *testing.T) {
 
 func TestListening(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`echo $SERVER_NAME $REMOTE_ADDR`), Addresses: []string{"127.0.0.1", "::1", "[::ffff:127.0.0.2]"}[:2]})
+	s := serve(t, Config{Child: sh(`echo $SERVER_NAME $REMOTE_ADDR`), Sockets: listen.Sockets{Addresses: []string{"127.0.0.1", "::1", "[::ffff:127.0.0.2]"}[:2]}})
 	urls := s.URLs()
 	port := urls[0][strings.LastIndex(urls[0], ":"):]
 	if want := []string{"ws://127.0.0.1" + port, "ws://[::1]" + port}; !slices.Equal(urls, want) {
@@ -245,7 +247,7 @@ func TestListening(t *testing.T) {
 	dial(t, urls[1]).Expect("[::1] ::1") // RFC 3875, section 4.1.14
 	var n int
 	fmt.Sscanf(port, ":%d/", &n)
-	if _, err := Listen(Config{Addresses: []string{"127.0.0.1"}, Port: n}); err == nil || !strings.Contains(err.Error(), "address already in use") {
+	if _, err := Listen(Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}, Port: n}}); err == nil || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("a taken port: %v", err)
 	}
 	if _, err := Listen(Config{Origins: []string{"http://x/path"}}); err == nil {

@@ -7,9 +7,8 @@ import "github.com/coreos/go-systemd/v22/daemon"
 // state stays.
 func (s *Server) reload() {
 	s.notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
-	for _, reload := range s.reloaders {
-		reload()
-	}
+	s.auth.reload()
+	s.listeners.Reload()
 	s.notify(daemon.SdNotifyReady)
 }
 

@@ -47,7 +47,7 @@ func TestOriginRule(t *testing.T) {
 			t.Parallel()
 			test.cfg.Child = sh(`echo in`)
 			s := serve(t, test.cfg)
-			resp, body := ask(t, s.sockets.serving[0].Addr(), "GET / HTTP/1.1\r\nHost: "+test.host+"\r\nOrigin: "+test.origin+"\r\n"+upgradeHeader)
+			resp, body := ask(t, s.listeners.Serving[0].Addr(), "GET / HTTP/1.1\r\nHost: "+test.host+"\r\nOrigin: "+test.origin+"\r\n"+upgradeHeader)
 			switch {
 			case test.flag == "" && body != "in":
 				t.Errorf("got %d %q, want it let in", resp.StatusCode, body)

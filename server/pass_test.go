@@ -12,10 +12,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server/listen"
 )
 
 // The cookie by which the console's page has its parts, where only tokens are good.
@@ -208,7 +210,7 @@ func TestPassOpensNothingElse(t *testing.T) {
 	for name, cfg := range map[string]Config{"dir": withDir, "command": withCommand} {
 		s := serve(t, cfg)
 		cookie := "Cookie: " + s.passOf(t, goodToken)
-		to := s.sockets.serving[0].Addr()
+		to := s.listeners.Serving[0].Addr()
 		requests := map[string]int{
 			plain("GET", endpointsPath, "Host: localhost", cookie):    200, // it is a good one
 			plain("GET", "/.wspipe/run", "Host: localhost", cookie):   200, // the console's page, and no program
@@ -282,8 +284,15 @@ func TestPassEndsWithItsToken(t *testing.T) {
 	}
 	expect(first, 200)
 	rewriteFile(t, auth.TokenFile, otherToken+"\nthird\n")
-	s.auth.tokens.lookAgain()
-	expect(first, 401)
+	for end := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) { // until the file is read again
+		resp, _ := fetch(t, "GET", s.http(consoleParts[0]), nil, "Cookie", first)
+		if resp.StatusCode == 401 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("got %d, want 401", resp.StatusCode)
+		}
+	}
 	expect(second, 200) // though its token stands elsewhere in the file
 	third := s.passOf(t, "third")
 	rewriteFile(t, auth.TokenFile, "third\n")
@@ -395,9 +404,9 @@ func TestPassIsNotTheChilds(t *testing.T) {
 // TestPassBesideACertificate: it is no way around that.
 func TestPassBesideACertificate(t *testing.T) {
 	t.Parallel()
-	g := newGate(t, Config{Auth: authOf(t, "token"), TLS: &TLS{ClientCA: "ca.pem"}}, false, nil)
+	g := newGate(t, Config{Auth: authOf(t, "token"), Sockets: listen.Sockets{TLS: &listen.TLS{ClientCA: "ca.pem"}}}, false, nil)
 	g.route = route{own: true}
-	pass := g.tokens.get().passes[0]
+	pass := g.tokens.Get().passes[0]
 	if got := g.status(t, "/", "Cookie: wspipe_80="+passEncoding.EncodeToString(pass[:])); got != 403 {
 		t.Errorf("got %d, want 403", got)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -38,7 +39,10 @@ func openProgramDir(path string) (*programDir, error) {
 func checkDir(path string) (absolute string, err error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		return "", fmt.Errorf("open directory %q: %w", path, rootCause(err))
+		if failed, ok := errors.AsType[*fs.PathError](err); ok {
+			err = failed.Err // without the path, which is named here
+		}
+		return "", fmt.Errorf("open directory %q: %w", path, err)
 	}
 	root.Close()
 	return filepath.Abs(path)

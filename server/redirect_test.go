@@ -14,6 +14,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"wspipe/cmd/wspipetest"
+	"wspipe/server/listen"
 )
 
 // serveRedirect serves cfg with a redirecting port and returns where that is.
@@ -31,7 +34,7 @@ func serveRedirect(t *testing.T, cfg Config) (s *testServer, hostPort string) {
 			probe.stopListening()
 			return serve(t, cfg), net.JoinHostPort("127.0.0.1", port)
 		}
-		if try == portTries || !errors.Is(err, syscall.EADDRINUSE) {
+		if try == 10 || !errors.Is(err, syscall.EADDRINUSE) {
 			t.Fatal(err)
 		}
 	}
@@ -54,12 +57,12 @@ func TestRedirect(t *testing.T) {
 	for _, scheme := range []string{"http", "https"} {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
-			cfg := Config{Addresses: []string{"127.0.0.1", "::1"}}
+			cfg := Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1", "::1"}}}
 			if scheme == "https" {
-				cfg.TLS = &TLS{Cert: cert, Key: key}
+				cfg.TLS = &listen.TLS{Cert: cert, Key: key}
 			}
 			s, hostPort := serveRedirect(t, cfg)
-			port := fmt.Sprint(s.sockets.serving[0].Addr().(*net.TCPAddr).Port)
+			port := fmt.Sprint(s.listeners.Serving[0].Addr().(*net.TCPAddr).Port)
 			for _, test := range []struct{ request, host, want string }{ // want without scheme and port; empty is a 400
 				{"GET /", "example.com", "example.com/"},
 				{"HEAD /", "example.com", "example.com/"},
@@ -170,12 +173,12 @@ func TestRedirectDropsTheToken(t *testing.T) {
 func TestRedirectLeavesDefaultPortsOut(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		tls  *TLS
+		tls  *listen.TLS
 		port int
 		want string
-	}{{nil, 80, "http://h/x"}, {nil, 443, "http://h:443/x"}, {&TLS{}, 443, "https://h/x"}, {&TLS{}, 80, "https://h:80/x"}} {
+	}{{nil, 80, "http://h/x"}, {nil, 443, "http://h:443/x"}, {&listen.TLS{}, 443, "https://h/x"}, {&listen.TLS{}, 80, "https://h:80/x"}} {
 		rec := httptest.NewRecorder()
-		d := &redirector{server: &Server{cfg: Config{TLS: test.tls}}, port: test.port}
+		d := &redirector{server: &Server{cfg: Config{Sockets: listen.Sockets{TLS: test.tls}}}, port: test.port}
 		d.answer(rec, httptest.NewRequest("GET", "http://h:8080/x", nil))
 		if got := rec.Header().Get("Location"); got != test.want {
 			t.Errorf("got %s, want %s", got, test.want)
@@ -220,7 +223,7 @@ func TestRedirectPortInUse(t *testing.T) {
 	_, hostPort := serveRedirect(t, Config{})
 	var port int
 	fmt.Sscan(hostPort[strings.IndexByte(hostPort, ':')+1:], &port)
-	err := listenError(t, Config{Addresses: []string{"127.0.0.1"}, RedirectPort: port})
+	err := listenError(t, Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}, RedirectPort: port}})
 	if want := "listen on " + hostPort + ": address already in use"; err.Error() != want || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("got %q, want %q", err, want)
 	}
@@ -229,8 +232,8 @@ func TestRedirectPortInUse(t *testing.T) {
 func TestRedirectNeedsAnAddress(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
-	err := listenError(t, Config{UnixSocket: path, RedirectPort: 8081})
-	if want := "redirect from port 8081: this server does not listen on TCP"; err.Error() != want || exists(t, path) {
+	err := listenError(t, Config{Sockets: listen.Sockets{UnixSocket: path, RedirectPort: 8081}})
+	if want := "redirect from port 8081: this server does not listen on TCP"; err.Error() != want || wspipetest.Exists(t, path) {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }

@@ -132,7 +132,7 @@ func (w *wanderer) dial(ctx context.Context, left int) (net.Conn, error) {
 		c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 32<<10) })
 		return err
 	}}
-	addr := w.s.sockets.serving[0].Addr()
+	addr := w.s.listeners.Serving[0].Addr()
 	conn, err := d.DialContext(ctx, addr.Network(), addr.String())
 	return &cutConn{conn, left}, err
 }

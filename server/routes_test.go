@@ -101,7 +101,7 @@ type plainConn struct {
 
 func connect(t *testing.T, s *testServer) *plainConn {
 	t.Helper()
-	conn, err := net.Dial("tcp", s.sockets.serving[0].Addr().String())
+	conn, err := net.Dial("tcp", s.listeners.Serving[0].Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

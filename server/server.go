@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+
+	"wspipe/server/listen"
 )
 
 const (
@@ -30,8 +32,7 @@ const (
 type Server struct {
 	cfg       Config
 	log       *slog.Logger
-	sockets   sockets
-	reloaders []func() // what reload calls
+	listeners *listen.Listeners
 	origins   *originRule
 	auth      *authenticator
 	slots     *slots
@@ -71,14 +72,13 @@ func Listen(cfg Config) (*Server, error) {
 	if s.auth, err = newAuthenticator(cfg, s.log); err != nil {
 		return nil, err
 	}
-	s.reloaders = append(s.reloaders, s.auth.reload)
 	if err = s.openDirs(); err != nil {
 		return nil, err
 	}
-	if err = s.open(); err != nil {
+	if s.listeners, err = listen.Open(cfg.Sockets, s.log); err != nil {
 		return nil, err
 	}
-	s.stopListening = sync.OnceFunc(s.sockets.close)
+	s.stopListening = sync.OnceFunc(s.listeners.Close)
 	if err = s.checkExposure(); err != nil {
 		s.stopListening()
 		return nil, err
@@ -109,13 +109,7 @@ func (s *Server) openDirs() (err error) {
 
 // URLs returns the WebSocket address of each listener, such as
 // ws://127.0.0.1:8080/, wss:// with TLS, and unix:/path for a unix socket.
-func (s *Server) URLs() []string {
-	var urls []string
-	for _, l := range s.sockets.serving {
-		urls = append(urls, s.url(l))
-	}
-	return urls
-}
+func (s *Server) URLs() []string { return s.listeners.URLs() }
 
 // Serve serves until ctx is done, or until Config.Once or
 // Config.ExitWhenIdle ends it, then closes every session with 1001, stops all
@@ -126,17 +120,17 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	s.sessions = newSessions(s.cfg.ExitWhenIdle)
 	var servers []*http.Server
 	var serving sync.WaitGroup
-	failed := make(chan error, len(s.sockets.serving)+len(s.sockets.redirecting))
+	failed := make(chan error, len(s.listeners.Serving)+len(s.listeners.Redirecting))
 	start := func(l net.Listener, h http.Handler) {
 		hs := s.newHTTPServer(h)
 		servers = append(servers, hs)
 		serving.Go(func() { failed <- hs.Serve(l) }) // ends when l is closed
 	}
-	for _, l := range s.sockets.serving {
+	for _, l := range s.listeners.Serving {
 		start(l, s)
 	}
-	for _, l := range s.sockets.redirecting {
-		start(l, &redirector{s, l.to})
+	for _, l := range s.listeners.Redirecting {
+		start(l, &redirector{s, l.To})
 	}
 	closeConnections := func() {
 		for _, hs := range servers {

@@ -186,7 +186,7 @@ func TestDotsAreRedirected(t *testing.T) {
 		"/..//evil.example/f": "/evil.example/f", `/x/../\evil.example`: "/%5Cevil.example", "/a%2fb/../%66%25": "/%66%25", "/run/../f": "/f", "/.wspipe/../f": "/f",
 	} {
 		for _, method := range []string{"GET", "POST"} {
-			if resp, _ := ask(t, s.sockets.serving[0].Addr(), plain(method, target, "Host: localhost")); resp.StatusCode != 307 || resp.Header.Get("Location") != want {
+			if resp, _ := ask(t, s.listeners.Serving[0].Addr(), plain(method, target, "Host: localhost")); resp.StatusCode != 307 || resp.Header.Get("Location") != want {
 				t.Errorf("%s %s: got %d to %q, want %s", method, target, resp.StatusCode, resp.Header.Get("Location"), want)
 			}
 		}

@@ -24,7 +24,7 @@ func (s *Server) checkExposure() error {
 	if s.cfg.Child.Terminal != process.FullTerminal || s.readOnly() || s.cfg.NoAuth || s.auth.certificate || len(s.auth.flags) > 0 {
 		return nil
 	}
-	for _, l := range s.sockets.serving {
+	for _, l := range s.listeners.Serving {
 		switch addr := l.Addr().(type) {
 		case *net.UnixAddr:
 		case *net.TCPAddr:

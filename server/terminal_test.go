@@ -11,6 +11,7 @@ import (
 
 	"wspipe/bridge/framing"
 	"wspipe/process"
+	"wspipe/server/listen"
 )
 
 // TestTerminalIsNotExposed: nobody on a network may type into a terminal
@@ -19,7 +20,7 @@ func TestTerminalIsNotExposed(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)
 	cert, key := ca.issue(t, t.TempDir(), "server", "127.0.0.1")
-	files := &TLS{Cert: cert, Key: key, ClientCA: ca.file}
+	files := &listen.TLS{Cert: cert, Key: key, ClientCA: ca.file}
 	for name, test := range map[string]struct {
 		change  func(*Config)
 		refused bool

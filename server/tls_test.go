@@ -18,6 +18,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server/listen"
 )
 
 // serveTLS serves script with a new certificate of ca.
@@ -25,7 +26,7 @@ func serveTLS(t *testing.T, ca *testCA, script string, cfg Config) *testServer {
 	t.Helper()
 	cert, key := ca.issue(t, t.TempDir(), "server", "127.0.0.1")
 	if cfg.TLS == nil {
-		cfg.TLS = &TLS{}
+		cfg.TLS = &listen.TLS{}
 	}
 	cfg.TLS.Cert, cfg.TLS.Key = cert, key
 	cfg.Child = sh(script)
@@ -117,7 +118,7 @@ func TestTLSOverAUnixSocket(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)
 	path := filepath.Join(t.TempDir(), "s")
-	s := serveTLS(t, ca, `exec cat`, Config{UnixSocket: path, Addresses: []string{}})
+	s := serveTLS(t, ca, `exec cat`, Config{Sockets: listen.Sockets{UnixSocket: path, Addresses: []string{}}})
 	opt := throughUnix(t, path)
 	opt.HTTPClient.Transport.(*http.Transport).TLSClientConfig = ca.client(t)
 	if s.ws != "unix:"+path {
@@ -140,20 +141,20 @@ func TestTLSFilesThatAreWrong(t *testing.T) {
 	}
 	missing := filepath.Join(dir, "missing")
 	for _, test := range []struct {
-		files TLS
+		files listen.TLS
 		want  string
 	}{
-		{TLS{Cert: missing, Key: key}, "read certificate " + missing + ": no such file or directory"},
-		{TLS{Cert: dir, Key: key}, "read certificate " + dir + ": is a directory"},
-		{TLS{Cert: cert, Key: missing}, "read key " + missing + ": no such file or directory"},
-		{TLS{Cert: cert, Key: other}, "use certificate " + cert + " with key " + other + ": tls: private key does not match public key"},
-		{TLS{Cert: text, Key: key}, "use certificate " + text + " with key " + key + ": tls: failed to find any PEM data in certificate input"},
-		{TLS{Cert: cert, Key: text}, "use certificate " + cert + " with key " + text + ": tls: failed to find any PEM data in key input"},
-		{TLS{Cert: cert, Key: key, ClientCA: missing}, "read client CA " + missing + ": no such file or directory"},
-		{TLS{Cert: cert, Key: key, ClientCA: text}, "read client CA " + text + ": it contains no certificates"},
-		{TLS{Cert: cert, Key: key, ClientCA: key}, "read client CA " + key + ": it contains no certificates"},
+		{listen.TLS{Cert: missing, Key: key}, "read certificate " + missing + ": no such file or directory"},
+		{listen.TLS{Cert: dir, Key: key}, "read certificate " + dir + ": is a directory"},
+		{listen.TLS{Cert: cert, Key: missing}, "read key " + missing + ": no such file or directory"},
+		{listen.TLS{Cert: cert, Key: other}, "use certificate " + cert + " with key " + other + ": tls: private key does not match public key"},
+		{listen.TLS{Cert: text, Key: key}, "use certificate " + text + " with key " + key + ": tls: failed to find any PEM data in certificate input"},
+		{listen.TLS{Cert: cert, Key: text}, "use certificate " + cert + " with key " + text + ": tls: failed to find any PEM data in key input"},
+		{listen.TLS{Cert: cert, Key: key, ClientCA: missing}, "read client CA " + missing + ": no such file or directory"},
+		{listen.TLS{Cert: cert, Key: key, ClientCA: text}, "read client CA " + text + ": it contains no certificates"},
+		{listen.TLS{Cert: cert, Key: key, ClientCA: key}, "read client CA " + key + ": it contains no certificates"},
 	} {
-		_, err := Listen(Config{Addresses: []string{"127.0.0.1"}, TLS: &test.files})
+		_, err := Listen(Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}, TLS: &test.files}})
 		if err == nil || err.Error() != test.want {
 			t.Errorf("got  %v\nwant %s", err, test.want)
 		}
@@ -165,7 +166,7 @@ func TestTLSFilesThatAreWrong(t *testing.T) {
 func TestClientCertificates(t *testing.T) {
 	t.Parallel()
 	ours, foreign := newCA(t), newCA(t)
-	s := serveTLS(t, ours, `exec cat`, Config{TLS: &TLS{ClientCA: ours.file}})
+	s := serveTLS(t, ours, `exec cat`, Config{Sockets: listen.Sockets{TLS: &listen.TLS{ClientCA: ours.file}}})
 	good := make([]string, 2)
 	good[0], good[1] = ours.issue(t, t.TempDir(), "alice")
 	bad := make([]string, 2)
@@ -197,7 +198,7 @@ func TestResumedSessionsObeyTheNewCA(t *testing.T) {
 			ours, next := newCA(t), newCA(t)
 			roots := filepath.Join(t.TempDir(), "roots.pem")
 			concat(t, roots, ours.file)
-			s := serveTLS(t, ours, `exec cat`, Config{TLS: &TLS{ClientCA: roots}})
+			s := serveTLS(t, ours, `exec cat`, Config{Sockets: listen.Sockets{TLS: &listen.TLS{ClientCA: roots}}})
 			cert, key := ours.issue(t, t.TempDir(), "alice")
 			c := ours.client(t, cert, key)
 			c.MaxVersion = version

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+
+	"wspipe/server/watch"
 )
 
 const (
@@ -38,10 +40,10 @@ type digest [sha256.Size]byte
 type goodTokens struct{ sums, passes []digest }
 
 // watchTokens reads the token file at path, which must have a token at first.
-func watchTokens(log *slog.Logger, path string) (*watched[goodTokens], error) {
+func watchTokens(log *slog.Logger, path string) (*watch.Value[goodTokens], error) {
 	key := newPassKey()
-	w, err := watch(log, func() (goodTokens, error) { return readTokens(path, key) }, path)
-	if err == nil && len(w.get().sums) == 0 {
+	w, err := watch.New(log, func() (goodTokens, error) { return readTokens(path, key) }, path)
+	if err == nil && len(w.Get().sums) == 0 {
 		err = fmt.Errorf("read %s: it contains no tokens", path)
 	}
 	return w, err

@@ -65,21 +65,14 @@ func TestBadSecretFiles(t *testing.T) {
 	}
 }
 
-// lookAgain makes the next request look at the files, as if a second had passed.
-func (w *watched[T]) lookAgain() {
-	if w != nil {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.looked = time.Time{}
-	}
-}
-
-// rewrite replaces a secret file, and has it looked at.
-func (g *gate) rewrite(t *testing.T, path, text string) {
+// until asks with header, which has the files checked once a second, until done.
+func (g *gate) until(t *testing.T, header string, done func(status int) bool) {
 	t.Helper()
-	rewriteFile(t, path, text)
-	g.tokens.lookAgain()
-	g.passwords.lookAgain()
+	for end := time.Now().Add(patience); !done(g.status(t, "/", header)); <-time.After(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the files are not read again; the log is %s", g.log.String())
+		}
+	}
 }
 
 // TestFilesAreReadAgain when they change, and when that is asked for.
@@ -109,13 +102,13 @@ func TestFilesAreReadAgain(t *testing.T) {
 			}
 			expect(test.before, 200)
 			expect(test.after, 401)
-			g.rewrite(t, path, test.newText)
-			expect(test.after, 200)
+			rewriteFile(t, path, test.newText)
+			g.until(t, test.after, func(status int) bool { return status == 200 })
 			expect(test.before, 401)
 
-			g.rewrite(t, path, test.badText)
+			rewriteFile(t, path, test.badText)
+			g.until(t, test.after, func(status int) bool { return status != 200 || strings.Contains(g.log.String(), "cannot reload") })
 			expect(test.after, 200)
-			g.log.await(t, "cannot reload", 1)
 			if log := g.log.String(); !strings.Contains(log, path+": line ") || strings.Contains(log, "two words") || strings.Contains(log, "$2") {
 				t.Errorf("the log is %s", log)
 			}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +48,16 @@ func Soon(t testing.TB, limit time.Duration, do func() (took time.Duration)) {
 		}
 		return nil
 	})
+}
+
+// Exists reports whether there is a file at path, if only a symbolic link.
+func Exists(t testing.TB, path string) bool {
+	t.Helper()
+	_, err := os.Lstat(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return err == nil
 }
 
 // builds are the binaries built so far.

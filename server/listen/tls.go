@@ -1,27 +1,41 @@
-package server
+package listen
 
 import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
+
+	"wspipe/server/watch"
 )
 
-// newTLSConfig returns the configuration of every listener. Each handshake uses
-// what the files hold at its time; a connection keeps what it began with.
-func (s *Server) newTLSConfig() (*tls.Config, error) {
-	files := *s.cfg.TLS
-	paths := []string{files.Cert, files.Key}
-	if files.ClientCA != "" {
-		paths = append(paths, files.ClientCA)
+// TLS names the PEM files of a server that speaks TLS. They are read again when
+// they change, and by Listeners.Reload.
+type TLS struct {
+	// Cert has the certificate and those between it and its root.
+	Cert string
+	// Key has the certificate's private key.
+	Key string
+	// ClientCA, if set, has the roots that clients' certificates must come
+	// from; then no client is admitted without one.
+	ClientCA string
+}
+
+// watch reads the files for the first time.
+func (f TLS) watch(log *slog.Logger) (*watch.Value[*tls.Config], error) {
+	paths := []string{f.Cert, f.Key}
+	if f.ClientCA != "" {
+		paths = append(paths, f.ClientCA)
 	}
-	current, err := watch(s.log, files.load, paths...)
-	if err != nil {
-		return nil, err
-	}
-	s.reloaders = append(s.reloaders, current.reload)
+	return watch.New(log, f.load, paths...)
+}
+
+// currentConfig returns the configuration of every listener. Each handshake uses
+// what the files contain at its time; a connection keeps what it began with.
+func currentConfig(current *watch.Value[*tls.Config]) *tls.Config {
 	return &tls.Config{
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return current.get(), nil },
-	}, nil
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return current.Get(), nil },
+	}
 }
 
 // load reads the files. The configuration has no ticket keys of its own, so
@@ -63,9 +77,9 @@ func (f TLS) load() (*tls.Config, error) {
 
 // readAs reads the file at path, which holds a what.
 func readAs(what, path string) ([]byte, error) {
-	content, err := readFile(path)
+	content, err := watch.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read %s %s: %w", what, path, rootCause(err))
+		return nil, fmt.Errorf("read %s %s: %w", what, path, err)
 	}
 	return content, nil
 }
