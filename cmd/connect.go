@@ -51,13 +51,13 @@ func (p *program) connectCommand() *cobra.Command {
 func (p *program) runConnect(cmd *cobra.Command, words []string) error {
 	cfg, err := p.conn.config(words)
 	if err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
 	cfg.Stdin, cfg.Stdout, cfg.Stderr = os.Stdin, p.stdout, p.direct
 	cfg.Notice = func(text string) { fmt.Fprintf(p.stderr, "wspipe: %s\n", text) }
 	p.status, err = connect.Run(cmd.Context(), cfg)
 	if errors.Is(err, connect.ErrNoTerminal) {
-		return misuse{err}
+		return usageError{err}
 	}
 	return connectHint(err)
 }
@@ -90,10 +90,10 @@ func connectHint(err error) error {
 // config returns where to connect. It joins everything that is wrong with the
 // flags and words.
 func (o *connectOptions) config(words []string) (connect.Config, error) {
-	target, err := oneURL(words)
-	problems := append(slices.Clone(o.refused), err)
+	target, err := parseTarget(words)
+	problems := append(slices.Clone(o.errs), err)
 	authorization, err := o.authorization(target)
-	problems = append(problems, err, o.contradictions(target))
+	problems = append(problems, err, o.conflicts(target))
 	if err := errors.Join(problems...); err != nil {
 		return connect.Config{}, err
 	}
@@ -130,15 +130,15 @@ func (o *connectOptions) config(words []string) (connect.Config, error) {
 	return cfg, nil
 }
 
-// contradictions joins what is wrong with the flags together.
-func (o *connectOptions) contradictions(t target) error {
+// conflicts joins what is wrong with the flags together.
+func (o *connectOptions) conflicts(t target) error {
 	var problems []error
 	says := func(wrong bool, problem error) {
 		if wrong {
 			problems = append(problems, problem)
 		}
 	}
-	twice := firstTwice(o.subprotocols)
+	twice := firstDuplicate(o.subprotocols)
 	says(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
 	says((o.cert == "") != (o.key == ""), hint(errors.New("a client certificate needs its key, and a key its certificate"),
 		"--cert=cert.pem --key=key.pem"))
@@ -167,7 +167,7 @@ func (o *connectOptions) authorization(t target) (string, error) {
 	}
 	if given == 0 {
 		var err error
-		if token, pair, err = secretsOfEnvironment(); err != nil {
+		if token, pair, err = environmentSecrets(); err != nil {
 			return "", err
 		}
 	}
@@ -183,10 +183,10 @@ func (o *connectOptions) authorization(t target) (string, error) {
 // tokenVariable is the environment variable with the token to send.
 const tokenVariable = "WSPIPE_TOKEN"
 
-// secretsOfEnvironment returns what no ps shows.
-func secretsOfEnvironment() (token, pair string, err error) {
+// environmentSecrets returns what no ps shows.
+func environmentSecrets() (token, pair string, err error) {
 	if token = os.Getenv(tokenVariable); token != "" {
-		if token, err = bearer(token); err != nil {
+		if token, err = bearerToken(token); err != nil {
 			return "", "", fmt.Errorf("%s: %w", tokenVariable, err)
 		}
 	}

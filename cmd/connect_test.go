@@ -19,8 +19,8 @@ func parseConnect(t *testing.T, args ...string) (connect.Config, error) {
 	o := &connectOptions{}
 	flags := pflag.NewFlagSet("connect", pflag.ContinueOnError)
 	o.addFlags(flags)
-	line := takeApart(args, "wspipe connect", flags)
-	o.refused = line.problems
+	line := parseArgs(args, "wspipe connect", flags)
+	o.errs = line.errs
 	if err := flags.Parse(line.args()); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestNoSecretIsShown(t *testing.T) {
 		"/a:b@c":                             "/a:b@c",
 		"--origin=https://me:sesame@h:8080/": "--origin=https://...@h:8080/",
 	} {
-		if got := shownWord(word); got != want {
+		if got := redactWord(word); got != want {
 			t.Errorf("%s: got %s, want %s", word, got, want)
 		}
 	}

@@ -37,14 +37,14 @@ type connectOptions struct {
 	pty        *bool // nil if not given
 
 	// refused is what was wrong with single flags.
-	refused []error
+	errs []error
 }
 
 // addFlags defines the flags that set o, in the order that help lists them.
 func (o *connectOptions) addFlags(to *pflag.FlagSet) {
 	to.SortFlags = false
 	to.SetInterspersed(false)
-	f := &flagSet{to: to, refused: &o.refused}
+	f := &flagSet{to: to, errs: &o.errs}
 
 	f.group = "Connection"
 	f.nilValue("subprotocol", "NAME,..", channel.ProtocolWspipe, "subprotocols to offer, best first, repeatable; or empty", subprotocols(&o.subprotocols))
@@ -54,7 +54,7 @@ func (o *connectOptions) addFlags(to *pflag.FlagSet) {
 	f.toggle("resume", "false", "connect again to the same program, which goes on, by wspipe --resume there", set(&o.resume, boolean))
 
 	f.group = "Who you are"
-	f.value("token", "TOKEN", "", "bearer token to send; "+tokenVariable+" sets it out of sight of ps", set(&o.token, bearer))
+	f.value("token", "TOKEN", "", "bearer token to send; "+tokenVariable+" sets it out of sight of ps", set(&o.token, bearerToken))
 	f.value("basic-auth", "USER:PASS", "", "password to send, also as ws://USER:PASS@HOST/; or "+server.BasicAuthVariable, set(&o.basicAuth, credentials))
 	f.value("cert", "FILE", "", "client certificate, with its chain, in PEM; needs --key", set(&o.cert, nonEmpty))
 	f.value("key", "FILE", "", "its private key in PEM", set(&o.key, nonEmpty))
@@ -86,9 +86,9 @@ func subprotocols(to *[]string) func(string) error {
 	}
 }
 
-// bearer takes a token, RFC 6750 section 2.1. Its errors do not tell what was in
+// bearerToken takes a token, RFC 6750 section 2.1. Its errors do not tell what was in
 // it.
-func bearer(s string) (string, error) {
+func bearerToken(s string) (string, error) {
 	switch {
 	case s == "":
 		return "", errors.New("empty")
@@ -107,8 +107,8 @@ type target struct {
 
 const urlExample = "wspipe connect ws://127.0.0.1:8080/"
 
-// oneURL takes the words behind the flags.
-func oneURL(words []string) (target, error) {
+// parseTarget takes the words behind the flags.
+func parseTarget(words []string) (target, error) {
 	switch {
 	case len(words) == 0:
 		return target{}, hint(errors.New("no URL to connect to"), urlExample)
@@ -117,15 +117,15 @@ func oneURL(words []string) (target, error) {
 		if err != nil {
 			shown := words[0]
 			if at := strings.LastIndexByte(shown, '@'); at >= 0 && !strings.Contains(shown, "://") {
-				shown = hiddenValue + shown[at:]
+				shown = redacted + shown[at:]
 			}
-			err = fmt.Errorf("%s: %w", shellLine(shown), err)
+			err = fmt.Errorf("%s: %w", redactedLine(shown), err)
 		}
 		return t, err
 	}
-	err := fmt.Errorf("connect takes one URL, and %s is behind it", shellLine(words[1:]...))
+	err := fmt.Errorf("connect takes one URL, and %s is behind it", redactedLine(words[1:]...))
 	if strings.HasPrefix(words[1], "-") {
-		return target{}, hint(err, "flags go in front: "+shellLine(slices.Concat([]string{"wspipe", connectName}, words[1:], words[:1])...))
+		return target{}, hint(err, "flags go in front: "+redactedLine(slices.Concat([]string{"wspipe", connectName}, words[1:], words[:1])...))
 	}
 	return target{}, err
 }
@@ -141,10 +141,10 @@ func parseURL(s string) (target, error) {
 	}
 	scheme, rest, hasScheme := strings.Cut(s, "://")
 	if !hasScheme {
-		return target{}, hint(errors.New("not a URL, it begins with no scheme"), "wspipe connect "+shellLine("ws://"+s))
+		return target{}, hint(errors.New("not a URL, it begins with no scheme"), "wspipe connect "+redactedLine("ws://"+s))
 	}
 	if !slices.Contains([]string{"ws", "wss", "http", "https"}, strings.ToLower(scheme)) {
-		return target{}, hint(errors.New("its scheme is none of ws, wss, http, https"), "wspipe connect "+shellLine("ws://"+rest))
+		return target{}, hint(errors.New("its scheme is none of ws, wss, http, https"), "wspipe connect "+redactedLine("ws://"+rest))
 	}
 	u, err := url.Parse(s)
 	if failure, ok := errors.AsType[*url.Error](err); ok {

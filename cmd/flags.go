@@ -15,13 +15,13 @@ import (
 func (o *options) addFlags(to *pflag.FlagSet) {
 	to.SortFlags = false
 	to.SetInterspersed(false)
-	f := &flagSet{to: to, refused: &o.refused}
+	f := &flagSet{to: to, errs: &o.errs}
 	o.addListening(f)
 	o.addServing(f)
 	o.addMessages(f)
 	o.addTerminals(f)
 	o.addSharing(f)
-	o.addResuming(f)
+	o.addResume(f)
 	o.addLife(f)
 	o.addAccess(f)
 	o.addEnvironment(f)

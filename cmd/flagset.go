@@ -14,9 +14,9 @@ const groupKey = "group"
 // flagSet defines flags whose mistakes are collected, so that one run of
 // wspipe tells of all of them.
 type flagSet struct {
-	to      *pflag.FlagSet
-	group   string
-	refused *[]error
+	to    *pflag.FlagSet
+	group string
+	errs  *[]error
 }
 
 // value defines --name=kind, and sets it to def unless that is empty.
@@ -50,7 +50,7 @@ func (f *flagSet) nilToggle(name, def, usage string, set func(string) error) {
 
 // add defines a flag. Its default def is only shown.
 func (f *flagSet) add(name, short, kind, def, usage string, set func(string) error) *pflag.Flag {
-	flag := f.to.VarPF(&flagValue{name, kind, def, set, f.refused}, name, short, usage)
+	flag := f.to.VarPF(&flagValue{name, kind, def, set, f.errs}, name, short, usage)
 	flag.Annotations = map[string][]string{groupKey: {f.group}}
 	return flag
 }
@@ -59,7 +59,7 @@ func (f *flagSet) add(name, short, kind, def, usage string, set func(string) err
 type flagValue struct {
 	name, kind, text string
 	set              func(string) error
-	refused          *[]error
+	errs             *[]error
 }
 
 // String returns the text of the value.
@@ -71,7 +71,7 @@ func (v *flagValue) Type() string { return v.kind }
 // Set always succeeds: pflag would stop at the first error.
 func (v *flagValue) Set(s string) error {
 	if err := v.set(s); err != nil {
-		*v.refused = append(*v.refused, fmt.Errorf("--%s=%s: %w", v.name, shellWords(shownValue(v.name, s)), err))
+		*v.errs = append(*v.errs, fmt.Errorf("--%s=%s: %w", v.name, shellWords(redactValue(v.name, s)), err))
 		return nil
 	}
 	v.text = s

@@ -36,7 +36,7 @@ func (p *program) help(cmd *cobra.Command, _ []string) {
 		text = rootHelp(cmd)
 	}
 	if _, err := io.WriteString(p.stdout, text); err != nil {
-		p.complain(err)
+		p.fail(err)
 	}
 }
 

@@ -31,8 +31,8 @@ func unknownFlag(arg, of string, known *pflag.FlagSet) error {
 	return hint(err, list)
 }
 
-// cannotRun says why the program called name cannot be run.
-func cannotRun(name string, err error) error {
+// runError says why the program called name cannot be run.
+func runError(name string, err error) error {
 	failure, ok := errors.AsType[*process.StartError](err)
 	if !ok {
 		return fmt.Errorf("cannot run %s: %w", shellWords(name), err)
@@ -91,12 +91,12 @@ func quotedCommand(err error, line string) error {
 	return hint(err, "without quotes: wspipe "+line, "or, for what only a shell understands: "+shellWords("wspipe", "sh", "-c", line))
 }
 
-// cannotServe says why the server could not be set up: err is what it failed to
+// listenError says why the server could not be set up: err is what it failed to
 // do, such as "listen on ADDRESS: CAUSE".
-func (o *options) cannotServe(err error) error {
+func (o *options) listenError(err error) error {
 	said := fmt.Errorf("cannot %w", err)
 	if exposed, ok := errors.AsType[*server.ExposedTerminalError](err); ok {
-		return misuse{hint(fmt.Errorf("anybody who can reach %s could type into this terminal", exposed.Address),
+		return usageError{hint(fmt.Errorf("anybody who can reach %s could type into this terminal", exposed.Address),
 			"ask for a password: --htpasswd=FILE, or one of the other ways that --help lists", "or stay on this machine: no --address",
 			"or let them only look: --share=broadcast --readonly", "or, if that is meant: --no-auth")}
 	}

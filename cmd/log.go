@@ -70,16 +70,16 @@ func levelName(level slog.Level) string {
 
 // newLog returns a log to w of what is at least at level.
 func newLog(w io.Writer, format string, level slog.Level) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
+	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: replaceAttr}
 	if format == formatJSON {
-		return slog.New(slog.NewJSONHandler(escaper{w}, opts))
+		return slog.New(slog.NewJSONHandler(escapeWriter{w}, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-// readable names levels as --loglevel does, writes durations alike in text and
+// replaceAttr names levels as --loglevel does, writes durations alike in text and
 // JSON, and shortens long values.
-func readable(groups []string, a slog.Attr) slog.Attr {
+func replaceAttr(groups []string, a slog.Attr) slog.Attr {
 	if level, ok := a.Value.Any().(slog.Level); ok && len(groups) == 0 && a.Key == slog.LevelKey {
 		return slog.String(a.Key, levelName(level))
 	}
@@ -87,9 +87,9 @@ func readable(groups []string, a slog.Attr) slog.Attr {
 	case time.Duration:
 		return slog.String(a.Key, value.String())
 	case string:
-		return shortened(a, value)
+		return truncate(a, value)
 	case error:
-		return shortened(a, value.Error())
+		return truncate(a, value.Error())
 	}
 	return a
 }
@@ -102,7 +102,7 @@ const (
 	lineKey = "line"
 )
 
-func shortened(a slog.Attr, text string) slog.Attr {
+func truncate(a slog.Attr, text string) slog.Attr {
 	if len(text) <= maxLogged || a.Key == lineKey {
 		return a
 	}
@@ -113,13 +113,13 @@ func shortened(a slog.Attr, text string) slog.Attr {
 	return slog.String(a.Key, fmt.Sprintf("%s... (%d bytes)", text[:end], len(text)))
 }
 
-// escaper writes JSON whose strings have all unprintable characters escaped: C1
+// escapeWriter writes JSON whose strings have all unprintable characters escaped: C1
 // controls, DEL and bidirectional marks, which the JSON handler leaves as they are
 // and the text handler does not.
-type escaper struct{ to io.Writer }
+type escapeWriter struct{ to io.Writer }
 
 // Write implements io.Writer. p is one record.
-func (e escaper) Write(p []byte) (int, error) {
+func (e escapeWriter) Write(p []byte) (int, error) {
 	if !bytes.ContainsFunc(p, mustEscape) {
 		return e.to.Write(p)
 	}

@@ -14,8 +14,8 @@ const (
 	// logChunk is the most that one write hands to stderr. It is small, so
 	// that a slow reader is not taken for a stuck one.
 	logChunk = 4 << 10
-	// logPatience is how long stderr may take nothing before it counts as stuck.
-	logPatience = time.Second
+	// logTimeout is how long stderr may take nothing before it counts as stuck.
+	logTimeout = time.Second
 )
 
 // logWriter stands between the log and stderr, so that a reader of stderr that
@@ -25,57 +25,57 @@ const (
 // record is lost. When out moves again, one line tells how many were.
 // A logWriter is safe for concurrent use.
 type logWriter struct {
-	out      io.Writer
-	limit    int           // bytes that may wait
-	patience time.Duration // see logPatience
-	wake     chan struct{} // holds a token when the goroutine has something to look at
-	done     chan struct{} // closed by the goroutine at its end
+	out     io.Writer
+	limit   int           // bytes that may wait
+	timeout time.Duration // see logTimeout
+	wake    chan struct{} // holds a token when the goroutine has something to look at
+	done    chan struct{} // closed by the goroutine at its end
 
-	mu       sync.Mutex
-	waiting  bytes.Buffer  // what out has not taken yet; empty means idle
-	progress time.Time     // when out last took something, or stopped being idle
-	moved    chan struct{} // closed, and replaced, at each progress
-	lost     int           // records lost and not told of yet
-	tellLost func(lost int) string
-	closed   bool // no more records are taken
-	gaveUp   bool // no more are written either
+	mu         sync.Mutex
+	queue      bytes.Buffer  // what out has not taken yet; empty means idle
+	progress   time.Time     // when out last took something, or stopped being idle
+	progressed chan struct{} // closed, and replaced, at each progress
+	lost       int           // records lost and not told of yet
+	lostLine   func(lost int) string
+	closed     bool // no more records are taken
+	abandoned  bool // no more are written either
 }
 
 // newLogWriter returns a logWriter in front of out. It must be closed.
 func newLogWriter(out io.Writer, limit int, patience time.Duration) *logWriter {
 	w := &logWriter{
-		out:      out,
-		limit:    limit,
-		patience: patience,
-		wake:     make(chan struct{}, 1),
-		done:     make(chan struct{}),
-		moved:    make(chan struct{}),
-		tellLost: func(lost int) string { return fmt.Sprintf("wspipe: %d log records lost\n", lost) },
+		out:        out,
+		limit:      limit,
+		timeout:    patience,
+		wake:       make(chan struct{}, 1),
+		done:       make(chan struct{}),
+		progressed: make(chan struct{}),
+		lostLine:   func(lost int) string { return fmt.Sprintf("wspipe: %d log records lost\n", lost) },
 	}
 	go w.drain() // ends after Close, once out lets go of the last write
 	return w
 }
 
-// TellLost sets how the line about lost records reads.
-func (w *logWriter) TellLost(line func(lost int) string) {
+// OnLost sets how the line about lost records reads.
+func (w *logWriter) OnLost(line func(lost int) string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tellLost = line
+	w.lostLine = line
 }
 
 // Write takes a record or loses it. It never fails.
 func (w *logWriter) Write(record []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.awaitRoom(len(record)) {
+	if !w.waitForSpace(len(record)) {
 		w.lost++
 		return len(record), nil
 	}
-	if w.waiting.Len() == 0 {
+	if w.queue.Len() == 0 {
 		w.progress = time.Now()
 	}
-	w.waiting.Write(record)
-	w.signal()
+	w.queue.Write(record)
+	w.wakeDrain()
 	return len(record), nil
 }
 
@@ -84,11 +84,11 @@ func (w *logWriter) Write(record []byte) (int, error) {
 func (w *logWriter) Close() error {
 	w.mu.Lock()
 	w.closed = true
-	w.advance()
-	w.signal()
+	w.noteProgress()
+	w.wakeDrain()
 	w.mu.Unlock()
 
-	timer := time.NewTimer(w.patience)
+	timer := time.NewTimer(w.timeout)
 	defer timer.Stop()
 	select {
 	case <-w.done:
@@ -96,33 +96,33 @@ func (w *logWriter) Close() error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.gaveUp = true
+	w.abandoned = true
 	return nil
 }
 
-// awaitRoom reports whether there is room for n bytes, or was in time. A
+// waitForSpace reports whether there is room for n bytes, or was in time. A
 // record longer than the whole buffer fits into an empty one.
-func (w *logWriter) awaitRoom(n int) bool {
+func (w *logWriter) waitForSpace(n int) bool {
 	since := time.Now()
 	for !w.closed {
-		if w.waiting.Len() == 0 || w.waiting.Len()+n <= w.limit {
+		if w.queue.Len() == 0 || w.queue.Len()+n <= w.limit {
 			return true
 		}
 		if w.progress.Before(since) {
 			since = w.progress
 		}
-		patience := w.patience - time.Since(since)
+		patience := w.timeout - time.Since(since)
 		if patience <= 0 {
 			return false
 		}
-		w.awaitProgress(patience)
+		w.waitForProgress(patience)
 	}
 	return false
 }
 
-// awaitProgress lets go of the lock until out has moved, for d at most.
-func (w *logWriter) awaitProgress(d time.Duration) {
-	moved, timer := w.moved, time.NewTimer(d)
+// waitForProgress lets go of the lock until out has moved, for d at most.
+func (w *logWriter) waitForProgress(d time.Duration) {
+	moved, timer := w.progressed, time.NewTimer(d)
 	defer timer.Stop()
 	w.mu.Unlock()
 	defer w.mu.Lock()
@@ -154,36 +154,36 @@ func (w *logWriter) drain() {
 func (w *logWriter) next(chunk []byte) (n int, ended bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n = copy(chunk, w.waiting.Bytes())
+	n = copy(chunk, w.queue.Bytes())
 	if end := bytes.LastIndexByte(chunk[:n], '\n') + 1; end > 0 {
 		n = end
 	}
-	return n, w.gaveUp || w.closed && n == 0
+	return n, w.abandoned || w.closed && n == 0
 }
 
 // wrote notes that out has taken chunk, or refused it with err.
 func (w *logWriter) wrote(chunk []byte, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.waiting.Next(len(chunk))
+	w.queue.Next(len(chunk))
 	if err != nil {
 		w.lost += bytes.Count(chunk, []byte("\n"))
 	} else if w.lost > 0 {
-		w.waiting.WriteString(w.tellLost(w.lost))
+		w.queue.WriteString(w.lostLine(w.lost))
 		w.lost = 0
 	}
-	w.advance()
+	w.noteProgress()
 }
 
-// advance tells everybody who waits for room to look again.
-func (w *logWriter) advance() {
+// noteProgress tells everybody who waits for room to look again.
+func (w *logWriter) noteProgress() {
 	w.progress = time.Now()
-	close(w.moved)
-	w.moved = make(chan struct{})
+	close(w.progressed)
+	w.progressed = make(chan struct{})
 }
 
-// signal tells drain to look again.
-func (w *logWriter) signal() {
+// wakeDrain tells drain to look again.
+func (w *logWriter) wakeDrain() {
 	select {
 	case w.wake <- struct{}{}:
 	default: // it has been told

@@ -51,7 +51,7 @@ func TestLogWriterStuckPipe(t *testing.T) {
 	defer r.Close()
 	defer out.Close()
 	w := newLogWriter(out, limit, patience)
-	w.TellLost(func(lost int) string { return fmt.Sprintf("lost %d\n", lost) })
+	w.OnLost(func(lost int) string { return fmt.Sprintf("lost %d\n", lost) })
 
 	const written = 20_000
 	begin := time.Now()

@@ -46,7 +46,7 @@ func runUntil(ctx context.Context, args []string, stdout, stderr io.Writer, lice
 	brokenPipe := make(chan os.Signal, 1) // if nobody takes the log any more, that is no end
 	signal.Notify(brokenPipe, syscall.SIGPIPE)
 	defer signal.Stop(brokenPipe)
-	log := newLogWriter(stderr, logBuffer, logPatience)
+	log := newLogWriter(stderr, logBuffer, logTimeout)
 	defer log.Close()
 	p := &program{
 		name:        strings.TrimSuffix(filepath.Base(args[0]), ".exe"),
@@ -82,27 +82,27 @@ type program struct {
 // run takes the command line apart and has cobra find and run its command.
 func (p *program) run(ctx context.Context, args []string) int {
 	root := p.rootCommand()
-	p.line = takeApart(args, "wspipe", root.Flags())
-	p.opts.refused = p.line.problems
+	p.line = parseArgs(args, "wspipe", root.Flags())
+	p.opts.errs = p.line.errs
 	root.SetArgs(p.line.args())
-	if words := p.line.words; !p.line.dashed && len(words) > 0 {
+	if words := p.line.words; !p.line.dashDash && len(words) > 0 {
 		p.sub = findSubcommand(root, words[0])
 		switch {
 		case isCompletion(words[0]):
 			root.SetArgs(args)
-		case p.sub != nil && p.line.bare():
+		case p.sub != nil && p.line.hasNoFlags():
 			p.sub.InitDefaultHelpFlag()
-			inner := takeApart(words[1:], "wspipe "+p.sub.Name(), p.sub.Flags())
-			p.conn.refused = inner.problems
-			if err := errors.Join(inner.problems...); err != nil && p.sub.Name() != connectName {
-				p.complain(misuse{err})
+			inner := parseArgs(words[1:], "wspipe "+p.sub.Name(), p.sub.Flags())
+			p.conn.errs = inner.errs
+			if err := errors.Join(inner.errs...); err != nil && p.sub.Name() != connectName {
+				p.fail(usageError{err})
 				return p.status
 			}
 			root.SetArgs(append([]string{p.sub.Name()}, inner.args()...))
 		}
 	}
 	if err := root.ExecuteContext(ctx); err != nil {
-		p.complain(err)
+		p.fail(err)
 	}
 	return p.status
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// misplaced warns of the first argument of COMMAND that is spelled like one of
+// misplacedFlag warns of the first argument of COMMAND that is spelled like one of
 // our flags: it went to COMMAND. A "--" in front of COMMAND says that this is
 // meant. It returns nil if there is nothing to warn of.
-func misplaced(line commandLine, known *pflag.FlagSet) error {
-	if line.dashed {
+func misplacedFlag(line commandLine, known *pflag.FlagSet) error {
+	if line.dashDash {
 		return nil
 	}
 	for i, arg := range line.words {
 		if i == 0 || !strings.HasPrefix(arg, "-") {
 			continue
 		}
-		flag, _, hasValue := lookUp(arg, known)
+		flag, _, hasValue := lookupFlag(arg, known)
 		if flag == nil || flag.Name != strings.TrimLeft(cutValue(arg), "-") {
 			continue
 		}
@@ -29,9 +29,9 @@ func misplaced(line commandLine, known *pflag.FlagSet) error {
 		}
 		ours, theirs := line.words[i:end], slices.Concat(line.words[:i], line.words[end:])
 		return hint(
-			fmt.Errorf("%s went to %s, as everything after it does", shellLine(arg), shellWords(line.words[0])),
-			"for wspipe it goes in front: "+shellLine(slices.Concat([]string{"wspipe"}, line.flags, ours, theirs)...),
-			"if that is meant, -- says so: "+shellLine(slices.Concat([]string{"wspipe"}, line.flags, []string{"--"}, line.words)...),
+			fmt.Errorf("%s went to %s, as everything after it does", redactedLine(arg), shellWords(line.words[0])),
+			"for wspipe it goes in front: "+redactedLine(slices.Concat([]string{"wspipe"}, line.flags, ours, theirs)...),
+			"if that is meant, -- says so: "+redactedLine(slices.Concat([]string{"wspipe"}, line.flags, []string{"--"}, line.words)...),
 		)
 	}
 	return nil

@@ -7,7 +7,7 @@ import "strings"
 func nearest(name string, candidates []string) string {
 	best, fewest := "", 1+max(1, len(name)/3)
 	for _, c := range candidates {
-		if d := slips(name, c); d < fewest {
+		if d := editDistance(name, c); d < fewest {
 			best, fewest = c, d
 		}
 	}
@@ -22,9 +22,9 @@ func nearest(name string, candidates []string) string {
 	return ""
 }
 
-// slips counts how many letters have to be added, dropped, changed or swapped
+// editDistance counts how many letters have to be added, dropped, changed or swapped
 // with their neighbour to make b of a (optimal string alignment distance).
-func slips(a, b string) int {
+func editDistance(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j

@@ -32,7 +32,7 @@ func TestSlips(t *testing.T) {
 		{"prot", "port", 1}, {"kitten", "sitting", 3}, {"ca", "abc", 3}, {"abcd", "badc", 2},
 	}
 	for _, test := range tests {
-		if got := slips(test.a, test.b); got != test.want {
+		if got := editDistance(test.a, test.b); got != test.want {
 			t.Errorf("%q, %q: got %d, want %d", test.a, test.b, got, test.want)
 		}
 	}

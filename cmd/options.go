@@ -54,7 +54,7 @@ type options struct {
 	linger   time.Duration // negative: for ever
 	slow     bridge.SlowPolicy
 	readOnly bool
-	resuming
+	resumeOptions
 	// Life of a child
 	maxForks      int
 	maxRuntime    time.Duration
@@ -87,7 +87,7 @@ type options struct {
 	version, license bool
 
 	// refused is what was wrong with single flags.
-	refused []error
+	errs []error
 }
 
 // The default ports: no root needed.
@@ -101,7 +101,7 @@ const (
 // is wrong with them.
 func (o *options) config() (server.Config, error) {
 	chosen, err := o.chosenFraming()
-	if err := errors.Join(append(slices.Clone(o.refused), err, o.contradictions())...); err != nil {
+	if err := errors.Join(append(slices.Clone(o.errs), err, o.conflicts())...); err != nil {
 		return server.Config{}, err
 	}
 	cfg := server.Config{
@@ -137,7 +137,7 @@ func (o *options) config() (server.Config, error) {
 		Software:       "wspipe/" + version(),
 	}
 	o.fillSharing(&cfg)
-	o.fillResuming(&cfg)
+	o.fillResume(&cfg)
 	if o.passEnv != nil {
 		cfg.PassEnv = o.passEnv
 	}
@@ -220,15 +220,15 @@ func (o *options) allowedOrigins() []string {
 	return o.origins
 }
 
-// contradictions joins what is wrong with the flags together.
-func (o *options) contradictions() error {
+// conflicts joins what is wrong with the flags together.
+func (o *options) conflicts() error {
 	var problems []error
 	says := func(wrong bool, problem error) {
 		if wrong {
 			problems = append(problems, problem)
 		}
 	}
-	twice := firstTwice(o.subprotocols)
+	twice := firstDuplicate(o.subprotocols)
 	says(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
 	for _, name := range o.subprotocols {
 		says(slices.Contains(channel.Protocols, name), fmt.Errorf("--subprotocol lists %s, which every client may choose anyway", name))
@@ -250,11 +250,11 @@ func (o *options) contradictions() error {
 	says(o.redirPort != 0 && o.redirPort == o.chosenPort(), fmt.Errorf("--redirport=%d is the port that it redirects to", o.redirPort))
 	says(o.authHeader != "" && len(o.proxies) == 0, hint(errors.New("--auth-header needs to know which proxy may send it"),
 		"--trusted-proxy=127.0.0.1"))
-	return errors.Join(append(problems, o.sharingContradictions(), o.resumingContradictions())...)
+	return errors.Join(append(problems, o.sharingConflicts(), o.resumeConflicts())...)
 }
 
-// firstTwice returns the first of names that has been there before, or "".
-func firstTwice(names []string) string {
+// firstDuplicate returns the first of names that has been there before, or "".
+func firstDuplicate(names []string) string {
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
 			return name

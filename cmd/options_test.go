@@ -27,8 +27,8 @@ func parse(t *testing.T, args ...string) *options {
 	o := &options{}
 	flags := pflag.NewFlagSet("wspipe", pflag.ContinueOnError)
 	o.addFlags(flags)
-	line := takeApart(args, "wspipe", flags)
-	o.refused = line.problems
+	line := parseArgs(args, "wspipe", flags)
+	o.errs = line.errs
 	if err := flags.Parse(line.args()); err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetHelpFunc(p.help)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	help := p.helpCommand()
 	root.SetHelpCommand(help)
 	root.AddCommand(p.completionCommand(), p.connectCommand(), p.manCommand(), help)
@@ -46,7 +46,7 @@ func (p *program) runRoot(cmd *cobra.Command, words []string) error {
 	switch {
 	case p.sub != nil:
 		err = errors.Join(err, flagsBeforeSubcommand(p.line))
-	case len(words) == 0 && p.line.bare():
+	case len(words) == 0 && p.line.hasNoFlags():
 		p.status = statusMisuse
 		fmt.Fprint(p.stderr, shortUsage(p.name))
 		return nil
@@ -58,7 +58,7 @@ func (p *program) runRoot(cmd *cobra.Command, words []string) error {
 	}
 	switch {
 	case err != nil:
-		return misuse{err}
+		return usageError{err}
 	case o.version:
 		_, err = fmt.Fprintln(p.stdout, versionLine(p.name))
 	case o.license:
@@ -73,8 +73,8 @@ func (p *program) runRoot(cmd *cobra.Command, words []string) error {
 func flagsBeforeSubcommand(line commandLine) error {
 	name := line.words[0]
 	return hint(
-		fmt.Errorf("%s means nothing to wspipe %s", shellLine(line.flags...), name),
-		"to serve a program called "+name+": "+shellLine(append([]string{"wspipe"}, line.args()...)...),
+		fmt.Errorf("%s means nothing to wspipe %s", redactedLine(line.flags...), name),
+		"to serve a program called "+name+": "+redactedLine(append([]string{"wspipe"}, line.args()...)...),
 	)
 }
 

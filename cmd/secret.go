@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// secretFlags are those whose values no message repeats, and hiddenValue is what
+// secretFlags are those whose values no message repeats, and redacted is what
 // stands for one.
 var secretFlags = []string{"basic-auth", "token"}
 
-const hiddenValue = "..."
+const redacted = "..."
 
 // What is secret in other words: the user of a URL, also of one that is not
 // written as it should be, a token in its query, and what some headers say.
@@ -20,23 +20,23 @@ var (
 	headerPattern = regexp.MustCompile(`(?is)^((?:--?header=)?(?:proxy-)?(?:authorization|cookie)\s*:).*`)
 )
 
-// shownValue is the value of a flag as it may be shown.
-func shownValue(name, value string) string {
+// redactValue is the value of a flag as it may be shown.
+func redactValue(name, value string) string {
 	if slices.Contains(secretFlags, name) {
-		return hiddenValue
+		return redacted
 	}
-	return shownWord(value)
+	return redactWord(value)
 }
 
-// shownWord is a word of a command line as it may be shown.
-func shownWord(word string) string {
-	word = userPattern.ReplaceAllString(word, "${1}"+hiddenValue+"@")
-	word = queryPattern.ReplaceAllString(word, "${1}"+hiddenValue)
-	return headerPattern.ReplaceAllString(word, "${1} "+hiddenValue)
+// redactWord is a word of a command line as it may be shown.
+func redactWord(word string) string {
+	word = userPattern.ReplaceAllString(word, "${1}"+redacted+"@")
+	word = queryPattern.ReplaceAllString(word, "${1}"+redacted)
+	return headerPattern.ReplaceAllString(word, "${1} "+redacted)
 }
 
-// shellLine is shellWords for a command line, or part of one, as it may be shown.
-func shellLine(words ...string) string {
+// redactedLine is shellWords for a command line, or part of one, as it may be shown.
+func redactedLine(words ...string) string {
 	shown := make([]string, len(words))
 	isValue := false
 	for i, word := range words {
@@ -44,11 +44,11 @@ func shellLine(words ...string) string {
 		isSecret := strings.HasPrefix(name, "-") && slices.Contains(secretFlags, strings.TrimLeft(name, "-"))
 		switch {
 		case isValue:
-			shown[i] = hiddenValue
+			shown[i] = redacted
 		case isSecret && hasValue:
-			shown[i] = name + "=" + hiddenValue
+			shown[i] = name + "=" + redacted
 		default:
-			shown[i] = shownWord(word)
+			shown[i] = redactWord(word)
 		}
 		isValue = isSecret && !hasValue
 	}

@@ -19,28 +19,28 @@ import (
 // serve serves the COMMAND words with cfg, to which it adds what depends on
 // this machine. flags are those of wspipe. It returns when ctx is done or cfg says so.
 func (p *program) serve(ctx context.Context, cfg server.Config, words []string, flags *pflag.FlagSet) error {
-	if warning := misplaced(p.line, flags); warning != nil {
-		p.note(slog.LevelWarn, "warning: ", warning)
+	if warning := misplacedFlag(p.line, flags); warning != nil {
+		p.report(slog.LevelWarn, "warning: ", warning)
 	}
 	if err := p.opts.fillChild(&cfg.Child, words); err != nil {
 		return err
 	}
 	if err := p.opts.fillSecret(&cfg.Auth); err != nil {
-		return misuse{err}
+		return usageError{err}
 	}
-	if err := noTerminal(cfg.Child.Terminal); err != nil {
-		return misuse{err}
+	if err := checkTerminal(cfg.Child.Terminal); err != nil {
+		return usageError{err}
 	}
 	ctx, reload, stop := handleSignals(ctx, p.interrupted)
 	defer stop()
 	cfg.Reload = reload
 	cfg.StartHint = startHint
 	cfg.Log = newLog(p.stderr, p.opts.logFormat, p.opts.logLevel)
-	p.stderr.TellLost(p.lostRecords)
+	p.stderr.OnLost(p.lostRecordsLine)
 	process.Prepare()
 	srv, err := server.Listen(cfg)
 	if err != nil {
-		return p.opts.cannotServe(err)
+		return p.opts.listenError(err)
 	}
 	p.announce(words, srv.URLs())
 	p.status, err = srv.Serve(ctx)
@@ -54,7 +54,7 @@ func (o *options) fillChild(child *process.Spec, words []string) error {
 	var err error
 	if len(words) > 0 {
 		if child.Path, err = process.Resolve(words[0]); err != nil {
-			problems = append(problems, cannotRun(words[0], err))
+			problems = append(problems, runError(words[0], err))
 		}
 		child.Args = words[1:]
 	}
@@ -89,9 +89,9 @@ func isDir(dir string) error {
 	return fmt.Errorf("--cwd=%s: %w", shellWords(dir), cause)
 }
 
-// noTerminal says why this machine cannot give a child the terminal that it is
+// checkTerminal says why this machine cannot give a child the terminal that it is
 // to have.
-func noTerminal(wanted process.Terminal) error {
+func checkTerminal(wanted process.Terminal) error {
 	if wanted == process.NoTerminal {
 		return nil
 	}
@@ -114,8 +114,8 @@ func (o *options) fillSecret(auth *server.Auth) error {
 	return nil
 }
 
-// served names what the server is for, in the words of the command line.
-func (o *options) served(words []string) string {
+// servedName names what the server is for, in the words of the command line.
+func (o *options) servedName(words []string) string {
 	switch {
 	case len(words) > 0:
 		return shellWords(words[0])
@@ -133,16 +133,16 @@ func (p *program) announce(words, urls []string) {
 	if p.opts.logLevel == levelNone && p.opts.chosenPort() != 0 {
 		return
 	}
-	what, isWebSocket := p.opts.served(words), len(words) > 0 || p.opts.dir != ""
+	what, isWebSocket := p.opts.servedName(words), len(words) > 0 || p.opts.dir != ""
 	for _, url := range urls {
 		if !isWebSocket {
 			url = pageAt(url)
 		}
-		p.say(slog.LevelInfo, "serving "+what+" at "+url, "serving", "what", what, "url", url)
+		p.print(slog.LevelInfo, "serving "+what+" at "+url, "serving", "what", what, "url", url)
 	}
 	for _, url := range urls {
 		if page := pageAt(url); p.opts.devConsole && page != url { // a browser knows no unix sockets
-			p.say(slog.LevelInfo, "console at "+page, "console", "url", page)
+			p.print(slog.LevelInfo, "console at "+page, "console", "url", page)
 		}
 	}
 }
@@ -155,8 +155,8 @@ func pageAt(url string) string {
 	return url
 }
 
-// lostRecords is the line that tells of records which a stuck stderr cost.
-func (p *program) lostRecords(lost int) string {
+// lostRecordsLine is the line that tells of records which a stuck stderr cost.
+func (p *program) lostRecordsLine(lost int) string {
 	var line bytes.Buffer
 	newLog(&line, p.opts.logFormat, slog.LevelWarn).Warn("log records lost, nobody read stderr", "count", lost)
 	return line.String()

@@ -26,13 +26,13 @@ func (o *options) fillSharing(cfg *server.Config) {
 	cfg.Share, cfg.Replay, cfg.Linger, cfg.Slow, cfg.ReadOnly = o.share, o.replay, o.linger, o.slow, o.readOnly
 }
 
-// sharingContradictions joins what is wrong with the flags of sharing together.
-func (o *options) sharingContradictions() error {
+// sharingConflicts joins what is wrong with the flags of sharing together.
+func (o *options) sharingConflicts() error {
 	shared := o.share != server.ShareNone
-	if only := o.onlyShared(); !shared && only != "" {
+	if only := o.sharedOnlyFlag(); !shared && only != "" {
 		return hint(fmt.Errorf("%s means nothing without --share", only), "add --share=broadcast")
 	}
-	if wrong := o.notWithMux(); o.share == server.ShareMux && wrong != "" {
+	if wrong := o.muxConflict(); o.share == server.ShareMux && wrong != "" {
 		return hint(fmt.Errorf("--share=mux and %s exclude each other", wrong), "--share=mux has its own lines of JSON, which say who gets what",
 			"or let all clients have the same: --share=broadcast")
 	}
@@ -43,9 +43,9 @@ func (o *options) sharingContradictions() error {
 	return nil
 }
 
-// onlyShared returns the first flag given that is for shared children alone, or
+// sharedOnlyFlag returns the first flag given that is for shared children alone, or
 // "". One that says what is so anyway does no harm.
-func (o *options) onlyShared() string {
+func (o *options) sharedOnlyFlag() string {
 	switch {
 	case o.replay != 0:
 		return "--replay"
@@ -59,9 +59,9 @@ func (o *options) onlyShared() string {
 	return ""
 }
 
-// notWithMux returns the first flag given that is not for a child that talks to
+// muxConflict returns the first flag given that is not for a child that talks to
 // each of its clients, or "".
-func (o *options) notWithMux() string {
+func (o *options) muxConflict() string {
 	isOn := func(flag *bool) bool { return flag != nil && *flag }
 	switch {
 	case o.pty:

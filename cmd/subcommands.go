@@ -20,7 +20,7 @@ func (p *program) helpCommand() *cobra.Command {
 			}
 			sub := findSubcommand(cmd.Root(), words[0])
 			if sub == nil || len(words) > 1 {
-				return misuse{hint(fmt.Errorf("there is no help on %s", shellWords(words...)), seeHelp)}
+				return usageError{hint(fmt.Errorf("there is no help on %s", shellWords(words...)), seeHelp)}
 			}
 			return sub.Help()
 		},
@@ -51,7 +51,7 @@ func (p *program) completionCommand() *cobra.Command {
 					return root.GenPowerShellCompletionWithDesc(p.stdout)
 				}
 			}
-			return misuse{hint(fmt.Errorf("completion takes one of %s", strings.Join(shells, ", ")), "wspipe completion bash")}
+			return usageError{hint(fmt.Errorf("completion takes one of %s", strings.Join(shells, ", ")), "wspipe completion bash")}
 		},
 	}
 }
@@ -65,7 +65,7 @@ func (p *program) manCommand() *cobra.Command {
 		Long:                  "Print the manual page in man's format. To read it: " + p.name + " man | man -l -",
 		RunE: func(_ *cobra.Command, words []string) error {
 			if len(words) > 0 {
-				return misuse{hint(fmt.Errorf("man takes no argument such as %s", shellWords(words[0])), "wspipe man | man -l -")}
+				return usageError{hint(fmt.Errorf("man takes no argument such as %s", shellWords(words[0])), "wspipe man | man -l -")}
 			}
 			_, err := p.stdout.Write(manPage())
 			return err

@@ -12,23 +12,23 @@ type commandLine struct {
 	// flags are our own, each as --name or --name=value.
 	flags []string
 	// dashed says that "--" stood between the flags and the words.
-	dashed bool
+	dashDash bool
 	// words are the rest, untouched: from the first one that is no flag.
 	words []string
 	// problems are the flags that are none of ours, or lack their value. They
 	// are not among flags.
-	problems []error
+	errs []error
 }
 
-// takeApart splits args for a command that knows the flags known. One dash is
+// parseArgs splits args for a command that knows the flags known. One dash is
 // as good as two in front of a long name, as with Go's flag package. of is that
 // command as one types it.
-func takeApart(args []string, of string, known *pflag.FlagSet) commandLine {
+func parseArgs(args []string, of string, known *pflag.FlagSet) commandLine {
 	var line commandLine
 	for len(args) > 0 {
 		arg := args[0]
 		if arg == "--" {
-			line.dashed = true
+			line.dashDash = true
 			args = args[1:]
 			break
 		}
@@ -36,13 +36,13 @@ func takeApart(args []string, of string, known *pflag.FlagSet) commandLine {
 			break
 		}
 		args = args[1:]
-		flag, value, hasValue := lookUp(arg, known)
+		flag, value, hasValue := lookupFlag(arg, known)
 		switch {
 		case flag == nil:
-			line.problems = append(line.problems, unknownFlag(arg, of, known))
+			line.errs = append(line.errs, unknownFlag(arg, of, known))
 			continue
 		case !hasValue && flag.NoOptDefVal == "" && len(args) == 0:
-			line.problems = append(line.problems, fmt.Errorf("%s needs a value: --%s=%s", arg, flag.Name, flag.Value.Type()))
+			line.errs = append(line.errs, fmt.Errorf("%s needs a value: --%s=%s", arg, flag.Name, flag.Value.Type()))
 			continue
 		case !hasValue && flag.NoOptDefVal == "":
 			value, hasValue = args[0], true
@@ -58,9 +58,9 @@ func takeApart(args []string, of string, known *pflag.FlagSet) commandLine {
 	return line
 }
 
-// lookUp finds the flag that arg, which begins with a dash, spells. It returns
+// lookupFlag finds the flag that arg, which begins with a dash, spells. It returns
 // nil if there is none.
-func lookUp(arg string, known *pflag.FlagSet) (flag *pflag.Flag, value string, hasValue bool) {
+func lookupFlag(arg string, known *pflag.FlagSet) (flag *pflag.Flag, value string, hasValue bool) {
 	name, value, hasValue := strings.Cut(arg, "=")
 	name = strings.TrimPrefix(name[1:], "-")
 	switch {
@@ -82,5 +82,5 @@ func (l commandLine) args() []string {
 	return args
 }
 
-// bare reports whether there was no flag, not even a wrong one.
-func (l commandLine) bare() bool { return len(l.flags)+len(l.problems) == 0 }
+// hasNoFlags reports whether there was no flag, not even a wrong one.
+func (l commandLine) hasNoFlags() bool { return len(l.flags)+len(l.errs) == 0 }

@@ -9,8 +9,8 @@ import (
 	"wspipe/server"
 )
 
-// resuming are the flags of sessions that survive their connection.
-type resuming struct {
+// resumeOptions are the flags of sessions that survive their connection.
+type resumeOptions struct {
 	grace  time.Duration
 	buffer int64
 }
@@ -23,21 +23,21 @@ const (
 	maxResumeBuffer     = 1 << 30
 )
 
-func (o *options) addResuming(f *flagSet) {
+func (o *options) addResume(f *flagSet) {
 	f.group = "Sessions that survive"
-	f.value("resume", "DUR", "0", "how long COMMAND waits for a client that lost its connection", set(&o.resuming.grace, duration))
-	f.value("resume-buffer", "SIZE", fmt.Sprintf("%dMiB", defaultResumeBuffer>>20), "how much is held for such a client", set(&o.resuming.buffer, resumeBuffer))
+	f.value("resume", "DUR", "0", "how long COMMAND waits for a client that lost its connection", set(&o.resumeOptions.grace, duration))
+	f.value("resume-buffer", "SIZE", fmt.Sprintf("%dMiB", defaultResumeBuffer>>20), "how much is held for such a client", set(&o.resumeOptions.buffer, resumeBuffer))
 }
 
-// fillResuming says in cfg which sessions survive.
-func (o *options) fillResuming(cfg *server.Config) {
-	cfg.Resume, cfg.ResumeBuffer = o.resuming.grace, int(o.resuming.buffer)
+// fillResume says in cfg which sessions survive.
+func (o *options) fillResume(cfg *server.Config) {
+	cfg.Resume, cfg.ResumeBuffer = o.resumeOptions.grace, int(o.resumeOptions.buffer)
 }
 
-// resumingContradictions joins what is wrong with the flags of sessions together.
-func (o *options) resumingContradictions() error {
-	if o.resuming.grace == 0 {
-		if o.resuming.buffer != defaultResumeBuffer {
+// resumeConflicts joins what is wrong with the flags of sessions together.
+func (o *options) resumeConflicts() error {
+	if o.resumeOptions.grace == 0 {
+		if o.resumeOptions.buffer != defaultResumeBuffer {
 			return hint(errors.New("--resume-buffer means nothing without --resume"), "add --resume=1m")
 		}
 		return nil

@@ -40,9 +40,9 @@ func TestTakeApart(t *testing.T) {
 		{args: []string{"--nope", "-p", "---port=1", "-=", "--=", "x"}, words: []string{"x"}, problems: 5},
 	}
 	for _, test := range tests {
-		line := takeApart(test.args, "wspipe", knownFlags())
+		line := parseArgs(test.args, "wspipe", knownFlags())
 		if !slices.Equal(line.flags, test.flags) || !slices.Equal(line.words, test.words) ||
-			line.dashed != test.dashed || len(line.problems) != test.problems {
+			line.dashDash != test.dashed || len(line.errs) != test.problems {
 			t.Errorf("%q: got %+v, want %+v", test.args, line, test)
 		}
 	}
@@ -57,12 +57,12 @@ func FuzzOneDash(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
 		args := []string{a, b, c, d}
 		known := knownFlags()
-		line := takeApart(slices.Clone(args), "wspipe", known)
+		line := parseArgs(slices.Clone(args), "wspipe", known)
 		if n := len(args) - len(line.words); !slices.Equal(args[n:], line.words) {
 			t.Fatalf("%q: the words %q have been touched", args, line.words)
 		}
-		again := takeApart(line.args(), "wspipe", known)
-		if !slices.Equal(again.flags, line.flags) || !slices.Equal(again.words, line.words) || len(again.problems) != 0 {
+		again := parseArgs(line.args(), "wspipe", known)
+		if !slices.Equal(again.flags, line.flags) || !slices.Equal(again.words, line.words) || len(again.errs) != 0 {
 			t.Fatalf("%q: first %+v, then %+v", args, line, again)
 		}
 		if err := known.Parse(line.args()); err != nil {
