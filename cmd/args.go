@@ -42,7 +42,7 @@ func parseArgs(args []string, of string, known *pflag.FlagSet) commandLine {
 			line.errs = append(line.errs, unknownFlag(arg, of, known))
 			continue
 		case !hasValue && flag.NoOptDefVal == "" && len(args) == 0:
-			line.errs = append(line.errs, fmt.Errorf("%s needs a value: --%s=%s", arg, flag.Name, flag.Value.Type()))
+			line.errs = append(line.errs, fmt.Errorf("%s requires a value: --%s=%s", arg, flag.Name, flag.Value.Type()))
 			continue
 		case !hasValue && flag.NoOptDefVal == "":
 			value, hasValue = args[0], true

@@ -18,10 +18,10 @@ import (
 
 const connectName = "connect"
 
-const aboutConnect = `Connect stdin and stdout to a WebSocket, and exit with the status of the program behind it.
-A wspipe server tells that status and the program's stderr apart from its output, and takes
-the end of stdin, signals, and the keys and size of a terminal. For any other server, each
-line of stdin is a message, and each message a line of stdout.`
+const aboutConnect = `Connect stdin and stdout to a WebSocket, and exit with the exit status of the remote program.
+With a wspipe server, stderr is separate from stdout, and the end of stdin, signals, and the
+keys and size of a terminal are passed to the program. With any other server, each line of
+stdin is sent as a message, and each message is printed as a line.`
 
 // connectExamples are the command lines that its help begins with.
 func connectExamples(name string) string {
@@ -36,7 +36,7 @@ func (p *program) connectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   connectName + " [flags] URL",
-		Short:                 "connect stdin and stdout to one",
+		Short:                 "connect stdin and stdout to a WebSocket",
 		Long:                  aboutConnect,
 		Example:               connectExamples(p.name),
 		RunE:                  p.runConnect,
@@ -65,24 +65,24 @@ func (p *program) runConnect(cmd *cobra.Command, words []string) error {
 // connectHint adds to err what to type instead.
 func connectHint(err error) error {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return hint(err, "--ca=FILE, if it is the server's own root or certificate")
+		return hint(err, "if the server has its own CA or a self-signed certificate: --ca=FILE")
 	}
 	if errors.Is(err, connect.ErrSessionLost) {
-		return hint(err, "--reconnect beside --resume begins a new one; how long one waits is the server's --resume=DUR, how much it holds --resume-buffer")
+		return hint(err, "to start a new session, add --reconnect; the server's --resume and --resume-buffer set how long and how much it holds")
 	}
 	if errors.Is(err, connect.ErrNoHello) || err != nil && strings.Contains(err.Error(), "unexpected Sec-WebSocket-Protocol") {
-		return hint(err, "--subprotocol= offers none, for a server that does not implement "+channel.ProtocolWspipe)
+		return hint(err, "with --subprotocol= the server need not implement "+channel.ProtocolWspipe)
 	}
 	refused, ok := errors.AsType[*connect.RefusedError](err)
 	switch {
 	case !ok:
 		return err
 	case refused.Status == 401:
-		return hint(err, "--token=TOKEN or --basic-auth=USER:PASS, out of sight of ps: "+tokenVariable+", "+server.BasicAuthVariable)
+		return hint(err, "--token=TOKEN or --basic-auth=USER:PASS; to hide it from ps, set "+tokenVariable+" or "+server.BasicAuthVariable)
 	case refused.Status == 400 && strings.Contains(strings.ToLower(refused.Text), "subprotocol"):
-		return hint(err, "--subprotocol=NAME offers another one, --subprotocol= none")
+		return hint(err, "--subprotocol=NAME offers another subprotocol, --subprotocol= offers none")
 	case refused.Location != "":
-		return hint(err, "if you trust that: wspipe connect "+shellWords(refused.Location))
+		return hint(err, "to follow the redirect, if you trust it: wspipe connect "+shellWords(refused.Location))
 	}
 	return err
 }
@@ -140,10 +140,10 @@ func (o *connectOptions) conflicts(t target) error {
 	}
 	twice := firstDuplicate(o.subprotocols)
 	says(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
-	says((o.cert == "") != (o.key == ""), hint(errors.New("a client certificate needs its key, and a key its certificate"),
+	says((o.cert == "") != (o.key == ""), hint(errors.New("--cert and --key must be given together"),
 		"--cert=cert.pem --key=key.pem"))
-	says(o.ca != "" && o.insecure, errors.New("--insecure takes any certificate, so --ca means nothing beside it"))
-	says(o.unixSocket != "" && t.socket != "", errors.New("--unixsocket means nothing beside a unix: URL, which names a socket itself"))
+	says(o.ca != "" && o.insecure, errors.New("--insecure and --ca cannot be combined"))
+	says(o.unixSocket != "" && t.socket != "", errors.New("--unixsocket cannot be combined with a unix: URL"))
 	return errors.Join(problems...)
 }
 
@@ -163,7 +163,7 @@ func (o *connectOptions) authorization(t target) (string, error) {
 	}
 	token, pair := o.token, o.basicAuth+t.basicAuth
 	if given > 1 {
-		return "", errors.New("--token, --basic-auth, a user in the URL and --header=Authorization:... exclude each other")
+		return "", errors.New("--token, --basic-auth, a user in the URL and --header=Authorization:... cannot be combined")
 	}
 	if given == 0 {
 		var err error
@@ -196,7 +196,7 @@ func environmentSecrets() (token, pair string, err error) {
 		}
 	}
 	if token != "" && pair != "" {
-		return "", "", fmt.Errorf("%s and %s exclude each other", tokenVariable, server.BasicAuthVariable)
+		return "", "", fmt.Errorf("%s and %s cannot be combined", tokenVariable, server.BasicAuthVariable)
 	}
 	return token, pair, nil
 }

@@ -47,26 +47,26 @@ func (o *connectOptions) addFlags(to *pflag.FlagSet) {
 	f := &flagSet{to: to, errs: &o.errs}
 
 	f.group = "Connection"
-	f.nilValue("subprotocol", "NAME,..", channel.ProtocolWspipe, "subprotocols to offer, best first, repeatable; or empty", subprotocols(&o.subprotocols))
-	f.value("header", "LINE", "", "'Name: value' as a header of the request, repeatable", each(&o.headers, header))
-	f.value("unixsocket", "PATH", "", "connect to a socket file instead of URL's host", set(&o.unixSocket, nonEmpty))
-	f.toggle("reconnect", "false", "connect again when the connection is lost or the server restarts", set(&o.reconnect, boolean))
-	f.toggle("resume", "false", "connect again to the same program, which goes on, by wspipe --resume there", set(&o.resume, boolean))
+	f.nilValue("subprotocol", "NAME,..", channel.ProtocolWspipe, "subprotocols to offer, repeatable; empty for none", subprotocols(&o.subprotocols))
+	f.value("header", "LINE", "", "'Name: value' header for the request, repeatable", each(&o.headers, header))
+	f.value("unixsocket", "PATH", "", "connect to this socket file instead of the host in URL", set(&o.unixSocket, nonEmpty))
+	f.toggle("reconnect", "false", "reconnect when the connection is lost or the server restarts", set(&o.reconnect, boolean))
+	f.toggle("resume", "false", "reconnect to the same session; the server needs wspipe --resume", set(&o.resume, boolean))
 
-	f.group = "Who you are"
-	f.value("token", "TOKEN", "", "bearer token to send; "+tokenVariable+" sets it out of sight of ps", set(&o.token, bearerToken))
-	f.value("basic-auth", "USER:PASS", "", "password to send, also as ws://USER:PASS@HOST/; or "+server.BasicAuthVariable, set(&o.basicAuth, credentials))
-	f.value("cert", "FILE", "", "client certificate, with its chain, in PEM; needs --key", set(&o.cert, nonEmpty))
-	f.value("key", "FILE", "", "its private key in PEM", set(&o.key, nonEmpty))
+	f.group = "Authentication"
+	f.value("token", "TOKEN", "", "bearer token to send; set "+tokenVariable+" to hide it from ps", set(&o.token, bearerToken))
+	f.value("basic-auth", "USER:PASS", "", "password to send, also as ws://USER:PASS@HOST/; or set "+server.BasicAuthVariable, set(&o.basicAuth, credentials))
+	f.value("cert", "FILE", "", "PEM file with the client certificate and its chain; requires --key", set(&o.cert, nonEmpty))
+	f.value("key", "FILE", "", "PEM file with the private key of --cert", set(&o.key, nonEmpty))
 
-	f.group = "Whom to trust"
-	f.value("ca", "FILE", "", "trust certificates of these roots, in PEM, instead of the system's", set(&o.ca, nonEmpty))
-	f.toggle("insecure", "false", "trust any certificate: no protection against who can change the traffic", set(&o.insecure, boolean))
+	f.group = "Server certificate"
+	f.value("ca", "FILE", "", "trust the CAs in this PEM file instead of the system's", set(&o.ca, nonEmpty))
+	f.toggle("insecure", "false", "accept any certificate, which allows others to intercept the connection", set(&o.insecure, boolean))
 
 	f.group = "Messages"
-	f.toggle("binary", "false", "send stdin as binary messages, add no newlines (not for v1.wspipe)", set(&o.binary, boolean))
-	f.value("eof-timeout", "DUR", "", "close after so long without a message, such as 2s, once stdin has ended", set(&o.eofTimeout, duration))
-	f.nilToggle("pty", "", "make this terminal the program's; by itself if both have one; =false never", optional(&o.pty, boolean))
+	f.toggle("binary", "false", "send stdin as binary messages, add no newlines (not with v1.wspipe)", set(&o.binary, boolean))
+	f.value("eof-timeout", "DUR", "", "after stdin ends, disconnect after this long without a message", set(&o.eofTimeout, duration))
+	f.nilToggle("pty", "", "use this terminal for the program; default if both have one; =false never", optional(&o.pty, boolean))
 
 	f.group = "Other"
 	help := f.add("help", "h", "bool", "false", "print this help", func(s string) error { _, err := boolean(s); return err })
@@ -91,9 +91,9 @@ func subprotocols(to *[]string) func(string) error {
 func bearerToken(s string) (string, error) {
 	switch {
 	case s == "":
-		return "", errors.New("empty")
+		return "", errors.New("must not be empty")
 	case strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' }):
-		return "", errors.New("a token has letters, digits and punctuation, but no spaces")
+		return "", errors.New("a token consists of letters, digits and punctuation, without spaces")
 	}
 	return s, nil
 }
@@ -111,7 +111,7 @@ const urlExample = "wspipe connect ws://127.0.0.1:8080/"
 func parseTarget(words []string) (target, error) {
 	switch {
 	case len(words) == 0:
-		return target{}, hint(errors.New("no URL to connect to"), urlExample)
+		return target{}, hint(errors.New("no URL given"), urlExample)
 	case len(words) == 1:
 		t, err := parseURL(words[0])
 		if err != nil {
@@ -123,9 +123,9 @@ func parseTarget(words []string) (target, error) {
 		}
 		return t, err
 	}
-	err := fmt.Errorf("connect takes one URL, and %s is behind it", redactedLine(words[1:]...))
+	err := fmt.Errorf("unexpected argument %s after the URL", redactedLine(words[1:]...))
 	if strings.HasPrefix(words[1], "-") {
-		return target{}, hint(err, "flags go in front: "+redactedLine(slices.Concat([]string{"wspipe", connectName}, words[1:], words[:1])...))
+		return target{}, hint(err, "put flags before the URL: "+redactedLine(slices.Concat([]string{"wspipe", connectName}, words[1:], words[:1])...))
 	}
 	return target{}, err
 }
@@ -135,26 +135,26 @@ func parseTarget(words []string) (target, error) {
 func parseURL(s string) (target, error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
 		if path == "" || path == "//" {
-			return target{}, errors.New("there is no path in it: unix:/run/wspipe.sock")
+			return target{}, errors.New("no path in the URL; want unix:/run/wspipe.sock")
 		}
 		return target{url: &url.URL{Scheme: "ws", Host: "localhost", Path: "/"}, socket: strings.TrimPrefix(path, "//")}, nil
 	}
 	scheme, rest, hasScheme := strings.Cut(s, "://")
 	if !hasScheme {
-		return target{}, hint(errors.New("not a URL, it begins with no scheme"), "wspipe connect "+redactedLine("ws://"+s))
+		return target{}, hint(errors.New("the URL has no scheme"), "wspipe connect "+redactedLine("ws://"+s))
 	}
 	if !slices.Contains([]string{"ws", "wss", "http", "https"}, strings.ToLower(scheme)) {
-		return target{}, hint(errors.New("its scheme is none of ws, wss, http, https"), "wspipe connect "+redactedLine("ws://"+rest))
+		return target{}, hint(errors.New("the scheme must be ws, wss, http or https"), "wspipe connect "+redactedLine("ws://"+rest))
 	}
 	u, err := url.Parse(s)
 	if failure, ok := errors.AsType[*url.Error](err); ok {
 		if strings.Contains(s, "@") {
-			return target{}, errors.New("not a URL; in a password, %40 stands for @, %2F for /, %3A for a colon")
+			return target{}, errors.New("invalid URL; in a password, write %40 for @, %2F for / and %3A for a colon")
 		}
-		return target{}, fmt.Errorf("not a URL: %w", failure.Err)
+		return target{}, fmt.Errorf("invalid URL: %w", failure.Err)
 	}
 	if u.Hostname() == "" {
-		return target{}, errors.New("there is no host in it")
+		return target{}, errors.New("no host in the URL")
 	}
 	if err := checkHost(u); err != nil {
 		return target{}, err
@@ -174,11 +174,11 @@ func parseURL(s string) (target, error) {
 // checkHost finds what url.Parse lets pass: no attempt to connect would do better.
 func checkHost(u *url.URL) error {
 	if !strings.HasPrefix(u.Host, "[") && strings.Count(u.Host, ":") > 1 {
-		return errors.New("not a URL: an IPv6 address stands in brackets, [::1]")
+		return errors.New("invalid URL: an IPv6 address must be in brackets, [::1]")
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return fmt.Errorf("not a URL: there is no port %s", port)
+			return fmt.Errorf("invalid URL: no such port %s", port)
 		}
 	}
 	return nil

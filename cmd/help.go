@@ -10,13 +10,13 @@ import (
 )
 
 const about = `wspipe turns a program that reads stdin and writes stdout into a WebSocket service.
-Each connection starts a COMMAND of its own, or all share one with --share: each line
-it prints becomes a message, each message becomes a line that it reads.`
+Each connection starts its own COMMAND, or all connections share one (--share). Each line
+that COMMAND prints becomes a message, and each message becomes a line that it reads.`
 
 // examples returns the command lines that help begins with, for a program called name.
 func examples(name string) string {
 	return strings.ReplaceAll(`  wspipe ./count.sh                         serve it at ws://127.0.0.1:8080/
-  wspipe --port=0 --devconsole ./greet.py   on any free port, with a page to try it
+  wspipe --port=0 --devconsole ./greet.py   on a free port, with a test page
   wspipe --address=0.0.0.0 --host=pi.lan --max-runtime=1h -- tail -F /var/log/syslog
   wspipe --binary --once sh -c 'tar -c .'   raw bytes, for one client`, "wspipe", name)
 }
@@ -47,13 +47,13 @@ func rootHelp(root *cobra.Command) string {
 	fmt.Fprintf(&text, "Examples:\n%s\n\n%s\n\nUsage:\n", root.Example, root.Long)
 	line(root.UseLine(), "serve COMMAND")
 	line(root.Name()+" [flags] --dir=DIR", "serve each program in DIR")
-	line(root.Name()+" [flags] --staticdir=DIR", "serve files, also beside the two above")
+	line(root.Name()+" [flags] --staticdir=DIR", "serve files, alone or with either of the above")
 	for _, sub := range root.Commands() {
 		if !sub.Hidden {
 			line(sub.UseLine(), sub.Short)
 		}
 	}
-	line(root.Name()+" [flags] -- COMMAND [ARG...]", "serve a COMMAND that is called like one of these")
+	line(root.Name()+" [flags] -- COMMAND [ARG...]", "serve a COMMAND that has the name of a subcommand")
 	writeFlags(&text, root.Flags())
 	return text.String()
 }

@@ -39,7 +39,7 @@ func runError(name string, err error) error {
 	}
 	said := fmt.Errorf("cannot run %s: %s", shellWords(name), failure.Reason)
 	if missing, ok := errors.AsType[*process.InterpreterError](err); ok {
-		said = fmt.Errorf("%w: there is no %s", said, shellWords(missing.Path))
+		said = fmt.Errorf("%w: %s not found", said, shellWords(missing.Path))
 	}
 	if remedy := startHint(err); remedy != "" {
 		return hint(said, remedy)
@@ -69,13 +69,13 @@ func startHint(err error) string {
 	missing, lacksInterpreter := errors.AsType[*process.InterpreterError](err)
 	switch {
 	case lacksInterpreter && strings.HasSuffix(missing.Path, "\r"):
-		return `its lines end as on Windows; this repairs it: sed -i 's/\r$//' ` + file
+		return `the script has Windows line endings; to remove them: sed -i 's/\r$//' ` + file
 	case lacksInterpreter:
-		return "install it, or correct the script's first line"
+		return "install the interpreter or correct the script's first line"
 	case errors.Is(err, process.ErrByteOrderMark):
-		return `save it as UTF-8 without a byte order mark; this removes one: sed -i '1s/^\xEF\xBB\xBF//' ` + file
+		return `the script starts with a byte order mark; to remove it: sed -i '1s/^\xEF\xBB\xBF//' ` + file
 	case errors.Is(err, syscall.ENOEXEC):
-		return "a script names its interpreter in its first line, such as #!/bin/sh"
+		return "the first line of a script must name its interpreter, such as #!/bin/sh"
 	case errors.Is(err, fs.ErrPermission) && isFile(failure.Path):
 		return "chmod +x " + file
 	}
@@ -88,7 +88,7 @@ func quotedCommand(err error, line string) error {
 	if _, notFound := process.Resolve(program); notFound != nil {
 		return err
 	}
-	return hint(err, "without quotes: wspipe "+line, "or, for what only a shell understands: "+shellWords("wspipe", "sh", "-c", line))
+	return hint(err, "remove the quotes: wspipe "+line, "or, to use shell syntax: "+shellWords("wspipe", "sh", "-c", line))
 }
 
 // listenError says why the server could not be set up: err is what it failed to
@@ -96,9 +96,9 @@ func quotedCommand(err error, line string) error {
 func (o *options) listenError(err error) error {
 	said := fmt.Errorf("cannot %w", err)
 	if exposed, ok := errors.AsType[*server.ExposedTerminalError](err); ok {
-		return usageError{hint(fmt.Errorf("anybody who can reach %s could type into this terminal", exposed.Address),
-			"ask for a password: --htpasswd=FILE, or one of the other ways that --help lists", "or stay on this machine: no --address",
-			"or let them only look: --share=broadcast --readonly", "or, if that is meant: --no-auth")}
+		return usageError{hint(fmt.Errorf("anyone who can reach %s could type into this terminal", exposed.Address),
+			"require a password: --htpasswd=FILE, or another flag that wspipe --help lists under Access", "or listen on loopback only: remove --address",
+			"or accept no input: --share=broadcast --readonly", "or, if this is intended: --no-auth")}
 	}
 	inUse := errors.Is(err, syscall.EADDRINUSE)
 	switch {
@@ -106,15 +106,15 @@ func (o *options) listenError(err error) error {
 		return said
 	case o.unixSocket != "" && strings.HasPrefix(err.Error(), "listen on "+o.unixSocket+": "):
 		if inUse {
-			return hint(said, "stop that one, or use another file: --unixsocket="+shellWords(o.unixSocket)+".2")
+			return hint(said, "stop that server or use another file: --unixsocket="+shellWords(o.unixSocket)+".2")
 		}
 		return said
 	case errors.Is(err, syscall.EACCES):
 		return hint(said, "use a port above 1023: --port=8080")
 	case inUse:
-		return hint(said, "use another port, or --port=0 for any that is free")
+		return hint(said, "use another port, or --port=0 to pick a free one")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return hint(said, "--address takes an address of this machine; --address=0.0.0.0 stands for all of them")
+		return hint(said, "use an address of this machine; --address=0.0.0.0 means all of them")
 	}
 	return said
 }

@@ -24,9 +24,9 @@ wspipe \- serve any program as a WebSocket
 # DESCRIPTION
 %s
 
-Flags end at the first word that is no flag; the rest belongs to *COMMAND*.
-One dash is as good as two. A *COMMAND* that is called like a subcommand is
-reached by **--**, as in **wspipe -- help**.
+Flags end at the first word that is not a flag; the rest belongs to *COMMAND*.
+Flags may begin with one dash or two. If *COMMAND* has the name of a
+subcommand, write **--** before it, as in **wspipe -- help**.
 
 # OPTIONS
 `
@@ -34,25 +34,25 @@ reached by **--**, as in **wspipe -- help**.
 # WSPIPE CONNECT
 %s
 
-It ends with the program's exit status, or 128 + n if signal n has ended it;
-with 255 if that cannot be known, such as when the connection is lost; with 141
-if nobody takes its output any more. SIGINT and SIGQUIT are passed on to the
-program; a third SIGINT within a second ends **wspipe connect** alone. In a
-terminal that is the program's, **~.** at the beginning of a line does that.
+The exit status is that of the program, or 128 + n if signal n killed it. It is
+255 if the status is unknown, for example after the connection was lost, and 141
+if stdout was closed by its reader. SIGINT and SIGQUIT are passed to the program;
+a third SIGINT within a second ends **wspipe connect** itself, as does **~.** at
+the beginning of a line in a terminal.
 
 `
 	manTail = `
 # EXIT STATUS
 0
-: a clean stop
+: clean stop
 
 1
-: *COMMAND* cannot be run, or an address not be listened on
+: *COMMAND* cannot be run, or wspipe cannot listen
 
 2
-: a wrong command line
+: wrong command line
 
-With **--once** it is the child's: 128 + n if signal n has ended it.
+With **--once**, it is the exit status of the child, or 128 + n if signal n killed it.
 
 # EXAMPLES
 ` + "```\n%s\n```\n"

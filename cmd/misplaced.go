@@ -29,9 +29,9 @@ func misplacedFlag(line commandLine, known *pflag.FlagSet) error {
 		}
 		ours, theirs := line.words[i:end], slices.Concat(line.words[:i], line.words[end:])
 		return hint(
-			fmt.Errorf("%s went to %s, as everything after it does", redactedLine(arg), shellWords(line.words[0])),
-			"for wspipe it goes in front: "+redactedLine(slices.Concat([]string{"wspipe"}, line.flags, ours, theirs)...),
-			"if that is meant, -- says so: "+redactedLine(slices.Concat([]string{"wspipe"}, line.flags, []string{"--"}, line.words)...),
+			fmt.Errorf("%s was passed to %s", redactedLine(arg), shellWords(line.words[0])),
+			"to pass it to wspipe: "+redactedLine(slices.Concat([]string{"wspipe"}, line.flags, ours, theirs)...),
+			"if this is intended: "+redactedLine(slices.Concat([]string{"wspipe"}, line.flags, []string{"--"}, line.words)...),
 		)
 	}
 	return nil

@@ -187,7 +187,7 @@ func (o *options) chosenFraming() (chosen framing.Framing, err error) {
 	chosenBy := ""
 	choose := func(f framing.Framing, by string) {
 		if chosenBy != "" && f != chosen {
-			err = errors.Join(err, fmt.Errorf("%s contradicts %s", chosenBy, by))
+			err = errors.Join(err, fmt.Errorf("%s conflicts with %s", chosenBy, by))
 		}
 		chosen, chosenBy = f, by
 	}
@@ -205,7 +205,7 @@ func (o *options) chosenFraming() (chosen framing.Framing, err error) {
 		case *short.given:
 			choose(short.framing, means)
 		case o.framing != nil && *o.framing == short.framing && short.given != &o.pty:
-			err = errors.Join(err, fmt.Errorf("--framing=%s contradicts %s=false", short.framing, short.flag))
+			err = errors.Join(err, fmt.Errorf("--framing=%s conflicts with %s=false", short.framing, short.flag))
 		}
 	}
 	return chosen, err
@@ -231,24 +231,24 @@ func (o *options) conflicts() error {
 	twice := firstDuplicate(o.subprotocols)
 	says(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
 	for _, name := range o.subprotocols {
-		says(slices.Contains(channel.Protocols, name), fmt.Errorf("--subprotocol lists %s, which every client may choose anyway", name))
+		says(slices.Contains(channel.Protocols, name), fmt.Errorf("--subprotocol lists %s, which every client can select anyway", name))
 	}
 	says(o.framing != nil && o.framing.HoldsWhole() && (o.maxFrameSize == 0 || o.maxFrameSize > framing.MaxHeld), hint(
-		errors.New("--framing=length and --framing=lsp hold a message until its length is known, so --maxframesize must bound it, below 4GiB"), "--maxframesize=64MiB"))
-	says(o.pty && o.lineBuffered, hint(errors.New("--pty and --line-buffered exclude each other"), "--pty alone sends each line at once, too"))
-	says(o.size != (process.WindowSize{}) && !o.pty && !o.lineBuffered, hint(errors.New("--size means nothing without a terminal"), "add --pty"))
-	says(o.noAuth && o.basicAuth+o.htpasswd+o.tokenFile+o.authHeader+o.sslCA != "", errors.New("--no-auth contradicts the flags that ask for authentication"))
-	says(o.ssl && (o.sslCert == "" || o.sslKey == ""), hint(errors.New("--ssl needs a certificate and its key"),
+		errors.New("--framing=length and --framing=lsp buffer whole messages, so --maxframesize must be below 4GiB and not 0"), "--maxframesize=64MiB"))
+	says(o.pty && o.lineBuffered, hint(errors.New("--pty and --line-buffered cannot be combined"), "--pty alone also sends each line at once"))
+	says(o.size != (process.WindowSize{}) && !o.pty && !o.lineBuffered, hint(errors.New("--size requires a terminal"), "add --pty"))
+	says(o.noAuth && o.basicAuth+o.htpasswd+o.tokenFile+o.authHeader+o.sslCA != "", errors.New("--no-auth conflicts with the flags that require authentication"))
+	says(o.ssl && (o.sslCert == "" || o.sslKey == ""), hint(errors.New("--ssl requires --sslcert and --sslkey"),
 		"--ssl --sslcert=cert.pem --sslkey=key.pem"))
-	says(!o.ssl && o.sslCert+o.sslKey+o.sslCA != "", hint(errors.New("--sslcert, --sslkey and --sslca mean nothing without --ssl"), "add --ssl"))
+	says(!o.ssl && o.sslCert+o.sslKey+o.sslCA != "", hint(errors.New("--sslcert, --sslkey and --sslca require --ssl"), "add --ssl"))
 	noTCP := o.unixSocket != "" && len(o.addresses) == 0
-	says(noTCP && o.port != nil, hint(errors.New("--port means nothing beside --unixsocket, which listens on the socket alone"),
-		"for TCP, too: --address=127.0.0.1"))
-	says(noTCP && o.redirPort != 0, hint(errors.New("--redirport means nothing beside --unixsocket, which listens on the socket alone"),
-		"for TCP, too: --address=127.0.0.1"))
-	says(o.socketMode != nil && o.unixSocket == "", errors.New("--unixsocket-mode means nothing without --unixsocket"))
-	says(o.redirPort != 0 && o.redirPort == o.chosenPort(), fmt.Errorf("--redirport=%d is the port that it redirects to", o.redirPort))
-	says(o.authHeader != "" && len(o.proxies) == 0, hint(errors.New("--auth-header needs to know which proxy may send it"),
+	says(noTCP && o.port != nil, hint(errors.New("--port conflicts with --unixsocket, which does not listen on TCP"),
+		"to listen on TCP as well: --address=127.0.0.1"))
+	says(noTCP && o.redirPort != 0, hint(errors.New("--redirport conflicts with --unixsocket, which does not listen on TCP"),
+		"to listen on TCP as well: --address=127.0.0.1"))
+	says(o.socketMode != nil && o.unixSocket == "", errors.New("--unixsocket-mode requires --unixsocket"))
+	says(o.redirPort != 0 && o.redirPort == o.chosenPort(), fmt.Errorf("--redirport=%d must differ from --port", o.redirPort))
+	says(o.authHeader != "" && len(o.proxies) == 0, hint(errors.New("--auth-header requires --trusted-proxy"),
 		"--trusted-proxy=127.0.0.1"))
 	return errors.Join(append(problems, o.sharingConflicts(), o.resumeConflicts())...)
 }

@@ -157,7 +157,7 @@ func TestEachFlag(t *testing.T) {
 func TestFlagGroups(t *testing.T) {
 	var groups []string
 	byGroup(knownFlags(), func(group string) { groups = append(groups, group) }, func(*pflag.Flag) {})
-	want := []string{"Listening", "What to serve", "Messages", "Terminals", "Sharing", "Sessions that survive", "Life of a child", "Who may come in", "Environment", "Log", "Other"}
+	want := []string{"Listening", "Content", "Messages", "Terminals", "Sharing", "Sessions", "Lifetime", "Access", "Environment", "Log", "Other"}
 	if !slices.Equal(groups, want) {
 		t.Errorf("got %q, want %q", groups, want)
 	}

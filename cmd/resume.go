@@ -24,9 +24,9 @@ const (
 )
 
 func (o *options) addResume(f *flagSet) {
-	f.group = "Sessions that survive"
-	f.value("resume", "DUR", "0", "how long COMMAND waits for a client that lost its connection", set(&o.resumeOptions.grace, duration))
-	f.value("resume-buffer", "SIZE", fmt.Sprintf("%dMiB", defaultResumeBuffer>>20), "how much is held for such a client", set(&o.resumeOptions.buffer, resumeBuffer))
+	f.group = "Sessions"
+	f.value("resume", "DUR", "0", "how long COMMAND keeps running for a disconnected client", set(&o.resumeOptions.grace, duration))
+	f.value("resume-buffer", "SIZE", fmt.Sprintf("%dMiB", defaultResumeBuffer>>20), "how much output is kept for a disconnected client", set(&o.resumeOptions.buffer, resumeBuffer))
 }
 
 // fillResume says in cfg which sessions survive.
@@ -38,20 +38,20 @@ func (o *options) fillResume(cfg *server.Config) {
 func (o *options) resumeConflicts() error {
 	if o.resumeOptions.grace == 0 {
 		if o.resumeOptions.buffer != defaultResumeBuffer {
-			return hint(errors.New("--resume-buffer means nothing without --resume"), "add --resume=1m")
+			return hint(errors.New("--resume-buffer requires --resume"), "add --resume=1m")
 		}
 		return nil
 	}
 	var problems []error
 	if o.share != server.ShareNone {
-		problems = append(problems, hint(errors.New("--resume and --share exclude each other: a shared COMMAND goes on without its clients anyway"),
+		problems = append(problems, hint(errors.New("--resume and --share cannot be combined: a shared COMMAND outlives its connections anyway"),
 			"--share=broadcast --linger=1m --replay=100"))
 	}
 	if o.once {
-		problems = append(problems, hint(errors.New("--resume and --once exclude each other: who comes back is another connection"), "leave one of them out"))
+		problems = append(problems, hint(errors.New("--resume and --once cannot be combined: a resumed session has several connections"), "remove one of them"))
 	}
 	if o.maxFrameSize == 0 || o.maxFrameSize > framing.MaxHeld {
-		problems = append(problems, hint(errors.New("--resume holds a message until all of it has come, so --maxframesize must bound it, below 4GiB"),
+		problems = append(problems, hint(errors.New("--resume buffers whole messages, so --maxframesize must be below 4GiB and not 0"),
 			"--maxframesize=64MiB"))
 	}
 	return errors.Join(problems...)
@@ -63,7 +63,7 @@ func resumeBuffer(s string) (int64, error) {
 		return 0, err
 	}
 	if n < minResumeBuffer || n > maxResumeBuffer {
-		return 0, errors.New("not between 64KiB and 1GiB")
+		return 0, errors.New("must be between 64KiB and 1GiB")
 	}
 	return n, nil
 }

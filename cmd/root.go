@@ -54,7 +54,7 @@ func (p *program) runRoot(cmd *cobra.Command, words []string) error {
 	case len(words) == 0 && o.dir+o.staticDir+o.cgiDir == "":
 		err = errors.Join(err, hint(errors.New("no COMMAND to serve"), "wspipe --port=8080 ./script.sh"))
 	case len(words) > 0 && o.dir != "":
-		err = errors.Join(err, fmt.Errorf("--dir=%s and COMMAND %s exclude each other", shellWords(o.dir), shellWords(words[0])))
+		err = errors.Join(err, fmt.Errorf("--dir=%s and COMMAND %s cannot be combined", shellWords(o.dir), shellWords(words[0])))
 	}
 	switch {
 	case err != nil:
@@ -73,8 +73,8 @@ func (p *program) runRoot(cmd *cobra.Command, words []string) error {
 func flagsBeforeSubcommand(line commandLine) error {
 	name := line.words[0]
 	return hint(
-		fmt.Errorf("%s means nothing to wspipe %s", redactedLine(line.flags...), name),
-		"to serve a program called "+name+": "+redactedLine(append([]string{"wspipe"}, line.args()...)...),
+		fmt.Errorf("%s cannot be used with wspipe %s", redactedLine(line.flags...), name),
+		"to serve a program named "+name+": "+redactedLine(append([]string{"wspipe"}, line.args()...)...),
 	)
 }
 

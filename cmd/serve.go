@@ -96,7 +96,7 @@ func checkTerminal(wanted process.Terminal) error {
 		return nil
 	}
 	if err := process.CheckTerminal(); err != nil {
-		return fmt.Errorf("--pty and --line-buffered need terminals, and there are none here: %w", err)
+		return fmt.Errorf("--pty and --line-buffered require terminals, which are not available here: %w", err)
 	}
 	return nil
 }
@@ -158,6 +158,6 @@ func pageAt(url string) string {
 // lostRecordsLine is the line that tells of records which a stuck stderr cost.
 func (p *program) lostRecordsLine(lost int) string {
 	var line bytes.Buffer
-	newLog(&line, p.opts.logFormat, slog.LevelWarn).Warn("log records lost, nobody read stderr", "count", lost)
+	newLog(&line, p.opts.logFormat, slog.LevelWarn).Warn("log records lost because stderr was not read", "count", lost)
 	return line.String()
 }

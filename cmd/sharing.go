@@ -14,11 +14,11 @@ import (
 
 func (o *options) addSharing(f *flagSet) {
 	f.group = "Sharing"
-	f.value("share", "NAME", "", "one COMMAND for all clients: broadcast, or mux, which talks to each of them", set(&o.share, share))
-	f.value("replay", "N", "0", "how many of the last messages a newcomer gets first", set(&o.replay, integer(0, math.MaxInt)))
-	f.value("linger", "DUR", "0", "stop COMMAND so long after the last client has gone; -1: never", set(&o.linger, linger))
+	f.value("share", "NAME", "", "run one COMMAND for all clients: broadcast, or mux to address each client", set(&o.share, share))
+	f.value("replay", "N", "0", "number of recent messages that a new client receives first", set(&o.replay, integer(0, math.MaxInt)))
+	f.value("linger", "DUR", "0", "how long COMMAND keeps running without clients; -1 for forever", set(&o.linger, linger))
 	f.value("slow", "NAME", "disconnect", "if a client is 1 MiB behind: disconnect, drop or block", set(&o.slow, slowPolicy))
-	f.toggle("readonly", "false", "take no input from clients", set(&o.readOnly, boolean))
+	f.toggle("readonly", "false", "discard input from clients", set(&o.readOnly, boolean))
 }
 
 // fillSharing says in cfg who shares a child, and how.
@@ -30,14 +30,14 @@ func (o *options) fillSharing(cfg *server.Config) {
 func (o *options) sharingConflicts() error {
 	shared := o.share != server.ShareNone
 	if only := o.sharedOnlyFlag(); !shared && only != "" {
-		return hint(fmt.Errorf("%s means nothing without --share", only), "add --share=broadcast")
+		return hint(fmt.Errorf("%s requires --share", only), "add --share=broadcast")
 	}
 	if wrong := o.muxConflict(); o.share == server.ShareMux && wrong != "" {
-		return hint(fmt.Errorf("--share=mux and %s exclude each other", wrong), "--share=mux has its own lines of JSON, which say who gets what",
-			"or let all clients have the same: --share=broadcast")
+		return hint(fmt.Errorf("--share=mux and %s cannot be combined", wrong), "--share=mux has its own format, lines of JSON that name the recipients",
+			"to send the same output to all clients: --share=broadcast")
 	}
 	if shared && (o.maxFrameSize == 0 || o.maxFrameSize > framing.MaxHeld) {
-		return hint(errors.New("--share holds a message until all of it has come, so --maxframesize must bound it, below 4GiB"),
+		return hint(errors.New("--share buffers whole messages, so --maxframesize must be below 4GiB and not 0"),
 			"--maxframesize=64MiB")
 	}
 	return nil
@@ -87,7 +87,7 @@ func linger(s string) (time.Duration, error) {
 	}
 	d, err := duration(s)
 	if err != nil {
-		return 0, errors.New("neither a duration, such as 30s or 5m, nor -1 for ever")
+		return 0, errors.New("must be a duration, such as 30s or 5m, or -1 for forever")
 	}
 	return d, nil
 }

@@ -20,7 +20,7 @@ func (p *program) helpCommand() *cobra.Command {
 			}
 			sub := findSubcommand(cmd.Root(), words[0])
 			if sub == nil || len(words) > 1 {
-				return usageError{hint(fmt.Errorf("there is no help on %s", shellWords(words...)), seeHelp)}
+				return usageError{hint(fmt.Errorf("no help for %s", shellWords(words...)), seeHelp)}
 			}
 			return sub.Help()
 		},
@@ -36,7 +36,7 @@ func (p *program) completionCommand() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Use:                   "completion SHELL",
 		Short:                 "print a completion script for " + strings.Join(shells, ", "),
-		Long:                  "Print a script that makes a shell complete wspipe's flags: " + strings.Join(shells, ", ") + ".\nFor bash, for example: source <(" + p.name + " completion bash)",
+		Long:                  "Print a script that completes wspipe's flags in a shell: " + strings.Join(shells, ", ") + ".\nFor bash, for example: source <(" + p.name + " completion bash)",
 		ValidArgs:             shells,
 		RunE: func(cmd *cobra.Command, words []string) error {
 			if len(words) == 1 {
@@ -51,7 +51,7 @@ func (p *program) completionCommand() *cobra.Command {
 					return root.GenPowerShellCompletionWithDesc(p.stdout)
 				}
 			}
-			return usageError{hint(fmt.Errorf("completion takes one of %s", strings.Join(shells, ", ")), "wspipe completion bash")}
+			return usageError{hint(fmt.Errorf("completion requires one of %s", strings.Join(shells, ", ")), "wspipe completion bash")}
 		},
 	}
 }
@@ -62,10 +62,10 @@ func (p *program) manCommand() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Use:                   "man",
 		Short:                 "print the manual page, for man -l -",
-		Long:                  "Print the manual page in man's format. To read it: " + p.name + " man | man -l -",
+		Long:                  "Print the manual page in man format. To read it: " + p.name + " man | man -l -",
 		RunE: func(_ *cobra.Command, words []string) error {
 			if len(words) > 0 {
-				return usageError{hint(fmt.Errorf("man takes no argument such as %s", shellWords(words[0])), "wspipe man | man -l -")}
+				return usageError{hint(fmt.Errorf("unexpected argument %s", shellWords(words[0])), "wspipe man | man -l -")}
 			}
 			_, err := p.stdout.Write(manPage())
 			return err

@@ -21,7 +21,7 @@ import (
 func boolean(s string) (bool, error) {
 	v, err := strconv.ParseBool(s)
 	if err != nil {
-		return false, errors.New("neither true nor false")
+		return false, errors.New("must be true or false")
 	}
 	return v, nil
 }
@@ -34,18 +34,18 @@ func integer(low, high int) func(string) (int, error) {
 		case err == nil && low <= n && n <= high:
 			return n, nil
 		case low == math.MinInt:
-			return 0, errors.New("not a number")
+			return 0, errors.New("must be a number")
 		case high == math.MaxInt:
-			return 0, fmt.Errorf("not a number from %d up", low)
+			return 0, fmt.Errorf("must be a number of at least %d", low)
 		}
-		return 0, fmt.Errorf("not a number from %d to %d", low, high)
+		return 0, fmt.Errorf("must be a number from %d to %d", low, high)
 	}
 }
 
 func milliseconds(s string) (time.Duration, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt64/int64(time.Millisecond) {
-		return 0, errors.New("not a number of milliseconds, such as 500")
+		return 0, errors.New("must be a number of milliseconds, such as 500")
 	}
 	return time.Duration(n) * time.Millisecond, nil
 }
@@ -56,7 +56,7 @@ func grace(s string) (time.Duration, error) {
 	}
 	d, err := milliseconds(s)
 	if err != nil {
-		return 0, errors.New("neither a number of milliseconds, such as 500, nor -1 for ever")
+		return 0, errors.New("must be a number of milliseconds, such as 500, or -1 for forever")
 	}
 	return d, nil
 }
@@ -64,7 +64,7 @@ func grace(s string) (time.Duration, error) {
 func duration(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return 0, errors.New("not a duration, such as 30s, 5m or 1h30m")
+		return 0, errors.New("must be a duration, such as 30s, 5m or 1h30m")
 	}
 	return d, nil
 }
@@ -79,7 +79,7 @@ func size(s string) (int64, error) {
 	}
 	n, err := strconv.ParseUint(number, 10, 63)
 	if err != nil || n > math.MaxInt64>>shift {
-		return 0, errors.New("not a size, such as 65536, 64KiB or 1MiB")
+		return 0, errors.New("must be a size, such as 65536, 64KiB or 1MiB")
 	}
 	return int64(n) << shift, nil
 }
@@ -87,14 +87,14 @@ func size(s string) (int64, error) {
 func windowSize(s string) (process.WindowSize, error) {
 	size, err := process.ParseWindowSize(s)
 	if err != nil {
-		return size, errors.New("not a size, such as 80x24")
+		return size, errors.New("must be a size, such as 80x24")
 	}
 	return size, nil
 }
 
 func nonEmpty(s string) (string, error) {
 	if s == "" {
-		return "", errors.New("empty")
+		return "", errors.New("must not be empty")
 	}
 	return s, nil
 }
@@ -108,7 +108,7 @@ func parseFraming(s string) (framing.Framing, error) {
 }
 
 func notOneOf(words []string) error {
-	return fmt.Errorf("not one of %s", strings.Join(words, ", "))
+	return fmt.Errorf("must be one of %s", strings.Join(words, ", "))
 }
 
 // oneOf returns a parser for one of a few words.
@@ -126,7 +126,7 @@ var tokenPattern = regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]+$")
 
 func token(s string) (string, error) {
 	if !tokenPattern.MatchString(s) {
-		return "", fmt.Errorf("%q is not a token: letters, digits and -!#$%%&'*+.^_`|~", s)
+		return "", fmt.Errorf("%q is not a token of letters, digits and -!#$%%&'*+.^_`|~", s)
 	}
 	return s, nil
 }
@@ -135,7 +135,7 @@ func token(s string) (string, error) {
 func socketMode(s string) (fs.FileMode, error) {
 	mode, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || mode == 0 || mode > uint64(fs.ModePerm) {
-		return 0, errors.New("not a mode in octal, such as 0660")
+		return 0, errors.New("must be an octal mode, such as 0660")
 	}
 	return fs.FileMode(mode), nil
 }
@@ -145,11 +145,11 @@ func assignment(s string) (string, error) {
 	name, value, ok := strings.Cut(s, "=")
 	switch {
 	case !ok:
-		return "", errors.New("there is no = in it: NAME=VALUE")
+		return "", errors.New("must be NAME=VALUE")
 	case name == "":
-		return "", errors.New("there is no name before the =: NAME=VALUE")
+		return "", errors.New("NAME must not be empty")
 	case strings.ContainsRune(name, 0) || strings.ContainsRune(value, 0):
-		return "", errors.New("it contains a NUL")
+		return "", errors.New("must not contain NUL")
 	}
 	return s, nil
 }
@@ -159,7 +159,7 @@ func assignment(s string) (string, error) {
 func envNames(to *[]string) func(string) error {
 	add := list(to, func(s string) (string, error) {
 		if s == "" || strings.ContainsAny(s, "=\x00") {
-			return "", fmt.Errorf("%q is not the name of a variable", s)
+			return "", fmt.Errorf("%q is not a variable name", s)
 		}
 		return s, nil
 	})

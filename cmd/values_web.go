@@ -39,17 +39,17 @@ func address(s string) (string, error) {
 	case ok:
 		return name, nil
 	case s == "" || s == "*":
-		return "", errors.New("not an address; all there are: --address=0.0.0.0 --address=[::]")
+		return "", errors.New("must be an address; for all addresses: --address=0.0.0.0 --address=[::]")
 	case hasPort(s):
-		return "", errors.New("an address has no port here, that is --port")
+		return "", errors.New("must not have a port; use --port")
 	}
-	return "", errors.New("neither a name nor an IP address")
+	return "", errors.New("must be a host name or an IP address")
 }
 
 // socketPath takes the path of a unix socket.
 func socketPath(s string) (string, error) {
 	if strings.HasPrefix(s, "@") {
-		return "", errors.New("an abstract socket has no permissions, anybody on this machine could connect; for a file: ./" + s)
+		return "", errors.New("abstract sockets have no permissions, so every local user could connect; for a file: ./" + s)
 	}
 	return nonEmpty(s)
 }
@@ -61,7 +61,7 @@ func host(s string) (string, error) {
 	case ok:
 		return name, nil
 	case hasPort(s):
-		return "", fmt.Errorf("%q has a port, but a name covers every port", s)
+		return "", fmt.Errorf("%q must not have a port; a host name covers every port", s)
 	case strings.Contains(s, "://"):
 		return "", fmt.Errorf("%q is a URL, not a host name", s)
 	}
@@ -79,17 +79,17 @@ func origin(s string) (string, error) {
 	if !hasScheme {
 		rest = s
 	} else if !schemePattern.MatchString(scheme) {
-		return "", fmt.Errorf("%q begins with no scheme such as https://", s)
+		return "", fmt.Errorf("%q has an invalid scheme", s)
 	}
 	if at, path, ok := strings.Cut(rest, "/"); ok && at != "" {
-		return "", fmt.Errorf("%q has a path, an origin has none: drop /%s", s, path)
+		return "", fmt.Errorf("%q must not have a path; remove /%s", s, path)
 	}
 	name := rest
 	if hasPort(rest) {
 		name = rest[:strings.LastIndexByte(rest, ':')]
 	}
 	if _, ok := hostName(name); !ok || strings.Contains(name, ":") && name[0] != '[' {
-		return "", fmt.Errorf("%q is not an origin: [scheme://]host[:port], null or *", s)
+		return "", fmt.Errorf("%q must be [scheme://]host[:port], null or *", s)
 	}
 	return s, nil
 }
@@ -109,7 +109,7 @@ func hasPort(s string) bool {
 // socket.
 func proxy(s string) (string, error) {
 	if _, err := parseProxy(s); err != nil && s != unixProxy {
-		return "", fmt.Errorf("%q is neither an address, nor a network such as 10.0.0.0/8, nor %s", s, unixProxy)
+		return "", fmt.Errorf("%q must be an IP address, a network such as 10.0.0.0/8, or %s", s, unixProxy)
 	}
 	return s, nil
 }
@@ -147,13 +147,13 @@ func header(s string) (server.Header, error) {
 	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 	switch {
 	case !ok:
-		return server.Header{}, errors.New("there is no colon in it: 'Name: value'")
+		return server.Header{}, errors.New("must be 'Name: value'")
 	case !tokenPattern.MatchString(name):
-		return server.Header{}, errors.New("there is no header name before the colon: 'Name: value'")
+		return server.Header{}, errors.New("invalid header name; want 'Name: value'")
 	case hasControl(value):
-		return server.Header{}, errors.New("a value is one line without control characters")
+		return server.Header{}, errors.New("the value must be one line without control characters")
 	case slices.Contains(protocolHeaders, strings.ToLower(name)):
-		return server.Header{}, fmt.Errorf("%s belongs to the protocol", name)
+		return server.Header{}, fmt.Errorf("%s is set by the protocol", name)
 	}
 	return server.Header{Name: name, Value: value}, nil
 }
@@ -167,11 +167,11 @@ func credentials(s string) (string, error) {
 	user, password, ok := strings.Cut(s, ":")
 	switch {
 	case !ok:
-		return "", errors.New("there is no colon in it: USER:PASS")
+		return "", errors.New("must be USER:PASS")
 	case user == "" || password == "":
-		return "", errors.New("neither USER nor PASS may be empty")
+		return "", errors.New("USER and PASS must not be empty")
 	case hasControl(s) || strings.Contains(s, "\t"):
-		return "", errors.New("it contains control characters")
+		return "", errors.New("must not contain control characters")
 	}
 	return s, nil
 }

@@ -20,7 +20,7 @@ func TestNoTerminalHere(t *testing.T) {
 			wspipetest.Binary(t), "--port=0", flag, "cat")
 		cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 		out, err := cmd.CombinedOutput()
-		if status := exitStatus(t, err); status != 2 || !strings.HasPrefix(string(out), "wspipe: --pty and --line-buffered need terminals, and there are none here: ") {
+		if status := exitStatus(t, err); status != 2 || !strings.HasPrefix(string(out), "wspipe: --pty and --line-buffered require terminals, which are not available here: ") {
 			t.Errorf("%s: status %d, %s", flag, status, out)
 		}
 	}
