@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ func (o *options) addFlags(to *pflag.FlagSet) {
 
 func (o *options) addListening(f *flagSet) {
 	f.group = "Listening"
-	f.nilValue("port", "N", strconv.Itoa(defaultPort), "TCP port, 8443 with --ssl; 0 picks a free port and prints it", optional(&o.port, integer(0, 65535)))
+	f.nilValue("port", "N", strconv.Itoa(defaultPort), fmt.Sprintf("TCP port, %d with --ssl; 0 picks a free port and prints it", defaultTLSPort), optional(&o.port, integer(0, 65535)))
 	f.value("address", "ADDR", "", "address or host name to listen on, repeatable; loopback only by default", list(&o.addresses, address))
 	f.value("unixsocket", "PATH", "", "listen on this socket file, and on TCP only if --address is given", set(&o.unixSocket, socketPath))
 	f.nilValue("unixsocket-mode", "MODE", "", "permissions of the socket file, in octal; 0600 by default", optional(&o.socketMode, socketMode))
