@@ -5,6 +5,7 @@ package server
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -104,6 +105,22 @@ func proxiedHeader(uri, secret string) http.Header {
 		"X-Twice":        {"/login?c=3&next=" + url.QueryEscape(url.QueryEscape(uri))},
 		"X-Alone":        {secret},
 		"Cookie":         {"a=1; last=" + uri + "; b=2"},
+	}
+}
+
+// TestCGISeesNoSession: a page's address may have the ID of its session.
+func TestCGISeesNoSession(t *testing.T) {
+	t.Parallel()
+	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `env`})
+	request, _ := http.NewRequest("GET", s.http("run"), nil)
+	request.Header = proxiedHeader("/x?a=1&wspipe_session=SECRET&wspipe_after=1", "")
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if env, err := io.ReadAll(resp.Body); err != nil || strings.Contains(string(env), "SECRET") || !strings.Contains(string(env), "HTTP_REFERER=http://us.example/x?a=1") {
+		t.Errorf("the program sees %s %v", env, err)
 	}
 }
 
