@@ -7,23 +7,21 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// commandLine is a command line taken apart.
+// commandLine is a parsed command line.
 type commandLine struct {
-	// flags are our own, each as --name or --name=value.
+	// flags are the flags of wspipe, each as --name or --name=value.
 	flags []string
-	// dashed says that "--" stood between the flags and the words.
+	// dashDash reports whether "--" separates the flags from the words.
 	dashDash bool
-	// words are the rest, untouched: from the first one that is no flag.
+	// words are the arguments from the first one that is not a flag.
 	words []string
-	// problems are the flags that are none of ours, or lack their value. They
-	// are not among flags.
+	// errs are the errors of unknown flags and missing values.
 	errs []error
 }
 
-// parseArgs splits args for a command that knows the flags known. One dash is
-// as good as two in front of a long name, as with Go's flag package. of is that
-// command as one types it.
-func parseArgs(args []string, of string, known *pflag.FlagSet) commandLine {
+// parseArgs parses args for command, as the user types its name, whose flags are known. A long flag
+// may have one dash, as with Go's flag package.
+func parseArgs(args []string, command string, known *pflag.FlagSet) commandLine {
 	var line commandLine
 	for len(args) > 0 {
 		arg := args[0]
@@ -39,7 +37,7 @@ func parseArgs(args []string, of string, known *pflag.FlagSet) commandLine {
 		flag, value, hasValue := lookupFlag(arg, known)
 		switch {
 		case flag == nil:
-			line.errs = append(line.errs, unknownFlag(arg, of, known))
+			line.errs = append(line.errs, unknownFlag(arg, command, known))
 			continue
 		case !hasValue && flag.NoOptDefVal == "" && len(args) == 0:
 			line.errs = append(line.errs, fmt.Errorf("%s requires a value: --%s=%s", arg, flag.Name, flag.Value.Type()))
@@ -58,8 +56,7 @@ func parseArgs(args []string, of string, known *pflag.FlagSet) commandLine {
 	return line
 }
 
-// lookupFlag finds the flag that arg, which begins with a dash, spells. It returns
-// nil if there is none.
+// lookupFlag returns the flag that arg, which begins with a dash, names, or nil, and its value.
 func lookupFlag(arg string, known *pflag.FlagSet) (flag *pflag.Flag, value string, hasValue bool) {
 	name, value, hasValue := strings.Cut(arg, "=")
 	name = strings.TrimPrefix(name[1:], "-")
@@ -72,8 +69,7 @@ func lookupFlag(arg string, known *pflag.FlagSet) (flag *pflag.Flag, value strin
 	return flag, value, hasValue
 }
 
-// args returns the command line as cobra takes it, which never is nil: cobra
-// would take that for os.Args.
+// args returns the arguments for cobra, which are never nil: cobra would then parse os.Args.
 func (l commandLine) args() []string {
 	args := append([]string{}, l.flags...)
 	if len(l.words) > 0 {
@@ -82,5 +78,5 @@ func (l commandLine) args() []string {
 	return args
 }
 
-// hasNoFlags reports whether there was no flag, not even a wrong one.
+// hasNoFlags reports whether there are no flags, not even invalid ones.
 func (l commandLine) hasNoFlags() bool { return len(l.flags)+len(l.errs) == 0 }

@@ -23,7 +23,7 @@ With a wspipe server, stderr is separate from stdout, and the end of stdin, sign
 keys and size of a terminal are passed to the program. With any other server, each line of
 stdin is sent as a message, and each message is printed as a line.`
 
-// connectExamples are the command lines that its help begins with.
+// connectExamples returns the examples at the top of the help of a program called name.
 func connectExamples(name string) string {
 	return strings.ReplaceAll(`  echo hi | wspipe connect ws://127.0.0.1:8080/
   wspipe connect --reconnect --token=TOKEN wss://example.com/log > log.txt
@@ -31,7 +31,7 @@ func connectExamples(name string) string {
   wspipe connect unix:/run/shell.sock       a shell, if wspipe --pty serves one there`, "wspipe", name)
 }
 
-// connectCommand returns "wspipe connect".
+// connectCommand returns the command "wspipe connect".
 func (p *program) connectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		DisableFlagsInUseLine: true,
@@ -47,7 +47,7 @@ func (p *program) connectCommand() *cobra.Command {
 	return cmd
 }
 
-// runConnect is "wspipe connect".
+// runConnect runs "wspipe connect".
 func (p *program) runConnect(cmd *cobra.Command, words []string) error {
 	cfg, err := p.conn.config(words)
 	if err != nil {
@@ -62,7 +62,7 @@ func (p *program) runConnect(cmd *cobra.Command, words []string) error {
 	return connectHint(err)
 }
 
-// connectHint adds to err what to type instead.
+// connectHint adds a hint to err if there is one.
 func connectHint(err error) error {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return hint(err, "if the server has its own CA or a self-signed certificate: --ca=FILE")
@@ -87,8 +87,8 @@ func connectHint(err error) error {
 	return err
 }
 
-// config returns where to connect. It joins everything that is wrong with the
-// flags and words.
+// config returns the configuration of the client. The error joins all problems of the flags and
+// args.
 func (o *connectOptions) config(words []string) (connect.Config, error) {
 	target, err := parseTarget(words)
 	problems := append(slices.Clone(o.errs), err)
@@ -130,25 +130,25 @@ func (o *connectOptions) config(words []string) (connect.Config, error) {
 	return cfg, nil
 }
 
-// conflicts joins what is wrong with the flags together.
+// conflicts joins the errors of flags that cannot be combined.
 func (o *connectOptions) conflicts(t target) error {
 	var problems []error
-	says := func(wrong bool, problem error) {
+	check := func(wrong bool, problem error) {
 		if wrong {
 			problems = append(problems, problem)
 		}
 	}
 	twice := firstDuplicate(o.subprotocols)
-	says(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
-	says((o.cert == "") != (o.key == ""), hint(errors.New("--cert and --key must be given together"),
+	check(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
+	check((o.cert == "") != (o.key == ""), hint(errors.New("--cert and --key must be given together"),
 		"--cert=cert.pem --key=key.pem"))
-	says(o.ca != "" && o.insecure, errors.New("--insecure and --ca cannot be combined"))
-	says(o.unixSocket != "" && t.socket != "", errors.New("--unixsocket cannot be combined with a unix: URL"))
+	check(o.ca != "" && o.insecure, errors.New("--insecure and --ca cannot be combined"))
+	check(o.unixSocket != "" && t.socket != "", errors.New("--unixsocket cannot be combined with a unix: URL"))
 	return errors.Join(problems...)
 }
 
-// authorization returns the value of the header that says who we are. What is
-// typed counts more than what is in the environment.
+// authorization returns the value of the Authorization header. The command line takes precedence
+// over the environment.
 func (o *connectOptions) authorization(t target) (string, error) {
 	given := 0
 	for _, way := range []string{o.token, o.basicAuth, t.basicAuth} {
@@ -180,10 +180,10 @@ func (o *connectOptions) authorization(t target) (string, error) {
 	return "", nil
 }
 
-// tokenVariable is the environment variable with the token to send.
+// tokenVariable is the environment variable that holds the bearer token.
 const tokenVariable = "WSPIPE_TOKEN"
 
-// environmentSecrets returns what no ps shows.
+// environmentSecrets returns the credentials in the environment, which ps does not show.
 func environmentSecrets() (token, pair string, err error) {
 	if token = os.Getenv(tokenVariable); token != "" {
 		if token, err = bearerToken(token); err != nil {

@@ -15,7 +15,7 @@ import (
 	"wspipe/server"
 )
 
-// connectOptions is what the flags of "wspipe connect" say.
+// connectOptions holds the values of the flags of "wspipe connect".
 type connectOptions struct {
 	// Connection
 	subprotocols []string // nil if not given
@@ -23,12 +23,12 @@ type connectOptions struct {
 	unixSocket   string
 	reconnect    bool
 	resume       bool
-	// Who you are
+	// Authentication
 	token     string
 	basicAuth string
 	cert      string
 	key       string
-	// Whom to trust
+	// Server certificate
 	ca       string
 	insecure bool
 	// Messages
@@ -36,11 +36,11 @@ type connectOptions struct {
 	eofTimeout time.Duration
 	pty        *bool // nil if not given
 
-	// refused is what was wrong with single flags.
+	// errs are the errors of single flags.
 	errs []error
 }
 
-// addFlags defines the flags that set o, in the order that help lists them.
+// addFlags defines the flags that set o, in the order of the help.
 func (o *connectOptions) addFlags(to *pflag.FlagSet) {
 	to.SortFlags = false
 	to.SetInterspersed(false)
@@ -70,11 +70,10 @@ func (o *connectOptions) addFlags(to *pflag.FlagSet) {
 
 	f.group = "Other"
 	help := f.add("help", "h", "bool", "false", "print this help", func(s string) error { _, err := boolean(s); return err })
-	help.NoOptDefVal = "true" // cobra acts on it
+	help.NoOptDefVal = "true" // cobra handles it
 }
 
-// subprotocols returns the setter of a list of subprotocols, which the empty
-// value makes an empty one.
+// subprotocols returns the setter of a list of subprotocols. An empty value makes the list empty.
 func subprotocols(to *[]string) func(string) error {
 	add := list(to, token)
 	return func(s string) error {
@@ -86,8 +85,7 @@ func subprotocols(to *[]string) func(string) error {
 	}
 }
 
-// bearerToken takes a token, RFC 6750 section 2.1. Its errors do not tell what was in
-// it.
+// bearerToken parses a token (RFC 6750, section 2.1). Its errors do not contain the token.
 func bearerToken(s string) (string, error) {
 	switch {
 	case s == "":
@@ -98,16 +96,16 @@ func bearerToken(s string) (string, error) {
 	return s, nil
 }
 
-// target is what a URL leads to.
+// target is the destination that a URL names.
 type target struct {
 	url       *url.URL
 	socket    string // of a unix: URL
-	basicAuth string // USER:PASS, if it has them
+	basicAuth string // USER:PASS, or empty
 }
 
 const urlExample = "wspipe connect ws://127.0.0.1:8080/"
 
-// parseTarget takes the words behind the flags.
+// parseTarget parses the arguments after the flags.
 func parseTarget(words []string) (target, error) {
 	switch {
 	case len(words) == 0:
@@ -130,8 +128,8 @@ func parseTarget(words []string) (target, error) {
 	return target{}, err
 }
 
-// parseURL takes the URL of a WebSocket, as browsers or wspipe write it. Its
-// errors do not repeat it.
+// parseURL parses a WebSocket URL as browsers or wspipe write it. Its errors do not contain the
+// URL.
 func parseURL(s string) (target, error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
 		if path == "" || path == "//" {
@@ -171,7 +169,7 @@ func parseURL(s string) (target, error) {
 	return t, nil
 }
 
-// checkHost finds what url.Parse lets pass: no attempt to connect would do better.
+// checkHost finds errors that url.Parse accepts and that no retry would solve.
 func checkHost(u *url.URL) error {
 	if !strings.HasPrefix(u.Host, "[") && strings.Count(u.Host, ":") > 1 {
 		return errors.New("invalid URL: an IPv6 address must be in brackets, [::1]")

@@ -12,7 +12,7 @@ import (
 	"wspipe/server"
 )
 
-// addFlags defines the flags that set o, in the order that help lists them.
+// addFlags defines the flags that set o, in the order of the help.
 func (o *options) addFlags(to *pflag.FlagSet) {
 	to.SortFlags = false
 	to.SetInterspersed(false)
@@ -114,5 +114,5 @@ func (o *options) addRest(f *flagSet) {
 	f.toggle("version", "false", "print the version", set(&o.version, boolean))
 	f.toggle("license", "false", "print the license", set(&o.license, boolean))
 	help := f.add("help", "h", "bool", "false", "print this help", func(s string) error { _, err := boolean(s); return err })
-	help.NoOptDefVal = "true" // cobra acts on it
+	help.NoOptDefVal = "true" // cobra handles it
 }

@@ -8,24 +8,23 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// groupKey is the annotation of a flag with the heading that help lists it under.
+// groupKey is the annotation that holds the help heading of a flag.
 const groupKey = "group"
 
-// flagSet defines flags whose mistakes are collected, so that one run of
-// wspipe tells of all of them.
+// flagSet defines flags. It collects their errors, so that wspipe reports all of them at once.
 type flagSet struct {
 	to    *pflag.FlagSet
 	group string
 	errs  *[]error
 }
 
-// value defines --name=kind, and sets it to def unless that is empty.
+// value defines --name=kind with the default def, which may be empty.
 func (f *flagSet) value(name, kind, def, usage string, set func(string) error) {
 	mustSet(set, def)
 	f.nilValue(name, kind, def, usage, set)
 }
 
-// toggle defines --name, which is --name=true, and --name=false, and sets it to def.
+// toggle defines the boolean flag --name with the default def.
 func (f *flagSet) toggle(name, def, usage string, set func(string) error) {
 	mustSet(set, def)
 	f.nilToggle(name, def, usage, set)
@@ -37,38 +36,37 @@ func mustSet(set func(string) error, def string) {
 	}
 }
 
-// nilValue is value for an option that stays nil until the flag is given; help shows
-// def.
+// nilValue is like value for an option that is nil unless the flag is given. Help shows def.
 func (f *flagSet) nilValue(name, kind, def, usage string, set func(string) error) {
 	f.add(name, "", kind, def, usage, set)
 }
 
-// nilToggle is toggle for an option that stays nil until the flag is given.
+// nilToggle is like toggle for an option that is nil unless the flag is given.
 func (f *flagSet) nilToggle(name, def, usage string, set func(string) error) {
 	f.add(name, "", "bool", def, usage, set).NoOptDefVal = "true"
 }
 
-// add defines a flag. Its default def is only shown.
+// add defines a flag. Its default def is shown by help and not set.
 func (f *flagSet) add(name, short, kind, def, usage string, set func(string) error) *pflag.Flag {
 	flag := f.to.VarPF(&flagValue{name, kind, def, set, f.errs}, name, short, usage)
 	flag.Annotations = map[string][]string{groupKey: {f.group}}
 	return flag
 }
 
-// flagValue is a pflag.Value that keeps the errors of set.
+// flagValue is a pflag.Value that records the errors of set.
 type flagValue struct {
 	name, kind, text string
 	set              func(string) error
 	errs             *[]error
 }
 
-// String returns the text of the value.
+// String returns the value as text.
 func (v *flagValue) String() string { return v.text }
 
-// Type returns what help calls the value, or "bool".
+// Type returns the placeholder of the value in help, or "bool".
 func (v *flagValue) Type() string { return v.kind }
 
-// Set always succeeds: pflag would stop at the first error.
+// Set always returns nil, because pflag would stop at the first error.
 func (v *flagValue) Set(s string) error {
 	if err := v.set(s); err != nil {
 		*v.errs = append(*v.errs, fmt.Errorf("--%s=%s: %w", v.name, shellWords(redactValue(v.name, s)), err))
@@ -78,7 +76,7 @@ func (v *flagValue) Set(s string) error {
 	return nil
 }
 
-// set returns a flag's setter for a single value; the last one wins.
+// set returns the setter of a single value; the last one wins.
 func set[T any](to *T, parse func(string) (T, error)) func(string) error {
 	return func(s string) error {
 		v, err := parse(s)
@@ -89,7 +87,7 @@ func set[T any](to *T, parse func(string) (T, error)) func(string) error {
 	}
 }
 
-// optional is set for a value that is nil until the flag is given.
+// optional is like set for a value that is nil unless the flag is given.
 func optional[T any](to **T, parse func(string) (T, error)) func(string) error {
 	return func(s string) error {
 		v, err := parse(s)
@@ -100,7 +98,7 @@ func optional[T any](to **T, parse func(string) (T, error)) func(string) error {
 	}
 }
 
-// each returns the setter of a flag that adds a value each time it is given.
+// each returns the setter of a flag that appends one value per use.
 func each[T any](to *[]T, parse func(string) (T, error)) func(string) error {
 	return func(s string) error {
 		v, err := parse(s)
@@ -111,8 +109,7 @@ func each[T any](to *[]T, parse func(string) (T, error)) func(string) error {
 	}
 }
 
-// list returns the setter of a flag that adds values, separated by commas,
-// each time it is given.
+// list returns the setter of a flag that appends comma-separated values.
 func list(to *[]string, parse func(string) (string, error)) func(string) error {
 	return func(s string) error {
 		var problems []string

@@ -13,7 +13,7 @@ const about = `wspipe turns a program that reads stdin and writes stdout into a 
 Each connection starts its own COMMAND, or all connections share one (--share). Each line
 that COMMAND prints becomes a message, and each message becomes a line that it reads.`
 
-// examples returns the command lines that help begins with, for a program called name.
+// examples returns the examples at the top of the help of a program called name.
 func examples(name string) string {
 	return strings.ReplaceAll(`  wspipe ./count.sh                         serve it at ws://127.0.0.1:8080/
   wspipe --port=0 --devconsole ./greet.py   on a free port, with a test page
@@ -21,7 +21,7 @@ func examples(name string) string {
   wspipe --binary --once sh -c 'tar -c .'   raw bytes, for one client`, "wspipe", name)
 }
 
-// shortUsage is what a command line without anything on it gets.
+// shortUsage is printed if there are no arguments.
 func shortUsage(name string) string {
 	return strings.ReplaceAll(`usage: wspipe [flags] COMMAND [ARG...]
   wspipe --port=8080 ./script.sh    serve a script at ws://127.0.0.1:8080/
@@ -29,7 +29,7 @@ func shortUsage(name string) string {
 `, "wspipe", name)
 }
 
-// help prints the help of cmd. Cobra takes no error.
+// help prints the help of cmd.
 func (p *program) help(cmd *cobra.Command, _ []string) {
 	text := subHelp(cmd)
 	if !cmd.HasParent() {
@@ -69,7 +69,7 @@ func subHelp(sub *cobra.Command) string {
 	return text.String()
 }
 
-// writeFlags lists flags, a line each.
+// writeFlags writes one line per flag.
 func writeFlags(text *strings.Builder, flags *pflag.FlagSet) {
 	byGroup(flags, func(group string) {
 		fmt.Fprintf(text, "\n%s:\n", group)
@@ -78,12 +78,12 @@ func writeFlags(text *strings.Builder, flags *pflag.FlagSet) {
 	})
 }
 
-// byGroup calls each for every flag, and heading before the first one of a group.
+// byGroup calls each for every flag, and heading before the first flag of each group.
 func byGroup(flags *pflag.FlagSet, heading func(group string), each func(*pflag.Flag)) {
 	last := ""
 	flags.VisitAll(func(f *pflag.Flag) {
 		if group := f.Annotations[groupKey]; len(group) == 0 {
-			return // cobra's own
+			return // a flag of cobra
 		} else if group[0] != last {
 			heading(group[0])
 			last = group[0]
@@ -92,7 +92,7 @@ func byGroup(flags *pflag.FlagSet, heading func(group string), each func(*pflag.
 	})
 }
 
-// spelling returns how to type f.
+// spelling returns f as it is written on a command line.
 func spelling(f *pflag.Flag) string {
 	word := "--" + f.Name
 	switch {
@@ -107,7 +107,7 @@ func spelling(f *pflag.Flag) string {
 	return word
 }
 
-// usage returns what f is for, with its default if that is a value.
+// usage returns the description of f and its default value.
 func usage(f *pflag.Flag) string {
 	if f.DefValue == "" || f.NoOptDefVal != "" {
 		return f.Usage

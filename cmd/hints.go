@@ -17,10 +17,9 @@ import (
 
 const seeHelp = "wspipe --help lists the flags"
 
-// unknownFlag says that arg, as typed, is none of the flags known, which are those
-// of a command.
-func unknownFlag(arg, of string, known *pflag.FlagSet) error {
-	list := of + " --help lists the flags"
+// unknownFlag returns the error for arg, which is not among the known flags of command.
+func unknownFlag(arg, command string, known *pflag.FlagSet) error {
+	list := command + " --help lists the flags"
 	typed, _, _ := strings.Cut(arg, "=")
 	err := fmt.Errorf("unknown flag %s", shellWords(typed))
 	var names []string
@@ -31,7 +30,7 @@ func unknownFlag(arg, of string, known *pflag.FlagSet) error {
 	return hint(err, list)
 }
 
-// runError says why the program called name cannot be run.
+// runError returns the error for a program that cannot be run.
 func runError(name string, err error) error {
 	failure, ok := errors.AsType[*process.StartError](err)
 	if !ok {
@@ -58,8 +57,7 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// startHint returns what to do about a program that cannot be started, which err, a
-// *process.StartError, names, or "".
+// startHint returns the remedy if err, a *process.StartError, has one, or "".
 func startHint(err error) string {
 	failure, ok := errors.AsType[*process.StartError](err)
 	if !ok {
@@ -82,7 +80,7 @@ func startHint(err error) string {
 	return ""
 }
 
-// quotedCommand adds to err how to write a command line that was given as one word.
+// quotedCommand adds hints to err if line is a whole command line in one word.
 func quotedCommand(err error, line string) error {
 	program, _, _ := strings.Cut(line, " ")
 	if _, notFound := process.Resolve(program); notFound != nil {
@@ -91,8 +89,8 @@ func quotedCommand(err error, line string) error {
 	return hint(err, "remove the quotes: wspipe "+line, "or, to use shell syntax: "+shellWords("wspipe", "sh", "-c", line))
 }
 
-// listenError says why the server could not be set up: err is what it failed to
-// do, such as "listen on ADDRESS: CAUSE".
+// listenError returns the error for a server that cannot be set up. err names the operation, such
+// as "listen on ADDRESS: CAUSE".
 func (o *options) listenError(err error) error {
 	said := fmt.Errorf("cannot %w", err)
 	if exposed, ok := errors.AsType[*server.ExposedTerminalError](err); ok {

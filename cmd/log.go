@@ -19,10 +19,10 @@ const (
 	formatJSON = "json"
 )
 
-// levelNone is above every level that is logged.
+// levelNone is above all levels that are logged.
 const levelNone = slog.Level(100)
 
-// levels are the values of --loglevel, most talkative first.
+// levels are the values of --loglevel, in ascending order.
 var levels = []struct {
 	name  string
 	level slog.Level
@@ -37,7 +37,7 @@ var levels = []struct {
 	{"none", levelNone},
 }
 
-// levelFatal is the level of what ends wspipe.
+// levelFatal is the level of errors that end wspipe.
 const levelFatal = slog.LevelError + 4
 
 func levelNames() []string {
@@ -57,7 +57,7 @@ func parseLevel(name string) (slog.Level, error) {
 	return 0, notOneOf(levelNames())
 }
 
-// levelName returns the name of the highest level that is not above level.
+// levelName returns the name of the highest level that is at most level.
 func levelName(level slog.Level) string {
 	name := levels[0].name
 	for _, l := range levels {
@@ -68,7 +68,7 @@ func levelName(level slog.Level) string {
 	return name
 }
 
-// newLog returns a log to w of what is at least at level.
+// newLog returns a logger that writes records of at least level to w.
 func newLog(w io.Writer, format string, level slog.Level) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: replaceAttr}
 	if format == formatJSON {
@@ -77,8 +77,8 @@ func newLog(w io.Writer, format string, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-// replaceAttr names levels as --loglevel does, writes durations alike in text and
-// JSON, and shortens long values.
+// replaceAttr names levels as --loglevel does, formats durations alike in text and JSON, and
+// truncates long values.
 func replaceAttr(groups []string, a slog.Attr) slog.Attr {
 	if level, ok := a.Value.Any().(slog.Level); ok && len(groups) == 0 && a.Key == slog.LevelKey {
 		return slog.String(a.Key, levelName(level))
@@ -95,10 +95,10 @@ func replaceAttr(groups []string, a slog.Attr) slog.Attr {
 }
 
 const (
-	// maxLogged is how much of a value is logged, in bytes: a client decides how
-	// long the path, the method or the Origin of its request is.
+	// maxLogged bounds a logged value, in bytes: clients choose the length of the path,
+	// the method and the Origin of a request.
 	maxLogged = 1 << 10
-	// lineKey is the key of a line of the child's stderr, which is logged whole.
+	// lineKey is the key of a line of the child's stderr, which is never truncated.
 	lineKey = "line"
 )
 
@@ -113,12 +113,11 @@ func truncate(a slog.Attr, text string) slog.Attr {
 	return slog.String(a.Key, fmt.Sprintf("%s... (%d bytes)", text[:end], len(text)))
 }
 
-// escapeWriter writes JSON whose strings have all unprintable characters escaped: C1
-// controls, DEL and bidirectional marks, which the JSON handler leaves as they are
-// and the text handler does not.
+// escapeWriter escapes unprintable characters in JSON strings: C1 controls, DEL and bidirectional
+// marks. Unlike the text handler, the JSON handler does not escape them.
 type escapeWriter struct{ to io.Writer }
 
-// Write implements io.Writer. p is one record.
+// Write writes the record p.
 func (e escapeWriter) Write(p []byte) (int, error) {
 	if !bytes.ContainsFunc(p, mustEscape) {
 		return e.to.Write(p)

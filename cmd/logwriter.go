@@ -9,61 +9,60 @@ import (
 )
 
 const (
-	// logBuffer is how much of the log may wait for stderr, in bytes.
+	// logBuffer bounds the log records queued for stderr, in bytes.
 	logBuffer = 1 << 20
-	// logChunk is the most that one write hands to stderr. It is small, so
-	// that a slow reader is not taken for a stuck one.
+	// logChunk bounds one write to stderr, in bytes. It is small, so that a slow reader
+	// is not mistaken for a blocked one.
 	logChunk = 4 << 10
-	// logTimeout is how long stderr may take nothing before it counts as stuck.
+	// logTimeout is how long stderr may accept nothing before it counts as blocked.
 	logTimeout = time.Second
 )
 
-// logWriter stands between the log and stderr, so that a reader of stderr that
-// is stuck can stop neither wspipe nor a child. Records wait in a buffer, which
-// one goroutine writes out. When it is full, Write waits for room: for patience
-// at most, and not at all once out has taken nothing for that long. Then the
-// record is lost. When out moves again, one line tells how many were.
-// A logWriter is safe for concurrent use.
+// logWriter decouples the log from stderr, so that a blocked reader of stderr blocks neither wspipe
+// nor a child. Write appends records to a queue, and one goroutine writes them to out. If the queue
+// is full, Write waits for space until out has accepted nothing for timeout, then drops the record.
+// Once out accepts data again, a line with the number of lost records follows. A logWriter is safe
+// for concurrent use.
 type logWriter struct {
 	out     io.Writer
-	limit   int           // bytes that may wait
+	limit   int           // of queue, in bytes
 	timeout time.Duration // see logTimeout
-	wake    chan struct{} // holds a token when the goroutine has something to look at
-	done    chan struct{} // closed by the goroutine at its end
+	wake    chan struct{} // holds a token if drain must look at the queue
+	done    chan struct{} // closed when drain returns
 
 	mu         sync.Mutex
-	queue      bytes.Buffer  // what out has not taken yet; empty means idle
-	progress   time.Time     // when out last took something, or stopped being idle
-	progressed chan struct{} // closed, and replaced, at each progress
-	lost       int           // records lost and not told of yet
+	queue      bytes.Buffer  // not yet accepted by out; empty means idle
+	progress   time.Time     // when out last accepted data, or stopped being idle
+	progressed chan struct{} // closed and replaced whenever out accepts data
+	lost       int           // records lost since the last line about lost records
 	lostLine   func(lost int) string
-	closed     bool // no more records are taken
-	abandoned  bool // no more are written either
+	closed     bool // new records are dropped
+	abandoned  bool // queued records are dropped, too
 }
 
-// newLogWriter returns a logWriter in front of out. It must be closed.
-func newLogWriter(out io.Writer, limit int, patience time.Duration) *logWriter {
+// newLogWriter returns a logWriter that writes to out. The caller must close it.
+func newLogWriter(out io.Writer, limit int, timeout time.Duration) *logWriter {
 	w := &logWriter{
 		out:        out,
 		limit:      limit,
-		timeout:    patience,
+		timeout:    timeout,
 		wake:       make(chan struct{}, 1),
 		done:       make(chan struct{}),
 		progressed: make(chan struct{}),
 		lostLine:   func(lost int) string { return fmt.Sprintf("wspipe: %d log records lost\n", lost) },
 	}
-	go w.drain() // ends after Close, once out lets go of the last write
+	go w.drain() // ends after Close, once the last write to out returns
 	return w
 }
 
-// OnLost sets how the line about lost records reads.
+// OnLost sets the function that formats the line about lost records.
 func (w *logWriter) OnLost(line func(lost int) string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lostLine = line
 }
 
-// Write takes a record or loses it. It never fails.
+// Write queues or drops a record. It never fails.
 func (w *logWriter) Write(record []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,8 +78,8 @@ func (w *logWriter) Write(record []byte) (int, error) {
 	return len(record), nil
 }
 
-// Close writes what still waits, for patience at most. What is written to w
-// from now on is lost. It does not close out.
+// Close waits until the queue is written, for timeout at most. Records written later are dropped.
+// Close does not close out.
 func (w *logWriter) Close() error {
 	w.mu.Lock()
 	w.closed = true
@@ -100,8 +99,8 @@ func (w *logWriter) Close() error {
 	return nil
 }
 
-// waitForSpace reports whether there is room for n bytes, or was in time. A
-// record longer than the whole buffer fits into an empty one.
+// waitForSpace waits for space for n bytes and reports whether there is any. A record longer than
+// the limit fits into an empty queue.
 func (w *logWriter) waitForSpace(n int) bool {
 	since := time.Now()
 	for !w.closed {
@@ -111,28 +110,28 @@ func (w *logWriter) waitForSpace(n int) bool {
 		if w.progress.Before(since) {
 			since = w.progress
 		}
-		patience := w.timeout - time.Since(since)
-		if patience <= 0 {
+		left := w.timeout - time.Since(since)
+		if left <= 0 {
 			return false
 		}
-		w.waitForProgress(patience)
+		w.waitForProgress(left)
 	}
 	return false
 }
 
-// waitForProgress lets go of the lock until out has moved, for d at most.
+// waitForProgress unlocks w until out has accepted data, for d at most.
 func (w *logWriter) waitForProgress(d time.Duration) {
-	moved, timer := w.progressed, time.NewTimer(d)
+	progressed, timer := w.progressed, time.NewTimer(d)
 	defer timer.Stop()
 	w.mu.Unlock()
 	defer w.mu.Lock()
 	select {
-	case <-moved:
+	case <-progressed:
 	case <-timer.C:
 	}
 }
 
-// drain writes out what waits, until w is closed and nothing does.
+// drain writes the queue to out until w is closed and the queue is empty.
 func (w *logWriter) drain() {
 	defer close(w.done)
 	chunk := make([]byte, logChunk)
@@ -150,7 +149,7 @@ func (w *logWriter) drain() {
 	}
 }
 
-// next copies to chunk what out gets next: whole lines if one fits.
+// next copies the next bytes for out to chunk: whole lines if at least one fits.
 func (w *logWriter) next(chunk []byte) (n int, ended bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,7 +160,7 @@ func (w *logWriter) next(chunk []byte) (n int, ended bool) {
 	return n, w.abandoned || w.closed && n == 0
 }
 
-// wrote notes that out has taken chunk, or refused it with err.
+// wrote records that out has accepted chunk, or failed with err.
 func (w *logWriter) wrote(chunk []byte, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -175,17 +174,17 @@ func (w *logWriter) wrote(chunk []byte, err error) {
 	w.noteProgress()
 }
 
-// noteProgress tells everybody who waits for room to look again.
+// noteProgress wakes all goroutines that wait for space.
 func (w *logWriter) noteProgress() {
 	w.progress = time.Now()
 	close(w.progressed)
 	w.progressed = make(chan struct{})
 }
 
-// wakeDrain tells drain to look again.
+// wakeDrain makes drain look at the queue again.
 func (w *logWriter) wakeDrain() {
 	select {
 	case w.wake <- struct{}{}:
-	default: // it has been told
+	default: // a token is there
 	}
 }

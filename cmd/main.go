@@ -16,16 +16,15 @@ import (
 	"wspipe/process"
 )
 
-// The exit statuses that are no child's.
+// The exit statuses of wspipe itself.
 const (
 	statusOK     = 0
 	statusFailed = 1 // cannot run
 	statusMisuse = 2 // wrong command line
 )
 
-// Main runs wspipe and returns its exit status. The first of args is the name that
-// it was called by. It returns even if nobody reads stderr, and at once at the second
-// SIGINT or SIGTERM.
+// Main runs wspipe and returns its exit status. args[0] is the name of the program. Main returns
+// even if stderr is blocked, and immediately after the second SIGINT or SIGTERM.
 func Main(args []string, stdout, stderr io.Writer, license string) int {
 	interrupted := make(chan int, 1)
 	done := make(chan int, 1)
@@ -40,10 +39,10 @@ func Main(args []string, stdout, stderr io.Writer, license string) int {
 	}
 }
 
-// runUntil is Main until ctx is done. The exit status of a second signal is sent to
+// runUntil runs wspipe until ctx is done. It sends the exit status for a second signal to
 // interrupted.
 func runUntil(ctx context.Context, args []string, stdout, stderr io.Writer, license string, interrupted chan<- int) int {
-	brokenPipe := make(chan os.Signal, 1) // if nobody takes the log any more, that is no end
+	brokenPipe := make(chan os.Signal, 1) // a closed stderr does not end wspipe
 	signal.Notify(brokenPipe, syscall.SIGPIPE)
 	defer signal.Stop(brokenPipe)
 	log := newLogWriter(stderr, logBuffer, logTimeout)
@@ -58,7 +57,7 @@ func runUntil(ctx context.Context, args []string, stdout, stderr io.Writer, lice
 		conn:        &connectOptions{},
 		interrupted: interrupted,
 	}
-	if os.Getpid() == 1 { // of a container
+	if os.Getpid() == 1 { // in a container
 		process.ReapOrphans()
 	}
 	return p.run(ctx, args[1:])
@@ -66,20 +65,20 @@ func runUntil(ctx context.Context, args []string, stdout, stderr io.Writer, lice
 
 // program is one run of wspipe.
 type program struct {
-	name        string // what it was called by
+	name        string // args[0], for help and --version
 	license     string
 	stdout      io.Writer
 	stderr      *logWriter
-	direct      io.Writer // stderr, for what may not be lost
+	direct      io.Writer // stderr, for output that must not be dropped
 	opts        *options
 	conn        *connectOptions
 	interrupted chan<- int // gets the exit status at the second signal
 	line        commandLine
-	sub         *cobra.Command // the subcommand called for, or nil
+	sub         *cobra.Command // the subcommand, or nil
 	status      int            // the exit status so far
 }
 
-// run takes the command line apart and has cobra find and run its command.
+// run parses the command line and runs the command through cobra.
 func (p *program) run(ctx context.Context, args []string) int {
 	root := p.rootCommand()
 	p.line = parseArgs(args, "wspipe", root.Flags())
@@ -107,8 +106,8 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return p.status
 }
 
-// isCompletion reports whether word is how a shell's completion script calls
-// us. Cobra answers that.
+// isCompletion reports whether word is a hidden command of the completion scripts, which cobra
+// implements.
 func isCompletion(word string) bool {
 	return word == cobra.ShellCompRequestCmd || word == cobra.ShellCompNoDescRequestCmd
 }

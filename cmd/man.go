@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// manHead and manTail are the manual page around the list of flags.
+// manHead, manConnect and manTail surround the lists of flags in the manual page.
 const (
 	manHead = `%% "WSPIPE" "1" "" "wspipe %s" "User Commands"
 # NAME
@@ -58,8 +58,7 @@ With **--once**, it is the exit status of the child, or 128 + n if signal n kill
 ` + "```\n%s\n```\n"
 )
 
-// manPage returns wspipe's manual page. It is the same by whatever name wspipe
-// is called.
+// manPage returns the manual page, which does not depend on the program's name.
 func manPage() []byte {
 	var page strings.Builder
 	fmt.Fprintf(&page, manHead, version(), about)
@@ -74,7 +73,7 @@ func manPage() []byte {
 	return md2man.Render([]byte(page.String()))
 }
 
-// manFlags lists flags, group by group.
+// manFlags writes the flags, group by group.
 func manFlags(page *strings.Builder, flags *pflag.FlagSet) {
 	byGroup(flags, func(group string) {
 		fmt.Fprintf(page, "## %s\n", group)

@@ -8,9 +8,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// misplacedFlag warns of the first argument of COMMAND that is spelled like one of
-// our flags: it went to COMMAND. A "--" in front of COMMAND says that this is
-// meant. It returns nil if there is nothing to warn of.
+// misplacedFlag returns a warning if an argument of COMMAND is spelled like a flag of wspipe, or
+// nil. A "--" before COMMAND suppresses it.
 func misplacedFlag(line commandLine, known *pflag.FlagSet) error {
 	if line.dashDash {
 		return nil

@@ -2,8 +2,7 @@ package cmd
 
 import "strings"
 
-// nearest returns the candidate that name was most likely meant to be, or "".
-// That is one that name begins, or one that a slip or two of the fingers away.
+// nearest returns the candidate that name is most likely a misspelling or a prefix of, or "".
 func nearest(name string, candidates []string) string {
 	best, fewest := "", 1+max(1, len(name)/3)
 	for _, c := range candidates {
@@ -22,8 +21,8 @@ func nearest(name string, candidates []string) string {
 	return ""
 }
 
-// editDistance counts how many letters have to be added, dropped, changed or swapped
-// with their neighbour to make b of a (optimal string alignment distance).
+// editDistance returns the optimal string alignment distance: the number of letters to insert,
+// delete, replace or swap with a neighbor to turn a into b.
 func editDistance(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

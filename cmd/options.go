@@ -16,7 +16,7 @@ import (
 	"wspipe/server/listen"
 )
 
-// options is what the flags say.
+// options holds the values of the flags.
 type options struct {
 	// Listening
 	port       *int // nil if not given
@@ -28,7 +28,7 @@ type options struct {
 	sslKey     string
 	sslCA      string
 	redirPort  int
-	// What to serve
+	// Content
 	dir         string
 	staticDir   string
 	cgiDir      string
@@ -51,11 +51,11 @@ type options struct {
 	// Sharing
 	share    server.Share
 	replay   int
-	linger   time.Duration // negative: for ever
+	linger   time.Duration // negative: forever
 	slow     bridge.SlowPolicy
 	readOnly bool
 	resumeOptions
-	// Life of a child
+	// Lifetime
 	maxForks      int
 	maxRuntime    time.Duration
 	idleTimeout   time.Duration
@@ -63,7 +63,7 @@ type options struct {
 	exitCloseCode bool
 	once          bool
 	exitWhenIdle  time.Duration
-	// Who may come in
+	// Access
 	sameOrigin bool
 	origins    []string
 	hosts      []string
@@ -86,19 +86,18 @@ type options struct {
 	// Other
 	version, license bool
 
-	// refused is what was wrong with single flags.
+	// errs are the errors of single flags.
 	errs []error
 }
 
-// The default ports: no root needed.
+// The default ports, which do not require root.
 const (
 	defaultPort    = 8080
 	defaultTLSPort = 8443
 )
 
-// config returns what to serve, but for the child and the log, which depend on
-// the machine. It depends on the options alone. The error joins everything that
-// is wrong with them.
+// config returns the server's configuration without the child and the log, which depend on the
+// machine. The error joins all problems of the flags.
 func (o *options) config() (server.Config, error) {
 	chosen, err := o.chosenFraming()
 	if err := errors.Join(append(slices.Clone(o.errs), err, o.conflicts())...); err != nil {
@@ -128,7 +127,7 @@ func (o *options) config() (server.Config, error) {
 		TrustedProxies: trustedProxies(o.proxies),
 		Origins:        o.allowedOrigins(),
 		Hosts:          o.hosts,
-		MaxChildren:    max(0, o.maxForks), // websocketd takes negative numbers for no limit
+		MaxChildren:    max(0, o.maxForks), // a negative number means no limit, as in websocketd
 		MaxPerIP:       o.maxPerIP,
 		MaxRuntime:     o.maxRuntime,
 		IdleTimeout:    o.idleTimeout,
@@ -144,7 +143,7 @@ func (o *options) config() (server.Config, error) {
 	return cfg, nil
 }
 
-// sockets returns what to listen on.
+// sockets returns the sockets to listen on.
 func (o *options) sockets() listen.Sockets {
 	s := listen.Sockets{
 		Addresses:    o.addresses,
@@ -171,7 +170,7 @@ func (o *options) chosenPort() int {
 	return defaultPort
 }
 
-// terminal returns which of the child's files are to be one.
+// terminal returns which of the child's files are a terminal.
 func (o *options) terminal() process.Terminal {
 	switch {
 	case o.pty:
@@ -182,7 +181,7 @@ func (o *options) terminal() process.Terminal {
 	return process.NoTerminal
 }
 
-// chosenFraming returns the framing that the flags agree on.
+// chosenFraming returns the framing that the flags select, or an error if they differ.
 func (o *options) chosenFraming() (chosen framing.Framing, err error) {
 	chosenBy := ""
 	choose := func(f framing.Framing, by string) {
@@ -211,8 +210,8 @@ func (o *options) chosenFraming() (chosen framing.Framing, err error) {
 	return chosen, err
 }
 
-// allowedOrigins makes --sameorigin=false mean --origin='*', but never widens
-// what --origin lists: to websocketd, too, the list is the stricter of the two.
+// allowedOrigins makes --sameorigin=false mean --origin='*' unless --origin is given: in
+// websocketd, too, the list is the stricter of the two.
 func (o *options) allowedOrigins() []string {
 	if !o.sameOrigin && len(o.origins) == 0 {
 		return []string{"*"}
@@ -220,40 +219,40 @@ func (o *options) allowedOrigins() []string {
 	return o.origins
 }
 
-// conflicts joins what is wrong with the flags together.
+// conflicts joins the errors of flags that cannot be combined.
 func (o *options) conflicts() error {
 	var problems []error
-	says := func(wrong bool, problem error) {
+	check := func(wrong bool, problem error) {
 		if wrong {
 			problems = append(problems, problem)
 		}
 	}
 	twice := firstDuplicate(o.subprotocols)
-	says(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
+	check(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
 	for _, name := range o.subprotocols {
-		says(slices.Contains(channel.Protocols, name), fmt.Errorf("--subprotocol lists %s, which every client can select anyway", name))
+		check(slices.Contains(channel.Protocols, name), fmt.Errorf("--subprotocol lists %s, which every client can select anyway", name))
 	}
-	says(o.framing != nil && o.framing.HoldsWhole() && (o.maxFrameSize == 0 || o.maxFrameSize > framing.MaxHeld), hint(
+	check(o.framing != nil && o.framing.HoldsWhole() && (o.maxFrameSize == 0 || o.maxFrameSize > framing.MaxHeld), hint(
 		errors.New("--framing=length and --framing=lsp buffer whole messages, so --maxframesize must be below 4GiB and not 0"), "--maxframesize=64MiB"))
-	says(o.pty && o.lineBuffered, hint(errors.New("--pty and --line-buffered cannot be combined"), "--pty alone also sends each line at once"))
-	says(o.size != (process.WindowSize{}) && !o.pty && !o.lineBuffered, hint(errors.New("--size requires a terminal"), "add --pty"))
-	says(o.noAuth && o.basicAuth+o.htpasswd+o.tokenFile+o.authHeader+o.sslCA != "", errors.New("--no-auth conflicts with the flags that require authentication"))
-	says(o.ssl && (o.sslCert == "" || o.sslKey == ""), hint(errors.New("--ssl requires --sslcert and --sslkey"),
+	check(o.pty && o.lineBuffered, hint(errors.New("--pty and --line-buffered cannot be combined"), "--pty alone also sends each line at once"))
+	check(o.size != (process.WindowSize{}) && !o.pty && !o.lineBuffered, hint(errors.New("--size requires a terminal"), "add --pty"))
+	check(o.noAuth && o.basicAuth+o.htpasswd+o.tokenFile+o.authHeader+o.sslCA != "", errors.New("--no-auth conflicts with the flags that require authentication"))
+	check(o.ssl && (o.sslCert == "" || o.sslKey == ""), hint(errors.New("--ssl requires --sslcert and --sslkey"),
 		"--ssl --sslcert=cert.pem --sslkey=key.pem"))
-	says(!o.ssl && o.sslCert+o.sslKey+o.sslCA != "", hint(errors.New("--sslcert, --sslkey and --sslca require --ssl"), "add --ssl"))
+	check(!o.ssl && o.sslCert+o.sslKey+o.sslCA != "", hint(errors.New("--sslcert, --sslkey and --sslca require --ssl"), "add --ssl"))
 	noTCP := o.unixSocket != "" && len(o.addresses) == 0
-	says(noTCP && o.port != nil, hint(errors.New("--port conflicts with --unixsocket, which does not listen on TCP"),
+	check(noTCP && o.port != nil, hint(errors.New("--port conflicts with --unixsocket, which does not listen on TCP"),
 		"to listen on TCP as well: --address=127.0.0.1"))
-	says(noTCP && o.redirPort != 0, hint(errors.New("--redirport conflicts with --unixsocket, which does not listen on TCP"),
+	check(noTCP && o.redirPort != 0, hint(errors.New("--redirport conflicts with --unixsocket, which does not listen on TCP"),
 		"to listen on TCP as well: --address=127.0.0.1"))
-	says(o.socketMode != nil && o.unixSocket == "", errors.New("--unixsocket-mode requires --unixsocket"))
-	says(o.redirPort != 0 && o.redirPort == o.chosenPort(), fmt.Errorf("--redirport=%d must differ from --port", o.redirPort))
-	says(o.authHeader != "" && len(o.proxies) == 0, hint(errors.New("--auth-header requires --trusted-proxy"),
+	check(o.socketMode != nil && o.unixSocket == "", errors.New("--unixsocket-mode requires --unixsocket"))
+	check(o.redirPort != 0 && o.redirPort == o.chosenPort(), fmt.Errorf("--redirport=%d must differ from --port", o.redirPort))
+	check(o.authHeader != "" && len(o.proxies) == 0, hint(errors.New("--auth-header requires --trusted-proxy"),
 		"--trusted-proxy=127.0.0.1"))
 	return errors.Join(append(problems, o.sharingConflicts(), o.resumeConflicts())...)
 }
 
-// firstDuplicate returns the first of names that has been there before, or "".
+// firstDuplicate returns the first name that occurs twice, or "".
 func firstDuplicate(names []string) string {
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {

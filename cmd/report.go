@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// usageError is a wrong command line.
+// usageError is an error in the command line.
 type usageError struct{ error }
 
-// Unwrap returns what is wrong with it.
-func (m usageError) Unwrap() error { return m.error }
+// Unwrap returns the error without its type.
+func (e usageError) Unwrap() error { return e.error }
 
-// hintedError is an error with lines that say what to type instead.
+// hintedError is an error with hints, each of which is printed on a line of its own.
 type hintedError struct {
 	error
 	hints []string
 }
 
-// Unwrap returns the error.
+// Unwrap returns the error without its hints.
 func (h hintedError) Unwrap() error { return h.error }
 
-// hint adds what to type instead to err.
+// hint adds hints to err.
 func hint(err error, hints ...string) error { return hintedError{err, hints} }
 
-// fail tells of err, why there is nothing more to do, and settles the exit status.
+// fail reports err, which ends wspipe, and sets the exit status.
 func (p *program) fail(err error) {
 	if _, wrong := errors.AsType[usageError](err); wrong {
 		p.status = statusMisuse
@@ -38,7 +38,7 @@ func (p *program) fail(err error) {
 	}
 }
 
-// report tells of err and its hints. In a text log, prefix goes in front.
+// report prints err and its hints. The prefix appears only in a text log.
 func (p *program) report(level slog.Level, prefix string, err error) {
 	text, attrs := prefix+err.Error(), []any(nil)
 	if h, ok := errors.AsType[hintedError](err); ok {
@@ -50,8 +50,7 @@ func (p *program) report(level slog.Level, prefix string, err error) {
 	p.print(level, text, err.Error(), attrs...)
 }
 
-// print writes what no --loglevel hides: text for people or, if the log is JSON,
-// a record with msg and attrs.
+// print prints text or, if the log is JSON, a record of msg and attrs, regardless of --loglevel.
 func (p *program) print(level slog.Level, text, msg string, attrs ...any) {
 	if p.opts.logFormat == formatJSON {
 		newLog(p.stderr, formatJSON, slog.LevelDebug).Log(context.Background(), level, msg, attrs...)
@@ -60,7 +59,7 @@ func (p *program) print(level slog.Level, text, msg string, attrs ...any) {
 	fmt.Fprintf(p.stderr, "wspipe: %s\n", text)
 }
 
-// splitErrors takes apart what errors.Join has joined.
+// splitErrors returns the errors that errors.Join has joined.
 func splitErrors(err error) []error {
 	if m, ok := err.(usageError); ok {
 		return splitErrors(m.error)

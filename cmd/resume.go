@@ -9,14 +9,14 @@ import (
 	"wspipe/server"
 )
 
-// resumeOptions are the flags of sessions that survive their connection.
+// resumeOptions holds the values of the flags for sessions.
 type resumeOptions struct {
 	grace  time.Duration
 	buffer int64
 }
 
-// The bounds of --resume-buffer, in bytes: a message must fit in, and a machine
-// has to have that for each session.
+// The bounds of --resume-buffer, in bytes: it must hold a message, and every session may use
+// all of it.
 const (
 	defaultResumeBuffer = 1 << 20
 	minResumeBuffer     = 64 << 10
@@ -29,12 +29,12 @@ func (o *options) addResume(f *flagSet) {
 	f.value("resume-buffer", "SIZE", fmt.Sprintf("%dMiB", defaultResumeBuffer>>20), "how much output is kept for a disconnected client", set(&o.resumeOptions.buffer, resumeBuffer))
 }
 
-// fillResume says in cfg which sessions survive.
+// fillResume sets the fields of cfg for sessions.
 func (o *options) fillResume(cfg *server.Config) {
 	cfg.Resume, cfg.ResumeBuffer = o.resumeOptions.grace, int(o.resumeOptions.buffer)
 }
 
-// resumeConflicts joins what is wrong with the flags of sessions together.
+// resumeConflicts joins the errors of session flags that cannot be combined.
 func (o *options) resumeConflicts() error {
 	if o.resumeOptions.grace == 0 {
 		if o.resumeOptions.buffer != defaultResumeBuffer {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// rootCommand returns wspipe itself with its subcommands.
+// rootCommand returns the command wspipe and its subcommands.
 func (p *program) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:               p.name + " [flags] COMMAND [ARG...]",
@@ -36,7 +36,7 @@ func (p *program) rootCommand() *cobra.Command {
 	return root
 }
 
-// runRoot does what a command line without subcommand asks for.
+// runRoot runs a command line without a subcommand.
 func (p *program) runRoot(cmd *cobra.Command, words []string) error {
 	o := p.opts
 	if p.sub != nil && p.sub.Name() == "help" {
@@ -69,7 +69,7 @@ func (p *program) runRoot(cmd *cobra.Command, words []string) error {
 	return err
 }
 
-// flagsBeforeSubcommand says that line has flags which its subcommand does not know.
+// flagsBeforeSubcommand returns the error for flags that line has before a subcommand.
 func flagsBeforeSubcommand(line commandLine) error {
 	name := line.words[0]
 	return hint(
@@ -78,7 +78,7 @@ func flagsBeforeSubcommand(line commandLine) error {
 	)
 }
 
-// completeValues tells the shell's completion what the values of flags can be.
+// completeValues registers the completions of flag values.
 func completeValues(root *cobra.Command) {
 	words := map[string][]string{
 		"framing":    framing.Names(),

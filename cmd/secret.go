@@ -6,21 +6,20 @@ import (
 	"strings"
 )
 
-// secretFlags are those whose values no message repeats, and redacted is what
-// stands for one.
+// secretFlags are the flags whose values appear in no message. The text redacted replaces them.
 var secretFlags = []string{"basic-auth", "token"}
 
 const redacted = "..."
 
-// What is secret in other words: the user of a URL, also of one that is not
-// written as it should be, a token in its query, and what some headers say.
+// Secrets in other words: the user in a URL, even in a malformed one, a token in its query, and
+// the values of some headers.
 var (
 	userPattern   = regexp.MustCompile(`(?s)(?:(://)|^[^/:@]+:[^/]).*@`)
 	queryPattern  = regexp.MustCompile(`(?i)([?&](?:access_)?token=)[^&#]*`)
 	headerPattern = regexp.MustCompile(`(?is)^((?:--?header=)?(?:proxy-)?(?:authorization|cookie)\s*:).*`)
 )
 
-// redactValue is the value of a flag as it may be shown.
+// redactValue returns the value of a flag without secrets.
 func redactValue(name, value string) string {
 	if slices.Contains(secretFlags, name) {
 		return redacted
@@ -28,14 +27,14 @@ func redactValue(name, value string) string {
 	return redactWord(value)
 }
 
-// redactWord is a word of a command line as it may be shown.
+// redactWord returns a word of a command line without secrets.
 func redactWord(word string) string {
 	word = userPattern.ReplaceAllString(word, "${1}"+redacted+"@")
 	word = queryPattern.ReplaceAllString(word, "${1}"+redacted)
 	return headerPattern.ReplaceAllString(word, "${1} "+redacted)
 }
 
-// redactedLine is shellWords for a command line, or part of one, as it may be shown.
+// redactedLine is like shellWords, for words of a command line, without secrets.
 func redactedLine(words ...string) string {
 	shown := make([]string, len(words))
 	isValue := false

@@ -16,8 +16,8 @@ import (
 	"wspipe/server"
 )
 
-// serve serves the COMMAND words with cfg, to which it adds what depends on
-// this machine. flags are those of wspipe. It returns when ctx is done or cfg says so.
+// serve completes cfg with what depends on the machine, and serves COMMAND, given by words, until
+// ctx is done or cfg ends the server. flags are those of wspipe.
 func (p *program) serve(ctx context.Context, cfg server.Config, words []string, flags *pflag.FlagSet) error {
 	if warning := misplacedFlag(p.line, flags); warning != nil {
 		p.report(slog.LevelWarn, "warning: ", warning)
@@ -47,8 +47,7 @@ func (p *program) serve(ctx context.Context, cfg server.Config, words []string, 
 	return err
 }
 
-// fillChild says in child what to run where and as whom. The error joins
-// everything that stands against it.
+// fillChild sets the program, directory and user of child. The error joins all problems.
 func (o *options) fillChild(child *process.Spec, words []string) error {
 	var problems []error
 	var err error
@@ -89,8 +88,7 @@ func isDir(dir string) error {
 	return fmt.Errorf("--cwd=%s: %w", shellWords(dir), cause)
 }
 
-// checkTerminal says why this machine cannot give a child the terminal that it is
-// to have.
+// checkTerminal returns an error if this machine cannot provide the terminal.
 func checkTerminal(wanted process.Terminal) error {
 	if wanted == process.NoTerminal {
 		return nil
@@ -101,7 +99,7 @@ func checkTerminal(wanted process.Terminal) error {
 	return nil
 }
 
-// fillSecret takes the password from the environment, where no ps shows it.
+// fillSecret reads the password from the environment, which ps does not show.
 func (o *options) fillSecret(auth *server.Auth) error {
 	pair, ok := os.LookupEnv(server.BasicAuthVariable)
 	if !ok || auth.Basic != "" {
@@ -114,7 +112,7 @@ func (o *options) fillSecret(auth *server.Auth) error {
 	return nil
 }
 
-// servedName names what the server is for, in the words of the command line.
+// servedName describes what is served, using the words of the command line.
 func (o *options) servedName(words []string) string {
 	switch {
 	case len(words) > 0:
@@ -127,8 +125,7 @@ func (o *options) servedName(words []string) string {
 	return "the CGI programs in " + shellWords(o.cgiDir)
 }
 
-// announce tells where what is served: the one thing nobody else can know if
-// the port is 0.
+// announce prints the URLs. With --port=0, the user cannot know them otherwise.
 func (p *program) announce(words, urls []string) {
 	if p.opts.logLevel == levelNone && p.opts.chosenPort() != 0 {
 		return
@@ -141,13 +138,13 @@ func (p *program) announce(words, urls []string) {
 		p.print(slog.LevelInfo, "serving "+what+" at "+url, "serving", "what", what, "url", url)
 	}
 	for _, url := range urls {
-		if page := pageAt(url); p.opts.devConsole && page != url { // a browser knows no unix sockets
+		if page := pageAt(url); p.opts.devConsole && page != url { // browsers do not support unix sockets
 			p.print(slog.LevelInfo, "console at "+page, "console", "url", page)
 		}
 	}
 }
 
-// pageAt returns the http URL where url is a ws one.
+// pageAt returns the http URL for a ws URL.
 func pageAt(url string) string {
 	if rest, ok := strings.CutPrefix(url, "ws"); ok {
 		return "http" + rest
@@ -155,7 +152,7 @@ func pageAt(url string) string {
 	return url
 }
 
-// lostRecordsLine is the line that tells of records which a stuck stderr cost.
+// lostRecordsLine formats the log record about lost records.
 func (p *program) lostRecordsLine(lost int) string {
 	var line bytes.Buffer
 	newLog(&line, p.opts.logFormat, slog.LevelWarn).Warn("log records lost because stderr was not read", "count", lost)

@@ -21,12 +21,12 @@ func (o *options) addSharing(f *flagSet) {
 	f.toggle("readonly", "false", "discard input from clients", set(&o.readOnly, boolean))
 }
 
-// fillSharing says in cfg who shares a child, and how.
+// fillSharing sets the fields of cfg for shared children.
 func (o *options) fillSharing(cfg *server.Config) {
 	cfg.Share, cfg.Replay, cfg.Linger, cfg.Slow, cfg.ReadOnly = o.share, o.replay, o.linger, o.slow, o.readOnly
 }
 
-// sharingConflicts joins what is wrong with the flags of sharing together.
+// sharingConflicts joins the errors of sharing flags that cannot be combined.
 func (o *options) sharingConflicts() error {
 	shared := o.share != server.ShareNone
 	if only := o.sharedOnlyFlag(); !shared && only != "" {
@@ -43,8 +43,8 @@ func (o *options) sharingConflicts() error {
 	return nil
 }
 
-// sharedOnlyFlag returns the first flag given that is for shared children alone, or
-// "". One that says what is so anyway does no harm.
+// sharedOnlyFlag returns the first flag that requires --share, or "". A flag that is set to its
+// default does not count.
 func (o *options) sharedOnlyFlag() string {
 	switch {
 	case o.replay != 0:
@@ -59,8 +59,7 @@ func (o *options) sharedOnlyFlag() string {
 	return ""
 }
 
-// muxConflict returns the first flag given that is not for a child that talks to
-// each of its clients, or "".
+// muxConflict returns the first flag that cannot be combined with --share=mux, or "".
 func (o *options) muxConflict() string {
 	isOn := func(flag *bool) bool { return flag != nil && *flag }
 	switch {
@@ -80,7 +79,7 @@ func (o *options) muxConflict() string {
 	return ""
 }
 
-// linger takes a duration, or -1 for ever.
+// linger parses a duration, or -1 for forever.
 func linger(s string) (time.Duration, error) {
 	if s == "-1" {
 		return -1, nil
@@ -94,7 +93,7 @@ func linger(s string) (time.Duration, error) {
 
 // shareNames and slowNames are the values of --share and --slow.
 var (
-	shareNames = []string{"broadcast", "mux"}            // in the order of server.Share, from its first
+	shareNames = []string{"broadcast", "mux"}            // in the order of server.Share, after ShareNone
 	slowNames  = []string{"disconnect", "drop", "block"} // in the order of bridge.SlowPolicy
 )
 

@@ -8,20 +8,19 @@ import (
 	"syscall"
 )
 
-// handleSignals handles the signals of a server until the returned stop is called:
-// the first SIGINT or SIGTERM cancels the returned context, the second sends the exit
-// status to interrupted. SIGHUP asks to reload, unless it says that the terminal in
-// which wspipe was started has gone; that is the same as SIGTERM.
+// handleSignals handles signals until stop is called. The first SIGINT or SIGTERM cancels ctx; the
+// second sends the exit status to interrupted. SIGHUP requests a reload, unless the terminal in
+// which wspipe was started has been closed: then it acts like SIGTERM.
 func handleSignals(parent context.Context, interrupted chan<- int) (ctx context.Context, reload <-chan struct{}, stop func()) {
 	h := &signalHandler{interrupted: interrupted, reload: make(chan struct{}, 1), received: make(chan os.Signal, 2)}
 	ctx, h.cancel = context.WithCancelCause(parent)
-	h.inTerminal = hasTerminal() // before a signal can say that it has gone
+	h.inTerminal = hasTerminal() // before a signal that reports its loss
 	signal.Notify(h.received, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signal.Notify(h.received, syscall.SIGHUP)
 	}
 	done := make(chan struct{})
-	go func() { // ends by stop
+	go func() { // ends when stop closes h.received
 		defer close(done)
 		for sig := range h.received {
 			h.handle(sig)
@@ -49,12 +48,12 @@ func (h *signalHandler) handle(sig os.Signal) {
 	case sig == syscall.SIGHUP && !(h.inTerminal && !hasTerminal()):
 		select {
 		case h.reload <- struct{}{}:
-		default: // one is pending
+		default: // a reload is pending
 		}
 	case !h.stopping:
 		h.stopping = true
 		h.cancel(fmt.Errorf("%v signal received", sig))
-	case sig != syscall.SIGHUP: // which a closed terminal may send twice
+	case sig != syscall.SIGHUP: // a closed terminal may send it twice
 		select {
 		case h.interrupted <- 128 + int(sig.(syscall.Signal)):
 		default:

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// helpCommand returns "wspipe help".
+// helpCommand returns the command "wspipe help".
 func (p *program) helpCommand() *cobra.Command {
 	return &cobra.Command{
 		DisableFlagsInUseLine: true,
@@ -27,10 +27,10 @@ func (p *program) helpCommand() *cobra.Command {
 	}
 }
 
-// shells are those that completion knows.
+// shells are the shells that have a completion script.
 var shells = []string{"bash", "zsh", "fish", "powershell"}
 
-// completionCommand returns "wspipe completion".
+// completionCommand returns the command "wspipe completion".
 func (p *program) completionCommand() *cobra.Command {
 	return &cobra.Command{
 		DisableFlagsInUseLine: true,
@@ -56,7 +56,7 @@ func (p *program) completionCommand() *cobra.Command {
 	}
 }
 
-// manCommand returns "wspipe man".
+// manCommand returns the command "wspipe man".
 func (p *program) manCommand() *cobra.Command {
 	return &cobra.Command{
 		DisableFlagsInUseLine: true,

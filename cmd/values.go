@@ -15,8 +15,8 @@ import (
 	"wspipe/process"
 )
 
-// Each function here makes a value of a flag's text. Its error says what is
-// wrong and what would be right; the caller puts the flag in front.
+// The functions in this file parse the values of flags. An error says what the value must be;
+// the caller prepends the flag.
 
 func boolean(s string) (bool, error) {
 	v, err := strconv.ParseBool(s)
@@ -26,7 +26,7 @@ func boolean(s string) (bool, error) {
 	return v, nil
 }
 
-// integer returns a parser for a number from low to high.
+// integer returns a parser for numbers from low to high.
 func integer(low, high int) func(string) (int, error) {
 	return func(s string) (int, error) {
 		n, err := strconv.Atoi(s)
@@ -69,7 +69,7 @@ func duration(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// size takes a number of bytes, or of KiB, MiB or GiB.
+// size parses a number of bytes, KiB, MiB or GiB.
 func size(s string) (int64, error) {
 	shift, number := 0, s
 	for i, unit := range []string{"KiB", "MiB", "GiB"} {
@@ -111,7 +111,7 @@ func notOneOf(words []string) error {
 	return fmt.Errorf("must be one of %s", strings.Join(words, ", "))
 }
 
-// oneOf returns a parser for one of a few words.
+// oneOf returns a parser that accepts the given words.
 func oneOf(words ...string) func(string) (string, error) {
 	return func(s string) (string, error) {
 		if !slices.Contains(words, s) {
@@ -121,7 +121,7 @@ func oneOf(words ...string) func(string) (string, error) {
 	}
 }
 
-// tokenPattern is the grammar of a token, RFC 9110 section 5.6.2.
+// tokenPattern matches a token (RFC 9110, section 5.6.2).
 var tokenPattern = regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]+$")
 
 func token(s string) (string, error) {
@@ -131,7 +131,7 @@ func token(s string) (string, error) {
 	return s, nil
 }
 
-// socketMode takes the permission bits of a socket, in octal.
+// socketMode parses the permission bits of a socket, in octal.
 func socketMode(s string) (fs.FileMode, error) {
 	mode, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || mode == 0 || mode > uint64(fs.ModePerm) {
@@ -140,7 +140,7 @@ func socketMode(s string) (fs.FileMode, error) {
 	return fs.FileMode(mode), nil
 }
 
-// assignment takes NAME=VALUE.
+// assignment accepts NAME=VALUE.
 func assignment(s string) (string, error) {
 	name, value, ok := strings.Cut(s, "=")
 	switch {
@@ -154,8 +154,8 @@ func assignment(s string) (string, error) {
 	return s, nil
 }
 
-// envNames returns the setter of a list of environment variables, which the
-// empty value makes an empty one.
+// envNames returns the setter of a list of environment variables. An empty value makes the list
+// empty.
 func envNames(to *[]string) func(string) error {
 	add := list(to, func(s string) (string, error) {
 		if s == "" || strings.ContainsAny(s, "=\x00") {
@@ -172,10 +172,10 @@ func envNames(to *[]string) func(string) error {
 	}
 }
 
-// plainPattern is what a shell takes as it is.
+// plainPattern matches words that need no quotes in a shell.
 var plainPattern = regexp.MustCompile(`^[-+=:,./@%_A-Za-z0-9]+$`)
 
-// shellWords writes words as one would type them into a shell, on one line.
+// shellWords quotes words for a shell and joins them on one line.
 func shellWords(words ...string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {

@@ -12,13 +12,12 @@ import (
 	"wspipe/server"
 )
 
-// The values here are those of hosts, origins, proxies and HTTP.
+// The functions in this file parse hosts, origins, proxies and HTTP headers.
 
-// namePattern is what may stand for a host in a URL, but for an IPv6 address.
+// namePattern matches a host in a URL that is not an IPv6 address.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_.])?$`)
 
-// hostName takes a name or an IP address, an IPv6 one also in brackets. It
-// returns the address without.
+// hostName accepts a host name or an IP address, and removes the brackets of an IPv6 address.
 func hostName(s string) (name string, ok bool) {
 	inner, bracketed := strings.CutPrefix(s, "[")
 	if bracketed {
@@ -32,7 +31,7 @@ func hostName(s string) (name string, ok bool) {
 	return s, namePattern.MatchString(s)
 }
 
-// address takes an address to listen on.
+// address parses an address to listen on.
 func address(s string) (string, error) {
 	name, ok := hostName(s)
 	switch {
@@ -46,7 +45,7 @@ func address(s string) (string, error) {
 	return "", errors.New("must be a host name or an IP address")
 }
 
-// socketPath takes the path of a unix socket.
+// socketPath accepts the path of a unix socket.
 func socketPath(s string) (string, error) {
 	if strings.HasPrefix(s, "@") {
 		return "", errors.New("abstract sockets have no permissions, so every local user could connect; for a file: ./" + s)
@@ -54,7 +53,7 @@ func socketPath(s string) (string, error) {
 	return nonEmpty(s)
 }
 
-// host takes a name of this server, as pages use it.
+// host parses a host name of this server.
 func host(s string) (string, error) {
 	name, ok := hostName(s)
 	switch {
@@ -70,7 +69,7 @@ func host(s string) (string, error) {
 
 var schemePattern = regexp.MustCompile(`^[A-Za-z][-+.A-Za-z0-9]*$`)
 
-// origin takes [scheme://]host[:port], "null" or "*".
+// origin accepts [scheme://]host[:port], "null" and "*".
 func origin(s string) (string, error) {
 	if s == "*" || s == "null" {
 		return s, nil
@@ -94,7 +93,7 @@ func origin(s string) (string, error) {
 	return s, nil
 }
 
-// hasPort reports whether s is a host with a port, an IPv6 one in brackets.
+// hasPort reports whether s is a host with a port; an IPv6 host must be in brackets.
 func hasPort(s string) bool {
 	i := strings.LastIndexByte(s, ':')
 	if i < 0 {
@@ -105,8 +104,7 @@ func hasPort(s string) bool {
 	return ok && err == nil && n > 0 && (s[0] == '[' || !strings.Contains(s[:i], ":"))
 }
 
-// proxy takes an address, a network, or "unix" for whoever comes through a unix
-// socket.
+// proxy accepts an address, a network, or "unix" for connections to a unix socket.
 func proxy(s string) (string, error) {
 	if _, err := parseProxy(s); err != nil && s != unixProxy {
 		return "", fmt.Errorf("%q must be an IP address, a network such as 10.0.0.0/8, or %s", s, unixProxy)
@@ -125,7 +123,7 @@ func parseProxy(s string) (netip.Prefix, error) {
 	return network.Masked(), err
 }
 
-// trustedProxies returns what a list of proxy values means.
+// trustedProxies converts the values of --trusted-proxy.
 func trustedProxies(list []string) (t server.TrustedProxies) {
 	for _, s := range list {
 		if network, err := parseProxy(s); err == nil {
@@ -137,11 +135,11 @@ func trustedProxies(list []string) (t server.TrustedProxies) {
 	return t
 }
 
-// protocolHeaders are part of how HTTP or WebSocket carry an answer.
+// protocolHeaders are set by HTTP or WebSocket itself.
 var protocolHeaders = []string{"connection", "content-length", "keep-alive", "sec-websocket-accept", "sec-websocket-extensions",
 	"sec-websocket-key", "sec-websocket-protocol", "sec-websocket-version", "te", "trailer", "transfer-encoding", "upgrade"}
 
-// header takes "Name: value", a header field to send.
+// header parses a header field, "Name: value".
 func header(s string) (server.Header, error) {
 	name, value, ok := strings.Cut(s, ":")
 	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
@@ -162,7 +160,7 @@ func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
 }
 
-// credentials takes USER:PASS. Its errors do not tell what was in it.
+// credentials accepts USER:PASS. Its errors do not contain the value.
 func credentials(s string) (string, error) {
 	user, password, ok := strings.Cut(s, ":")
 	switch {

@@ -10,7 +10,7 @@ import (
 // -ldflags '-X wspipe/cmd.release=1.2.3'.
 var release string
 
-// version returns the version of this build, without spaces.
+// version returns the version of this build, which contains no spaces.
 func version() string {
 	if release != "" {
 		return release
@@ -21,7 +21,7 @@ func version() string {
 	return "devel"
 }
 
-// versionLine returns what --version prints for a program called name.
+// versionLine returns the output of --version for a program called name.
 func versionLine(name string) string {
 	if name != "wspipe" {
 		name += " (wspipe)"
