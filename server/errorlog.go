@@ -16,11 +16,8 @@ func newErrorLog(to *slog.Logger) *log.Logger { return log.New(errorLog{to}, "",
 // Write implements io.Writer for a log.Logger, which calls it once a line.
 func (l errorLog) Write(line []byte) (int, error) {
 	level := slog.LevelDebug
-	switch {
-	case bytes.HasPrefix(line, []byte("http: panic serving")):
+	if bytes.HasPrefix(line, []byte("http: panic serving")) {
 		level = slog.LevelError
-	case bytes.HasPrefix(line, []byte("http: Accept error")): // out of descriptors, say
-		level = slog.LevelWarn
 	}
 	l.log.Log(context.Background(), level, string(bytes.TrimSpace(line)))
 	return len(line), nil

@@ -47,7 +47,8 @@ type testServer struct {
 }
 
 // serve starts a server of cfg; it is stopped, and must stop cleanly, with the test.
-func serve(t *testing.T, cfg Config) *testServer {
+// prepare is called before it serves.
+func serve(t *testing.T, cfg Config, prepare ...func(*Server)) *testServer {
 	t.Helper()
 	ts := &testServer{log: &logBuffer{}, status: make(chan int, 1)}
 	if cfg.Addresses == nil {
@@ -62,6 +63,9 @@ func serve(t *testing.T, cfg Config) *testServer {
 		t.Fatal(err)
 	}
 	ts.Server, ts.ws = srv, srv.URLs()[0]
+	for _, f := range prepare {
+		f(srv)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ts.stop = cancel
 	stopped := make(chan struct{})

@@ -1,0 +1,130 @@
+//go:build unix
+
+package server
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wspipe/cmd/wspipetest"
+)
+
+// failingListener is a listener whose first attempts fail, each with another error.
+type failingListener struct {
+	net.Listener
+	errs []error
+}
+
+func (l *failingListener) Accept() (net.Conn, error) {
+	if len(l.errs) > 0 {
+		err := l.errs[0]
+		l.errs = l.errs[1:]
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: err}
+	}
+	return l.Listener.Accept()
+}
+
+func (l *failingListener) Addr() net.Addr {
+	if l.Listener == nil {
+		return &net.UnixAddr{Name: "here"}
+	}
+	return l.Listener.Addr()
+}
+
+func (l *failingListener) Close() error {
+	if l.Listener == nil {
+		return nil
+	}
+	return l.Listener.Close()
+}
+
+// acceptErrors are what accept(2) and net may fail with. None of them ends a listener.
+func acceptErrors() []error {
+	return []error{
+		errors.New("something else"), syscall.ENOBUFS, syscall.ENETDOWN, syscall.EPROTO, syscall.EPERM, syscall.ENOMEM, syscall.EMFILE, syscall.EINVAL,
+		syscall.ENOSPC, // of epoll_ctl(2)
+	}
+}
+
+// failAtFirst makes every listener of a server fail with each of acceptErrors.
+func failAtFirst(s *Server) {
+	for i, l := range s.sockets.serving {
+		s.sockets.serving[i] = &failingListener{l, acceptErrors()}
+	}
+	for i, l := range s.sockets.redirecting {
+		s.sockets.redirecting[i].Listener = &failingListener{l.Listener, acceptErrors()}
+	}
+}
+
+// TestAcceptErrorsEndNoServer, whatever it listens on.
+func TestAcceptErrorsEndNoServer(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t)
+	cert, key := ca.issue(t, t.TempDir(), "server", "127.0.0.1")
+	path := filepath.Join(shortDir(t), "s")
+	_, port, _ := net.SplitHostPort(freePort(t))
+	for name, test := range map[string]struct {
+		cfg     Config
+		options *websocket.DialOptions
+	}{
+		"tcp":      {Config{}, nil},
+		"tls":      {Config{TLS: &TLS{Cert: cert, Key: key}}, over(t, ca.client(t))},
+		"unix":     {Config{Addresses: []string{}, UnixSocket: path}, throughUnix(t, path)},
+		"redirect": {Config{RedirectPort: atoi(t, port)}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.cfg.Child = sh(`exec cat`)
+			s := serve(t, test.cfg, failAtFirst)
+			url := s.ws
+			if name == "unix" {
+				url = "ws://localhost/"
+			}
+			c := wspipetest.Dial(t, url, test.options)
+			c.Send("hello")
+			c.Expect("hello")
+			if name == "redirect" {
+				if resp, _ := askAt(t, "127.0.0.1:"+port, "GET / HTTP/1.1\nHost: localhost\n\n"); resp.StatusCode != http.StatusMovedPermanently {
+					t.Errorf("got %s", resp.Status)
+				}
+			}
+			s.log.await(t, "cannot accept a connection", 1)
+		})
+	}
+}
+
+// TestAcceptErrorsAreLoggedOnceASecond, and tried again after a second at most,
+// until the listener is closed.
+func TestAcceptErrorsAreLoggedOnceASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &logBuffer{}
+		failing := &failingListener{errs: slices.Repeat([]error{syscall.ENOBUFS}, 1000)}
+		l := newRetryListener(failing, slog.New(slog.NewTextHandler(log, nil)))
+		ended := make(chan error)
+		go func() { // ends when l is closed
+			_, err := l.Accept()
+			ended <- err
+		}()
+		<-time.After(60 * time.Second)
+		l.Close()
+		if err := <-ended; err != net.ErrClosed {
+			t.Errorf("Accept: %v", err)
+		}
+		logged, tries := strings.Count(log.String(), `msg="cannot accept a connection" address=here error="no buffer space available"`), 1000-len(failing.errs)
+		if logged < 55 || logged > 60 || tries < 60 || tries > 70 {
+			t.Errorf("tried %d times, logged %d times:\n%s", tries, logged, log)
+		}
+	})
+}
