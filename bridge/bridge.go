@@ -16,6 +16,7 @@ type Bridge struct {
 	kind  kind
 
 	mu     sync.Mutex
+	gone   bool      // the child's process session has ended
 	exited bool      // the child has ended, and all of its output was carried
 	last   exit      // how
 	kept   time.Time // see Kept
@@ -35,6 +36,8 @@ type kind interface {
 	// tellExit tells the clients that the child has ended. It returns when nobody
 	// can attach any more for what the child has left.
 	tellExit()
+	// clients returns the clients that are attached. mu is held.
+	clients() []*Client
 	// end ends the child, and a connection that has it alone with e. It does not wait.
 	end(e End)
 }
@@ -108,7 +111,23 @@ func (b *Bridge) attach(opt *Options, ws *websocket.Conn, wire *Wire, of ClientO
 	if err = b.kind.attach(c, of); err != nil {
 		return nil, err
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.gone {
+		c.limitUnread()
+	}
 	return c, nil
+}
+
+// ProcessGone tells that the child's process session has ended, though clients may
+// hold up what it has written: from now on not without progress.
+func (b *Bridge) ProcessGone() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gone = true
+	for _, c := range b.kind.clients() {
+		c.limitUnread()
+	}
 }
 
 // Shutdown ends the child because the server stops. It does not wait.

@@ -107,6 +107,14 @@ func (h *broadcast) tellExit() {
 	}
 }
 
+// clients implements kind.
+func (h *broadcast) clients() (all []*Client) {
+	for _, v := range slices.Concat(h.viewers, h.waiting) {
+		all = append(all, v.Client)
+	}
+	return all
+}
+
 // end implements kind: viewers are told how the child ended.
 func (h *broadcast) end(End) { h.Stop() }
 

@@ -111,6 +111,7 @@ func (c *Client) Abort() { c.wire.Abort() }
 // tellExit ends the connection because the child has ended, once the client has
 // all that it wrote.
 func (c *Client) tellExit() {
+	c.limitUnread()
 	c.wire.Out.ready()
 	exit, _ := c.bridge.exit()
 	if c.usesChannels() && !exit.broken {
@@ -119,6 +120,9 @@ func (c *Client) tellExit() {
 	c.wire.Out.Wait(0)
 	c.finish(exit.end)
 }
+
+// limitUnread bounds how long the client may take nothing of what the child has left.
+func (c *Client) limitUnread() { c.wire.LimitUnread(c.opt.Unread) }
 
 // receiveAll carries the client's messages to the child until the connection
 // ends or a message breaks the rules.
@@ -164,6 +168,8 @@ func (c *Client) endOf(err error) End {
 	case byPeer:
 		c.wire.peerDone()
 		return End{Code: closed.Code, Reason: closed.Reason, by: byClient}
+	case c.wire.overdue.Load():
+		return endUnread
 	case c.wire.lost.Load(), errors.Is(err, net.ErrClosed):
 		return endLost
 	}

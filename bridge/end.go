@@ -46,6 +46,7 @@ var (
 	endTaken   = End{Code: 4010, Reason: "attached elsewhere"}
 	endNoMore  = End{Code: 4011, Reason: "history lost"}
 	endControl = End{Code: websocket.StatusMessageTooBig, Reason: fmt.Sprintf("control message over %d bytes", maxControl)}
+	endUnread  = End{Code: websocket.StatusAbnormalClosure, Reason: "output not read", by: byLoss}
 	endLost    = End{Code: websocket.StatusAbnormalClosure, Reason: "connection lost", by: byLoss}
 )
 

@@ -19,12 +19,12 @@ type mux struct {
 	last atomic.Int64 // the number of the last client
 
 	// Guarded by mu:
-	clients map[string]*muxClient // whose connections have not ended
-	open    []*muxClient          // those that the child knows; never changed, but replaced
+	byID map[string]*muxClient // the clients whose connections have not ended
+	open []*muxClient          // those that the child knows; never changed, but replaced
 }
 
 func newMux(b *Bridge) *mux {
-	return &mux{Bridge: b, clients: make(map[string]*muxClient), mail: mail{slow: b.opt.Slow, presses: make(map[form]*press)}}
+	return &mux{Bridge: b, byID: make(map[string]*muxClient), mail: mail{slow: b.opt.Slow, presses: make(map[form]*press)}}
 }
 
 // carryOutput implements kind.
@@ -40,9 +40,17 @@ func (m *mux) carryOutput() {
 func (m *mux) tellExit() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, c := range m.clients {
+	for _, c := range m.byID {
 		go c.tellExit() // ends with the connection, or when the client has all
 	}
+}
+
+// clients implements kind.
+func (m *mux) clients() (all []*Client) {
+	for _, c := range m.byID {
+		all = append(all, c.Client)
+	}
+	return all
 }
 
 // end implements kind: clients are told how the child ended.
@@ -86,7 +94,7 @@ func (m *mux) attach(client *Client, opt ClientOptions) error {
 	defer m.mu.Unlock()
 	c.late = m.exited
 	if !c.late {
-		m.clients[c.muxID] = c
+		m.byID[c.muxID] = c
 	}
 	return nil
 }
@@ -112,7 +120,7 @@ func (c *muxClient) open() {
 func (m *mux) tryOpen(c *muxClient) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.clients[c.muxID] != c {
+	if m.byID[c.muxID] != c {
 		return true
 	}
 	if m.stdin.Waiting() > maxWaiting {
@@ -129,7 +137,7 @@ func (c *muxClient) detach() {
 	c.stopWaiting()
 	m := c.mux
 	m.mu.Lock()
-	delete(m.clients, c.muxID)
+	delete(m.byID, c.muxID)
 	if i := slices.Index(m.open, c); i >= 0 {
 		m.open = slices.Delete(slices.Clone(m.open), i, i+1)
 	}

@@ -59,7 +59,7 @@ func (m *mux) appendRecipients(dst []*muxClient, o order) []*muxClient {
 		return append(dst, m.open...)
 	}
 	for _, id := range o.to {
-		if c := m.clients[id]; c != nil && c.opened && !c.listed {
+		if c := m.byID[id]; c != nil && c.opened && !c.listed {
 			c.listed = true
 			dst = append(dst, c)
 		}
@@ -73,7 +73,7 @@ func (m *mux) appendRecipients(dst []*muxClient, o order) []*muxClient {
 // dismiss closes a client's connection, behind what has been sent to it.
 func (m *mux) dismiss(id string, end End) {
 	m.mu.Lock()
-	c := m.clients[id]
+	c := m.byID[id]
 	known := c != nil && c.opened
 	m.mu.Unlock()
 	if !known {

@@ -45,6 +45,9 @@ type Options struct {
 	// InputPatience is how long a child may still take what a client sent before it
 	// disconnected; negative: as long as it likes.
 	InputPatience time.Duration
+	// Unread is how long a client may take nothing of what its child has left, or
+	// pause, once that has ended. Zero means 30 s.
+	Unread time.Duration
 	// ExitCloseCode tells a failed child by close code 4000 + status.
 	ExitCloseCode bool
 	// Log gets the child's stderr. Nil discards it.

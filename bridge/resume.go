@@ -60,6 +60,14 @@ func (r *resumable) tellExit() {
 	<-r.over
 }
 
+// clients implements kind.
+func (r *resumable) clients() []*Client {
+	if r.client == nil {
+		return nil
+	}
+	return []*Client{r.client.Client}
+}
+
 // end implements kind.
 func (r *resumable) end(e End) {
 	r.mu.Lock()

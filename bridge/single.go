@@ -24,6 +24,8 @@ func (s *single) carryOutput() { s.output.run(&s.tasks) }
 
 func (s *single) tellExit() { s.client.tellExit() }
 
+func (s *single) clients() []*Client { return []*Client{s.client} }
+
 func (s *single) end(e End) { s.client.finish(e) }
 
 // singleAttachment is the attachment of the client of a single child.

@@ -38,8 +38,12 @@ type Wire struct {
 	buf     []byte // the reader's own
 	inBlock bool   // the read goes into the block
 
-	closeMu sync.Mutex
-	closing bool
+	closeMu  sync.Mutex
+	closing  bool
+	unread   *unreadLimit  // nil while the child runs
+	patience time.Duration // set with unread
+
+	overdue atomic.Bool   // unread has aborted the connection
 	lost    atomic.Bool   // reading ended, and it was not Close that ended it
 	done    atomic.Bool   // the peer sends nothing more
 	broken  atomic.Bool   // stopReading was called
@@ -225,6 +229,7 @@ func (w *Wire) Abort() {
 	w.lost.Store(true)
 	w.Out.Fail(net.ErrClosed)
 	w.Close()
+	dropUnsent(w.Conn)
 	w.Conn.Close()
 }
 
@@ -250,7 +255,9 @@ func (w *Wire) Close() error {
 
 func (w *Wire) linger() {
 	defer close(w.closed)
+	defer w.stopLimit()
 	defer w.Out.Close()
+	defer dropUnsent(w.Conn)
 	if w.lost.Load() || !w.drain() {
 		return
 	}
@@ -260,7 +267,18 @@ func (w *Wire) linger() {
 	w.readMu.Lock() // the pending Read has returned, and no other comes
 	w.releaseBlock()
 	w.readMu.Unlock()
-	w.discard()
+	if w.discard() {
+		w.awaitTaken()
+	}
+}
+
+func (w *Wire) stopLimit() {
+	w.closeMu.Lock()
+	limit := w.unread
+	w.closeMu.Unlock()
+	if limit != nil {
+		limit.stop()
+	}
 }
 
 // peerDone tells that the peer has sent its close frame: nothing comes after
@@ -299,28 +317,56 @@ func (w *Wire) drain() bool {
 const brokenTime = 100 * time.Millisecond
 
 // discard reads until the peer closes or is done, for lingerTime, and longer
-// only while the peer's kernel goes on taking what was sent.
-func (w *Wire) discard() {
+// only while the peer's kernel goes on taking what was sent. It reports whether
+// the peer sends nothing more.
+func (w *Wire) discard() (done bool) {
 	scratch := getBlock()
 	defer putBlock(scratch)
-	left := unsent(w.Conn)
-	patience := lingerTime
-	if w.broken.Load() {
-		patience = brokenTime
-	}
-	for {
-		w.Conn.SetReadDeadline(time.Now().Add(patience))
+	for left := unsent(w.Conn); ; {
+		w.Conn.SetReadDeadline(time.Now().Add(w.discardTime(left)))
 		var err error
 		for err == nil && !w.done.Load() {
 			_, err = w.Conn.Read(scratch)
 		}
+		if w.done.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return true
+		}
 		now := unsent(w.Conn)
-		if w.done.Load() || !errors.Is(err, os.ErrDeadlineExceeded) || now >= left {
-			return
+		if now >= left {
+			return false
 		}
 		left = now
 	}
 }
+
+// discardTime is how long the peer may make no progress when it has not taken left
+// bytes.
+func (w *Wire) discardTime(left int) time.Duration {
+	w.closeMu.Lock()
+	defer w.closeMu.Unlock()
+	switch {
+	case w.broken.Load():
+		return brokenTime
+	case left > 0 && w.unread != nil:
+		return w.patience
+	}
+	return lingerTime
+}
+
+// awaitTaken waits until the peer's kernel has almost all that was sent, as long
+// as it takes some of it in each lingerTime.
+func (w *Wire) awaitTaken() {
+	since := time.Now()
+	for left := unsent(w.Conn); left > maxOrphan && !w.lost.Load() && time.Since(since) < lingerTime; {
+		time.Sleep(takenPause)
+		if now := unsent(w.Conn); now < left {
+			left, since = now, time.Now()
+		}
+	}
+}
+
+// takenPause is how often awaitTaken looks: nothing tells.
+const takenPause = 20 * time.Millisecond
 
 func (w *Wire) isClosing() bool {
 	w.closeMu.Lock()

@@ -46,6 +46,9 @@ type childKey struct {
 // to.
 func (k childKey) isSession() bool { return k.session != "" }
 
+// isShared reports whether the key is that of a child with any number of clients.
+func (k childKey) isShared() bool { return k != (childKey{}) && !k.isSession() }
+
 func newChildren(cfg Config, slots *slots) *children {
 	t := &children{linger: cfg.Linger, slots: slots, open: make(map[childKey]*child)}
 	if cfg.Once { // nobody else could attach
@@ -130,7 +133,7 @@ func (t *children) ask(key childKey, addr netip.Addr, after int64) (flag string)
 
 // claimOf returns what a child of key takes of the slots.
 func claimOf(key childKey, addr netip.Addr) claim {
-	if key != (childKey{}) && !key.isSession() {
+	if key.isShared() {
 		return sharedChild
 	}
 	return ownChild(addr)
@@ -154,11 +157,23 @@ func (t *children) current(key childKey) *child {
 	return nil
 }
 
-// began notes how to stop c, which runs now, and what is closed when it ends.
-func (t *children) began(c *child, stop func(), exited <-chan struct{}) {
+// starts tells that c is about to be started: processGone or fail will be called.
+func (t *children) starts(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c.stop, c.exited, c.gone = stop, exited, false
+	c.gone = false
+}
+
+// began notes how to stop c, which runs, or has ended already, and what is closed
+// when it ends.
+func (t *children) began(c *child, stop func(), exited <-chan struct{}) {
+	t.mu.Lock()
+	c.stop, c.exited = stop, exited
+	gone := c.gone
+	t.mu.Unlock() // see makeRoom
+	if gone {
+		c.bridge.ProcessGone()
+	}
 }
 
 // leave takes back join. Without clients, a shared child is stopped, after the linger
@@ -199,7 +214,10 @@ func (t *children) fail(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.close(c)
-	c.free()
+	c.gone = true
+	if c.key.isShared() { // its clients, which are being refused, have slots of their own
+		c.free()
+	}
 }
 
 // retire lets nobody attach to c any more: the next client has another started.
@@ -220,9 +238,13 @@ func (t *children) close(c *child) {
 // processGone tells that the process session of c has ended.
 func (t *children) processGone(c *child) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	c.gone = true
 	c.freeIfDone()
+	began := c.stop != nil
+	t.mu.Unlock() // see makeRoom
+	if began {
+		c.bridge.ProcessGone()
+	}
 }
 
 // freeIfDone frees the slot. The table's mu is held.

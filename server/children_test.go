@@ -3,11 +3,14 @@
 package server
 
 import (
+	"io"
 	"net/netip"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"wspipe/bridge"
 )
 
 // The table of children, without any child.
@@ -112,6 +115,44 @@ func TestSlotsOfShares(t *testing.T) {
 		t.Errorf("%d slots are taken, want 1", table.slots.used)
 	}
 }
+
+// TestSlotOfAChildThatEndsAtOnce: its process session may have ended before the table
+// is told that it has begun.
+func TestSlotOfAChildThatEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, order := range map[string][]func(*children, *child){
+		"gone, began, left": {(*children).starts, (*children).processGone, beganBridge, (*children).leave},
+		"began, gone, left": {(*children).starts, beganBridge, (*children).processGone, (*children).leave},
+		"began, left, gone": {(*children).starts, beganBridge, (*children).leave, (*children).processGone},
+		"failed, left":      {(*children).starts, (*children).fail, (*children).leave},
+		"left":              {(*children).leave},
+	} {
+		for kind, key := range map[string]childKey{"single": {}, "shared": {path: "/p"}, "resumable": {path: "/p", session: "s"}} {
+			table := newChildren(Config{}, newSlots(1, 1))
+			c, flag := table.join(key, netip.Addr{}, 0)
+			for i, step := range order {
+				if flag = table.ask(childKey{path: "/another", session: "another"}, netip.Addr{}, 0); flag == "" && !(kind == "shared" && i > 1) {
+					t.Errorf("%s, %s: the slot is free before step %d", name, kind, i)
+				}
+				step(table, c)
+			}
+			if table.slots.used != 0 || len(table.slots.perIP) != 0 {
+				t.Errorf("%s, %s: the slot is not free", name, kind)
+			}
+		}
+	}
+}
+
+// beganBridge is began for a child that has a bridge.
+func beganBridge(t *children, c *child) {
+	c.bridge = bridge.New(nothing{}, bridge.Options{Kind: bridge.Broadcast})
+	t.began(c, func() {}, nil)
+}
+
+// nothing is a child that is not used.
+type nothing struct{ bridge.Child }
+
+func (nothing) Stdin() io.WriteCloser { return nil }
 
 // TestEndedChildIsNotJoined: also while nobody has noted its end yet.
 func TestEndedChildIsNotJoined(t *testing.T) {

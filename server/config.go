@@ -92,6 +92,8 @@ type Config struct {
 	// client address, or its clients if they share a child. Zero or less means no
 	// bound.
 	MaxChildren, MaxPerIP int
+	// Timeouts bound how long a client may make no progress.
+	Timeouts Timeouts
 	// MaxRuntime and IdleTimeout end a session. Zero means never.
 	MaxRuntime, IdleTimeout time.Duration
 	// Once serves one connection and ends Serve with its child's status. A shared
@@ -113,6 +115,14 @@ type Config struct {
 	Software string
 	// Log gets the access log and the children's stderr. Nil discards it.
 	Log *slog.Logger
+}
+
+// Timeouts are how long a client may make no progress before its connection is
+// closed. Zero values mean what stands here.
+type Timeouts struct {
+	// Unread is how long it may take nothing of what its child has left, or pause,
+	// once that has ended: 30 s.
+	Unread time.Duration
 }
 
 // Auth lists the ways to prove who one is; any one of them will do. The zero

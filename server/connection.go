@@ -154,6 +154,7 @@ func (c *connection) attach() (client *bridge.Client, what string, err error) {
 // none.
 func (c *connection) start() (client *bridge.Client) {
 	ch, s := c.child, c.server
+	s.children.starts(ch)
 	if ch.process, ch.err = process.Start(c.spec); ch.err != nil {
 		s.children.fail(ch)
 		return nil
@@ -227,9 +228,9 @@ func (c *connection) refuseResume() {
 // refuse tells the client that there is no child.
 func (c *connection) refuse(err error) {
 	c.server.logStartFailure(c.log, err)
-	c.leave()
 	bridge.Refuse(c.ws, startReason(err))
 	<-c.wire.Closed()
+	c.leave()
 	c.server.sessionEnded(1)
 	c.server.sessions.done(nil)
 }
@@ -272,6 +273,7 @@ func (s *Server) bridgeOptions(log *slog.Logger) bridge.Options {
 		MaxRuntime:    cfg.MaxRuntime,
 		IdleTimeout:   cfg.IdleTimeout,
 		InputPatience: process.FirstWait(cfg.Child.Grace),
+		Unread:        cfg.Timeouts.Unread,
 		ExitCloseCode: cfg.ExitCloseCode,
 		Replay:        cfg.Replay,
 		ReadOnly:      cfg.ReadOnly,
