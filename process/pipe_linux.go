@@ -17,6 +17,9 @@ func pipe(input bool) (ours, childs *os.File, err error) {
 	if input {
 		our, child = child, our
 	}
-	syscall.SetNonblock(our, true) // or NewFile does not use the poller
-	return os.NewFile(uintptr(our), "pipe"), os.NewFile(uintptr(child), "pipe"), nil
+	if ours, err = pollable(our, "pipe"); err != nil {
+		syscall.Close(child)
+		return nil, nil, err
+	}
+	return ours, os.NewFile(uintptr(child), "pipe"), nil
 }

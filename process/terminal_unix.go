@@ -53,11 +53,7 @@ func polled(f *os.File) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	return os.NewFile(uintptr(fd), f.Name()), nil
+	return pollable(fd, f.Name())
 }
 
 // closers is how many terminals may be closed at once.

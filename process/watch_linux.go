@@ -1,7 +1,6 @@
 package process
 
 import (
-	"os"
 	"sync"
 	"syscall"
 
@@ -85,8 +84,10 @@ func startWatcher() (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	unix.SetNonblock(fd, true) // or NewFile does not use the poller
-	file := os.NewFile(uintptr(fd), "epoll")
+	file, err := pollable(fd, "epoll")
+	if err != nil {
+		return nil, err
+	}
 	ready, err := file.SyscallConn()
 	if err != nil {
 		file.Close()
