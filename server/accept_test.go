@@ -18,6 +18,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server/listen"
 )
 
 // failingListener is a listener whose first attempts fail, each with another error.
@@ -59,11 +60,11 @@ func acceptErrors() []error {
 
 // failAtFirst makes every listener of a server fail with each of acceptErrors.
 func failAtFirst(s *Server) {
-	for i, l := range s.sockets.serving {
-		s.sockets.serving[i] = &failingListener{l, acceptErrors()}
+	for i, l := range s.listeners.Serving {
+		s.listeners.Serving[i] = &failingListener{l, acceptErrors()}
 	}
-	for i, l := range s.sockets.redirecting {
-		s.sockets.redirecting[i].Listener = &failingListener{l.Listener, acceptErrors()}
+	for i, l := range s.listeners.Redirecting {
+		s.listeners.Redirecting[i].Listener = &failingListener{l.Listener, acceptErrors()}
 	}
 }
 
@@ -79,9 +80,9 @@ func TestAcceptErrorsEndNoServer(t *testing.T) {
 		options *websocket.DialOptions
 	}{
 		"tcp":      {Config{}, nil},
-		"tls":      {Config{TLS: &TLS{Cert: cert, Key: key}}, over(t, ca.client(t))},
-		"unix":     {Config{Addresses: []string{}, UnixSocket: path}, throughUnix(t, path)},
-		"redirect": {Config{RedirectPort: atoi(t, port)}, nil},
+		"tls":      {Config{Sockets: listen.Sockets{TLS: &listen.TLS{Cert: cert, Key: key}}}, over(t, ca.client(t))},
+		"unix":     {Config{Sockets: listen.Sockets{Addresses: []string{}, UnixSocket: path}}, throughUnix(t, path)},
+		"redirect": {Config{Sockets: listen.Sockets{RedirectPort: atoi(t, port)}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -111,7 +112,7 @@ func TestAcceptErrorsAreLoggedOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logBuffer{}
 		failing := &failingListener{errs: slices.Repeat([]error{syscall.ENOBUFS}, 1000)}
-		l := newRetryListener(failing, slog.New(slog.NewTextHandler(log, nil)))
+		l := listen.Retry(failing, slog.New(slog.NewTextHandler(log, nil)))
 		ended := make(chan error)
 		go func() { // ends when l is closed
 			_, err := l.Accept()

@@ -18,6 +18,7 @@ import (
 // begin makes sh one that runs, and returns whether it has been stopped.
 func begin(t *children, sh *child) (stopped *atomic.Bool) {
 	stopped = new(atomic.Bool)
+	t.starts(sh)
 	t.began(sh, func() { stopped.Store(true) }, make(chan struct{}))
 	return stopped
 }
@@ -160,6 +161,7 @@ func TestEndedChildIsNotJoined(t *testing.T) {
 	table := newChildren(Config{Linger: -1}, newSlots(0, 0))
 	sh := mustJoin(t, table)
 	exited := make(chan struct{})
+	table.starts(sh)
 	table.began(sh, func() {}, exited)
 	if mustJoin(t, table) != sh {
 		t.Error("a running child is not joined")

@@ -124,7 +124,7 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	start := func(l net.Listener, h http.Handler) {
 		hs := s.newHTTPServer(h)
 		servers = append(servers, hs)
-		l = newRetryListener(l, s.log)
+		l = listen.Retry(l, s.log)
 		serving.Go(func() { failed <- hs.Serve(l) }) // ends when l is closed
 	}
 	for _, l := range s.listeners.Serving {

@@ -1,4 +1,4 @@
-package server
+package listen
 
 import (
 	"errors"
@@ -19,7 +19,9 @@ type retryListener struct {
 	logged time.Time // when an error was logged last
 }
 
-func newRetryListener(l net.Listener, log *slog.Logger) *retryListener {
+// Retry returns a listener that retries each Accept that fails, unless l is closed, and
+// logs why, at most once a second.
+func Retry(l net.Listener, log *slog.Logger) net.Listener {
 	return &retryListener{Listener: l, log: log, closed: make(chan struct{})}
 }
 
