@@ -13,7 +13,7 @@ import (
 	"wspipe/cmd/connect"
 )
 
-// parseConnect returns what a command line of "wspipe connect" makes.
+// parseConnect returns the configuration for a command line of "wspipe connect".
 func parseConnect(t *testing.T, args ...string) (connect.Config, error) {
 	t.Helper()
 	o := &connectOptions{}
@@ -27,7 +27,7 @@ func parseConnect(t *testing.T, args ...string) (connect.Config, error) {
 	return o.config(line.words)
 }
 
-// headers returns what config sends beside our name.
+// headers returns the headers of cfg other than User-Agent.
 func headers(cfg connect.Config) (lines []string) {
 	for _, h := range cfg.Headers {
 		if h.Value != "wspipe/"+version() {
@@ -88,7 +88,7 @@ func TestConnectAuthorization(t *testing.T) {
 		return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 	}
 	for _, test := range []struct {
-		token, pair string // the environment's
+		token, pair string // in the environment
 		args        string
 		want        string
 	}{

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// mayImport is the house: who may import whom of ours. Imports only point down.
+// mayImport lists which of our packages each package may import. Imports only point down.
 var mayImport = map[string][]string{
 	"wspipe":                {"wspipe/cmd"},
 	"wspipe/cmd":            {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/cmd/connect", "wspipe/process", "wspipe/server", "wspipe/server/listen"},
@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"wspipe/static":         {},
 }
 
-// onlyIn names the packages that only some of ours may import.
+// onlyIn lists the packages that only some of ours may import.
 var onlyIn = map[string][]string{
 	"github.com/spf13/cobra": {"wspipe/cmd"},
 	"github.com/spf13/pflag": {"wspipe/cmd"},
@@ -74,8 +74,6 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
-// TestFilesAndFunctionsAreShort: a file is read top to bottom, a function at a
-// glance.
 func TestFilesAndFunctionsAreShort(t *testing.T) {
 	const maxFile, maxFunc = 400, 50
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {

@@ -16,7 +16,7 @@ func record(n int) string { return fmt.Sprintf("record %06d %s\n", n, strings.Re
 
 func TestLogWriterWritesEverything(t *testing.T) {
 	var out bytes.Buffer
-	w := newLogWriter(&out, 1000, time.Minute) // smaller than what is written: writers wait for room
+	w := newLogWriter(&out, 1000, time.Minute) // smaller than what is written: writers wait for space
 	var want strings.Builder
 	for n := range 1000 {
 		fmt.Fprint(w, record(n))
@@ -40,8 +40,8 @@ func TestLogWriterTakesLongRecords(t *testing.T) {
 	}
 }
 
-// A pipe that nobody reads costs a writer no more than patience once, then
-// nothing; when somebody reads again, the count of lost records is right.
+// A blocked pipe delays a writer by the timeout once, and not again; after it is read again, the
+// count of lost records is correct.
 func TestLogWriterStuckPipe(t *testing.T) {
 	const limit, patience = 100_000, 50 * time.Millisecond
 	r, out, err := os.Pipe()
@@ -58,8 +58,8 @@ func TestLogWriterStuckPipe(t *testing.T) {
 	for n := range written {
 		fmt.Fprint(w, record(n))
 	}
-	// No more than the wait for patience to run out, however slow the machine:
-	// had each lost record waited, it would have been 15 minutes.
+	// Only one timeout, however slow the machine: if each lost record had waited, it would
+	// have been 15 minutes.
 	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("writing took %v", took)
 	}
@@ -85,7 +85,7 @@ func TestLogWriterStuckPipe(t *testing.T) {
 	w.Close()
 }
 
-// Close gives up on a stuck pipe.
+// Close does not wait for a blocked pipe.
 func TestLogWriterCloseWhileStuck(t *testing.T) {
 	r, out, err := os.Pipe()
 	if err != nil {
@@ -102,12 +102,12 @@ func TestLogWriterCloseWhileStuck(t *testing.T) {
 		t.Error("everything went into a pipe that nobody reads")
 	default:
 	}
-	r.Close() // now the last write fails
+	r.Close() // the last write fails
 	<-w.done
 	out.Close()
 }
 
-// Writers that wait for room are let go by Close.
+// Close wakes writers that wait for space.
 func TestLogWriterCloseWhileWaiting(t *testing.T) {
 	r, out, err := os.Pipe()
 	if err != nil {
@@ -116,7 +116,7 @@ func TestLogWriterCloseWhileWaiting(t *testing.T) {
 	w := newLogWriter(out, 100, 500*time.Millisecond)
 	var writers sync.WaitGroup
 	for range 10 {
-		writers.Go(func() { // ends when patience or the pipe does
+		writers.Go(func() { // ends at the timeout or when the pipe is read
 			for n := range 1000 {
 				fmt.Fprint(w, record(n))
 			}
@@ -129,7 +129,7 @@ func TestLogWriterCloseWhileWaiting(t *testing.T) {
 	out.Close()
 }
 
-// flakyWriter fails while broken, and signals each write.
+// flakyWriter fails while broken, and reports each write.
 type flakyWriter struct {
 	mu     sync.Mutex
 	broken bool
@@ -147,7 +147,7 @@ func (f *flakyWriter) Write(p []byte) (int, error) {
 	return f.out.Write(p)
 }
 
-// Records that stderr refused are counted too, and told of once it takes some again.
+// Records whose write failed are counted as lost, too, and reported after the next success.
 func TestLogWriterBrokenOut(t *testing.T) {
 	out := &flakyWriter{broken: true, wrote: make(chan struct{}, 10)}
 	w := newLogWriter(out, 1<<20, time.Minute)

@@ -24,12 +24,12 @@ func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){"wspipe": wspipe, "websocketd": wspipe})
 }
 
-// leakChecked fails a run of tests that leaves a goroutine behind.
+// leakChecked fails if the tests leave a goroutine behind.
 type leakChecked struct{ *testing.M }
 
 func (m leakChecked) Run() int {
 	code := wspipetest.Main(m.M)
-	starters := goleak.IgnoreTopFunction("wspipe/process.starter") // there for good
+	starters := goleak.IgnoreTopFunction("wspipe/process.starter") // runs until the process exits
 	watcher := goleak.IgnoreAnyFunction("wspipe/process.(*watcher).run")
 	reaper := goleak.IgnoreAnyFunction("wspipe/process.reaper")
 	if err := goleak.Find(starters, watcher, reaper); err != nil && code == 0 {
@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(func() { taken.Close() })
 			socket := filepath.Join(t.TempDir(), "s")
-			if live, err := net.Listen("unix", socket); err == nil { // Windows may have none
+			if live, err := net.Listen("unix", socket); err == nil { // Windows may not support it
 				env.Defer(func() { live.Close() })
 			}
 			env.Setenv("SOCKET", socket)
@@ -83,14 +83,14 @@ func status(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// run runs a command line that ends by itself.
+// run runs a command line and returns when it ends.
 func run(args ...string) (status int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	status = Main(append([]string{"wspipe"}, args...), &out, &err, "the license\n")
 	return status, out.String(), err.String()
 }
 
-// golden compares got with testdata/name, or makes it that with UPDATE=1.
+// golden compares got with testdata/name, or writes it there if UPDATE=1.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)

@@ -21,7 +21,7 @@ import (
 	"wspipe/server/listen"
 )
 
-// parse returns the options that args make.
+// parse returns the options for args.
 func parse(t *testing.T, args ...string) *options {
 	t.Helper()
 	o := &options{}
@@ -50,7 +50,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// What help shows as a flag's default is what the flag has when it is not given.
+// The defaults that help shows are those of flags that are not given.
 func TestShownDefaultsAreTrue(t *testing.T) {
 	want, err := parse(t).config()
 	if err != nil {
@@ -153,7 +153,7 @@ func TestEachFlag(t *testing.T) {
 	}
 }
 
-// Every flag is in a group of help, and groups are not torn apart.
+// Every flag has a heading in help, and each heading occurs once.
 func TestFlagGroups(t *testing.T) {
 	var groups []string
 	byGroup(knownFlags(), func(group string) { groups = append(groups, group) }, func(*pflag.Flag) {})
@@ -194,8 +194,8 @@ func TestLogNamesLevels(t *testing.T) {
 	}
 }
 
-// TestLogIsHarmless: what a client or a child makes of a value neither reaches the
-// terminal that the log is read in, nor fills the disk.
+// Values from clients and children can neither control the terminal that shows the log nor
+// fill the disk.
 func TestLogIsHarmless(t *testing.T) {
 	const hostile = "/\u0085\u009b31m\x7f\u202e\u2066\u200f\u061c\U000e0041\x80grüße 👋"
 	long := strings.Repeat("\x80\n", 30<<10)

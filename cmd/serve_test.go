@@ -14,7 +14,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// running is a wspipe that runs inside the test.
+// running is a wspipe that runs in the test process.
 type running struct {
 	t      *testing.T
 	stderr *bufio.Reader
@@ -93,7 +93,7 @@ func TestStartLinesJSON(t *testing.T) {
 	}
 }
 
-// With --loglevel=none nothing is said, but for a port that nobody knows.
+// --loglevel=none prints nothing except the URL of a port that wspipe has picked.
 func TestStartLinesUnlogged(t *testing.T) {
 	r := start(t, "--port=0", "--address=127.0.0.1", "--loglevel=none", "sh", "-c", "echo noise >&2")
 	url := urlPattern.FindString(r.line())
@@ -146,7 +146,7 @@ func TestEnvironmentAndDirectory(t *testing.T) {
 	}
 }
 
-// A relative COMMAND is looked up where wspipe runs, not in --cwd.
+// A relative COMMAND is relative to the directory of wspipe, not to --cwd.
 func TestRelativeCommandWithDirectory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("x.sh", []byte("#!/bin/sh\necho here\n"), 0o755); err != nil {
@@ -159,7 +159,7 @@ func TestRelativeCommandWithDirectory(t *testing.T) {
 	}
 }
 
-// A stderr that nobody reads stops neither a child that floods its own nor wspipe.
+// A blocked stderr stops neither wspipe nor a child that floods its own stderr.
 func TestStuckStderr(t *testing.T) {
 	r := start(t, "--port=0", "--address=127.0.0.1", "sh", "-c", "head -c 200000 /dev/zero | tr '\\0' '\\n' >&2; echo done")
 	c := dial(t, urlPattern.FindString(r.line()))

@@ -34,7 +34,7 @@ func TestFirstSignalStops(t *testing.T) {
 
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		// With --closems=-1 wspipe waits for this child for ever.
+		// With --closems=-1 wspipe waits for this child forever.
 		s := wspipetest.Start(t, "--closems=-1", "sh", "-c", "trap '' INT TERM; echo ready; while :; do read line; done")
 		c := dial(t, s.WS)
 		if _, msg, err := c.Read(t.Context()); string(msg) != "ready" {
@@ -51,7 +51,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// SIGHUP asks to reload, and a connection does not notice.
+// SIGHUP reloads the files and does not affect connections.
 func TestHangupReloads(t *testing.T) {
 	tokens := filepath.Join(t.TempDir(), "tokens")
 	if err := os.WriteFile(tokens, []byte("first\n"), 0o600); err != nil {
@@ -69,7 +69,7 @@ func TestHangupReloads(t *testing.T) {
 	}
 }
 
-// The end of the terminal that wspipe was started in is its end.
+// wspipe stops when the terminal that it was started in is closed.
 func TestEndOfTheTerminal(t *testing.T) {
 	command := exec.Command(wspipetest.Binary(t), "--port=0", "cat")
 	terminal, err := pty.Start(command)
@@ -93,7 +93,7 @@ func TestEndOfTheTerminal(t *testing.T) {
 	}
 }
 
-// Under nohup, which ignores SIGHUP, the end of the terminal is not ours.
+// Under nohup, which ignores SIGHUP, closing the terminal does not stop wspipe.
 func TestIgnoredHangup(t *testing.T) {
 	s := wspipetest.StartCommand(t, exec.Command("sh", "-c", `trap '' HUP; exec "$0" --port=0 cat`, wspipetest.Binary(t)))
 	s.Signal(syscall.SIGHUP)
@@ -106,7 +106,7 @@ func TestIgnoredHangup(t *testing.T) {
 	}
 }
 
-// A log that nobody takes any more is no reason to end.
+// wspipe keeps running after stderr has been closed.
 func TestClosedStderr(t *testing.T) {
 	const script = `exec 3>&2; exec "$0" --port=0 sh -c 'echo noise >&2; echo hi' 2> >(exec head -n1 >&3)`
 	s := wspipetest.StartCommand(t, exec.Command("bash", "-c", script, wspipetest.Binary(t)))

@@ -12,7 +12,7 @@ import (
 	"wspipe/server"
 )
 
-// good and bad check a parser with texts that it must take and refuse.
+// good and bad check a parser with values that it must accept and reject.
 func good[T comparable](t *testing.T, parse func(string) (T, error), want map[string]T) {
 	t.Helper()
 	for s, w := range want {
