@@ -93,7 +93,7 @@ func TestConnectOverTLS(t *testing.T) {
 	if status, out, errs := connected(t, "", "--ca="+ca.CertFile, "--cert="+mine, "--key="+myKey, s.WS); status != 0 || out != "CN=me\n" {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
-	if status, _, errs := connected(t, "", s.WS); status != 255 || !strings.Contains(errs, "certificate signed by unknown authority") || !strings.Contains(errs, "hint: --ca=FILE") {
+	if status, _, errs := connected(t, "", s.WS); status != 255 || !strings.Contains(errs, "certificate signed by unknown authority") || !strings.Contains(errs, ": --ca=FILE") {
 		t.Errorf("status %d, %q", status, errs)
 	}
 }
