@@ -118,6 +118,7 @@ func TestProgramsThatCannotStart(t *testing.T) {
 		"none": "neither a program of this machine nor a script that starts with #!", "elf": "neither a program of this machine nor a script that starts with #!",
 	} {
 		dial(t, s.ws+path).ExpectEnd(1011, "cannot start: "+want)
+		awaitFree(t, s)
 	}
 	dial(t, s.ws+"fine").ExpectEnd(1000, "exit 0")
 }
