@@ -84,7 +84,7 @@ func (c *Client) obey(number byte, message []byte) {
 	case number == channel.Close && c.protocol != channel.ProtocolV4 && string(message) == string([]byte{channel.Stdin}):
 		err = c.attachment.endInput()
 	default:
-		err = fmt.Errorf("no message of %s is on channel %d", c.protocol, number)
+		err = fmt.Errorf("protocol %s has no channel %d", c.protocol, number)
 	}
 	if err != nil {
 		c.ignored(err)
@@ -92,7 +92,7 @@ func (c *Client) obey(number byte, message []byte) {
 }
 
 // errNotControl does not tell what there was instead: payload is never logged.
-var errNotControl = errors.New("no control message of a known type")
+var errNotControl = errors.New("unknown control message")
 
 func (c *Client) obeyControl(message []byte) error {
 	switch said := channel.ParseControl(message); {

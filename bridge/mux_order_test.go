@@ -175,8 +175,8 @@ func TestComplaintsAreFew(t *testing.T) {
 			l.write([]byte("secret\n"))
 		}
 		l.end()
-		for what, n := range map[string]int{`msg="child's line dropped" pid=5 cause="not a JSON object"`: 3,
-			`msg="more of the child's lines dropped" pid=5 count=999`: 3, "position=7000 length=6": 1, "\n": 6, "secret": 0} {
+		for what, n := range map[string]int{`msg="invalid line from child dropped" pid=5 cause="not a JSON object"`: 3,
+			`msg="further invalid lines from child dropped" pid=5 count=999`: 3, "position=7000 length=6": 1, "\n": 6, "secret": 0} {
 			if got := strings.Count(log.String(), what); got != n {
 				t.Errorf("%d times %q, want %d:\n%s", got, what, n, &log)
 			}

@@ -106,7 +106,7 @@ func (c *muxClient) flush() {
 }
 
 // errForOne says why something is ignored that means one child, or its terminal.
-var errForOne = errors.New("clients of this child only send lines")
+var errForOne = errors.New("this child (--share=mux) accepts only lines")
 
 // signal implements attachment.
 func (c *muxClient) signal(string) error { return errForOne }

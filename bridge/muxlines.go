@@ -83,13 +83,13 @@ func (c *complaints) add(cause error, position int64, size int) {
 	}
 	c.end()
 	c.logged = time.Now()
-	c.log.Error("child's line dropped", "pid", c.pid, "cause", cause, "position", position, "length", size)
+	c.log.Error("invalid line from child dropped", "pid", c.pid, "cause", cause, "position", position, "length", size)
 }
 
 // end logs how many there were that have not been logged.
 func (c *complaints) end() {
 	if c.more > 0 {
-		c.log.Error("more of the child's lines dropped", "pid", c.pid, "count", c.more)
+		c.log.Error("further invalid lines from child dropped", "pid", c.pid, "count", c.more)
 		c.more = 0
 	}
 }

@@ -28,15 +28,15 @@ type order struct {
 // never logged.
 var (
 	errNoObject  = errors.New("not a JSON object")
-	errNoOrder   = errors.New("neither to nor close is there")
-	errBothOrder = errors.New("members of a message and of a close are there")
-	errTo        = errors.New("to is neither a client, nor a list of them, nor *")
-	errNoPayload = errors.New("not one of data and base64 is there, but none or both")
-	errData      = errors.New("data is no string")
-	errBase64    = errors.New("base64 is no string of that")
-	errClose     = errors.New("close is no client")
-	errCode      = errors.New("code is none that may be sent")
-	errReason    = fmt.Errorf("reason is no string of at most %d bytes", maxReason)
+	errNoOrder   = errors.New("want \"to\" or \"close\"")
+	errBothOrder = errors.New("\"close\" cannot be combined with \"to\", \"data\" or \"base64\", nor \"code\" or \"reason\" with \"to\"")
+	errTo        = errors.New("\"to\" must be a client, a list of clients, or \"*\"")
+	errNoPayload = errors.New("want exactly one of \"data\" and \"base64\"")
+	errData      = errors.New("\"data\" must be a string")
+	errBase64    = errors.New("\"base64\" must be a base64 string")
+	errClose     = errors.New("\"close\" must be a client")
+	errCode      = errors.New("invalid close code")
+	errReason    = fmt.Errorf("\"reason\" must be a string of at most %d bytes", maxReason)
 )
 
 // members are those of a line, by their exact names. Those that mean nothing here

@@ -45,7 +45,7 @@ func (s *sharedClient) stopWaiting() {
 // closed implements attachment.
 func (s *sharedClient) closed() {
 	if lost := s.lost.Load(); lost > 0 {
-		s.log.Warn("messages dropped, the client was too slow", "count", lost)
+		s.log.Warn("slow client: messages dropped", "count", lost)
 	}
 }
 

@@ -45,7 +45,7 @@ func (v *viewer) deliverLast(b *burst) {
 	v.outlet.total.add(b)
 }
 
-var errReadOnly = errors.New("viewers may only look (--readonly)")
+var errReadOnly = errors.New("input is disabled (--readonly)")
 
 // signal implements attachment.
 func (v *viewer) signal(name string) error {

@@ -130,12 +130,12 @@ func TestMuxExitIsToldToAll(t *testing.T) {
 		if len(ids) != 2 || ids["1"] != 3 {
 			t.Errorf("clients were called %v", ids)
 		}
-		for _, r := range s.records(t, "child's line dropped") {
+		for _, r := range s.records(t, "invalid line from child dropped") {
 			if r["cause"] != "not a JSON object" || r["position"] != 0.0 || r["length"] != 8.0 {
 				t.Errorf("logged %v", r)
 			}
 		}
-		if n := len(s.records(t, "more of the child's lines dropped")); n != 3 {
+		if n := len(s.records(t, "further invalid lines from child dropped")); n != 3 {
 			t.Errorf("%d records of further lines, want 3", n)
 		}
 	}

@@ -78,7 +78,7 @@ func Parse(name string) (Framing, error) {
 			return Framing(f), nil
 		}
 	}
-	return 0, fmt.Errorf("no framing is called %q", name)
+	return 0, fmt.Errorf("unknown framing %q", name)
 }
 
 // Codec is one framing at work for one stream of output, and for stdin.
