@@ -13,6 +13,7 @@ import (
 	"wspipe/bridge/framing"
 	"wspipe/process"
 	"wspipe/server"
+	"wspipe/server/access"
 	"wspipe/server/listen"
 )
 
@@ -104,36 +105,33 @@ func (o *options) config() (server.Config, error) {
 		return server.Config{}, err
 	}
 	cfg := server.Config{
-		Sockets:        o.sockets(),
-		Child:          process.Spec{Terminal: o.terminal(), Size: o.size, Grace: o.closeGrace},
-		Dir:            o.dir,
-		CGIDir:         o.cgiDir,
-		StaticDir:      o.staticDir,
-		PassEnv:        defaultPassEnv,
-		SetEnv:         o.setEnv,
-		Framing:        chosen,
-		Subprotocols:   o.subprotocols,
-		Compress:       o.compress,
-		MaxMessage:     o.maxFrameSize,
-		PingInterval:   o.ping,
-		ExitCloseCode:  o.exitCloseCode,
-		Console:        o.devConsole,
-		Headers:        o.headers,
-		HeadersWS:      o.headersWS,
-		HeadersHTTP:    o.headersHTTP,
-		ReverseLookup:  o.reverseLookup,
-		Auth:           server.Auth{Basic: o.basicAuth, HtpasswdFile: o.htpasswd, TokenFile: o.tokenFile, ProxyHeader: o.authHeader},
-		NoAuth:         o.noAuth,
-		TrustedProxies: trustedProxies(o.proxies),
-		Origins:        o.allowedOrigins(),
-		Hosts:          o.hosts,
-		MaxChildren:    max(0, o.maxForks), // a negative number means no limit, as in websocketd
-		MaxPerIP:       o.maxPerIP,
-		MaxRuntime:     o.maxRuntime,
-		IdleTimeout:    o.idleTimeout,
-		Once:           o.once,
-		ExitWhenIdle:   o.exitWhenIdle,
-		Software:       "wspipe/" + version(),
+		Sockets:       o.sockets(),
+		Child:         process.Spec{Terminal: o.terminal(), Size: o.size, Grace: o.closeGrace},
+		Dir:           o.dir,
+		CGIDir:        o.cgiDir,
+		StaticDir:     o.staticDir,
+		PassEnv:       defaultPassEnv,
+		SetEnv:        o.setEnv,
+		Framing:       chosen,
+		Subprotocols:  o.subprotocols,
+		Compress:      o.compress,
+		MaxMessage:    o.maxFrameSize,
+		PingInterval:  o.ping,
+		ExitCloseCode: o.exitCloseCode,
+		Console:       o.devConsole,
+		Headers:       o.headers,
+		HeadersWS:     o.headersWS,
+		HeadersHTTP:   o.headersHTTP,
+		ReverseLookup: o.reverseLookup,
+		Rules:         o.rules(),
+		NoAuth:        o.noAuth,
+		MaxChildren:   max(0, o.maxForks), // a negative number means no limit, as in websocketd
+		MaxPerIP:      o.maxPerIP,
+		MaxRuntime:    o.maxRuntime,
+		IdleTimeout:   o.idleTimeout,
+		Once:          o.once,
+		ExitWhenIdle:  o.exitWhenIdle,
+		Software:      "wspipe/" + version(),
 	}
 	o.fillSharing(&cfg)
 	o.fillResume(&cfg)
@@ -158,6 +156,16 @@ func (o *options) sockets() listen.Sockets {
 		s.TLS = &listen.TLS{Cert: o.sslCert, Key: o.sslKey, ClientCA: o.sslCA}
 	}
 	return s
+}
+
+// rules returns which requests are admitted.
+func (o *options) rules() access.Rules {
+	return access.Rules{
+		Auth:           access.Auth{Basic: o.basicAuth, HtpasswdFile: o.htpasswd, TokenFile: o.tokenFile, ProxyHeader: o.authHeader},
+		TrustedProxies: trustedProxies(o.proxies),
+		Origins:        o.allowedOrigins(),
+		Hosts:          o.hosts,
+	}
 }
 
 func (o *options) chosenPort() int {

@@ -18,6 +18,7 @@ import (
 	"wspipe/bridge/framing"
 	"wspipe/process"
 	"wspipe/server"
+	"wspipe/server/access"
 	"wspipe/server/listen"
 )
 
@@ -95,7 +96,7 @@ func TestEachFlag(t *testing.T) {
 		{[]string{"--htpasswd=h", "--token-file=t"}, func(c *server.Config) { c.Auth.HtpasswdFile, c.Auth.TokenFile = "h", "t" }},
 		{[]string{"--auth-header=X-User", "--trusted-proxy=10.1.2.3/8, ::1", "--trusted-proxy=unix"}, func(c *server.Config) {
 			c.Auth.ProxyHeader = "X-User"
-			c.TrustedProxies = server.TrustedProxies{
+			c.TrustedProxies = access.TrustedProxies{
 				Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}, Unix: true,
 			}
 		}},

@@ -14,6 +14,7 @@ import (
 
 	"wspipe/process"
 	"wspipe/server"
+	"wspipe/server/access"
 )
 
 // serve completes cfg with what depends on the machine, and serves COMMAND, given by words, until
@@ -100,7 +101,7 @@ func checkTerminal(wanted process.Terminal) error {
 }
 
 // fillSecret reads the password from the environment, which ps does not show.
-func (o *options) fillSecret(auth *server.Auth) error {
+func (o *options) fillSecret(auth *access.Auth) error {
 	pair, ok := os.LookupEnv(server.BasicAuthVariable)
 	if !ok || auth.Basic != "" {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"wspipe/server"
+	"wspipe/server/access"
 )
 
 // The functions in this file parse hosts, origins, proxies and HTTP headers.
@@ -124,7 +125,7 @@ func parseProxy(s string) (netip.Prefix, error) {
 }
 
 // trustedProxies converts the values of --trusted-proxy.
-func trustedProxies(list []string) (t server.TrustedProxies) {
+func trustedProxies(list []string) (t access.TrustedProxies) {
 	for _, s := range list {
 		if network, err := parseProxy(s); err == nil {
 			t.Networks = append(t.Networks, network)

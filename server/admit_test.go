@@ -18,6 +18,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server/access"
 )
 
 // plain is a request with these header lines, of which Host is the first.
@@ -70,7 +71,7 @@ func TestDNSRebinding(t *testing.T) {
 
 func TestBehindAProxyWithTLS(t *testing.T) {
 	t.Parallel()
-	trusted := TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	trusted := access.TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	const host, origin, proto = "Host: app.example", "Origin: https://app.example", "X-Forwarded-Proto: https"
 	for name, test := range map[string]struct {
 		cfg     Config
@@ -78,12 +79,12 @@ func TestBehindAProxyWithTLS(t *testing.T) {
 		status  int
 		body    string // that the answer, or the first message, ends with
 	}{
-		"all as it should be": {Config{TrustedProxies: trusted, Hosts: []string{"app.example"}}, opening("/", host, origin, proto), 101, "on 443"},
-		"a port":              {Config{TrustedProxies: trusted, Hosts: []string{"app.example"}}, opening("/", host+":8443", origin+":8443", proto), 101, "on 8443"},
-		"unknown name":        {Config{TrustedProxies: trusted}, opening("/", host, origin, proto), 403, "--host=app.example\n"},
-		"no scheme told":      {Config{TrustedProxies: trusted, Hosts: []string{"app.example"}}, opening("/", host, origin), 403, "--origin=https://app.example\n"},
-		"page without TLS":    {Config{TrustedProxies: trusted, Hosts: []string{"app.example"}}, opening("/", host, "Origin: http://app.example", proto), 403, "--origin=http://app.example\n"},
-		"untrusted proxy":     {Config{Hosts: []string{"app.example"}}, opening("/", host, origin, proto), 403, "--origin=https://app.example\n"},
+		"all as it should be": {Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host, origin, proto), 101, "on 443"},
+		"a port":              {Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host+":8443", origin+":8443", proto), 101, "on 8443"},
+		"unknown name":        {Config{Rules: access.Rules{TrustedProxies: trusted}}, opening("/", host, origin, proto), 403, "--host=app.example\n"},
+		"no scheme told":      {Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host, origin), 403, "--origin=https://app.example\n"},
+		"page without TLS":    {Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host, "Origin: http://app.example", proto), 403, "--origin=http://app.example\n"},
+		"untrusted proxy":     {Config{Rules: access.Rules{Hosts: []string{"app.example"}}}, opening("/", host, origin, proto), 403, "--origin=https://app.example\n"},
 	} {
 		test.cfg.Child = sh(`echo $HTTPS $SERVER_PORT`)
 		resp, body := ask(t, serve(t, test.cfg).listeners.Serving[0].Addr(), test.request)
@@ -130,7 +131,7 @@ func sendOn(t *testing.T, conn net.Conn, request string) *http.Response {
 // a browser tells only by Referer which page loads something.
 func TestBrowsersWithoutSecFetchSite(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{Child: sh(`exec cat`), Hosts: []string{"us.example"}, Origins: []string{"http://listed.example:3000"}}, map[string]string{"run": textHeader + `echo ran`})
+	s := serveCGI(t, Config{Child: sh(`exec cat`), Rules: access.Rules{Hosts: []string{"us.example"}, Origins: []string{"http://listed.example:3000"}}}, map[string]string{"run": textHeader + `echo ran`})
 	const browser, foreign = "User-Agent: Mozilla/5.0 (X11)", "Referer: http://evil.example/us.example:8080/"
 	for _, test := range []struct {
 		method, host string
@@ -211,11 +212,11 @@ func TestLimitsAreForAllPrograms(t *testing.T) {
 // and nobody else's word counts.
 func TestMaxPerIPBehindAProxy(t *testing.T) {
 	t.Parallel()
-	trusted := TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
+	trusted := access.TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
 	from := func(value string) *websocket.DialOptions {
 		return &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {value}}}
 	}
-	s := serve(t, Config{Child: sh(`echo $REMOTE_ADDR; exec cat`), MaxPerIP: 1, TrustedProxies: trusted})
+	s := serve(t, Config{Child: sh(`echo $REMOTE_ADDR; exec cat`), MaxPerIP: 1, Rules: access.Rules{TrustedProxies: trusted}})
 	for _, addr := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::1"} {
 		wspipetest.Dial(t, s.ws, from(addr)).Expect(addr)
 	}
@@ -235,7 +236,7 @@ func TestMaxPerIPBehindAProxy(t *testing.T) {
 // learns anything without credentials, not even what there is.
 func TestOrderOfTheGate(t *testing.T) {
 	t.Parallel()
-	s := serveHeld(t, Config{MaxChildren: 1, Auth: Auth{Basic: "user:pass"}, Subprotocols: []string{"known"}})
+	s := serveHeld(t, Config{MaxChildren: 1, Rules: access.Rules{Auth: access.Auth{Basic: "user:pass"}}, Subprotocols: []string{"known"}})
 	to := s.listeners.Serving[0].Addr()
 	const ours, foreign, evil = "Host: localhost", "Host: evil.example", "Origin: http://evil.example"
 	login := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("user:pass"))

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"wspipe/server/access"
 )
 
 // extra has headers for every answer, some of which answers have of their own.
@@ -106,7 +108,7 @@ func TestExtraHeadersOfLimits(t *testing.T) {
 		}
 		checkExtra(t, request, resp)
 	}
-	s = serveExtra(t, Config{Auth: Auth{Basic: "user:pass"}})
+	s = serveExtra(t, Config{Rules: access.Rules{Auth: access.Auth{Basic: "user:pass"}}})
 	resp, _ = ask(t, s.listeners.Serving[0].Addr(), plain("GET", "/", host))
 	if resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") == "" {
 		t.Errorf("got %d %q, want 401", resp.StatusCode, resp.Header)

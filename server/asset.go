@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"wspipe/server/access"
 )
 
 // asset is a file that is embedded in the program.
@@ -50,7 +52,7 @@ func (a asset) write(w http.ResponseWriter, r *http.Request) {
 	content, tag := a.content, a.tag
 	// There is no secret in it that its compressed size could tell of. A client that
 	// gives gzip a weight gets it plain.
-	if slices.Contains(tokens(r.Header.Values("Accept-Encoding")), "gzip") {
+	if slices.Contains(access.HeaderList(r.Header.Values("Accept-Encoding")), "gzip") {
 		content, tag = a.zipped(), tag+"-gzip"
 		h.Set("Content-Encoding", "gzip")
 	}

@@ -19,6 +19,7 @@ import (
 
 	"wspipe/bridge"
 	"wspipe/process"
+	"wspipe/server/access"
 )
 
 // cgiRun is one request that a CGI program answers (RFC 3875). net/http/cgi is
@@ -48,7 +49,7 @@ const smallBody = 8 << 10
 
 // newRequestBody returns the body of r. A small one must come as promptly as a
 // header.
-func newRequestBody(w http.ResponseWriter, r *http.Request) (*requestBody, *refusal) {
+func newRequestBody(w http.ResponseWriter, r *http.Request) (*requestBody, *access.Refusal) {
 	b := &requestBody{Reader: r.Body}
 	if r.ContentLength < 0 || r.ContentLength > smallBody {
 		return b, nil
@@ -57,7 +58,7 @@ func newRequestBody(w http.ResponseWriter, r *http.Request) (*requestBody, *refu
 	conn.SetReadDeadline(time.Now().Add(headerTimeout))
 	whole := make([]byte, r.ContentLength)
 	if _, err := io.ReadFull(r.Body, whole); err != nil {
-		return nil, &refusal{status: http.StatusRequestTimeout, why: "timed out reading the request body"}
+		return nil, &access.Refusal{Status: http.StatusRequestTimeout, Why: "timed out reading the request body"}
 	}
 	conn.SetReadDeadline(time.Time{})
 	b.Reader = bytes.NewReader(whole)
@@ -67,8 +68,8 @@ func newRequestBody(w http.ResponseWriter, r *http.Request) (*requestBody, *refu
 
 // runCGI returns what answers a request with the program p.
 func (s *Server) runCGI(p *program) handler {
-	return func(w http.ResponseWriter, r *http.Request, v *visitor, granted admission) *refusal {
-		c, why := s.startCGI(w, r, v, p, granted.leave)
+	return func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal {
+		c, why := s.startCGI(w, r, client, p, granted.leave)
 		if why != nil {
 			granted.leave()
 			s.sessions.done(nil)
@@ -79,14 +80,14 @@ func (s *Server) runCGI(p *program) handler {
 	}
 }
 
-func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, v *visitor, p *program, leave func()) (*cgiRun, *refusal) {
+func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, client *access.Client, p *program, leave func()) (*cgiRun, *access.Refusal) {
 	body, why := newRequestBody(w, r)
 	if why != nil {
 		return nil, why
 	}
 	id := newID()
-	log := s.log.With("session", id, "remote", v.String())
-	env := s.environment(r, v, p, id)
+	log := s.log.With("session", id, "remote", client.String())
+	env := s.environment(r, client, p, id)
 	env.set("SCRIPT_FILENAME", p.path)
 	env = override(env, contentVariables(r))
 	spec := s.spec(p, env, leave, log)
@@ -97,7 +98,7 @@ func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, v *visitor, p 
 	child, err := process.Start(spec)
 	if err != nil {
 		s.logStartFailure(log, err)
-		return nil, &refusal{status: http.StatusInternalServerError, why: "cannot start: " + startReason(err)}
+		return nil, &access.Refusal{Status: http.StatusInternalServerError, Why: "cannot start: " + startReason(err)}
 	}
 	return &cgiRun{server: s, child: child, log: log, w: w, r: r, body: body, answered: make(chan struct{})}, nil
 }
@@ -113,7 +114,7 @@ func contentVariables(r *http.Request) []string {
 
 // serve carries the request's body to the program and its output to the client.
 // If the client goes, the program is stopped.
-func (c *cgiRun) serve() *refusal {
+func (c *cgiRun) serve() *access.Refusal {
 	go bridge.LogStderr(c.child.Stderr(), c.child.Pid(), c.log) // ends at the end of stderr; unblocked by Child.Stop
 	defer close(c.answered)
 	stillThere := context.AfterFunc(c.r.Context(), c.child.Stop)
@@ -141,7 +142,7 @@ func (c *cgiRun) serve() *refusal {
 }
 
 // respond passes the program's answer on, each piece as it comes.
-func (c *cgiRun) respond(conn *http.ResponseController) *refusal {
+func (c *cgiRun) respond(conn *http.ResponseController) *access.Refusal {
 	limited := &io.LimitedReader{R: c.child.Stdout(), N: maxHeader}
 	out := bufio.NewReader(limited)
 	status, err := readCGIHeader(out, c.w.Header())
@@ -161,7 +162,7 @@ func (c *cgiRun) respond(conn *http.ResponseController) *refusal {
 		if errors.Is(err, errInvalidField) {
 			code = http.StatusBadGateway
 		}
-		return &refusal{status: code, why: "the CGI program sent no valid response"}
+		return &access.Refusal{Status: code, Why: "the CGI program sent no valid response"}
 	}
 	c.w.WriteHeader(status)
 	body := io.Reader(out)

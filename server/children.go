@@ -38,7 +38,7 @@ type children struct {
 // value is that of children that are not in the table: each has one client.
 type childKey struct {
 	path     string // of the program
-	identity string // of the user who can come back, see visitor
+	identity string // of the user who can come back, see access.Client
 	session  string // see resumption
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 
+	"wspipe/server/access"
 	"wspipe/static"
 )
 
@@ -15,7 +16,7 @@ var clientFiles = map[string]asset{
 
 // serveClient returns what answers with file, one of clientFiles.
 func serveClient(file asset) handler {
-	return func(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
+	return func(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 		if why := refuseWrite(w, r, "the client module"); why != nil {
 			return why
 		}

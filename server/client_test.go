@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"testing"
 
+	"wspipe/server/access"
 	"wspipe/static"
 )
 
@@ -58,7 +59,7 @@ func TestClientModule(t *testing.T) {
 func TestClientModuleBehindTheGate(t *testing.T) {
 	t.Parallel()
 	const path = ".wspipe/client.js"
-	s := serve(t, Config{Child: sh(`echo "$PATH_INFO"`), Auth: Auth{Basic: "me:secret"}})
+	s := serve(t, Config{Child: sh(`echo "$PATH_INFO"`), Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})
 	if resp, _ := get(t, s.http(path)); resp.StatusCode != 401 {
 		t.Errorf("without a password: got %d, want 401", resp.StatusCode)
 	}

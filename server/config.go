@@ -2,13 +2,13 @@ package server
 
 import (
 	"log/slog"
-	"net/netip"
 	"slices"
 	"time"
 
 	"wspipe/bridge"
 	"wspipe/bridge/framing"
 	"wspipe/process"
+	"wspipe/server/access"
 	"wspipe/server/listen"
 )
 
@@ -74,19 +74,11 @@ type Config struct {
 	// ReverseLookup sets REMOTE_HOST to the client's name, if it has one.
 	ReverseLookup bool
 
-	// Auth says who may come in.
-	Auth Auth
+	// Rules says which requests are admitted.
+	access.Rules
 	// NoAuth lets everybody in the network have a terminal, if Child has one and
 	// Auth is zero.
 	NoAuth bool
-	// TrustedProxies may say whose requests they pass on.
-	TrustedProxies TrustedProxies
-	// Origins lists who else may connect from a web page:
-	// [scheme://]host[:port], "null" or "*".
-	Origins []string
-	// Hosts are the names, beside IP literals, loopback names and this
-	// machine's own name, under which web pages may reach us.
-	Hosts []string
 
 	// MaxChildren bounds the children that run at once, MaxPerIP those of one
 	// client address, or its clients if they share a child. Zero or less means no
@@ -125,33 +117,9 @@ type Timeouts struct {
 	Unread time.Duration
 }
 
-// Auth lists the ways to prove who one is; any one of them will do. The zero
-// value lets everybody in.
-type Auth struct {
-	// Basic is a USER:PASS for basic authentication (RFC 7617).
-	Basic string
-	// HtpasswdFile has a USER:HASH in each line, with bcrypt hashes. It is read again
-	// when it changes.
-	HtpasswdFile string
-	// TokenFile has a bearer token (RFC 6750) in each line. It is read again
-	// when it changes.
-	TokenFile string
-	// ProxyHeader is the request header in which TrustedProxies tell the
-	// user's name. Nobody else is believed.
-	ProxyHeader string
-}
-
 // BasicAuthVariable is the environment variable that may hold Auth.Basic. No
 // child ever gets it.
 const BasicAuthVariable = "WSPIPE_BASIC_AUTH"
-
-// TrustedProxies are the addresses whose X-Forwarded-For, X-Forwarded-Proto and
-// Auth.ProxyHeader are believed. The zero value trusts none.
-type TrustedProxies struct {
-	Networks []netip.Prefix
-	// Unix trusts whoever may connect to a unix socket.
-	Unix bool
-}
 
 // Header is one header field of an answer.
 type Header struct{ Name, Value string }

@@ -11,6 +11,7 @@ import (
 
 	"wspipe/bridge"
 	"wspipe/process"
+	"wspipe/server/access"
 )
 
 // connection is one accepted client and the child that it attaches to.
@@ -28,7 +29,7 @@ type connection struct {
 }
 
 // newConnection prepares the program p for r.
-func (s *Server) newConnection(r *http.Request, v *visitor, p *program, on socket, granted admission) *connection {
+func (s *Server) newConnection(r *http.Request, client *access.Client, p *program, on socket, granted admission) *connection {
 	c := &connection{socket: on, admission: granted, server: s, id: newID(), started: time.Now()}
 	if c.child != nil {
 		c.id = c.child.id
@@ -36,15 +37,15 @@ func (s *Server) newConnection(r *http.Request, v *visitor, p *program, on socke
 			c.id = newID()
 		}
 	}
-	c.log = s.log.With("session", c.id, "remote", v.String())
-	if v.user != "" {
-		c.log = c.log.With("user", v.user)
+	c.log = s.log.With("session", c.id, "remote", client.String())
+	if client.User != "" {
+		c.log = c.log.With("user", client.User)
 	}
 	if size := takeSize(r); s.cfg.Child.Terminal == process.FullTerminal && !s.readOnly() {
 		c.size = size
 	}
 	c.noStdin = lacksStdin(r.URL.RawQuery, c.ws.Subprotocol())
-	env := s.environment(r, v, p, c.id)
+	env := s.environment(r, client, p, c.id)
 	if sub := c.ws.Subprotocol(); sub != "" {
 		env.set("WEBSOCKET_PROTOCOL", sub)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"wspipe/server/access"
 	"wspipe/static"
 )
 
@@ -35,18 +36,18 @@ var consoleFiles = sync.OnceValue(func() map[string]asset {
 // serveConsole answers with a part of the console, or with its page, at whatever
 // other path: the page opens the WebSocket of the path that it has been loaded
 // from.
-func serveConsole(w http.ResponseWriter, r *http.Request, v *visitor, _ admission) *refusal {
+func serveConsole(w http.ResponseWriter, r *http.Request, client *access.Client, _ admission) *access.Refusal {
 	if why := refuseWrite(w, r, "the console"); why != nil {
 		return why
 	}
 	_, name, _ := ownPath(r.URL.Path)
 	if !strings.HasPrefix(name, consolePrefix) && !strings.HasPrefix(name, vendorPrefix) {
 		name = consolePrefix + "index.html"
-		setPass(w, r, v)
+		client.SetPass(w, r)
 	}
 	file, ok := consoleFiles()[name]
 	if !ok {
-		return &refusal{status: http.StatusNotFound, why: "no such file in the console"}
+		return &access.Refusal{Status: http.StatusNotFound, Why: "no such file in the console"}
 	}
 	w.Header().Set("Content-Security-Policy", consolePolicy)
 	w.Header().Set("Referrer-Policy", "no-referrer")

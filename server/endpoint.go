@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"wspipe/process"
+	"wspipe/server/access"
 )
 
 // Where the console's page asks what it is about to talk to, every few seconds
@@ -46,7 +47,7 @@ type endpointInfo struct {
 }
 
 // describe answers what the endpoint in the parameter path is.
-func (s *Server) describe(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
+func (s *Server) describe(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 	if why := refuseWrite(w, r, "the endpoint description"); why != nil {
 		return why
 	}
@@ -62,7 +63,7 @@ func (s *Server) describe(w http.ResponseWriter, r *http.Request, _ *visitor, _ 
 }
 
 // enumerate answers which endpoints there are.
-func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
+func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 	if why := refuseWrite(w, r, "the list of endpoints"); why != nil {
 		return why
 	}

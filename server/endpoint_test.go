@@ -17,6 +17,7 @@ import (
 
 	"wspipe/bridge/framing"
 	"wspipe/process"
+	"wspipe/server/access"
 )
 
 // describe asks s what there is at path, as the console's page does.
@@ -106,7 +107,7 @@ func TestEndpointTellsTheFlags(t *testing.T) {
 // TestEndpointIsBehindTheGate, and is nobody's without --devconsole.
 func TestEndpointIsBehindTheGate(t *testing.T) {
 	t.Parallel()
-	closed := serve(t, Config{Child: sh(`exec cat`), Console: true, Auth: Auth{Basic: "me:secret"}})
+	closed := serve(t, Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})
 	open, without := serve(t, Config{Child: sh(`exec cat`), Console: true}), serve(t, Config{Child: sh(`exec cat`)})
 	for _, path := range []string{endpointPath + "?path=/", endpointsPath} {
 		if resp, _ := get(t, closed.http(path)); resp.StatusCode != 401 {

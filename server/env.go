@@ -5,11 +5,13 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"wspipe/server/access"
 )
 
 // environment returns the child's environment for r: CGI/1.1 (RFC 3875) as
 // websocketd sets it, the variables of ours that cfg passes, and those it sets.
-func (s *Server) environment(r *http.Request, v *visitor, p *program, id string) environ {
+func (s *Server) environment(r *http.Request, client *access.Client, p *program, id string) environ {
 	env := passedOn(s.cfg.PassEnv)
 	env = slices.Grow(env, 32+len(r.Header)+len(s.cfg.SetEnv))
 	for name, values := range r.Header {
@@ -17,33 +19,33 @@ func (s *Server) environment(r *http.Request, v *visitor, p *program, id string)
 			env.set(key, strings.Join(values, separator(key)))
 		}
 	}
-	host := hostOf(r, v.scheme())
+	host, port := access.ServerName(r, client)
 	env.set("HTTP_HOST", r.Host)
 	env.set("SERVER_SOFTWARE", s.cfg.Software)
 	env.set("GATEWAY_INTERFACE", "CGI/1.1")
 	env.set("SERVER_PROTOCOL", r.Proto)
-	env.set("SERVER_NAME", bracketed(host.host))
-	env.set("SERVER_PORT", host.port)
+	env.set("SERVER_NAME", bracketed(host))
+	env.set("SERVER_PORT", port)
 	env.set("REQUEST_METHOD", r.Method)
 	env.set("SCRIPT_NAME", p.name)
 	env.set("PATH_INFO", p.info)
 	env.set("PATH_TRANSLATED", r.URL.Path)
 	env.set("QUERY_STRING", r.URL.RawQuery)
 	env.set("REQUEST_URI", r.URL.RequestURI())
-	env.set("REMOTE_ADDR", v.address())
-	env.set("REMOTE_HOST", s.hostName(r.Context(), v))
-	env.set("REMOTE_PORT", v.port)
-	env.set("REMOTE_USER", v.user)
+	env.set("REMOTE_ADDR", client.Address())
+	env.set("REMOTE_HOST", s.hostName(r.Context(), client))
+	env.set("REMOTE_PORT", client.Port)
+	env.set("REMOTE_USER", client.User)
 	env.set("REMOTE_IDENT", "")
-	env.set("AUTH_TYPE", v.authType)
+	env.set("AUTH_TYPE", client.AuthType)
 	env.set("CONTENT_LENGTH", "")
 	env.set("CONTENT_TYPE", "")
 	env.set("UNIQUE_ID", id)
-	if v.secure {
+	if client.Secure {
 		env.set("HTTPS", "on")
 	}
-	if v.subject != "" {
-		env.set("SSL_CLIENT_S_DN", v.subject)
+	if client.Subject != "" {
+		env.set("SSL_CLIENT_S_DN", client.Subject)
 	}
 	return env
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"wspipe/server/access"
 )
 
 // admission is what a request was granted. The server does not stop before leave is
@@ -19,8 +21,8 @@ type admission struct {
 // started for it. First it is judged by itself, then by what there is room for;
 // the first rule that objects refuses. The end of a program must be told to
 // s.sessions besides.
-func (s *Server) admit(r *http.Request, rt route, v *visitor) (granted admission, why *refusal) {
-	want, why := s.judge(r, rt, v)
+func (s *Server) admit(r *http.Request, rt route, client *access.Client) (granted admission, why *access.Refusal) {
+	want, why := s.judge(r, rt, client)
 	if why != nil {
 		return granted, why
 	}
@@ -31,11 +33,11 @@ func (s *Server) admit(r *http.Request, rt route, v *visitor) (granted admission
 		}
 		return granted, shuttingDown
 	case !rt.upgrade:
-		return s.takeSlot(v)
+		return s.takeSlot(client)
 	case !s.takeOnly():
 		return granted, onlyOne
 	}
-	if granted, why = s.takeChild(v, rt.program, want); why != nil {
+	if granted, why = s.takeChild(client, rt.program, want); why != nil {
 		s.giveBack()
 	}
 	return granted, why
@@ -44,44 +46,41 @@ func (s *Server) admit(r *http.Request, rt route, v *visitor) (granted admission
 // rehearse returns why admit would refuse r now, an opening handshake, or nil. It
 // takes nothing of what admit would take. The caller has been admitted himself:
 // the server does not stop meanwhile.
-func (s *Server) rehearse(r *http.Request, rt route, v *visitor) *refusal {
-	want, why := s.judge(r, rt, v)
+func (s *Server) rehearse(r *http.Request, rt route, client *access.Client) *access.Refusal {
+	want, why := s.judge(r, rt, client)
 	switch {
 	case why != nil:
 		return why
 	case rt.program == nil:
-		return rt.serve(nil, r, v, admission{}) // which only says why there is none
+		return rt.serve(nil, r, client, admission{}) // which only says why there is none
 	case s.hasOnly():
 		return onlyOne
 	}
-	return s.roomFor(v, rt.program, want)
+	return s.roomFor(client, rt.program, want)
 }
 
 var (
-	noWebSocket   = &refusal{status: http.StatusNotFound, why: "no WebSocket endpoint at this path"}
-	onlyOne       = &refusal{status: http.StatusServiceUnavailable, why: "this server accepts a single connection (--once), and it is in use"}
-	malformedHost = &refusal{status: http.StatusBadRequest, why: "malformed Host header; want host[:port]"} // RFC 9112, section 3.2
-	shuttingDown  = &refusal{status: http.StatusServiceUnavailable, why: "the server is shutting down"}
+	noWebSocket   = &access.Refusal{Status: http.StatusNotFound, Why: "no WebSocket endpoint at this path"}
+	onlyOne       = &access.Refusal{Status: http.StatusServiceUnavailable, Why: "this server accepts a single connection (--once), and it is in use"}
+	malformedHost = &access.Refusal{Status: http.StatusBadRequest, Why: "malformed Host header; want host[:port]"} // RFC 9112, section 3.2
+	shuttingDown  = &access.Refusal{Status: http.StatusServiceUnavailable, Why: "the server is shutting down"}
 )
 
 // judge asks what depends on r alone: host, Origin and authentication, in this
 // order, and for a WebSocket the subprotocols and the session that it wants. What
 // r says of secrets and sessions is taken out of it.
-func (s *Server) judge(r *http.Request, rt route, v *visitor) (want resumption, why *refusal) {
+func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want resumption, why *access.Refusal) {
 	if _, ok := cutPort(r.Host); !ok && r.Host != "" {
 		return want, malformedHost
 	}
-	if why, flag := s.origins.refuse(r, rt, hostOf(r, v.scheme())); why != "" {
-		return want, &refusal{status: http.StatusForbidden, why: why, flag: flag}
-	}
-	if why := s.auth.check(r, rt, v); why != nil {
+	if why := s.policy.Check(r, client, rt.purpose()); why != nil {
 		return want, why
 	}
 	switch {
 	case rt.program == nil:
 		return want, nil
 	case !rt.upgrade: // a page may tell of its sessions in Referer
-		cleanHeader(r.Header, sessionInHeader)
+		access.CleanHeader(r.Header, sessionInHeader)
 		return want, nil
 	}
 	if !r.ProtoAtLeast(1, 1) {
@@ -95,11 +94,11 @@ func (s *Server) judge(r *http.Request, rt route, v *visitor) (want resumption, 
 
 // refuseSubprotocols returns why a client that offers only unknown ones is
 // refused, or nil. A server that was given none takes anybody without one.
-func (s *Server) refuseSubprotocols(r *http.Request) *refusal {
+func (s *Server) refuseSubprotocols(r *http.Request) *access.Refusal {
 	if len(s.cfg.Subprotocols) == 0 || len(offered(r)) == 0 || s.chooseSubprotocol(r) != "" {
 		return nil
 	}
-	return &refusal{status: http.StatusBadRequest, why: fmt.Sprintf(
+	return &access.Refusal{Status: http.StatusBadRequest, Why: fmt.Sprintf(
 		"none of the offered subprotocols is supported; this server supports: %s", strings.Join(s.subprotocols(), ", "))}
 }
 
@@ -109,21 +108,21 @@ func (s *Server) wantsSession(want resumption) bool {
 	return want.after > 0 || s.cfg.Resume > 0 && want.id != ""
 }
 
-// keyOf returns what the child that v wants of p is found by.
-func (s *Server) keyOf(v *visitor, p *program, want resumption) childKey {
+// keyOf returns what the child of p that client wants is found by.
+func (s *Server) keyOf(client *access.Client, p *program, want resumption) childKey {
 	switch {
 	case s.wantsSession(want):
-		return childKey{p.path, v.identity, want.id}
+		return childKey{p.path, client.Identity, want.id}
 	case s.cfg.Share != ShareNone:
 		return childKey{path: p.path}
 	}
 	return childKey{}
 }
 
-// takeChild counts v in as a client of a child of p, which may be yet to start, or
+// takeChild counts client in as one of a child of p, which may be yet to start, or
 // returns why there is no room for it.
-func (s *Server) takeChild(v *visitor, p *program, want resumption) (granted admission, why *refusal) {
-	key := s.keyOf(v, p, want)
+func (s *Server) takeChild(client *access.Client, p *program, want resumption) (granted admission, why *access.Refusal) {
+	key := s.keyOf(client, p, want)
 	granted = admission{leave: func() {}, resumes: s.wantsSession(want), after: want.after}
 	switch {
 	case granted.resumes && (s.cfg.Resume == 0 || want.id == ""): // there is none to come back to
@@ -131,7 +130,7 @@ func (s *Server) takeChild(v *visitor, p *program, want resumption) (granted adm
 	case granted.resumes:
 		s.children.makeRoom(s.cfg.MaxChildren)
 	case s.cfg.Share != ShareNone:
-		free, flag := s.slots.take(sharer(v.addr))
+		free, flag := s.slots.take(sharer(client.Addr))
 		if flag != "" {
 			return granted, tooManySharers(flag)
 		}
@@ -141,7 +140,7 @@ func (s *Server) takeChild(v *visitor, p *program, want resumption) (granted adm
 	if !granted.resumes {
 		after = 0
 	}
-	ch, flag := s.children.join(key, v.addr, after)
+	ch, flag := s.children.join(key, client.Addr, after)
 	if flag != "" {
 		granted.leave()
 		return granted, tooManyChildren(flag)
@@ -157,18 +156,18 @@ func (s *Server) takeChild(v *visitor, p *program, want resumption) (granted adm
 }
 
 // roomFor returns why takeChild would have no room now, or nil.
-func (s *Server) roomFor(v *visitor, p *program, want resumption) *refusal {
+func (s *Server) roomFor(client *access.Client, p *program, want resumption) *access.Refusal {
 	if s.cfg.Share != ShareNone && !s.wantsSession(want) {
-		if why := tooManySharers(s.slots.ask(sharer(v.addr))); why != nil {
+		if why := tooManySharers(s.slots.ask(sharer(client.Addr))); why != nil {
 			return why
 		}
 	}
-	return tooManyChildren(s.children.ask(s.keyOf(v, p, want), v.addr, want.after))
+	return tooManyChildren(s.children.ask(s.keyOf(client, p, want), client.Addr, want.after))
 }
 
 // takeSlot counts a CGI program in, or returns why there is no room for it.
-func (s *Server) takeSlot(v *visitor) (granted admission, why *refusal) {
-	leave, flag := s.slots.take(ownChild(v.addr))
+func (s *Server) takeSlot(client *access.Client) (granted admission, why *access.Refusal) {
+	leave, flag := s.slots.take(ownChild(client.Addr))
 	if flag != "" {
 		return granted, tooManyChildren(flag)
 	}
@@ -177,7 +176,7 @@ func (s *Server) takeSlot(v *visitor) (granted admission, why *refusal) {
 
 // begin counts what is about to run, or calls leave and refuses it because the server
 // stops.
-func (s *Server) begin(leave func()) *refusal {
+func (s *Server) begin(leave func()) *access.Refusal {
 	if s.sessions.begin() {
 		return nil
 	}
@@ -185,16 +184,16 @@ func (s *Server) begin(leave func()) *refusal {
 	return shuttingDown
 }
 
-func tooManyChildren(flag string) *refusal { return tooMany("children", flag) }
+func tooManyChildren(flag string) *access.Refusal { return tooMany("children", flag) }
 
-func tooManySharers(flag string) *refusal {
+func tooManySharers(flag string) *access.Refusal {
 	return tooMany("clients at your address", flag)
 }
 
 // tooMany returns the refusal of what flag bounds; nil if there is no flag.
-func tooMany(what, flag string) *refusal {
+func tooMany(what, flag string) *access.Refusal {
 	if flag == "" {
 		return nil
 	}
-	return &refusal{status: http.StatusTooManyRequests, why: "too many " + what + " (" + flag + ")", flag: "a larger " + flag}
+	return &access.Refusal{Status: http.StatusTooManyRequests, Why: "too many " + what + " (" + flag + ")", Flag: "a larger " + flag}
 }

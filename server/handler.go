@@ -9,36 +9,37 @@ import (
 	"strings"
 
 	"wspipe/process"
+	"wspipe/server/access"
 )
 
 // ServeHTTP is where every request comes in.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := &answer{ResponseWriter: w, server: s, status: http.StatusOK}
-	v := s.cfg.TrustedProxies.visitorOf(r)
+	client := s.policy.ClientOf(r)
 	rt := s.find(r)
-	granted, why := s.admit(r, rt, v)
+	granted, why := s.admit(r, rt, client)
 	if why == nil {
 		if rt.program == nil {
 			defer granted.leave()
 		}
-		why = rt.serve(a, r, v, granted)
+		why = rt.serve(a, r, client, granted)
 	}
 	if why != nil {
-		why.write(a, r)
+		why.Write(a, r)
 	}
-	s.logRequest(r, v, a.status, why)
+	s.logRequest(r, client, a.status, why)
 }
 
 // logRequest writes a request's line. A query may hold secrets and is left out.
-func (s *Server) logRequest(r *http.Request, v *visitor, status int, why *refusal) {
-	attrs := []any{"method", r.Method, "path", r.URL.Path, "status", status, "remote", v.String()}
-	if v.user != "" {
-		attrs = append(attrs, "user", v.user)
+func (s *Server) logRequest(r *http.Request, client *access.Client, status int, why *access.Refusal) {
+	attrs := []any{"method", r.Method, "path", r.URL.Path, "status", status, "remote", client.String()}
+	if client.User != "" {
+		attrs = append(attrs, "user", client.User)
 	}
 	if why != nil {
-		attrs = append(attrs, "refused", why.why)
-		if why.flag != "" {
-			attrs = append(attrs, "allow", why.flag)
+		attrs = append(attrs, "refused", why.Why)
+		if why.Flag != "" {
+			attrs = append(attrs, "allow", why.Flag)
 		}
 	}
 	s.log.Log(r.Context(), LevelAccess, "request", attrs...)
@@ -53,9 +54,14 @@ type route struct {
 	serve   handler
 }
 
-// handler answers r, which v sends, or returns why it does not. If the route has a
+// purpose returns what the access rules need to know of rt.
+func (rt route) purpose() access.Purpose {
+	return access.Purpose{WebSocket: rt.upgrade, Program: rt.program != nil, Own: rt.own}
+}
+
+// handler answers r, which client sends, or returns why it does not. If the route has a
 // program, it gives back what was granted when that has gone.
-type handler func(w http.ResponseWriter, r *http.Request, v *visitor, granted admission) *refusal
+type handler func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal
 
 // find returns the route of r. A plain request goes to what is our own, a CGI
 // program, a static file or the console, whichever there is first.
@@ -64,10 +70,10 @@ func (s *Server) find(r *http.Request) route {
 		if p := s.endpoint(r.URL); p != nil {
 			return route{upgrade: true, program: p, serve: s.webSocket(p)}
 		}
-		return route{upgrade: true, serve: s.explainScript(s.dir, noWebSocket.serve)}
+		return route{upgrade: true, serve: s.explainScript(s.dir, refuse(noWebSocket))}
 	}
 	if lacksUpgrade(r) {
-		return route{serve: upgradeRemoved.serve}
+		return route{serve: refuse(upgradeRemoved)}
 	}
 	if clean := cleanPath(r.URL); clean != "" && r.Method != http.MethodConnect {
 		return route{serve: redirectTo(clean)}
@@ -103,13 +109,13 @@ func (s *Server) explainScript(dir *programDir, next handler) handler {
 	if dir == nil {
 		return next
 	}
-	return func(w http.ResponseWriter, r *http.Request, v *visitor, granted admission) *refusal {
+	return func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal {
 		name := dir.script(r.URL)
 		if name == "" {
-			return next(w, r, v, granted)
+			return next(w, r, client, granted)
 		}
 		s.logStartFailure(s.log, &process.StartError{Path: dir.file(name), Reason: notExecutable, Err: fs.ErrPermission})
-		return &refusal{status: http.StatusNotFound, why: "the script /" + name + " is " + notExecutable}
+		return &access.Refusal{Status: http.StatusNotFound, Why: "the script /" + name + " is " + notExecutable}
 	}
 }
 
@@ -132,7 +138,7 @@ func cleanPath(u *url.URL) string {
 // redirectTo redirects to another path, with the same query and method, as
 // http.ServeMux does to a clean path.
 func redirectTo(path string) handler {
-	return func(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
+	return func(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 		to := path
 		if r.URL.RawQuery != "" {
 			to += "?" + r.URL.RawQuery
@@ -173,13 +179,13 @@ func (s *Server) endpoint(u *url.URL) *program {
 }
 
 func notFound(why string) handler {
-	return (&refusal{status: http.StatusNotFound, why: why}).serve
+	return refuse(&access.Refusal{Status: http.StatusNotFound, Why: why})
 }
 
 // webSocket returns what turns a request into a session with p, which goes on
 // after it has returned.
 func (s *Server) webSocket(p *program) handler {
-	return func(w http.ResponseWriter, r *http.Request, v *visitor, granted admission) *refusal {
+	return func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal {
 		accepted, err := s.upgrade(w, r)
 		if err != nil { // the library has answered
 			granted.leave()
@@ -187,7 +193,7 @@ func (s *Server) webSocket(p *program) handler {
 			s.giveBack()
 			return nil
 		}
-		c := s.newConnection(r, v, p, accepted, granted)
+		c := s.newConnection(r, client, p, accepted, granted)
 		if c.child != nil {
 			s.sessionBegan()
 		}

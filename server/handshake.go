@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"wspipe/server/access"
 )
 
 // handshakePath is where a page asks why its WebSocket was refused: browsers do
@@ -71,7 +73,7 @@ func targetOf(r *http.Request) *url.URL {
 // take place; nil stands for a malformed one. It tells no more than a refused
 // handshake does, but pages can read it.
 func (s *Server) explain(asked *http.Request) handler {
-	return func(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
+	return func(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 		if why := refuseWrite(w, r, "the handshake check"); why != nil {
 			return why
 		}
@@ -87,8 +89,8 @@ func (s *Server) judgeHandshake(asked *http.Request) verdict {
 	if asked == nil {
 		return verdict{Status: http.StatusBadRequest, Why: "the query parameter path is missing or is not a path of this server"}
 	}
-	if why := s.rehearse(asked, s.find(asked), s.cfg.TrustedProxies.visitorOf(asked)); why != nil {
-		return verdict{Status: why.status, Why: why.why, Flag: why.flag}
+	if why := s.rehearse(asked, s.find(asked), s.policy.ClientOf(asked)); why != nil {
+		return verdict{Status: why.Status, Why: why.Why, Flag: why.Flag}
 	}
 	return verdict{Status: http.StatusSwitchingProtocols, Subprotocol: new(s.chooseSubprotocol(asked))}
 }

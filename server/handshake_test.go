@@ -16,6 +16,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server/access"
 )
 
 // What is said of a handshake that does not take place, beside the real one.
@@ -132,7 +133,7 @@ func TestHandshakesAreForetold(t *testing.T) {
 		"another subprotocol":       {Config{Child: sh(in), Subprotocols: []string{"a", "b"}}, "", question{path: "/", protocols: "c"}, 400},
 		"another, but none is ours": {command, "", question{path: "/", protocols: "c"}, 101},
 		"another origin":            {command, "", question{path: "/", origin: evil}, 403},
-		"a listed origin":           {Config{Child: sh(in), Origins: []string{"evil.example"}}, "", question{path: "/", origin: evil}, 101},
+		"a listed origin":           {Config{Child: sh(in), Rules: access.Rules{Origins: []string{"evil.example"}}}, "", question{path: "/", origin: evil}, 101},
 		"null origin":               {command, "", question{path: "/", origin: "null"}, 403},
 		"a malformed origin":        {command, "", question{path: "/", origin: "evil.example"}, 403},
 		"upwards":                   {command, "", question{path: "/a/../b"}, 404},
@@ -143,7 +144,7 @@ func TestHandshakesAreForetold(t *testing.T) {
 		"maxforks":                  {one(command), "/", question{path: "/", origin: "http://localhost"}, 429},
 		"maxforks, other origin":    {one(command), "/", question{path: "/", origin: evil}, 403},
 		"max-per-ip":                {Config{Child: sh(in), MaxPerIP: 1}, "/", question{path: "/"}, 429},
-		"of a client elsewhere": {Config{Child: sh(in), MaxPerIP: 1, TrustedProxies: TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}},
+		"of a client elsewhere": {Config{Child: sh(in), MaxPerIP: 1, Rules: access.Rules{TrustedProxies: access.TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}}},
 			"/", question{path: "/", header: []string{"X-Forwarded-For: 192.0.2.1"}}, 101},
 		"the shared child":        {one(dir(Config{Share: ShareBroadcast})), "/a", question{path: "/a"}, 101},
 		"another shared child":    {one(dir(Config{Share: ShareBroadcast})), "/a", question{path: "/b"}, 429},
@@ -288,7 +289,7 @@ func TestQuestionsDuringAShutdown(t *testing.T) {
 // TestPagesCannotPassForOthers: what the browser says of them counts.
 func TestPagesCannotPassForOthers(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`), Origins: []string{"http://good.example"}})
+	s := serve(t, Config{Child: sh(`exec cat`), Rules: access.Rules{Origins: []string{"http://good.example"}}})
 	for _, lie := range []string{"http://good.example", "http://localhost", "*", ""} {
 		for _, origin := range []string{"http://evil.example", "null"} {
 			resp, body := fetch(t, "GET", s.http(handshakePath+"?path=/&origin="+url.QueryEscape(lie)), nil, "Origin", origin)
@@ -307,15 +308,15 @@ func TestPagesCannotPassForOthers(t *testing.T) {
 // it would for the handshake, and nothing tells it.
 func TestQuestionsWithSecrets(t *testing.T) {
 	t.Parallel()
-	file := secretFile(t, "tokens", "SECRET-good\nSECRET-another\n")
+	file := wspipetest.SecretFile(t, "tokens", "SECRET-good\nSECRET-another\n")
 	cfg := resuming(`echo in; exec cat`)
-	cfg.Auth, cfg.MaxChildren = Auth{TokenFile: file}, 1
+	cfg.Auth, cfg.MaxChildren = access.Auth{TokenFile: file}, 1
 	s := serve(t, cfg)
 	good := []string{"Authorization: Bearer SECRET-good"}
 	session := "wspipe_session=SECRET" + newID()
 	c := wspipetest.Dial(t, s.ws+"?"+session, &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer SECRET-good"}}})
 	c.Expect("in")
-	const encoded = tokenSubprotocol + "U0VDUkVULWdvb2Q" // SECRET-good
+	const encoded = "base64url.bearer.authorization.k8s.io." + "U0VDUkVULWdvb2Q" // SECRET-good
 	for _, test := range []struct {
 		q      question
 		status int

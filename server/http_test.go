@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server/access"
 	"wspipe/server/listen"
 
 	"github.com/coder/websocket"
@@ -70,7 +71,7 @@ func TestEnvironment(t *testing.T) {
 // TestHostIsAHost: a child may pass SERVER_NAME and SERVER_PORT to a shell.
 func TestHostIsAHost(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{Child: sh(`exec cat`), Origins: []string{"*"}}, map[string]string{"run": textHeader + `printf '%s %s' "$SERVER_NAME" "$SERVER_PORT"`})
+	s := serveCGI(t, Config{Child: sh(`exec cat`), Rules: access.Rules{Origins: []string{"*"}}}, map[string]string{"run": textHeader + `printf '%s %s' "$SERVER_NAME" "$SERVER_PORT"`})
 	for host, want := range map[string]string{
 		"localhost": "localhost 80", "LOCALHOST.:8080": "localhost 8080", "localhost:": "localhost 80", "[::1]": "[::1] 80", "[::1]:90": "[::1] 90", "": " 80",
 		"127.0.0.1:65535": "127.0.0.1 65535", "my_host-1.example:1": "my_host-1.example 1",
@@ -250,7 +251,7 @@ func TestListening(t *testing.T) {
 	if _, err := Listen(Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}, Port: n}}); err == nil || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("a taken port: %v", err)
 	}
-	if _, err := Listen(Config{Origins: []string{"http://x/path"}}); err == nil {
+	if _, err := Listen(Config{Rules: access.Rules{Origins: []string{"http://x/path"}}}); err == nil {
 		t.Error("a malformed origin was taken")
 	}
 }

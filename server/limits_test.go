@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"wspipe/server/access"
+
 	"github.com/coder/websocket"
 )
 
@@ -44,7 +46,7 @@ func TestTimeLimits(t *testing.T) {
 func TestOnce(t *testing.T) {
 	t.Parallel()
 	for script, want := range map[string]int{`exit 3`: 3, `exit 0`: 0, `kill -TERM $$`: 143} {
-		s := serve(t, Config{Child: sh(script), Once: true, Origins: nil})
+		s := serve(t, Config{Child: sh(script), Once: true, Rules: access.Rules{Origins: nil}})
 		refused(t, s.ws, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}}) // does not count
 		_, end := dial(t, s.ws).Rest()
 		if end.Code != 1000 {

@@ -7,24 +7,26 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"wspipe/server/access"
 )
 
 // lookupPatience bounds how long --reverselookup may hold a connection up.
 const lookupPatience = time.Second
 
-// hostName returns REMOTE_HOST: with --reverselookup the name of v's address
+// hostName returns REMOTE_HOST: with --reverselookup the name of client's address
 // if that name leads back to the address, as sshd has it; whoever owns the
 // address could claim any other. Else it is the address.
-func (s *Server) hostName(ctx context.Context, v *visitor) string {
-	if !s.cfg.ReverseLookup || !v.addr.IsValid() {
-		return v.address()
+func (s *Server) hostName(ctx context.Context, client *access.Client) string {
+	if !s.cfg.ReverseLookup || !client.Addr.IsValid() {
+		return client.Address()
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupPatience)
 	defer cancel()
-	addr := v.addr.WithZone("") // which no name server knows
+	addr := client.Addr.WithZone("") // which no name server knows
 	names, err := s.lookups.LookupAddr(ctx, addr.String())
 	if err != nil {
-		return v.address()
+		return client.Address()
 	}
 	for _, name := range names {
 		addrs, err := s.lookups.LookupNetIP(ctx, "ip", name)
@@ -32,7 +34,7 @@ func (s *Server) hostName(ctx context.Context, v *visitor) string {
 			return strings.TrimSuffix(name, ".")
 		}
 	}
-	return v.address()
+	return client.Address()
 }
 
 // dialNameServer connects a net.Resolver. By itself that goes on reading for

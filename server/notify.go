@@ -7,7 +7,7 @@ import "github.com/coreos/go-systemd/v22/daemon"
 // state stays.
 func (s *Server) reload() {
 	s.notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
-	s.auth.reload()
+	s.policy.Reload()
 	s.listeners.Reload()
 	s.notify(daemon.SdNotifyReady)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"wspipe/server/access"
 )
 
 // TestOriginRule is about spellings: TestGate has the rules.
@@ -21,23 +23,23 @@ func TestOriginRule(t *testing.T) {
 		{"[::ffff:127.0.0.1]:8080", "http://localhost", Config{}, ""},
 		{"192.168.1.5:80", "http://192.168.1.5", Config{}, ""},
 		{"[fd00::5]", "http://[fd00::5]:80", Config{}, ""},
-		{"127.0.0.1:8080", "http://app.example:81", Config{Origins: []string{"app.example"}}, ""},
-		{"127.0.0.1:8080", "http://app.example:81", Config{Origins: []string{"other.example", "app.example:81"}}, ""},
-		{"127.0.0.1:8080", "http://app.example:82", Config{Origins: []string{"app.example:81"}}, "--origin=http://app.example:82"},
-		{"127.0.0.1:8080", "http://app.example", Config{Origins: []string{"app.example:80"}}, ""},
-		{"127.0.0.1:8080", "https://app.example", Config{Origins: []string{"https://app.example:443"}}, ""},
-		{"127.0.0.1:8080", "http://app.example", Config{Origins: []string{"https://app.example"}}, "--origin=http://app.example"},
-		{"127.0.0.1:8080", "https://APP.example", Config{Origins: []string{"HTTPS://app.Example."}}, ""},
-		{"127.0.0.1:8080", "http://[fd00::5]:3000", Config{Origins: []string{"[fd00::5]"}}, ""},
-		{"127.0.0.1:8080", "chrome-extension://abcdef", Config{Origins: []string{"chrome-extension://abcdef"}}, ""},
-		{"127.0.0.1:8080", "http://app.example.evil.example", Config{Origins: []string{"app.example"}}, "--origin=http://app.example.evil.example"},
-		{"127.0.0.1:8080", "http://evilapp.example", Config{Origins: []string{"app.example"}}, "--origin=http://evilapp.example"},
-		{"127.0.0.1:8080", "app.example", Config{Origins: []string{"app.example"}}, "--origin='*'"},
-		{"127.0.0.1:8080", "http://app.example@evil.example", Config{Origins: []string{"app.example"}}, "--origin='*'"},
-		{"127.0.0.1:8080", "http://evil.example#app.example", Config{Origins: []string{"app.example"}}, "--origin='*'"},
-		{"evil.example:8080", "http://EVIL.example:8080", Config{Hosts: []string{"Evil.Example."}}, ""},
-		{"EVIL.example.:8080", "http://evil.example:8080", Config{Hosts: []string{"evil.example"}}, ""},
-		{"a.evil.example:8080", "http://a.evil.example:8080", Config{Hosts: []string{"evil.example"}}, "--host=a.evil.example"},
+		{"127.0.0.1:8080", "http://app.example:81", Config{Rules: access.Rules{Origins: []string{"app.example"}}}, ""},
+		{"127.0.0.1:8080", "http://app.example:81", Config{Rules: access.Rules{Origins: []string{"other.example", "app.example:81"}}}, ""},
+		{"127.0.0.1:8080", "http://app.example:82", Config{Rules: access.Rules{Origins: []string{"app.example:81"}}}, "--origin=http://app.example:82"},
+		{"127.0.0.1:8080", "http://app.example", Config{Rules: access.Rules{Origins: []string{"app.example:80"}}}, ""},
+		{"127.0.0.1:8080", "https://app.example", Config{Rules: access.Rules{Origins: []string{"https://app.example:443"}}}, ""},
+		{"127.0.0.1:8080", "http://app.example", Config{Rules: access.Rules{Origins: []string{"https://app.example"}}}, "--origin=http://app.example"},
+		{"127.0.0.1:8080", "https://APP.example", Config{Rules: access.Rules{Origins: []string{"HTTPS://app.Example."}}}, ""},
+		{"127.0.0.1:8080", "http://[fd00::5]:3000", Config{Rules: access.Rules{Origins: []string{"[fd00::5]"}}}, ""},
+		{"127.0.0.1:8080", "chrome-extension://abcdef", Config{Rules: access.Rules{Origins: []string{"chrome-extension://abcdef"}}}, ""},
+		{"127.0.0.1:8080", "http://app.example.evil.example", Config{Rules: access.Rules{Origins: []string{"app.example"}}}, "--origin=http://app.example.evil.example"},
+		{"127.0.0.1:8080", "http://evilapp.example", Config{Rules: access.Rules{Origins: []string{"app.example"}}}, "--origin=http://evilapp.example"},
+		{"127.0.0.1:8080", "app.example", Config{Rules: access.Rules{Origins: []string{"app.example"}}}, "--origin='*'"},
+		{"127.0.0.1:8080", "http://app.example@evil.example", Config{Rules: access.Rules{Origins: []string{"app.example"}}}, "--origin='*'"},
+		{"127.0.0.1:8080", "http://evil.example#app.example", Config{Rules: access.Rules{Origins: []string{"app.example"}}}, "--origin='*'"},
+		{"evil.example:8080", "http://EVIL.example:8080", Config{Rules: access.Rules{Hosts: []string{"Evil.Example."}}}, ""},
+		{"EVIL.example.:8080", "http://evil.example:8080", Config{Rules: access.Rules{Hosts: []string{"evil.example"}}}, ""},
+		{"a.evil.example:8080", "http://a.evil.example:8080", Config{Rules: access.Rules{Hosts: []string{"evil.example"}}}, "--host=a.evil.example"},
 		{"localhost.evil.example:8080", "http://localhost.evil.example:8080", Config{}, "--host=localhost.evil.example"},
 		{"127.0.0.1.evil.example:8080", "http://127.0.0.1.evil.example:8080", Config{}, "--host=127.0.0.1.evil.example"},
 		{"notlocalhost:8080", "http://notlocalhost:8080", Config{}, "--host=notlocalhost"},

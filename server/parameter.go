@@ -1,47 +1,11 @@
 package server
 
 import (
-	"net/http"
 	"net/url"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"wspipe/bridge/channel"
 )
-
-// withoutParameter returns query without the parameter called name, and the
-// parameter's values. All else stays byte for byte. A value that is wrongly
-// encoded is empty.
-func withoutParameter(query, name string) (rest string, values []string) {
-	var kept []string
-	for pair := range strings.SplitSeq(query, "&") {
-		if value, ok := parameterIn(pair, name); ok {
-			values = append(values, value)
-		} else {
-			kept = append(kept, pair)
-		}
-	}
-	return strings.Join(kept, "&"), values
-}
-
-// parameterIn reports whether pair sets the parameter called name. Some programs
-// take semicolons for ampersands, so that they would find it in between, too; for
-// net/url that is wrong, and so is its value.
-func parameterIn(pair, name string) (value string, ok bool) {
-	for part := range strings.SplitSeq(pair, ";") {
-		key, value, _ := strings.Cut(part, "=")
-		if key, err := url.QueryUnescape(key); err != nil || key != name {
-			continue
-		}
-		if part != pair {
-			return "", true
-		}
-		value, _ = url.QueryUnescape(value) // empty after an error
-		return value, true
-	}
-	return "", false
-}
 
 // lacksStdin reports whether a client of Kubernetes' protocol says that it has no
 // input, as for kubectl exec without -i. Query parameters tell which streams it has;
@@ -55,85 +19,4 @@ func lacksStdin(query, protocol string) bool {
 		return values[0] == "0" || strings.EqualFold(values[0], "false")
 	}
 	return streams.Has("stdout") || streams.Has("stderr")
-}
-
-// minSecret is the length from which a secret is removed from headers wherever
-// it occurs. Removing a shorter one would damage ordinary words.
-const minSecret = 8
-
-// secretParameters matches the names of query parameters that are secret, behind
-// what separates them from others.
-func secretParameters(names ...string) *regexp.Regexp {
-	return regexp.MustCompile(`[?&;](` + strings.Join(names, "|") + `)(=|&|;|$)`)
-}
-
-// cleanHeader removes the query parameters that secret matches from all values of
-// h, and any other occurrence of words. The page's own address is in Referer, and
-// proxies pass on the request's in headers such as X-Original-URI, or as a part of
-// another address.
-func cleanHeader(h http.Header, secret *regexp.Regexp, words ...string) {
-	for field, values := range h {
-		for i, value := range values {
-			values[i] = withoutSecrets(value, secret, field == "Cookie")
-			for _, word := range words {
-				if len(word) >= minSecret {
-					values[i] = strings.ReplaceAll(values[i], word, "")
-				}
-			}
-		}
-	}
-}
-
-// withoutSecrets removes the parameters that secret matches from value, which may
-// hold an address or a query. A cookie may have such a name itself.
-func withoutSecrets(value string, secret *regexp.Regexp, isCookie bool) string {
-	if !holdsParameter("&"+value, secret) {
-		return value
-	}
-	var clean strings.Builder
-	lostQuestionMark := false
-	for start := 0; start < len(value); {
-		end := len(value)
-		if n := strings.IndexAny(value[start+1:], "?&"); n >= 0 {
-			end = start + 1 + n
-		}
-		piece, delimited := value[start:end], value[start:end]
-		if start == 0 && !isCookie {
-			delimited = "&" + piece
-		}
-		switch {
-		case holdsParameter(delimited, secret):
-			lostQuestionMark = lostQuestionMark || piece[0] == '?'
-		case lostQuestionMark && piece[0] == '&':
-			lostQuestionMark = false
-			clean.WriteString("?" + piece[1:])
-		default:
-			lostQuestionMark = false
-			clean.WriteString(piece)
-		}
-		start = end
-	}
-	return clean.String()
-}
-
-// maxEncodings bounds how often an address within an address has been encoded.
-const maxEncodings = 3
-
-var encodedByte = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
-
-// holdsParameter reports whether secret matches s, however often that is encoded.
-func holdsParameter(s string, secret *regexp.Regexp) bool {
-	for range maxEncodings {
-		if secret.MatchString(s) {
-			return true
-		}
-		if !strings.Contains(s, "%") {
-			return false
-		}
-		s = encodedByte.ReplaceAllStringFunc(s, func(code string) string {
-			b, _ := strconv.ParseUint(code[1:], 16, 8)
-			return string([]byte{byte(b)})
-		})
-	}
-	return secret.MatchString(s)
 }

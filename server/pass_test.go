@@ -4,7 +4,9 @@ package server
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,18 +19,15 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
-	"wspipe/server/listen"
+	"wspipe/server/access"
 )
 
 // The cookie by which the console's page has its parts, where only tokens are good.
 
-// byToken is the address of a page for who has token.
-func byToken(path, token string) string { return path + "?access_token=" + url.QueryEscape(token) }
-
 // passOf returns the cookie that s gives to who loads its page by token.
 func (s *testServer) passOf(t *testing.T, token string) string {
 	t.Helper()
-	resp, body := get(t, s.http(byToken("/", token)))
+	resp, body := get(t, s.http(wspipetest.WithToken("/", token)))
 	cookies := resp.Cookies()
 	if resp.StatusCode != 200 || len(cookies) != 1 {
 		t.Fatalf("got %d %q, %.40q", resp.StatusCode, resp.Header, body)
@@ -45,9 +44,9 @@ var consoleParts = []string{
 // TestPassCookie: what the cookie is, and that the token cannot be told from it.
 func TestPassCookie(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Child: sh(`exec cat`), Console: true, Auth: authOf(t, "token")}
+	cfg := Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
 	s, another := serve(t, cfg), serve(t, cfg)
-	resp, _ := get(t, s.http(byToken("/", goodToken)))
+	resp, _ := get(t, s.http(wspipetest.WithToken("/", wspipetest.GoodToken)))
 	fields := resp.Header["Set-Cookie"]
 	if len(fields) != 1 {
 		t.Fatalf("the cookies are %q", fields)
@@ -58,7 +57,7 @@ func TestPassCookie(t *testing.T) {
 	if rest != " HttpOnly; SameSite=Strict" || name != "wspipe_"+strings.Trim(port, "/") {
 		t.Errorf("the cookie is %s", fields[0])
 	}
-	if code, err := passEncoding.DecodeString(value); err != nil || len(code) != 32 || digest(code) == sha256.Sum256([]byte(goodToken)) {
+	if code, err := base64.RawURLEncoding.DecodeString(value); err != nil || len(code) != 32 || [sha256.Size]byte(code) == sha256.Sum256([]byte(wspipetest.GoodToken)) {
 		t.Errorf("the value is %s: %v", value, err)
 	}
 	for _, path := range []string{"/a/b?x=1&access_token=tok-en.1_~%2B/==", "/.wspipe/x?access_token=tok-en.1_~%2B/=="} {
@@ -66,14 +65,14 @@ func TestPassCookie(t *testing.T) {
 			t.Errorf("%s: the cookies are %q", path, resp.Header["Set-Cookie"])
 		}
 	}
-	if resp, body := fetch(t, "HEAD", s.http(byToken("/", goodToken)), nil); !slices.Equal(resp.Header["Set-Cookie"], fields) || body != "" {
+	if resp, body := fetch(t, "HEAD", s.http(wspipetest.WithToken("/", wspipetest.GoodToken)), nil); !slices.Equal(resp.Header["Set-Cookie"], fields) || body != "" {
 		t.Errorf("HEAD: the cookies are %q", resp.Header["Set-Cookie"])
 	}
 	// A reload asks with the tag, and may ask a server that was started anew.
-	if resp, _ := fetch(t, "GET", s.http(byToken("/", goodToken)), nil, "If-None-Match", resp.Header.Get("ETag")); resp.StatusCode != 304 || !slices.Equal(resp.Header["Set-Cookie"], fields) {
+	if resp, _ := fetch(t, "GET", s.http(wspipetest.WithToken("/", wspipetest.GoodToken)), nil, "If-None-Match", resp.Header.Get("ETag")); resp.StatusCode != 304 || !slices.Equal(resp.Header["Set-Cookie"], fields) {
 		t.Errorf("with a tag: got %d, the cookies are %q", resp.StatusCode, resp.Header["Set-Cookie"])
 	}
-	if own, others, foreign := s.passOf(t, goodToken), s.passOf(t, otherToken), another.passOf(t, goodToken); own == others || own == foreign || others == foreign {
+	if own, others, foreign := s.passOf(t, wspipetest.GoodToken), s.passOf(t, wspipetest.OtherToken), another.passOf(t, wspipetest.GoodToken); own == others || own == foreign || others == foreign {
 		t.Errorf("the same pass twice: %s, %s, %s", own, others, foreign)
 	}
 }
@@ -83,9 +82,9 @@ func TestPassIsSecureWithTLS(t *testing.T) {
 	t.Parallel()
 	auth := authOf(t, "token")
 	ca := newCA(t)
-	s := serveTLS(t, ca, `exec cat`, Config{Console: true, Auth: auth})
+	s := serveTLS(t, ca, `exec cat`, Config{Console: true, Rules: access.Rules{Auth: auth}})
 	client := over(t, ca.client(t)).HTTPClient
-	resp, err := client.Get("https" + strings.TrimPrefix(s.ws, "wss") + strings.TrimPrefix(byToken("/", goodToken), "/"))
+	resp, err := client.Get("https" + strings.TrimPrefix(s.ws, "wss") + strings.TrimPrefix(wspipetest.WithToken("/", wspipetest.GoodToken), "/"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +92,7 @@ func TestPassIsSecureWithTLS(t *testing.T) {
 	if cookies := resp.Cookies(); len(cookies) != 1 || !cookies[0].Secure {
 		t.Errorf("with TLS: the cookies are %q", resp.Header["Set-Cookie"])
 	}
-	cfg := Config{Child: sh(`exec cat`), Console: true, Auth: auth}
+	cfg := Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: auth}}
 	other := serve(t, cfg)
 	cfg.TrustedProxies = proxies("127.0.0.1/32")
 	trusting := serve(t, cfg)
@@ -102,7 +101,7 @@ func TestPassIsSecureWithTLS(t *testing.T) {
 		proto  string
 		secure bool
 	}{{trusting, "https", true}, {trusting, "http", false}, {other, "https", false}} {
-		resp, _ := fetch(t, "GET", test.s.http(byToken("/", goodToken)), nil, "X-Forwarded-Proto", test.proto)
+		resp, _ := fetch(t, "GET", test.s.http(wspipetest.WithToken("/", wspipetest.GoodToken)), nil, "X-Forwarded-Proto", test.proto)
 		if cookies := resp.Cookies(); len(cookies) != 1 || cookies[0].Secure != test.secure {
 			t.Errorf("a proxy says %s: the cookies are %q, want secure: %t", test.proto, resp.Header["Set-Cookie"], test.secure)
 		}
@@ -114,11 +113,11 @@ func TestPassIsForThePageAlone(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"a.txt": "file", "sub/index.html": "index", "cgi/run": "#!/bin/sh\n" + textHeader + "echo run"})
 	everything := func(kinds string) *testServer {
-		return serve(t, Config{Child: sh(`exec cat`), Console: true, StaticDir: dir, CGIDir: dir + "/cgi", Auth: authOf(t, kinds)})
+		return serve(t, Config{Child: sh(`exec cat`), Console: true, StaticDir: dir, CGIDir: dir + "/cgi", Rules: access.Rules{Auth: authOf(t, kinds)}})
 	}
 	tokens, both, basic, none := everything("token"), everything("basic token"), everything("basic"), everything("")
-	bearer, pair := []string{"Authorization", "Bearer " + otherToken}, []string{"Authorization", "Basic " + basicPair(basicUser, basicPassword)}
-	wrong := []string{"Authorization", "Basic " + basicPair(basicUser, "wrong")}
+	bearer, pair := []string{"Authorization", "Bearer " + wspipetest.OtherToken}, []string{"Authorization", "Basic " + wspipetest.BasicPair(wspipetest.BasicUser, wspipetest.BasicPassword)}
+	wrong := []string{"Authorization", "Basic " + wspipetest.BasicPair(wspipetest.BasicUser, "wrong")}
 	for _, test := range []struct {
 		s            *testServer
 		method, path string
@@ -126,31 +125,31 @@ func TestPassIsForThePageAlone(t *testing.T) {
 		status       int
 		given        bool
 	}{
-		{tokens, "GET", byToken("/x", otherToken), nil, 200, true},
-		{tokens, "GET", byToken("/x", otherToken), bearer, 200, true},
-		{both, "GET", byToken("/x", otherToken), nil, 200, true},
-		{both, "GET", byToken("/x", otherToken), wrong, 200, true},
+		{tokens, "GET", wspipetest.WithToken("/x", wspipetest.OtherToken), nil, 200, true},
+		{tokens, "GET", wspipetest.WithToken("/x", wspipetest.OtherToken), bearer, 200, true},
+		{both, "GET", wspipetest.WithToken("/x", wspipetest.OtherToken), nil, 200, true},
+		{both, "GET", wspipetest.WithToken("/x", wspipetest.OtherToken), wrong, 200, true},
 
-		{tokens, "GET", byToken("/.wspipe/console/index.html", otherToken), nil, 200, false},
-		{tokens, "GET", byToken("/.wspipe/console/console.js", otherToken), nil, 200, false},
-		{tokens, "GET", byToken("/.wspipe/console/none.js", otherToken), nil, 404, false},
-		{tokens, "GET", byToken("/.wspipe/client.js", otherToken), nil, 200, false},
-		{tokens, "GET", byToken(endpointPath, otherToken), nil, 200, false},
-		{tokens, "GET", byToken(endpointsPath, otherToken), nil, 200, false},
-		{tokens, "GET", byToken(handshakePath, otherToken), nil, 200, false},
-		{tokens, "GET", byToken("/a.txt", otherToken), nil, 200, false},
-		{tokens, "GET", byToken("/sub", otherToken), nil, 301, false},
-		{tokens, "GET", byToken("/run", otherToken), nil, 200, false},
-		{tokens, "POST", byToken("/x", otherToken), nil, 405, false},
-		{tokens, "GET", byToken("/x", "wrong"), nil, 401, false},
-		{tokens, "GET", byToken("/x", "wrong"), bearer, 401, false},
+		{tokens, "GET", wspipetest.WithToken("/.wspipe/console/index.html", wspipetest.OtherToken), nil, 200, false},
+		{tokens, "GET", wspipetest.WithToken("/.wspipe/console/console.js", wspipetest.OtherToken), nil, 200, false},
+		{tokens, "GET", wspipetest.WithToken("/.wspipe/console/none.js", wspipetest.OtherToken), nil, 404, false},
+		{tokens, "GET", wspipetest.WithToken("/.wspipe/client.js", wspipetest.OtherToken), nil, 200, false},
+		{tokens, "GET", wspipetest.WithToken(endpointPath, wspipetest.OtherToken), nil, 200, false},
+		{tokens, "GET", wspipetest.WithToken(endpointsPath, wspipetest.OtherToken), nil, 200, false},
+		{tokens, "GET", wspipetest.WithToken(handshakePath, wspipetest.OtherToken), nil, 200, false},
+		{tokens, "GET", wspipetest.WithToken("/a.txt", wspipetest.OtherToken), nil, 200, false},
+		{tokens, "GET", wspipetest.WithToken("/sub", wspipetest.OtherToken), nil, 301, false},
+		{tokens, "GET", wspipetest.WithToken("/run", wspipetest.OtherToken), nil, 200, false},
+		{tokens, "POST", wspipetest.WithToken("/x", wspipetest.OtherToken), nil, 405, false},
+		{tokens, "GET", wspipetest.WithToken("/x", "wrong"), nil, 401, false},
+		{tokens, "GET", wspipetest.WithToken("/x", "wrong"), bearer, 401, false},
 		{tokens, "GET", "/x", bearer, 200, false},
-		{tokens, "GET", "/x", []string{"Sec-WebSocket-Protocol", offeredToken(otherToken)}, 200, false},
+		{tokens, "GET", "/x", []string{"Sec-WebSocket-Protocol", wspipetest.OfferedToken(wspipetest.OtherToken)}, 200, false},
 		{both, "GET", "/x", pair, 200, false},
-		{both, "GET", byToken("/x", otherToken), pair, 200, false}, // a browser sends the password with the parts, too
-		{both, "GET", byToken("/x", "wrong"), pair, 200, false},
-		{basic, "GET", byToken("/x", otherToken), pair, 200, false},
-		{none, "GET", byToken("/x", otherToken), nil, 200, false},
+		{both, "GET", wspipetest.WithToken("/x", wspipetest.OtherToken), pair, 200, false}, // a browser sends the password with the parts, too
+		{both, "GET", wspipetest.WithToken("/x", "wrong"), pair, 200, false},
+		{basic, "GET", wspipetest.WithToken("/x", wspipetest.OtherToken), pair, 200, false},
+		{none, "GET", wspipetest.WithToken("/x", wspipetest.OtherToken), nil, 200, false},
 	} {
 		resp, body := fetch(t, test.method, test.s.http(test.path), nil, test.header...)
 		if given := len(resp.Cookies()) == 1; resp.StatusCode != test.status || given != test.given || len(resp.Header["Set-Cookie"]) > 1 {
@@ -163,12 +162,12 @@ func TestPassIsForThePageAlone(t *testing.T) {
 // any other.
 func TestPassOpensTheConsole(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Child: sh(`exec cat`), Console: true, Auth: authOf(t, "token")}
+	cfg := Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
 	s, another := serve(t, cfg), serve(t, cfg)
-	first, second := s.passOf(t, goodToken), s.passOf(t, otherToken)
+	first, second := s.passOf(t, wspipetest.GoodToken), s.passOf(t, wspipetest.OtherToken)
 	for _, path := range consoleParts {
-		want, text := fetch(t, "GET", s.http(path), nil, "Authorization", "Bearer "+goodToken)
-		for _, cookie := range []string{first, second, "a=1; " + first + "; b=2", another.passOf(t, goodToken) + "; " + second, "wspipe_80=x;" + first} {
+		want, text := fetch(t, "GET", s.http(path), nil, "Authorization", "Bearer "+wspipetest.GoodToken)
+		for _, cookie := range []string{first, second, "a=1; " + first + "; b=2", another.passOf(t, wspipetest.GoodToken) + "; " + second, "wspipe_80=x;" + first} {
 			resp, body := fetch(t, "GET", s.http(path), nil, "Cookie", cookie)
 			// The handshake that is asked about has a token in the one case, and none in the other.
 			if resp.StatusCode != 200 || want.StatusCode != 200 || body != text && !strings.Contains(path, "handshake") {
@@ -185,7 +184,7 @@ func TestPassOpensTheConsole(t *testing.T) {
 		forged[20] ^= 1
 		for _, cookie := range []string{
 			"", "wspipe_80=", "wspipe_80", string(forged), first + "A", first[:len(first)-1], "Wspipe" + first[6:], "x" + first, strings.Replace(first, "=", `="`, 1) + `"`,
-			another.passOf(t, goodToken), "wspipe_80=" + goodToken, "wspipe_80=" + tokenIdentity(goodToken)[6:], "access_token=" + otherToken,
+			another.passOf(t, wspipetest.GoodToken), "wspipe_80=" + wspipetest.GoodToken, "wspipe_80=" + fmt.Sprintf("%x", sha256.Sum256([]byte(wspipetest.GoodToken))), "access_token=" + wspipetest.OtherToken,
 		} {
 			if resp, body := fetch(t, "GET", s.http(path), nil, "Cookie", cookie); resp.StatusCode != 401 {
 				t.Errorf("%s, %q: got %d %.40q, want 401", path, cookie, resp.StatusCode, body)
@@ -204,12 +203,12 @@ func TestPassOpensNothingElse(t *testing.T) {
 		"static/a.txt": "file", "static/.wspipe/a.txt": "file", "cgi/run": "#!/bin/sh\n" + run + textHeader + "echo run", "cgi/.wspipe/run": "#!/bin/sh\n" + run + textHeader + "echo run",
 		"ws/talk": "#!/bin/sh\n" + run + "exec cat", "ws/.wspipe/talk": "#!/bin/sh\n" + run + "exec cat",
 	})
-	cfg := Config{StaticDir: dir + "/static", CGIDir: dir + "/cgi", Console: true, Auth: authOf(t, "token")}
+	cfg := Config{StaticDir: dir + "/static", CGIDir: dir + "/cgi", Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
 	withDir, withCommand := cfg, cfg
 	withDir.Dir, withCommand.Child = dir+"/ws", sh(run+`exec cat`)
 	for name, cfg := range map[string]Config{"dir": withDir, "command": withCommand} {
 		s := serve(t, cfg)
-		cookie := "Cookie: " + s.passOf(t, goodToken)
+		cookie := "Cookie: " + s.passOf(t, wspipetest.GoodToken)
 		to := s.listeners.Serving[0].Addr()
 		requests := map[string]int{
 			plain("GET", endpointsPath, "Host: localhost", cookie):    200, // it is a good one
@@ -249,8 +248,8 @@ func TestPassOpensNothingElse(t *testing.T) {
 // TestPassWithoutTheConsole: there is nothing to give it.
 func TestPassWithoutTheConsole(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`), Auth: authOf(t, "token")})
-	if resp, _ := get(t, s.http(byToken("/", goodToken))); resp.StatusCode != 404 || len(resp.Header["Set-Cookie"]) > 0 {
+	s := serve(t, Config{Child: sh(`exec cat`), Rules: access.Rules{Auth: authOf(t, "token")}})
+	if resp, _ := get(t, s.http(wspipetest.WithToken("/", wspipetest.GoodToken))); resp.StatusCode != 404 || len(resp.Header["Set-Cookie"]) > 0 {
 		t.Errorf("got %d %q, want 404 and no cookie", resp.StatusCode, resp.Header["Set-Cookie"])
 	}
 }
@@ -260,9 +259,9 @@ func TestPassWithoutTheConsole(t *testing.T) {
 // it would do no good.
 func TestPassAtTheHandshakeQuestion(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`), Console: true, Auth: authOf(t, "token")})
-	for path, want := range map[string]int{byToken("/", goodToken): 101, byToken("/.wspipe/x", otherToken): 101, byToken("/", "wrong"): 401, "/": 401, "/.wspipe/x": 401, endpointPath: 401} {
-		resp, body := fetch(t, "GET", s.http(handshakePath+"?path="+url.QueryEscape(path)), nil, "Cookie", s.passOf(t, goodToken))
+	s := serve(t, Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: authOf(t, "token")}})
+	for path, want := range map[string]int{wspipetest.WithToken("/", wspipetest.GoodToken): 101, wspipetest.WithToken("/.wspipe/x", wspipetest.OtherToken): 101, wspipetest.WithToken("/", "wrong"): 401, "/": 401, "/.wspipe/x": 401, endpointPath: 401} {
+		resp, body := fetch(t, "GET", s.http(handshakePath+"?path="+url.QueryEscape(path)), nil, "Cookie", s.passOf(t, wspipetest.GoodToken))
 		var told verdict
 		if err := json.Unmarshal([]byte(body), &told); err != nil || resp.StatusCode != 200 || told.Status != want {
 			t.Errorf("%s: got %d %q, want %d", path, resp.StatusCode, body, want)
@@ -274,8 +273,8 @@ func TestPassAtTheHandshakeQuestion(t *testing.T) {
 func TestPassEndsWithItsToken(t *testing.T) {
 	t.Parallel()
 	auth := authOf(t, "token")
-	s := serve(t, Config{Child: sh(`exec cat`), Console: true, Auth: auth})
-	first, second := s.passOf(t, goodToken), s.passOf(t, otherToken)
+	s := serve(t, Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: auth}})
+	first, second := s.passOf(t, wspipetest.GoodToken), s.passOf(t, wspipetest.OtherToken)
 	expect := func(cookie string, want int) {
 		t.Helper()
 		if resp, _ := fetch(t, "GET", s.http(consoleParts[0]), nil, "Cookie", cookie); resp.StatusCode != want {
@@ -283,7 +282,7 @@ func TestPassEndsWithItsToken(t *testing.T) {
 		}
 	}
 	expect(first, 200)
-	rewriteFile(t, auth.TokenFile, otherToken+"\nthird\n")
+	wspipetest.Rewrite(t, auth.TokenFile, wspipetest.OtherToken+"\nthird\n")
 	for end := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) { // until the file is read again
 		resp, _ := fetch(t, "GET", s.http(consoleParts[0]), nil, "Cookie", first)
 		if resp.StatusCode == 401 {
@@ -295,104 +294,28 @@ func TestPassEndsWithItsToken(t *testing.T) {
 	}
 	expect(second, 200) // though its token stands elsewhere in the file
 	third := s.passOf(t, "third")
-	rewriteFile(t, auth.TokenFile, "third\n")
-	s.auth.reload()
+	wspipetest.Rewrite(t, auth.TokenFile, "third\n")
+	s.policy.Reload()
 	expect(second, 401)
 	expect(third, 200)
-	rewriteFile(t, auth.TokenFile, goodToken+"\n")
-	s.auth.reload()
+	wspipetest.Rewrite(t, auth.TokenFile, wspipetest.GoodToken+"\n")
+	s.policy.Reload()
 	expect(third, 401)
 	expect(first, 200) // as its token is good again
-}
-
-// TestPassIsItsToken: who comes by it is who comes by the token, and beside it
-// other proofs count as they do without.
-func TestPassIsItsToken(t *testing.T) {
-	t.Parallel()
-	g := newGate(t, Config{Auth: authOf(t, "basic htpasswd token header")}, true, nil)
-	g.route = route{own: true}
-	pass := func(token string) string {
-		_, _, p := g.ask(t, byToken("/", token))
-		return "Cookie: wspipe_80=" + p.visitor.pass
-	}
-	for _, test := range []struct {
-		target       string
-		header       []string
-		status       int
-		authType, id string
-	}{
-		{"/", []string{pass(goodToken)}, 200, "Bearer", tokenIdentity(goodToken)},
-		{"/", []string{pass(otherToken)}, 200, "Bearer", tokenIdentity(otherToken)},
-		{"/", []string{pass(goodToken), "Authorization: Bearer " + otherToken}, 200, "Bearer", tokenIdentity(otherToken)},
-		{"/", []string{pass(goodToken), authorization(basicUser, basicPassword)}, 200, "Basic", "user alice"},
-		{"/", []string{pass(goodToken), "X-Remote-User: carol"}, 200, "", "user carol"},
-		{"/", []string{pass(goodToken), authorization(basicUser, "wrong")}, 200, "Bearer", tokenIdentity(goodToken)},
-		{"/?access_token=wrong", []string{pass(goodToken)}, 200, "Bearer", tokenIdentity(goodToken)},
-		{byToken("/", otherToken), []string{"Cookie: wspipe_80=stale"}, 200, "Bearer", tokenIdentity(otherToken)},
-		{"/", []string{"Cookie: wspipe_80=" + strings.Repeat("A", 43), authorization(fileUser, filePassword)}, 200, "Basic", "user bob"},
-		{"/", []string{"Cookie: wspipe_80=" + strings.Repeat("A", 43)}, 401, "", ""},
-	} {
-		resp, body, p := g.ask(t, test.target, test.header...)
-		if resp.StatusCode != test.status || p.visitor.authType != test.authType || p.visitor.identity != test.id {
-			t.Errorf("%s, %q: got %d %q, the visitor is %+v", test.target, test.header, resp.StatusCode, body, p.visitor)
-		}
-		if p.visitor.pass != "" && !strings.Contains(test.target, otherToken) {
-			t.Errorf("%s, %q: there is a pass", test.target, test.header)
-		}
-		if strings.Contains(p.all, passCookie) {
-			t.Errorf("behind the gate the cookie is still there:\n%s", p.all)
-		}
-		expectNoSecret(t, p)
-	}
-}
-
-// TestPassIsTaken out of the request: all other cookies stay byte for byte, and
-// where no tokens are asked for it is nobody's business.
-func TestPassIsTaken(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		kinds         string
-		cookies, left []string
-	}{
-		{"token", []string{"wspipe_80=x"}, nil},
-		{"token", []string{"wspipe_80"}, nil},
-		{"token", []string{" wspipe_80 = x ;"}, nil},
-		{"token", []string{"wspipe_80=x; a=1;b=wspipe_80=2 ;  c"}, []string{"a=1;b=wspipe_80=2 ;  c"}},
-		{"token", []string{"a=1; wspipe_80=x; b=2"}, []string{"a=1; b=2"}},
-		{"token", []string{"a=1;wspipe_80=x=y;wspipe_80=z"}, []string{"a=1"}},
-		{"token", []string{"a=1; wspipe_80=x", "wspipe_80=y", "b=2"}, []string{"a=1", "b=2"}},
-		{"token", []string{"wspipes=1; Wspipe_80=2; wspipe_x=3; xwspipe_80=4; wspipe_8x=5", ""}, []string{"wspipes=1; Wspipe_80=2; wspipe_x=3; xwspipe_80=4; wspipe_8x=5", ""}},
-		{"basic token", []string{"wspipe_80=x; a=1"}, []string{"a=1"}},
-		{"basic", []string{"wspipe_80=x; a=1"}, []string{"wspipe_80=x; a=1"}},
-		{"", []string{"wspipe_80=x; a=1"}, []string{"wspipe_80=x; a=1"}},
-	} {
-		g := newGate(t, Config{Auth: authOf(t, test.kinds)}, false, nil)
-		var header []string
-		for _, line := range test.cookies {
-			header = append(header, "Cookie: "+line)
-		}
-		for _, own := range []bool{false, true} {
-			g.route = route{own: own}
-			_, _, p := g.ask(t, "/", header...)
-			if got, ok := p.header["Cookie"]; !slices.Equal(got, test.left) || ok != (test.left != nil) {
-				t.Errorf("%s: %q became %q, want %q", test.kinds, test.cookies, got, test.left)
-			}
-		}
-	}
 }
 
 // TestPassIsNotTheChilds: a browser sends it with a WebSocket below its path, too.
 func TestPassIsNotTheChilds(t *testing.T) {
 	t.Parallel()
 	const tell = `echo "${HTTP_COOKIE-none}|$(env | grep -c wspipe_[0-9])"`
-	s := serveCGI(t, Config{Child: sh(tell), Console: true, Auth: authOf(t, "token")}, map[string]string{"run": textHeader + tell})
-	pass := s.passOf(t, goodToken)
+	s := serveCGI(t, Config{Child: sh(tell), Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}, map[string]string{"run": textHeader + tell})
+	pass := s.passOf(t, wspipetest.GoodToken)
 	for cookies, want := range map[string]string{pass: "none|0", "a=1; " + pass + "; b=2": "a=1; b=2|0", "wspipe_80=" + strings.Repeat("A", 43) + "; a=1": "a=1|0"} {
-		header := http.Header{"Cookie": {cookies}, "Authorization": {"Bearer " + goodToken}}
+		header := http.Header{"Cookie": {cookies}, "Authorization": {"Bearer " + wspipetest.GoodToken}}
 		for _, path := range []string{".wspipe/x", ".wspipe/console/endpoint", ""} {
 			wspipetest.Dial(t, s.ws+path, &websocket.DialOptions{HTTPHeader: header}).Expect(want)
 		}
-		if resp, body := fetch(t, "GET", s.http("run"), nil, "Cookie", cookies, "Authorization", "Bearer "+goodToken); resp.StatusCode != 200 || body != want+"\n" {
+		if resp, body := fetch(t, "GET", s.http("run"), nil, "Cookie", cookies, "Authorization", "Bearer "+wspipetest.GoodToken); resp.StatusCode != 200 || body != want+"\n" {
 			t.Errorf("CGI got %d %q, want %q", resp.StatusCode, body, want)
 		}
 	}
@@ -401,13 +324,8 @@ func TestPassIsNotTheChilds(t *testing.T) {
 	}
 }
 
-// TestPassBesideACertificate: it is no way around that.
-func TestPassBesideACertificate(t *testing.T) {
-	t.Parallel()
-	g := newGate(t, Config{Auth: authOf(t, "token"), Sockets: listen.Sockets{TLS: &listen.TLS{ClientCA: "ca.pem"}}}, false, nil)
-	g.route = route{own: true}
-	pass := g.tokens.Get().passes[0]
-	if got := g.status(t, "/", "Cookie: wspipe_80="+passEncoding.EncodeToString(pass[:])); got != 403 {
-		t.Errorf("got %d, want 403", got)
-	}
+// authOf turns on the kinds of authentication that are named.
+func authOf(t *testing.T, kinds string) access.Auth {
+	t.Helper()
+	return access.Auth(wspipetest.NewSecrets(t, kinds))
 }

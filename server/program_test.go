@@ -163,17 +163,17 @@ func TestAProgramThatVanishes(t *testing.T) {
 		"/directory": func(path string) error { os.Remove(path); return os.Mkdir(path, 0o755) },
 	}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := s.cfg.TrustedProxies.visitorOf(r)
+		client := s.policy.ClientOf(r)
 		rt := s.find(r)
 		if err := between[r.URL.Path](filepath.Join(s.cfg.Dir, r.URL.Path)); err != nil {
 			t.Error(err)
 		}
-		leave, why := s.admit(r, rt, v)
+		leave, why := s.admit(r, rt, client)
 		if why == nil {
-			why = rt.serve(w, r, v, leave)
+			why = rt.serve(w, r, client, leave)
 		}
 		if why != nil {
-			why.write(w, r)
+			why.Write(w, r)
 		}
 	}))
 	defer front.Close()

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"wspipe/server/access"
 )
 
 // redirector answers on a plain port, with where the same thing is to be had.
@@ -19,7 +21,7 @@ type redirector struct {
 func (d *redirector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := &answer{ResponseWriter: w, server: d.server, status: http.StatusOK}
 	d.answer(a, r)
-	d.server.logRequest(r, d.server.cfg.TrustedProxies.visitorOf(r), a.status, nil)
+	d.server.logRequest(r, d.server.policy.ClientOf(r), a.status, nil)
 }
 
 func (d *redirector) answer(w http.ResponseWriter, r *http.Request) {
@@ -30,7 +32,7 @@ func (d *redirector) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	target := d.base(host) + d.withoutSecret(pathAndQuery(r.RequestURI))
 	status := http.StatusPermanentRedirect // keeps the method
-	if isSafe(r.Method) {
+	if access.IsSafe(r.Method) {
 		status = http.StatusMovedPermanently
 	}
 	// Not http.Redirect, which rewrites what it does not like.
@@ -47,7 +49,7 @@ func (d *redirector) base(host string) string {
 	if d.server.cfg.TLS != nil {
 		scheme = "https"
 	}
-	if port := strconv.Itoa(d.port); port != defaultPort(scheme) {
+	if port := strconv.Itoa(d.port); port != access.DefaultPort(scheme) {
 		host += ":" + port
 	}
 	return scheme + "://" + host
@@ -95,5 +97,5 @@ func (d *redirector) withoutSecret(target string) string {
 	if d.server.cfg.Auth.TokenFile == "" {
 		return target
 	}
-	return withoutToken(target)
+	return access.WithoutToken(target)
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server/access"
 	"wspipe/server/listen"
 )
 
@@ -149,7 +150,7 @@ func checkRedirect(t *testing.T, what, want, scheme, port string, resp *http.Res
 
 func TestRedirectDropsTheToken(t *testing.T) {
 	t.Parallel()
-	d := &redirector{server: &Server{cfg: Config{Auth: Auth{TokenFile: "tokens"}}}}
+	d := &redirector{server: &Server{cfg: Config{Rules: access.Rules{Auth: access.Auth{TokenFile: "tokens"}}}}}
 	for target, want := range map[string]string{
 		"/":                                  "/",
 		"/?":                                 "/?",
@@ -196,7 +197,7 @@ func TestRedirectHeadersAndLog(t *testing.T) {
 		Headers:     []Header{{"X-All", "1"}, {"X-All", "2"}},
 		HeadersHTTP: []Header{{"X-HTTP", "3"}},
 		HeadersWS:   []Header{{"X-WS", "4"}},
-		Auth:        Auth{TokenFile: tokens},
+		Rules:       access.Rules{Auth: access.Auth{TokenFile: tokens}},
 	})
 	for _, test := range []struct {
 		host   string

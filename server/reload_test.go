@@ -21,6 +21,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server/access"
 	"wspipe/server/listen"
 	"wspipe/server/watch"
 )
@@ -282,7 +283,7 @@ func TestPipesAreReadOnce(t *testing.T) {
 	defer r.Close()
 	fmt.Fprintln(w, "sesame")
 	w.Close()
-	s := serve(t, Config{Child: sh(`exec cat`), Console: true, Auth: Auth{TokenFile: fmt.Sprintf("/dev/fd/%d", r.Fd())}})
+	s := serve(t, Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: access.Auth{TokenFile: fmt.Sprintf("/dev/fd/%d", r.Fd())}}})
 	s.reload()
 	s.log.await(t, "not a regular file", 1)
 	if resp, body := fetch(t, "GET", s.http(""), nil, "Authorization", "Bearer sesame"); resp.StatusCode != 200 {

@@ -16,6 +16,7 @@ import (
 
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server/access"
 )
 
 // Section 10 of the contract: sessions that survive, with real children and
@@ -231,7 +232,7 @@ func TestWhoseSession(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\necho $$; exec cat\n")
 	}
-	cfg.Auth = Auth{Basic: "ann:secret", TokenFile: secretFile(t, "tokens", "token-of-bob-0123456789\ntoken-of-eve-0123456789\n")}
+	cfg.Auth = access.Auth{Basic: "ann:secret", TokenFile: wspipetest.SecretFile(t, "tokens", "token-of-bob-0123456789\ntoken-of-eve-0123456789\n")}
 	s := serve(t, cfg)
 	known := make(map[string]string) // who had the child with this pid
 	come := func(who, path, authorization string, after int) string {
@@ -251,7 +252,7 @@ func TestWhoseSession(t *testing.T) {
 		return pid
 	}
 	const bob, eve = "Bearer token-of-bob-0123456789", "Bearer token-of-eve-0123456789"
-	ann := strings.TrimPrefix(authorization("ann", "secret"), "Authorization: ")
+	ann := strings.TrimPrefix(wspipetest.Authorization("ann", "secret"), "Authorization: ")
 	for range 2 {
 		come("ann at a", "a", ann, 0)
 		come("ann at a", "a/rest", ann, -1)

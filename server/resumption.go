@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"wspipe/bridge/channel"
+	"wspipe/server/access"
 )
 
 // resumption says in which session a client wants to be, and from where on.
@@ -19,15 +20,15 @@ type resumption struct {
 var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22,128}$`)
 
 // sessionInHeader finds a session's ID in the value of a header.
-var sessionInHeader = secretParameters(channel.SessionParameter, channel.AfterParameter)
+var sessionInHeader = access.SecretParameters(channel.SessionParameter, channel.AfterParameter)
 
 // takeResumption returns what r asks for, and removes it from query and header:
 // whoever knows a session's ID can have the session.
-func takeResumption(r *http.Request) (want resumption, why *refusal) {
-	query, ids := withoutParameter(r.URL.RawQuery, channel.SessionParameter)
-	query, counts := withoutParameter(query, channel.AfterParameter)
+func takeResumption(r *http.Request) (want resumption, why *access.Refusal) {
+	query, ids := access.WithoutParameter(r.URL.RawQuery, channel.SessionParameter)
+	query, counts := access.WithoutParameter(query, channel.AfterParameter)
 	r.URL.RawQuery = query
-	cleanHeader(r.Header, sessionInHeader, ids...)
+	access.CleanHeader(r.Header, sessionInHeader, ids...)
 	want.after = -1
 	if len(ids) > 1 || len(ids) == 1 && !sessionID.MatchString(ids[0]) {
 		return want, badParameter(channel.SessionParameter, "one value of 22 to 128 letters, digits, dashes or underscores; use 128 random bits")
@@ -47,6 +48,6 @@ func takeResumption(r *http.Request) (want resumption, why *refusal) {
 }
 
 // badParameter does not repeat the value, which may be meant to be secret.
-func badParameter(name, wanted string) *refusal {
-	return &refusal{status: http.StatusBadRequest, why: "the query parameter " + name + " is invalid; want " + wanted}
+func badParameter(name, wanted string) *access.Refusal {
+	return &access.Refusal{Status: http.StatusBadRequest, Why: "the query parameter " + name + " is invalid; want " + wanted}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"wspipe/server/access"
 	"wspipe/server/listen"
 )
 
@@ -33,8 +34,7 @@ type Server struct {
 	cfg       Config
 	log       *slog.Logger
 	listeners *listen.Listeners
-	origins   *originRule
-	auth      *authenticator
+	policy    *access.Policy
 	slots     *slots
 	sessions  *sessions
 	children  *children
@@ -66,10 +66,9 @@ func Listen(cfg Config) (*Server, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	var err error
-	if s.origins, err = newOriginRule(cfg.Origins, cfg.Hosts); err != nil {
-		return nil, err
-	}
-	if s.auth, err = newAuthenticator(cfg, s.log); err != nil {
+	rules := cfg.Rules
+	rules.ClientCertificate = cfg.TLS != nil && cfg.TLS.ClientCA != ""
+	if s.policy, err = access.NewPolicy(rules, s.log); err != nil {
 		return nil, err
 	}
 	if err = s.openDirs(); err != nil {

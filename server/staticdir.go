@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"wspipe/process"
+	"wspipe/server/access"
 )
 
 // staticDir is the directory of --staticdir. It serves regular files, and no
@@ -122,7 +123,7 @@ func (d *programDir) holds(path string) bool {
 }
 
 // serve answers r with the file.
-func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *visitor, _ admission) *refusal {
+func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 	if why := refuseWrite(w, r, "a static file"); why != nil {
 		return why
 	}
@@ -160,9 +161,9 @@ func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *visitor, _
 
 // cannotRead is the refusal of a file that was there a moment ago, or that we
 // have no right to read.
-func cannotRead(err error) *refusal {
+func cannotRead(err error) *access.Refusal {
 	if os.IsPermission(err) {
-		return &refusal{status: http.StatusForbidden, why: "this file is not readable"}
+		return &access.Refusal{Status: http.StatusForbidden, Why: "this file is not readable"}
 	}
-	return &refusal{status: http.StatusNotFound, why: "no such file"}
+	return &access.Refusal{Status: http.StatusNotFound, Why: "no such file"}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"wspipe/process"
+	"wspipe/server/access"
 )
 
 func serveFiles(t *testing.T, files map[string]string) *testServer {
@@ -260,8 +261,8 @@ func makeOdd(t *testing.T, dir string) {
 func TestAnUnreadableFile(t *testing.T) {
 	t.Parallel()
 	refusal := cannotRead(&os.PathError{Op: "open", Path: "x", Err: syscall.EACCES})
-	if refusal.status != 403 {
-		t.Errorf("got %d, want 403", refusal.status)
+	if refusal.Status != 403 {
+		t.Errorf("got %d, want 403", refusal.Status)
 	}
 	s := serveFiles(t, map[string]string{"file": "SECRET", "sub/file": "SECRET"})
 	for _, name := range []string{"file", "sub"} {
@@ -322,7 +323,7 @@ func TestAFileThatBecomesAnother(t *testing.T) {
 		if err := replace(); err != nil {
 			t.Fatal(err)
 		}
-		if why := rt.serve(w, r, nil, admission{}); why == nil || why.status != 404 || strings.Contains(w.Body.String(), canary) {
+		if why := rt.serve(w, r, nil, admission{}); why == nil || why.Status != 404 || strings.Contains(w.Body.String(), canary) {
 			t.Errorf("%s: got %v %q", name, why, w.Body)
 		}
 		os.Remove(path)
@@ -335,7 +336,7 @@ func TestHiddenFiles(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"run.sh": "#!/bin/sh\necho in", "tokens": "sesame\n", "link": "-> tokens", "page.txt": "a page",
 	})
-	s := serve(t, Config{StaticDir: dir, Child: process.Spec{Path: filepath.Join(dir, "run.sh")}, Auth: Auth{TokenFile: filepath.Join(dir, "tokens")}})
+	s := serve(t, Config{StaticDir: dir, Child: process.Spec{Path: filepath.Join(dir, "run.sh")}, Rules: access.Rules{Auth: access.Auth{TokenFile: filepath.Join(dir, "tokens")}}})
 	for path, status := range map[string]int{"run.sh": 404, "tokens": 404, "link": 404, "page.txt": 200} {
 		if resp, body := fetch(t, "GET", s.http(path), nil, "Authorization", "Bearer sesame"); resp.StatusCode != status {
 			t.Errorf("%s: got %d %q, want %d", path, resp.StatusCode, body, status)

@@ -7,6 +7,7 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/process"
+	"wspipe/server/access"
 )
 
 // ExposedTerminalError says that a server would give a terminal on this machine
@@ -21,7 +22,7 @@ func (e *ExposedTerminalError) Error() string {
 // Config.NoAuth says that this is meant. Who may open a unix socket is up to the
 // mode of that.
 func (s *Server) checkExposure() error {
-	if s.cfg.Child.Terminal != process.FullTerminal || s.readOnly() || s.cfg.NoAuth || s.auth.certificate || len(s.auth.flags) > 0 {
+	if s.cfg.Child.Terminal != process.FullTerminal || s.readOnly() || s.cfg.NoAuth || s.policy.Authenticates() {
 		return nil
 	}
 	for _, l := range s.listeners.Serving {
@@ -54,7 +55,7 @@ func (s *Server) readOnly() bool { return s.cfg.Share != ShareNone && s.cfg.Read
 // takeSize returns the window's size that r tells, or the zero value, and removes
 // it from the query.
 func takeSize(r *http.Request) (size process.WindowSize) {
-	query, values := withoutParameter(r.URL.RawQuery, channel.SizeParameter)
+	query, values := access.WithoutParameter(r.URL.RawQuery, channel.SizeParameter)
 	r.URL.RawQuery = query
 	for _, value := range values {
 		if told, err := process.ParseWindowSize(value); err == nil {

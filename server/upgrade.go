@@ -12,6 +12,7 @@ import (
 
 	"wspipe/bridge"
 	"wspipe/bridge/channel"
+	"wspipe/server/access"
 )
 
 // isUpgrade reports whether r asks for a WebSocket (RFC 6455, section 4.2.1).
@@ -27,26 +28,14 @@ func lacksUpgrade(r *http.Request) bool {
 
 // The refusals of handshakes that a proxy has spoilt.
 var (
-	upgradeRemoved = &refusal{status: http.StatusUpgradeRequired, why: "the WebSocket handshake is missing its Upgrade or Connection header; " +
+	upgradeRemoved = &access.Refusal{Status: http.StatusUpgradeRequired, Why: "the WebSocket handshake is missing its Upgrade or Connection header; " +
 		"a proxy removed it (nginx needs proxy_set_header for both, and proxy_http_version 1.1)"}
-	oldVersion = &refusal{status: http.StatusUpgradeRequired, why: "the WebSocket handshake uses HTTP/1.0 instead of HTTP/1.1; " +
+	oldVersion = &access.Refusal{Status: http.StatusUpgradeRequired, Why: "the WebSocket handshake uses HTTP/1.0 instead of HTTP/1.1; " +
 		"a proxy downgraded it (nginx needs proxy_http_version 1.1)"}
 )
 
 func hasToken(values []string, token string) bool {
-	return slices.ContainsFunc(tokens(values), func(t string) bool { return strings.EqualFold(t, token) })
-}
-
-// tokens splits the values of a header that is a comma-separated list.
-func tokens(values []string) (list []string) {
-	for _, v := range values {
-		for t := range strings.SplitSeq(v, ",") {
-			if t = strings.TrimSpace(t); t != "" {
-				list = append(list, t)
-			}
-		}
-	}
-	return list
+	return slices.ContainsFunc(access.HeaderList(values), func(t string) bool { return strings.EqualFold(t, token) })
 }
 
 // subprotocols are those that a client may choose, best first.
@@ -55,7 +44,9 @@ func (s *Server) subprotocols() []string {
 }
 
 // offered are the subprotocols that r offers.
-func offered(r *http.Request) []string { return tokens(r.Header.Values("Sec-WebSocket-Protocol")) }
+func offered(r *http.Request) []string {
+	return access.HeaderList(r.Header.Values("Sec-WebSocket-Protocol"))
+}
 
 // chooseSubprotocol returns the best of those that r offers, or "". They are
 // case-sensitive: a browser fails a connection that answers with another spelling.

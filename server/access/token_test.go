@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package access
 
 import (
 	"log/slog"
@@ -10,12 +10,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wspipe/cmd/wspipetest"
 )
 
 // TestBadSecretFiles: what is wrong with a file is said without telling what is
 // in it.
 func TestBadSecretFiles(t *testing.T) {
-	good := htpasswdLine(t, "user-name", filePassword, 4)
+	good := wspipetest.HtpasswdLine(t, "user-name", wspipetest.FilePassword, 4)
 	hash := strings.TrimSpace(strings.TrimPrefix(good, "user-name:"))
 	for _, test := range []struct{ name, kind, text, want string }{
 		{"no token", "token", "\n# user-name\n", "it contains no tokens"},
@@ -43,9 +45,9 @@ func TestBadSecretFiles(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			path := secretFile(t, "secrets", test.text)
+			path := wspipetest.SecretFile(t, "secrets", test.text)
 			auth := map[string]Auth{"token": {TokenFile: path}, "htpasswd": {HtpasswdFile: path}, "basic": {Basic: test.text}}[test.kind]
-			a, err := newAuthenticator(Config{Auth: auth}, slog.New(slog.DiscardHandler))
+			a, err := newAuthenticator(Rules{Auth: auth}, slog.New(slog.DiscardHandler))
 			if err == nil || a != nil {
 				t.Fatal("it was taken")
 			}
@@ -59,7 +61,7 @@ func TestBadSecretFiles(t *testing.T) {
 	}
 	missing := filepath.Join(t.TempDir(), "missing")
 	for _, auth := range []Auth{{TokenFile: missing}, {HtpasswdFile: missing}} {
-		if _, err := newAuthenticator(Config{Auth: auth}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), missing) {
+		if _, err := newAuthenticator(Rules{Auth: auth}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), missing) {
 			t.Errorf("a file that is not there: %v", err)
 		}
 	}
@@ -68,7 +70,7 @@ func TestBadSecretFiles(t *testing.T) {
 // until asks with header, which has the files checked once a second, until done.
 func (g *gate) until(t *testing.T, header string, done func(status int) bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !done(g.status(t, "/", header)); <-time.After(10 * time.Millisecond) {
+	for end := time.Now().Add(wspipetest.Patience); !done(g.status(t, "/", header)); <-time.After(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the files are not read again; the log is %s", g.log.String())
 		}
@@ -78,22 +80,22 @@ func (g *gate) until(t *testing.T, header string, done func(status int) bool) {
 // TestFilesAreReadAgain when they change, and when that is asked for.
 func TestFilesAreReadAgain(t *testing.T) {
 	bearer := func(token string) string { return "Authorization: Bearer " + token }
-	password := func(password string) string { return authorization(fileUser, password) }
-	line := func(password string) string { return htpasswdLine(t, fileUser, password, 4) }
+	password := func(password string) string { return wspipetest.Authorization(wspipetest.FileUser, password) }
+	line := func(password string) string { return wspipetest.HtpasswdLine(t, wspipetest.FileUser, password, 4) }
 	for _, test := range []struct {
 		kind             string
 		path             func(Auth) string
 		before, after    string // requests
 		newText, badText string
 	}{
-		{"token", func(a Auth) string { return a.TokenFile }, bearer(otherToken), bearer("third"), "third\n", "two words\n"},
-		{"htpasswd", func(a Auth) string { return a.HtpasswdFile }, password(filePassword), password("new"), line("new"), line("x") + "two words\n"},
+		{"token", func(a Auth) string { return a.TokenFile }, bearer(wspipetest.OtherToken), bearer("third"), "third\n", "two words\n"},
+		{"htpasswd", func(a Auth) string { return a.HtpasswdFile }, password(wspipetest.FilePassword), password("new"), line("new"), line("x") + "two words\n"},
 	} {
 		t.Run(test.kind, func(t *testing.T) {
 			t.Parallel()
-			auth := authOf(t, test.kind)
+			auth := authBy(t, test.kind)
 			path := test.path(auth)
-			g := newGate(t, Config{Auth: auth}, false, nil)
+			g := newGate(t, Rules{Auth: auth}, false, nil)
 			expect := func(header string, want int) {
 				t.Helper()
 				if got := g.status(t, "/", header); got != want {
@@ -102,21 +104,21 @@ func TestFilesAreReadAgain(t *testing.T) {
 			}
 			expect(test.before, 200)
 			expect(test.after, 401)
-			rewriteFile(t, path, test.newText)
+			wspipetest.Rewrite(t, path, test.newText)
 			g.until(t, test.after, func(status int) bool { return status == 200 })
 			expect(test.before, 401)
 
-			rewriteFile(t, path, test.badText)
+			wspipetest.Rewrite(t, path, test.badText)
 			g.until(t, test.after, func(status int) bool { return status != 200 || strings.Contains(g.log.String(), "cannot reload") })
 			expect(test.after, 200)
 			if log := g.log.String(); !strings.Contains(log, path+": line ") || strings.Contains(log, "two words") || strings.Contains(log, "$2") {
 				t.Errorf("the log is %s", log)
 			}
 
-			rewriteFile(t, path, test.newText)
+			wspipetest.Rewrite(t, path, test.newText)
 			g.reload() // which does not wait for the next look
 			expect(test.after, 200)
-			rewriteFile(t, path, "# nobody\n")
+			wspipetest.Rewrite(t, path, "# nobody\n")
 			g.reload()
 			expect(test.after, 401)
 			expect(test.before, 401)
@@ -131,7 +133,7 @@ func FuzzWithoutParameter(f *testing.F) {
 		f.Add(query)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
-		rest, values := withoutParameter(query, tokenParameter)
+		rest, values := WithoutParameter(query, tokenParameter)
 		parsed, _ := url.ParseQuery(query)
 		left, _ := url.ParseQuery(rest)
 		if left.Has(tokenParameter) {

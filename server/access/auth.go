@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"context"
@@ -18,11 +18,11 @@ import (
 // the log, a page or a child's environment, cannot tell a secret.
 //
 // The ways of Auth are alternatives: any right proof lets in, also beside a
-// wrong one of another kind. A client certificate (TLS.ClientCA) is none of
-// them but a condition: without it nobody comes in, and with it, if there is any
+// wrong one of another kind. A client certificate (Rules.ClientCertificate) is none
+// of them but a condition: without it nobody comes in, and with it, if there is any
 // way of Auth, nobody who has not proved himself by one of those as well.
 type authenticator struct {
-	certificate bool                     // TLS.ClientCA
+	certificate bool                     // Rules.ClientCertificate
 	login       *login                   // Auth.Basic; nil if off, like the next two
 	passwords   *watch.Value[*passwords] // Auth.HtpasswdFile
 	tokens      *watch.Value[goodTokens] // Auth.TokenFile
@@ -30,22 +30,22 @@ type authenticator struct {
 	flags       []string                 // of the ways of Auth that are on
 }
 
-// newAuthenticator reads the files of cfg. Its errors never hold what those do.
-func newAuthenticator(cfg Config, log *slog.Logger) (a *authenticator, err error) {
-	a = &authenticator{certificate: cfg.TLS != nil && cfg.TLS.ClientCA != "", proxyHeader: cfg.Auth.ProxyHeader}
-	if pair := cfg.Auth.Basic; pair != "" {
+// newAuthenticator reads the files of rules. Its errors never hold what those do.
+func newAuthenticator(rules Rules, log *slog.Logger) (a *authenticator, err error) {
+	a = &authenticator{certificate: rules.ClientCertificate, proxyHeader: rules.Auth.ProxyHeader}
+	if pair := rules.Auth.Basic; pair != "" {
 		a.flags = append(a.flags, "--basic-auth")
 		if a.login, err = newLogin(pair); err != nil {
 			return nil, err
 		}
 	}
-	if path := cfg.Auth.HtpasswdFile; path != "" {
+	if path := rules.Auth.HtpasswdFile; path != "" {
 		a.flags = append(a.flags, "--htpasswd")
 		if a.passwords, err = watchPasswords(log, path); err != nil {
 			return nil, err
 		}
 	}
-	if path := cfg.Auth.TokenFile; path != "" {
+	if path := rules.Auth.TokenFile; path != "" {
 		a.flags = append(a.flags, "--token-file")
 		if a.tokens, err = watchTokens(log, path); err != nil {
 			return nil, err
@@ -67,17 +67,17 @@ func (a *authenticator) reload() {
 	}
 }
 
-// check returns nil if r may come in to rt, and then v says who sends it. Either
-// way r has lost what was to prove that.
-func (a *authenticator) check(r *http.Request, rt route, v *visitor) *refusal {
-	sent := a.take(r, v)
-	if !rt.own || !isSafe(r.Method) {
+// check returns nil if r is admitted for its purpose, and then sets the user of c.
+// Either way, the credentials are removed from r.
+func (a *authenticator) check(r *http.Request, purpose Purpose, client *Client) *Refusal {
+	sent := a.take(r, client)
+	if !purpose.Own || !IsSafe(r.Method) {
 		sent.passes = nil
 	}
 	var leaf *x509.Certificate
 	if a.certificate {
 		if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
-			return &refusal{status: http.StatusForbidden, why: "no client certificate; this server requires one (--sslca)"}
+			return &Refusal{Status: http.StatusForbidden, Why: "no client certificate; this server requires one (--sslca)"}
 		}
 		leaf = r.TLS.VerifiedChains[0][0]
 	}
@@ -88,13 +88,13 @@ func (a *authenticator) check(r *http.Request, rt route, v *visitor) *refusal {
 			return a.refuse(r.Context(), sent)
 		}
 	}
-	v.user, v.authType, v.identity = who.user, who.authType, who.identity
+	client.User, client.AuthType, client.Identity = who.user, who.authType, who.identity
 	if sent.tokenInQuery {
-		v.pass = who.pass
+		client.pass = who.pass
 	}
 	if leaf != nil { // the first newline ends the user's name: no proof can have one in it
-		v.subject = leaf.Subject.String()
-		v.identity = strings.TrimPrefix(v.identity+"\n"+certificateIdentity(leaf), "\n")
+		client.Subject = leaf.Subject.String()
+		client.Identity = strings.TrimPrefix(client.Identity+"\n"+certificateIdentity(leaf), "\n")
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func (c credentials) any() bool {
 }
 
 // take takes everything out of r that the ways of Auth look at.
-func (a *authenticator) take(r *http.Request, v *visitor) credentials {
+func (a *authenticator) take(r *http.Request, client *Client) credentials {
 	var c credentials
 	if a.login != nil || a.passwords != nil || a.tokens != nil {
 		c.authorization = r.Header.Values("Authorization")
@@ -141,7 +141,7 @@ func (a *authenticator) take(r *http.Request, v *visitor) credentials {
 		r.Header.Del("Authorization")
 	}
 	if a.proxyHeader != "" {
-		if v.trusted {
+		if client.trusted {
 			c.proxyUsers = r.Header.Values(a.proxyHeader)
 		}
 		r.Header.Del(a.proxyHeader)
@@ -149,7 +149,7 @@ func (a *authenticator) take(r *http.Request, v *visitor) credentials {
 	return c
 }
 
-// proved is who has proved what, in the words of visitor.
+// proved is what a client has proved, with the fields of Client.
 type proved struct{ user, authType, identity, pass string }
 
 // prove finds a right proof in c. The slow one, which costs a bcrypt, comes last.
@@ -179,15 +179,15 @@ func (a *authenticator) prove(ctx context.Context, c credentials) (who proved, o
 
 // refuse says which proofs would do. It tells whether any came, but neither what
 // came nor what of it is wrong.
-func (a *authenticator) refuse(ctx context.Context, c credentials) *refusal {
+func (a *authenticator) refuse(ctx context.Context, c credentials) *Refusal {
 	if c.isBasic && ctx.Err() != nil {
-		return &refusal{status: http.StatusServiceUnavailable, why: "the client disconnected before its credentials were checked"}
+		return &Refusal{Status: http.StatusServiceUnavailable, Why: "the client disconnected before its credentials were checked"}
 	}
 	why := "no credentials"
 	if c.any() {
 		why = "wrong credentials"
 	}
-	f := &refusal{status: http.StatusForbidden, why: why + " (" + strings.Join(a.flags, ", ") + ")"}
+	f := &Refusal{Status: http.StatusForbidden, Why: why + " (" + strings.Join(a.flags, ", ") + ")"}
 	if a.login != nil || a.passwords != nil {
 		f.challenges = append(f.challenges, `Basic realm="wspipe", charset="UTF-8"`)
 	}
@@ -199,7 +199,7 @@ func (a *authenticator) refuse(ctx context.Context, c credentials) *refusal {
 		f.challenges = append(f.challenges, bearer)
 	}
 	if len(f.challenges) > 0 { // else there is nothing that a client could do
-		f.status = http.StatusUnauthorized
+		f.Status = http.StatusUnauthorized
 	}
 	return f
 }

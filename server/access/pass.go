@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"crypto/hmac"
@@ -10,31 +10,15 @@ import (
 	"strings"
 )
 
+// passCookie begins the name of the cookie that holds a pass; the port follows,
+// because a host has one cookie of a name.
+//
 // A browser loads the parts of the console's page by itself, and sends no token
-// with that. So who gets the page by a token in its address gets a cookie, too,
-// with a pass for the parts, and for nothing that starts anything. It does not
-// tell the token, since cookies know no ports: a browser sends them to all servers
-// of a host (RFC 6265, section 8.5).
-const (
-	//
-	// Its name ends with the port: a host has one cookie of a name.
-	passCookie = "wspipe_"
-	// ownPrefix begins the paths of what is our own, see ownPath. No file and no
-	// CGI program has one.
-	ownPrefix = "/.wspipe/"
-)
-
-// ownPath returns where below ownPrefix a path leads, and the directory that
-// contains that. The console's page asks for its parts below its own directory,
-// whatever that is: a proxy may have taken a prefix off the path, which neither
-// the page nor we know.
-func ownPath(path string) (dir, own string, ok bool) {
-	i := strings.LastIndex(path, ownPrefix)
-	if i < 0 {
-		return "", "", false
-	}
-	return path[:i+1], path[i:], true
-}
+// with these requests. So a client that loads the page with a token in its address
+// also gets a cookie with a pass. The pass admits it to the parts, and to nothing
+// that starts a program. It does not reveal the token, because a browser sends
+// cookies to all ports of a host (RFC 6265, section 8.5).
+const passCookie = "wspipe_"
 
 // passKey makes the passes of one server, which are worth nothing to another, nor
 // to the same one when it is started again.
@@ -55,15 +39,15 @@ func (k passKey) pass(token string) (pass digest) {
 
 var passEncoding = base64.RawURLEncoding
 
-// setPass gives v's browser the cookie, if v has a pass, until the browser ends. It
-// has no Path, so that the browser takes the directory of the page as it knows it
-// (RFC 6265, section 5.1.4).
-func setPass(w http.ResponseWriter, r *http.Request, v *visitor) {
-	if v.pass == "" {
+// SetPass gives the browser of c the cookie until the browser ends, if c has a pass.
+// The cookie has no Path, so that the browser takes the directory of the page as it
+// knows it (RFC 6265, section 5.1.4).
+func (c *Client) SetPass(w http.ResponseWriter, r *http.Request) {
+	if c.pass == "" {
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: passCookie + (&url.URL{Host: r.Host}).Port(), Value: v.pass, HttpOnly: true, Secure: v.secure, SameSite: http.SameSiteStrictMode,
+		Name: passCookie + (&url.URL{Host: r.Host}).Port(), Value: c.pass, HttpOnly: true, Secure: c.Secure, SameSite: http.SameSiteStrictMode,
 	})
 }
 

@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"fmt"
@@ -68,18 +68,18 @@ func normalHost(s string) string { return strings.ToLower(strings.TrimSuffix(s, 
 
 // refuse returns why r, which calls us to, may not come in, and the flag that
 // would allow it; both are empty if it may.
-func (rule *originRule) refuse(r *http.Request, rt route, to origin) (why, flag string) {
+func (rule *originRule) refuse(r *http.Request, purpose Purpose, to origin) (why, flag string) {
 	if values := r.Header.Values("Origin"); rule.any || len(values) == 1 && rule.lists(values[0]) {
 		return "", ""
 	}
-	why, flag = rule.refuseHost(r, rt, to)
+	why, flag = rule.refuseHost(r, purpose, to)
 	// What a page of another origin could merely load, browsers keep from it. Of a
 	// WebSocket that is not there it is not told either: it could ask for them all.
-	if rt.program == nil && !rt.upgrade && isSafe(r.Method) {
+	if !purpose.Program && !purpose.WebSocket && IsSafe(r.Method) {
 		return why, flag
 	}
 	foreign, allow := refuseOrigin(r, to)
-	if foreign == "" && !rt.upgrade { // a WebSocket without Origin is no page's
+	if foreign == "" && !purpose.WebSocket { // a WebSocket without Origin is no page's
 		foreign, allow = rule.refuseReferer(r, to)
 	}
 	switch {
@@ -95,10 +95,10 @@ func (rule *originRule) refuse(r *http.Request, rt route, to origin) (why, flag 
 // refuseHost returns why the name that the client uses for us is not ours. Any
 // other may be made to resolve to us by whoever owns it (DNS rebinding), and to
 // the browser their page is then of our origin.
-func (rule *originRule) refuseHost(r *http.Request, rt route, to origin) (why, flag string) {
+func (rule *originRule) refuseHost(r *http.Request, purpose Purpose, to origin) (why, flag string) {
 	noOrigin := len(r.Header.Values("Origin")) == 0
 	switch {
-	case to.host == "" || noOrigin && rt.upgrade: // from no browser
+	case to.host == "" || noOrigin && purpose.WebSocket: // from no browser
 		return "", ""
 	case noOrigin && slices.ContainsFunc(rule.allowed, func(o origin) bool { return o.host == to.host }):
 		return "", ""
@@ -108,8 +108,8 @@ func (rule *originRule) refuseHost(r *http.Request, rt route, to origin) (why, f
 	return fmt.Sprintf("the host name %q is not a name of this server", to.host), "--host=" + to.host
 }
 
-// isSafe reports whether method only reads (RFC 9110, section 9.2.1).
-func isSafe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+// IsSafe reports whether method only reads (RFC 9110, section 9.2.1).
+func IsSafe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 // lists reports whether --origin lists the value of an Origin header.
 func (rule *originRule) lists(header string) bool {
@@ -152,7 +152,7 @@ func refuseSite(r *http.Request, to origin) (why, flag string) {
 		return "the browser prefetched this address; nobody has followed a link", "--origin='*'"
 	case site != "cross-site" && site != "same-site", site == "same-site" && isLoopback(to.host):
 		return "", ""
-	case isSafe(r.Method) && r.Header.Get("Sec-Fetch-Dest") == "document":
+	case IsSafe(r.Method) && r.Header.Get("Sec-Fetch-Dest") == "document":
 		return "", ""
 	}
 	return "the request comes from a page on another site", "--origin='*'"
@@ -186,7 +186,7 @@ func isBrowser(r *http.Request) bool {
 // withPort returns o with the port that its scheme implies.
 func (o origin) withPort() origin {
 	if o.port == "" {
-		o.port = defaultPort(o.scheme)
+		o.port = DefaultPort(o.scheme)
 	}
 	return o
 }
@@ -220,9 +220,16 @@ func hostOf(r *http.Request, scheme string) origin {
 	return origin{scheme: scheme, host: normalHost(host), port: port}.withPort()
 }
 
-func defaultPort(scheme string) string {
+// DefaultPort returns the port that scheme implies.
+func DefaultPort(scheme string) string {
 	if scheme == "https" || scheme == "wss" {
 		return "443"
 	}
 	return "80"
+}
+
+// ServerName returns the host and the port by which c addresses us in r.
+func ServerName(r *http.Request, c *Client) (host, port string) {
+	to := hostOf(r, c.scheme())
+	return to.host, to.port
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package access
 
 import (
 	"crypto/tls"
@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"wspipe/cmd/wspipetest"
-	"wspipe/server/listen"
 )
 
 // clientCertificate issues one for a client of that subject.
@@ -38,13 +37,13 @@ func TestClientCertificate(t *testing.T) {
 		identity      string
 	}{
 		{"none", "", nil, "", 403, "no client certificate; this server requires one (--sslca)", "", "", ""},
-		{"none, but a password", "basic", nil, basicPassword, 403, "no client certificate", "", "", ""},
+		{"none, but a password", "basic", nil, wspipetest.BasicPassword, 403, "no client certificate", "", "", ""},
 		{"not verified", "", &cert, "", 403, "no client certificate", "", "", ""},
-		{"not verified, and a password", "basic", &cert, basicPassword, 403, "no client certificate", "", "", ""},
+		{"not verified, and a password", "basic", &cert, wspipetest.BasicPassword, 403, "no client certificate", "", "", ""},
 		{"right", "", &cert, "", 200, "", "", daveDN, "cert " + daveDN},
 		{"right, without the password", "basic", &cert, "", 401, "no credentials (--basic-auth)", "", "", ""},
 		{"right, with a wrong password", "basic", &cert, "wrong", 401, "wrong credentials (--basic-auth)", "", "", ""},
-		{"right, with the password", "basic", &cert, basicPassword, 200, "", basicUser, daveDN, "user alice\ncert " + daveDN},
+		{"right, with the password", "basic", &cert, wspipetest.BasicPassword, 200, "", wspipetest.BasicUser, daveDN, "user alice\ncert " + daveDN},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -52,13 +51,13 @@ func TestClientCertificate(t *testing.T) {
 			if strings.HasPrefix(test.name, "not verified") {
 				verify = tls.RequestClientCert
 			}
-			p := throughTLS(t, ca, authOf(t, test.kinds), verify, test.cert, test.password)
+			p := throughTLS(t, ca, authBy(t, test.kinds), verify, test.cert, test.password)
 			if p.status != test.status || !strings.Contains(p.body, test.why) {
 				t.Errorf("got %d %q, want %d %q", p.status, p.body, test.status, test.why)
 			}
-			v := p.visitor
-			if v.user != test.user || v.subject != test.subject || v.identity != test.identity {
-				t.Errorf("the visitor is %+v", v)
+			client := p.client
+			if client.User != test.user || client.Subject != test.subject || client.Identity != test.identity {
+				t.Errorf("the client is %+v", client)
 			}
 			expectNoSecret(t, p.passage)
 		})
@@ -70,9 +69,9 @@ func TestCertificatesWithoutSubject(t *testing.T) {
 	t.Parallel()
 	ca := wspipetest.NewCA(t, "root")
 	one, two := clientCertificate(t, ca, pkix.Name{}), clientCertificate(t, ca, pkix.Name{})
-	a := throughTLS(t, ca, Auth{}, tls.RequireAndVerifyClientCert, &one, "").visitor
-	b := throughTLS(t, ca, Auth{}, tls.RequireAndVerifyClientCert, &two, "").visitor
-	if a.subject != "" || a.identity == b.identity || !strings.HasPrefix(a.identity, "cert ") {
+	a := throughTLS(t, ca, Auth{}, tls.RequireAndVerifyClientCert, &one, "").client
+	b := throughTLS(t, ca, Auth{}, tls.RequireAndVerifyClientCert, &two, "").client
+	if a.Subject != "" || a.Identity == b.Identity || !strings.HasPrefix(a.Identity, "cert ") {
 		t.Errorf("they are %+v and %+v", a, b)
 	}
 }
@@ -88,7 +87,7 @@ type tlsPassage struct {
 func throughTLS(t *testing.T, ca *wspipetest.CA, auth Auth, verify tls.ClientAuthType, cert *tls.Certificate, password string) tlsPassage {
 	t.Helper()
 	server, roots := ca.Issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}), ca.Pool()
-	g := newGate(t, Config{Auth: auth, Sockets: listen.Sockets{TLS: &listen.TLS{ClientCA: "ca.pem"}}}, false,
+	g := newGate(t, Rules{Auth: auth, ClientCertificate: true}, false,
 		&tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: verify, ClientCAs: roots})
 	ours := &tls.Config{RootCAs: roots}
 	if cert != nil {
@@ -100,7 +99,7 @@ func throughTLS(t *testing.T, ca *wspipetest.CA, auth Auth, verify tls.ClientAut
 		t.Fatal(err)
 	}
 	if password != "" {
-		req.SetBasicAuth(basicUser, password)
+		req.SetBasicAuth(wspipetest.BasicUser, password)
 	}
 	resp, err := client.Do(req)
 	if err != nil {

@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"crypto/sha256"
@@ -26,7 +26,7 @@ const (
 )
 
 // tokenInHeader finds a token in the value of a header.
-var tokenInHeader = secretParameters(tokenParameter)
+var tokenInHeader = SecretParameters(tokenParameter)
 
 // b64token is the syntax of a bearer token (RFC 6750, section 2.1).
 var b64token = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
@@ -112,18 +112,18 @@ func takeTokens(r *http.Request) (found []string, inQuery bool) {
 			found = append(found, strings.TrimLeft(token, " "))
 		}
 	}
-	query, values := withoutParameter(r.URL.RawQuery, tokenParameter)
+	query, values := WithoutParameter(r.URL.RawQuery, tokenParameter)
 	found = append(found, values...)
-	r.URL.RawQuery, r.RequestURI = query, withoutToken(r.RequestURI)
+	r.URL.RawQuery, r.RequestURI = query, WithoutToken(r.RequestURI)
 	found = append(found, takeSubprotocolTokens(r.Header)...)
-	cleanHeader(r.Header, tokenInHeader, found...)
+	CleanHeader(r.Header, tokenInHeader, found...)
 	return found, len(values) > 0
 }
 
-// withoutToken removes the tokens from uri's query.
-func withoutToken(uri string) string {
+// WithoutToken removes the tokens from uri's query.
+func WithoutToken(uri string) string {
 	before, query, _ := strings.Cut(uri, "?")
-	rest, values := withoutParameter(query, tokenParameter)
+	rest, values := WithoutParameter(query, tokenParameter)
 	switch {
 	case len(values) == 0:
 		return uri
@@ -139,7 +139,7 @@ func takeSubprotocolTokens(h http.Header) (found []string) {
 	var lines []string
 	for _, line := range h[name] {
 		var kept []string
-		for _, entry := range tokens([]string{line}) {
+		for _, entry := range HeaderList([]string{line}) {
 			if token, ok := subprotocolToken(entry); ok {
 				found = append(found, token)
 			} else {

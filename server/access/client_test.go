@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package access
 
 import (
 	"net/http"
@@ -8,14 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/coder/websocket"
-
-	"wspipe/cmd/wspipetest"
 )
 
-// proxies trusts these networks.
-func proxies(networks ...string) (t TrustedProxies) {
+// trusting trusts these networks.
+func trusting(networks ...string) (t TrustedProxies) {
 	for _, n := range networks {
 		t.Networks = append(t.Networks, netip.MustParsePrefix(n))
 	}
@@ -23,8 +19,8 @@ func proxies(networks ...string) (t TrustedProxies) {
 }
 
 func TestForwardedFor(t *testing.T) {
-	near, both := proxies("10.0.0.0/8", "fd00::/8"), proxies("10.0.0.0/8", "198.51.100.7/32")
-	linkLocal, unix := proxies("fe80::/64"), TrustedProxies{Unix: true}
+	near, both := trusting("10.0.0.0/8", "fd00::/8"), trusting("10.0.0.0/8", "198.51.100.7/32")
+	linkLocal, unix := trusting("fe80::/64"), TrustedProxies{Unix: true}
 	unixAndNear := TrustedProxies{Networks: near.Networks, Unix: true}
 	for name, test := range map[string]struct {
 		trusted TrustedProxies
@@ -78,15 +74,15 @@ func TestForwardedFor(t *testing.T) {
 		"unix trusted only":      {unix, "127.0.0.1:5000", []string{"203.0.113.5"}, "127.0.0.1", "5000"},
 		"unix and one more":      {unixAndNear, "@", []string{"203.0.113.5, 10.0.0.2"}, "203.0.113.5", ""},
 	} {
-		v := test.trusted.visitorOf(&http.Request{RemoteAddr: test.peer, Header: http.Header{"X-Forwarded-For": test.headers}})
-		if v.address() != test.addr || v.port != test.port {
-			t.Errorf("%s: got %q port %q, want %q port %q", name, v.address(), v.port, test.addr, test.port)
+		client := test.trusted.clientOf(&http.Request{RemoteAddr: test.peer, Header: http.Header{"X-Forwarded-For": test.headers}})
+		if client.Address() != test.addr || client.Port != test.port {
+			t.Errorf("%s: got %q port %q, want %q port %q", name, client.Address(), client.Port, test.addr, test.port)
 		}
 	}
 }
 
 func TestForwardedProto(t *testing.T) {
-	trusted := proxies("10.0.0.0/8")
+	trusted := trusting("10.0.0.0/8")
 	for _, test := range []struct {
 		peer   string
 		values []string
@@ -108,52 +104,9 @@ func TestForwardedProto(t *testing.T) {
 		{"192.0.2.1:5000", []string{"https"}, false},
 		{"@", []string{"https"}, false},
 	} {
-		v := trusted.visitorOf(&http.Request{RemoteAddr: test.peer, Header: http.Header{"X-Forwarded-Proto": test.values}})
-		if v.secure != test.secure {
-			t.Errorf("%s says %q: got %t, want %t", test.peer, test.values, v.secure, test.secure)
-		}
-	}
-}
-
-// TestForwardedEnvironment is both from end to end.
-func TestForwardedEnvironment(t *testing.T) {
-	t.Parallel()
-	child := sh(`echo "$REMOTE_ADDR|$REMOTE_HOST|$REMOTE_PORT|${HTTPS-none}|$SERVER_NAME|$SERVER_PORT"`)
-	trusting, other := serve(t, Config{Child: child, TrustedProxies: proxies("127.0.0.1/32")}), serve(t, Config{Child: child, TrustedProxies: proxies("10.0.0.0/8")})
-	for _, test := range []struct {
-		s           *testServer
-		host        string
-		port, proto string // of the client, as the proxy tells it
-		want        string // without the port where it is ours to find out
-		remote      string // in the log
-	}{
-		{trusting, "app.example", "", "https", "203.0.113.5|203.0.113.5||on|app.example|443", `"remote":"203.0.113.5"`},
-		{trusting, "app.example", ":1234", "https", "203.0.113.5|203.0.113.5|1234|on|app.example|443", `"remote":"203.0.113.5:1234"`},
-		{trusting, "app.example:8443", "", "https", "203.0.113.5|203.0.113.5||on|app.example|8443", `"remote":"203.0.113.5"`},
-		{trusting, "app.example", "", "http", "203.0.113.5|203.0.113.5||none|app.example|80", `"remote":"203.0.113.5"`},
-		{other, "app.example", ":1234", "https", "127.0.0.1|127.0.0.1|*|none|app.example|80", `"remote":"127.0.0.1:*"`},
-	} {
-		seen := len(test.s.log.String())
-		c := wspipetest.Dial(t, test.s.ws, &websocket.DialOptions{Host: test.host, HTTPHeader: http.Header{
-			"X-Forwarded-For": {"198.51.100.1, 203.0.113.5" + test.port}, "X-Forwarded-Proto": {test.proto},
-		}})
-		got := c.ExpectEnd(1000, "exit 0")
-		test.s.log.await(t, `"msg":"disconnect"`, strings.Count(test.s.log.String()[:seen], `"msg":"disconnect"`)+1)
-		if strings.Contains(test.want, "*") {
-			port := strings.Split(got[0], "|")[2]
-			if port == "" || port == "1234" {
-				t.Errorf("got port %q", port)
-			}
-			test.want, test.remote = strings.Replace(test.want, "*", port, 1), strings.Replace(test.remote, "*", port, 1)
-		}
-		if !slices.Equal(got, []string{test.want}) {
-			t.Errorf("got %q, want %q", got, test.want)
-		}
-		test.s.log.await(t, `"msg":"request"`, strings.Count(test.s.log.String()[:seen], `"msg":"request"`)+1)
-		for line := range strings.Lines(test.s.log.String()[seen:]) {
-			if strings.Contains(line, `"level":"DEBUG+2"`) && !strings.Contains(line, test.remote) { // the access log
-				t.Errorf("logged %s, want %s", line, test.remote)
-			}
+		client := trusted.clientOf(&http.Request{RemoteAddr: test.peer, Header: http.Header{"X-Forwarded-Proto": test.values}})
+		if client.Secure != test.secure {
+			t.Errorf("%s says %q: got %t, want %t", test.peer, test.values, client.Secure, test.secure)
 		}
 	}
 }
@@ -164,10 +117,10 @@ func FuzzForwardedFor(f *testing.F) {
 	for _, seed := range []string{"", "203.0.113.5", "10.0.0.2, 203.0.113.5, [fd00::2]:80 ,10.0.0.1:1", "unknown,::ffff:10.0.0.1", "fe80::1%x,[,]:,@", "10.0.0.1\n10.0.0.2"} {
 		f.Add(seed)
 	}
-	trusted := proxies("10.0.0.0/8", "fd00::/8")
+	trusted := trusting("10.0.0.0/8", "fd00::/8")
 	f.Fuzz(func(t *testing.T, header string) {
 		lines := strings.Split(header, "\n")
-		v := trusted.visitorOf(&http.Request{RemoteAddr: "10.0.0.1:5000", Header: http.Header{"X-Forwarded-For": lines}})
+		client := trusted.clientOf(&http.Request{RemoteAddr: "10.0.0.1:5000", Header: http.Header{"X-Forwarded-For": lines}})
 		var hops []string
 		for _, entry := range strings.Split(strings.Join(lines, ","), ",") {
 			if entry = strings.TrimSpace(entry); entry != "" {
@@ -177,7 +130,7 @@ func FuzzForwardedFor(f *testing.F) {
 		slices.Reverse(hops)
 		is := func(entry string) bool {
 			addr, port := parseAddress(entry)
-			return addr.IsValid() && addr == v.addr && port == v.port
+			return addr.IsValid() && addr == client.Addr && port == client.Port
 		}
 		if is("10.0.0.1:5000") {
 			return
@@ -188,9 +141,9 @@ func FuzzForwardedFor(f *testing.F) {
 			case is(hop):
 				return
 			case !trusted.trust(addr):
-				t.Fatalf("%q: got %v, which stands behind %q", header, v, hop)
+				t.Fatalf("%q: got %v, which stands behind %q", header, client, hop)
 			}
 		}
-		t.Fatalf("%q: got %v from nowhere", header, v)
+		t.Fatalf("%q: got %v from nowhere", header, client)
 	})
 }

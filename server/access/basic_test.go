@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package access
 
 import (
 	"fmt"
@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"wspipe/cmd/wspipetest"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -42,15 +44,15 @@ func (g *gate) count() *bcryptWork {
 	return w
 }
 
-// htpasswdGate is a gate with a file of users, all with filePassword, by cost.
+// htpasswdGate is a gate with a file of users, all with wspipetest.FilePassword, by cost.
 func htpasswdGate(t *testing.T, costs map[string]int) (g *gate, path string) {
 	t.Helper()
 	var text strings.Builder
 	for user, cost := range costs {
-		text.WriteString(htpasswdLine(t, user, filePassword, cost))
+		text.WriteString(wspipetest.HtpasswdLine(t, user, wspipetest.FilePassword, cost))
 	}
-	path = secretFile(t, "users", text.String())
-	return newGate(t, Config{Auth: Auth{HtpasswdFile: path}}, false, nil), path
+	path = wspipetest.SecretFile(t, "users", text.String())
+	return newGate(t, Rules{Auth: Auth{HtpasswdFile: path}}, false, nil), path
 }
 
 // TestTimeDoesNotTellWhoExists: a wrong password is the same work for each user,
@@ -62,7 +64,7 @@ func TestTimeDoesNotTellWhoExists(t *testing.T) {
 	expect := func(user, password string, status int, rounds int64) {
 		t.Helper()
 		before := w.rounds.Load()
-		if got := g.status(t, "/", authorization(user, password)); got != status {
+		if got := g.status(t, "/", wspipetest.Authorization(user, password)); got != status {
 			t.Errorf("%s got %d, want %d", user, got, status)
 		}
 		if got := w.rounds.Load() - before; got != rounds {
@@ -74,17 +76,17 @@ func TestTimeDoesNotTellWhoExists(t *testing.T) {
 			expect(user, "wrong", 401, 1<<7)
 		}
 	}
-	expect("nobody", filePassword, 401, 1<<7)
-	expect("weak", filePassword, 200, 1<<4)
-	expect("weak", filePassword, 200, 0)
+	expect("nobody", wspipetest.FilePassword, 401, 1<<7)
+	expect("weak", wspipetest.FilePassword, 200, 1<<4)
+	expect("weak", wspipetest.FilePassword, 200, 0)
 	expect("weak", "wrong", 401, 1<<7)
-	expect("middle", filePassword, 200, 1<<6)
+	expect("middle", wspipetest.FilePassword, 200, 1<<6)
 	expect("nobody", strings.Repeat(".", 53), 401, 1<<7)
 
-	rewriteFile(t, path, "")
+	wspipetest.Rewrite(t, path, "")
 	g.reload()
 	w = g.count()
-	expect("weak", filePassword, 401, 1<<4)
+	expect("weak", wspipetest.FilePassword, 401, 1<<4)
 	if log := g.log.String(); strings.Contains(log, "weak") {
 		t.Errorf("the log tells who exists: %s", log)
 	}
@@ -95,8 +97,8 @@ func TestTimeDoesNotTellWhoExists(t *testing.T) {
 func TestLongPasswords(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("0123456789ab", 6)
-	path := secretFile(t, "users", htpasswdLine(t, "long", long, 4)+htpasswdLine(t, "short", "x", 4))
-	g := newGate(t, Config{Auth: Auth{HtpasswdFile: path}}, false, nil)
+	path := wspipetest.SecretFile(t, "users", wspipetest.HtpasswdLine(t, "long", long, 4)+wspipetest.HtpasswdLine(t, "short", "x", 4))
+	g := newGate(t, Rules{Auth: Auth{HtpasswdFile: path}}, false, nil)
 	for _, test := range []struct {
 		user, password string
 		want           int
@@ -111,7 +113,7 @@ func TestLongPasswords(t *testing.T) {
 		{"short", "x" + strings.Repeat("y", 60_000), 401},
 		{"nobody", long + "more", 401},
 	} {
-		if got := g.status(t, "/", authorization(test.user, test.password)); got != test.want {
+		if got := g.status(t, "/", wspipetest.Authorization(test.user, test.password)); got != test.want {
 			t.Errorf("%s with %d bytes got %d, want %d", test.user, len(test.password), got, test.want)
 		}
 	}
@@ -136,9 +138,9 @@ func TestProofsAreBounded(t *testing.T) {
 		t.Error("it knows what it never got")
 	}
 
-	g, _ := htpasswdGate(t, map[string]int{fileUser: 4})
+	g, _ := htpasswdGate(t, map[string]int{wspipetest.FileUser: 4})
 	for range 2 {
-		if got := g.status(t, "/", authorization(fileUser, filePassword)); got != 200 {
+		if got := g.status(t, "/", wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword)); got != 200 {
 			t.Fatalf("got %d", got)
 		}
 		if n := len(g.passwords.Get().proofs.known); n != 1 {
@@ -155,8 +157,8 @@ func TestProofsAreBounded(t *testing.T) {
 // leaves waits no longer.
 func TestBcryptWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
-	g, _ := htpasswdGate(t, map[string]int{fileUser: 4, "known": 4})
-	if got := g.status(t, "/", authorization("known", filePassword)); got != 200 {
+	g, _ := htpasswdGate(t, map[string]int{wspipetest.FileUser: 4, "known": 4})
+	if got := g.status(t, "/", wspipetest.Authorization("known", wspipetest.FilePassword)); got != 200 {
 		t.Fatalf("got %d", got)
 	}
 	w := g.count()
@@ -167,13 +169,13 @@ func TestBcryptWaitsForItsTurn(t *testing.T) {
 	for range cap(turns) {
 		turns <- struct{}{}
 	}
-	conn := g.send(t, "/", authorization(fileUser, filePassword))
-	if got := g.statusOf(authorization("known", filePassword)); got != 200 {
+	conn := g.send(t, "/", wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword))
+	if got := g.statusOf(wspipetest.Authorization("known", wspipetest.FilePassword)); got != 200 {
 		t.Errorf("who is known got %d", got)
 	}
 	<-g.seen // of the known one: the other waits
 	conn.Close()
-	if p := <-g.seen; p.refusal == nil || p.refusal.status != 503 {
+	if p := <-g.seen; p.refusal == nil || p.refusal.Status != 503 {
 		t.Errorf("who has left got %+v", p.refusal)
 	}
 	if n := w.rounds.Load(); n != 0 {
@@ -193,11 +195,13 @@ func TestBcryptWaitsForItsTurn(t *testing.T) {
 			<-turns
 		}
 	}()
-	g.together(t, many, func(int) (string, int) { return authorization(fileUser, filePassword), 200 })
+	g.together(t, many, func(int) (string, int) {
+		return wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword), 200
+	})
 	if n, most := w.rounds.Load(), int64(cap(turns)*1<<4); n > most {
 		t.Errorf("%d rounds of bcrypt were made, want at most %d", n, most)
 	}
-	g.together(t, many, func(int) (string, int) { return authorization(fileUser, "wrong"), 401 })
+	g.together(t, many, func(int) (string, int) { return wspipetest.Authorization(wspipetest.FileUser, "wrong"), 401 })
 	if n := w.most.Load(); n > int64(cap(turns)) {
 		t.Errorf("%d ran at once, want at most %d", n, cap(turns))
 	}
@@ -206,7 +210,7 @@ func TestBcryptWaitsForItsTurn(t *testing.T) {
 // TestManyAtOnce come in or stay out, whatever goes on with the files.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
-	g := newGate(t, Config{Auth: authOf(t, "basic htpasswd token header")}, false, nil)
+	g := newGate(t, Rules{Auth: authBy(t, "basic htpasswd token header")}, false, nil)
 	done := make(chan struct{})
 	var reloading sync.WaitGroup
 	reloading.Go(func() { // ends with done
@@ -222,13 +226,13 @@ func TestManyAtOnce(t *testing.T) {
 	g.together(t, 100, func(i int) (string, int) {
 		switch i % 5 {
 		case 0:
-			return authorization(basicUser, basicPassword), 200
+			return wspipetest.Authorization(wspipetest.BasicUser, wspipetest.BasicPassword), 200
 		case 1:
-			return authorization(fileUser, filePassword), 200
+			return wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword), 200
 		case 2:
-			return "Authorization: Bearer " + goodToken, 200
+			return "Authorization: Bearer " + wspipetest.GoodToken, 200
 		case 3:
-			return authorization(fileUser, "wrong"), 401
+			return wspipetest.Authorization(wspipetest.FileUser, "wrong"), 401
 		}
 		return "Authorization: Bearer wrong", 401
 	})
@@ -260,7 +264,7 @@ func (g *gate) statusOf(header string) int {
 	}
 	name, value, _ := strings.Cut(header, ": ")
 	req.Header.Set(name, value)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: wspipetest.Patience}
 	resp, err := client.Do(req)
 	if err != nil {
 		return 0

@@ -1,94 +1,29 @@
 //go:build unix
 
-package server
+package access
 
 import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/bcrypt"
-)
+	"wspipe/cmd/wspipetest"
 
-// What the tests' users know. The token has every kind of character that may
-// need encoding somewhere.
-const (
-	basicUser, basicPassword = "alice", "open:sesame"
-	fileUser, filePassword   = "bob", "hunter 2"
-	goodToken, otherToken    = "tok-en.1_~+/==", "second"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // secrets are parts of all that, in every encoding, none of which may be left.
 var secrets = []string{
-	"sesame", "hunter", "tok-en", otherToken, "wrong",
-	basicPair(basicUser, basicPassword), basicPair(fileUser, filePassword), base64.RawURLEncoding.EncodeToString([]byte(goodToken)),
-}
-
-func basicPair(user, password string) string {
-	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
-}
-
-// authorization is the header field of basic authentication.
-func authorization(user, password string) string {
-	return "Authorization: Basic " + basicPair(user, password)
-}
-
-func offeredToken(token string) string {
-	return tokenSubprotocol + base64.RawURLEncoding.EncodeToString([]byte(token))
+	"sesame", "hunter", "tok-en", wspipetest.OtherToken, "wrong",
+	wspipetest.BasicPair(wspipetest.BasicUser, wspipetest.BasicPassword), wspipetest.BasicPair(wspipetest.FileUser, wspipetest.FilePassword), base64.RawURLEncoding.EncodeToString([]byte(wspipetest.GoodToken)),
 }
 
 func tokenIdentity(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return "token " + hex.EncodeToString(sum[:])
-}
-
-// htpasswdLine makes what htpasswd -B would.
-func htpasswdLine(t *testing.T, user, password string, cost int) string {
-	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), cost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return user + ":$2y$" + strings.TrimPrefix(string(hash), "$2a$") + "\n"
-}
-
-func secretFile(t *testing.T, name, text string) (path string) {
-	t.Helper()
-	path = filepath.Join(t.TempDir(), name)
-	rewriteFile(t, path, text)
-	return path
-}
-
-func rewriteFile(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// authOf turns on the kinds that are named.
-func authOf(t *testing.T, kinds string) (auth Auth) {
-	t.Helper()
-	for kind := range strings.FieldsSeq(kinds) {
-		switch kind {
-		case "basic":
-			auth.Basic = basicUser + ":" + basicPassword
-		case "htpasswd":
-			auth.HtpasswdFile = secretFile(t, "users", "# ours\n\n"+htpasswdLine(t, fileUser, filePassword, bcrypt.MinCost))
-		case "token":
-			auth.TokenFile = secretFile(t, "tokens", "# ours\r\n\r\n  "+goodToken+" \r\n"+otherToken)
-		case "header":
-			auth.ProxyHeader = "x-remote-user"
-		default:
-			t.Fatalf("no such kind: %s", kind)
-		}
-	}
-	return auth
 }
 
 const (
@@ -105,45 +40,45 @@ var comingIn = []struct {
 	user, authType, id  string
 }{
 	{"nothing is asked for", "", "/?access_token=x", nil, false, "", "", ""},
-	{"basic", "basic", "/", []string{authorization(basicUser, basicPassword)}, false, basicUser, "Basic", "user alice"},
-	{"basic in another case", "basic", "/", []string{"authorization: bAsIc " + basicPair(basicUser, basicPassword)}, false, basicUser, "Basic", "user alice"},
-	{"htpasswd", "htpasswd", "/", []string{authorization(fileUser, filePassword)}, false, fileUser, "Basic", "user bob"},
-	{"htpasswd beside basic", "basic htpasswd", "/", []string{authorization(fileUser, filePassword)}, false, fileUser, "Basic", "user bob"},
-	{"basic beside htpasswd", "basic htpasswd", "/", []string{authorization(basicUser, basicPassword)}, false, basicUser, "Basic", "user alice"},
-	{"bearer", "token", "/", []string{"Authorization: Bearer " + goodToken}, false, "", "Bearer", tokenIdentity(goodToken)},
-	{"bearer in another case", "basic token", "/", []string{"Authorization: bEARER  " + otherToken}, false, "", "Bearer", tokenIdentity(otherToken)},
-	{"token in the query", "token", "/a?x=1&access_token=tok-en.1_~%2B/==", nil, false, "", "Bearer", tokenIdentity(goodToken)},
-	{"token in the query, name encoded, too", "token", "/?%61ccess_token=%74ok-en.1_~%2b%2F%3D%3d", nil, false, "", "Bearer", tokenIdentity(goodToken)},
-	{"token as subprotocol", "token", "/", []string{"Sec-WebSocket-Protocol: chat, " + offeredToken(goodToken)}, false, "", "Bearer", tokenIdentity(goodToken)},
-	{"token as subprotocol, padded", "token", "/", []string{"Sec-WebSocket-Protocol: " + offeredToken("second") + "="}, false, "", "Bearer", tokenIdentity(otherToken)},
+	{"basic", "basic", "/", []string{wspipetest.Authorization(wspipetest.BasicUser, wspipetest.BasicPassword)}, false, wspipetest.BasicUser, "Basic", "user alice"},
+	{"basic in another case", "basic", "/", []string{"authorization: bAsIc " + wspipetest.BasicPair(wspipetest.BasicUser, wspipetest.BasicPassword)}, false, wspipetest.BasicUser, "Basic", "user alice"},
+	{"htpasswd", "htpasswd", "/", []string{wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword)}, false, wspipetest.FileUser, "Basic", "user bob"},
+	{"htpasswd beside basic", "basic htpasswd", "/", []string{wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword)}, false, wspipetest.FileUser, "Basic", "user bob"},
+	{"basic beside htpasswd", "basic htpasswd", "/", []string{wspipetest.Authorization(wspipetest.BasicUser, wspipetest.BasicPassword)}, false, wspipetest.BasicUser, "Basic", "user alice"},
+	{"bearer", "token", "/", []string{"Authorization: Bearer " + wspipetest.GoodToken}, false, "", "Bearer", tokenIdentity(wspipetest.GoodToken)},
+	{"bearer in another case", "basic token", "/", []string{"Authorization: bEARER  " + wspipetest.OtherToken}, false, "", "Bearer", tokenIdentity(wspipetest.OtherToken)},
+	{"token in the query", "token", "/a?x=1&access_token=tok-en.1_~%2B/==", nil, false, "", "Bearer", tokenIdentity(wspipetest.GoodToken)},
+	{"token in the query, name encoded, too", "token", "/?%61ccess_token=%74ok-en.1_~%2b%2F%3D%3d", nil, false, "", "Bearer", tokenIdentity(wspipetest.GoodToken)},
+	{"token as subprotocol", "token", "/", []string{"Sec-WebSocket-Protocol: chat, " + wspipetest.OfferedToken(wspipetest.GoodToken)}, false, "", "Bearer", tokenIdentity(wspipetest.GoodToken)},
+	{"token as subprotocol, padded", "token", "/", []string{"Sec-WebSocket-Protocol: " + wspipetest.OfferedToken("second") + "="}, false, "", "Bearer", tokenIdentity(wspipetest.OtherToken)},
 	{"token as subprotocol in another case", "token", "/", []string{"Sec-WebSocket-Protocol: " +
-		strings.Replace(offeredToken(otherToken), "base64url.bearer", "Base64URL.Bearer", 1)}, false, "", "Bearer", tokenIdentity(otherToken)},
+		strings.Replace(wspipetest.OfferedToken(wspipetest.OtherToken), "base64url.bearer", "Base64URL.Bearer", 1)}, false, "", "Bearer", tokenIdentity(wspipetest.OtherToken)},
 	{"the token everywhere", "token", "/?access_token=second&access_token=second",
-		[]string{"Authorization: Bearer second", "Sec-WebSocket-Protocol: " + offeredToken("second")}, false, "", "Bearer", tokenIdentity(otherToken)},
+		[]string{"Authorization: Bearer second", "Sec-WebSocket-Protocol: " + wspipetest.OfferedToken("second")}, false, "", "Bearer", tokenIdentity(wspipetest.OtherToken)},
 	{"proxy's header", "header", "/", []string{"X-Remote-User: carol"}, true, "carol", "", "user carol"},
 	{"proxy's header beside others", "basic htpasswd token header", "/", []string{"X-REMOTE-USER: carol"}, true, "carol", "", "user carol"},
 	{"right token beside wrong basic", "basic htpasswd token", "/?access_token=second",
-		[]string{authorization("alice", "wrong")}, false, "", "Bearer", tokenIdentity(otherToken)},
+		[]string{wspipetest.Authorization("alice", "wrong")}, false, "", "Bearer", tokenIdentity(wspipetest.OtherToken)},
 	{"right basic beside wrong token", "basic token", "/?access_token=wrong",
-		[]string{authorization(basicUser, basicPassword)}, false, basicUser, "Basic", "user alice"},
+		[]string{wspipetest.Authorization(wspipetest.BasicUser, wspipetest.BasicPassword)}, false, wspipetest.BasicUser, "Basic", "user alice"},
 	{"right password of the file beside wrong token", "htpasswd token", "/?access_token=wrong",
-		[]string{authorization(fileUser, filePassword)}, false, fileUser, "Basic", "user bob"},
+		[]string{wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword)}, false, wspipetest.FileUser, "Basic", "user bob"},
 	{"basic, with a forged proxy's header", "basic header", "/",
-		[]string{"X-Remote-User: root", authorization(basicUser, basicPassword)}, false, basicUser, "Basic", "user alice"},
+		[]string{"X-Remote-User: root", wspipetest.Authorization(wspipetest.BasicUser, wspipetest.BasicPassword)}, false, wspipetest.BasicUser, "Basic", "user alice"},
 }
 
 func TestRightCredentialsComeIn(t *testing.T) {
 	for _, test := range comingIn {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			g := newGate(t, Config{Auth: authOf(t, test.kinds)}, test.trusted, nil)
+			g := newGate(t, Rules{Auth: authBy(t, test.kinds)}, test.trusted, nil)
 			g.reload() // which nobody notices
 			resp, body, p := g.ask(t, test.target, test.header...)
 			if resp.StatusCode != 200 {
 				t.Fatalf("got %d %q", resp.StatusCode, body)
 			}
-			if p.visitor.user != test.user || p.visitor.authType != test.authType || p.visitor.identity != test.id || p.visitor.subject != "" {
-				t.Errorf("the visitor is %+v", p.visitor)
+			if p.client.User != test.user || p.client.AuthType != test.authType || p.client.Identity != test.id || p.client.Subject != "" {
+				t.Errorf("the client is %+v", p.client)
 			}
 			expectNoSecret(t, p)
 		})
@@ -176,31 +111,31 @@ var stayingOut = []struct {
 	{"all, none", "basic htpasswd token header", "/", nil, true, 401,
 		"no credentials (--basic-auth, --htpasswd, --token-file, --auth-header)", []string{basicChallenge, bearerChallenge}},
 
-	{"wrong password", "basic", "/", []string{authorization(basicUser, "wrong")}, false, 401,
+	{"wrong password", "basic", "/", []string{wspipetest.Authorization(wspipetest.BasicUser, "wrong")}, false, 401,
 		"wrong credentials (--basic-auth)", []string{basicChallenge}},
-	{"half of the password", "basic", "/", []string{authorization(basicUser, "open")}, false, 401, "wrong credentials", nil},
-	{"wrong user", "basic", "/", []string{authorization("Alice", basicPassword)}, false, 401, "wrong credentials", nil},
-	{"no colon", "basic", "/", []string{"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(basicUser))}, false, 401, "wrong credentials", nil},
+	{"half of the password", "basic", "/", []string{wspipetest.Authorization(wspipetest.BasicUser, "open")}, false, 401, "wrong credentials", nil},
+	{"wrong user", "basic", "/", []string{wspipetest.Authorization("Alice", wspipetest.BasicPassword)}, false, 401, "wrong credentials", nil},
+	{"no colon", "basic", "/", []string{"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(wspipetest.BasicUser))}, false, 401, "wrong credentials", nil},
 	{"not base64", "basic", "/", []string{"Authorization: Basic wrong!"}, false, 401, "wrong credentials", nil},
 	{"nothing behind the scheme", "basic htpasswd token", "/", []string{"Authorization: Basic"}, false, 401, "wrong credentials", nil},
 	{"another scheme", "basic htpasswd", "/", []string{`Authorization: Digest username="wrong"`}, false, 401, "wrong credentials", []string{basicChallenge}},
-	{"right basic twice", "basic", "/", []string{authorization(basicUser, basicPassword),
-		authorization(basicUser, basicPassword)}, false, 401, "wrong credentials", nil},
+	{"right basic twice", "basic", "/", []string{wspipetest.Authorization(wspipetest.BasicUser, wspipetest.BasicPassword),
+		wspipetest.Authorization(wspipetest.BasicUser, wspipetest.BasicPassword)}, false, 401, "wrong credentials", nil},
 
-	{"wrong password of the file", "htpasswd", "/", []string{authorization(fileUser, "wrong")}, false, 401,
+	{"wrong password of the file", "htpasswd", "/", []string{wspipetest.Authorization(wspipetest.FileUser, "wrong")}, false, 401,
 		"wrong credentials (--htpasswd)", []string{basicChallenge}},
-	{"unknown user of the file", "htpasswd", "/", []string{authorization("wrong", filePassword)}, false, 401,
+	{"unknown user of the file", "htpasswd", "/", []string{wspipetest.Authorization("wrong", wspipetest.FilePassword)}, false, 401,
 		"wrong credentials (--htpasswd)", []string{basicChallenge}},
-	{"no user", "htpasswd", "/", []string{authorization("", filePassword)}, false, 401, "wrong credentials", nil},
-	{"no password", "htpasswd", "/", []string{authorization(fileUser, "")}, false, 401, "wrong credentials", nil},
-	{"the same for bcrypt, with a NUL", "htpasswd", "/", []string{authorization(fileUser, filePassword+"\x00"+filePassword)}, false, 401, "wrong credentials", nil},
-	{"the user of the other kind", "htpasswd", "/", []string{authorization(basicUser, basicPassword)}, false, 401, "wrong credentials", nil},
+	{"no user", "htpasswd", "/", []string{wspipetest.Authorization("", wspipetest.FilePassword)}, false, 401, "wrong credentials", nil},
+	{"no password", "htpasswd", "/", []string{wspipetest.Authorization(wspipetest.FileUser, "")}, false, 401, "wrong credentials", nil},
+	{"the same for bcrypt, with a NUL", "htpasswd", "/", []string{wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword+"\x00"+wspipetest.FilePassword)}, false, 401, "wrong credentials", nil},
+	{"the user of the other kind", "htpasswd", "/", []string{wspipetest.Authorization(wspipetest.BasicUser, wspipetest.BasicPassword)}, false, 401, "wrong credentials", nil},
 
 	{"wrong token", "token", "/", []string{"Authorization: Bearer wrong"}, false, 401, "wrong credentials (--token-file)", []string{invalidToken}},
 	{"no token behind the scheme", "token", "/", []string{"Authorization: Bearer"}, false, 401, "wrong credentials", []string{invalidToken}},
 	{"token in another case", "token", "/", []string{"Authorization: Bearer Second"}, false, 401, "wrong credentials", []string{invalidToken}},
 	{"a comment of the file", "token", "/?access_token=%23%20ours", nil, false, 401, "wrong credentials", []string{invalidToken}},
-	{"token as password", "basic token", "/", []string{authorization("", otherToken)}, false, 401, "wrong credentials",
+	{"token as password", "basic token", "/", []string{wspipetest.Authorization("", wspipetest.OtherToken)}, false, 401, "wrong credentials",
 		[]string{basicChallenge, bearerChallenge}},
 	{"wrong token in the query", "token", "/?access_token=wrong", nil, false, 401, "wrong credentials", []string{invalidToken}},
 	{"empty token in the query", "token", "/?access_token", nil, false, 401, "wrong credentials", []string{invalidToken}},
@@ -208,7 +143,7 @@ var stayingOut = []struct {
 	{"wrong encoding in the query", "token", "/?access_token=second%", nil, false, 401, "wrong credentials", []string{invalidToken}},
 	{"behind a semicolon", "token", "/?a=1;access_token=second", nil, false, 401, "wrong credentials", []string{invalidToken}},
 	{"only in a referer", "token", "/", []string{"Referer: http://us/?access_token=second"}, false, 401, "no credentials", []string{bearerChallenge}},
-	{"wrong token as subprotocol", "token", "/", []string{"Sec-WebSocket-Protocol: " + offeredToken("wrong")}, false, 401, "wrong credentials", []string{invalidToken}},
+	{"wrong token as subprotocol", "token", "/", []string{"Sec-WebSocket-Protocol: " + wspipetest.OfferedToken("wrong")}, false, 401, "wrong credentials", []string{invalidToken}},
 	{"not base64 as subprotocol", "token", "/", []string{"Sec-WebSocket-Protocol: " + tokenSubprotocol + "tok-en!"}, false, 401,
 		"wrong credentials", []string{invalidToken}},
 	{"nothing as subprotocol", "token", "/", []string{"Sec-WebSocket-Protocol: " + tokenSubprotocol}, false, 401, "wrong credentials", []string{invalidToken}},
@@ -229,7 +164,7 @@ func TestWrongCredentialsStayOut(t *testing.T) {
 	for _, test := range stayingOut {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			g := newGate(t, Config{Auth: authOf(t, test.kinds)}, test.trusted, nil)
+			g := newGate(t, Rules{Auth: authBy(t, test.kinds)}, test.trusted, nil)
 			resp, body, p := g.ask(t, test.target, test.header...)
 			if resp.StatusCode != test.status || !strings.Contains(body, test.why) {
 				t.Errorf("got %d %q, want %d %q", resp.StatusCode, body, test.status, test.why)
@@ -238,8 +173,8 @@ func TestWrongCredentialsStayOut(t *testing.T) {
 			if test.challenges != nil && !slices.Equal(challenges, test.challenges) || (len(challenges) == 0) != (test.status == 403) {
 				t.Errorf("the challenges are %q, want %q", challenges, test.challenges)
 			}
-			if *p.visitor != (visitor{trusted: test.trusted}) {
-				t.Errorf("the visitor is %+v", p.visitor)
+			if *p.client != (Client{trusted: test.trusted}) {
+				t.Errorf("the client is %+v", p.client)
 			}
 			for _, secret := range secrets {
 				if strings.Contains(strings.TrimPrefix(body, "wspipe: wrong credentials"), secret) {
@@ -276,22 +211,22 @@ func TestOnlyCredentialsAreTaken(t *testing.T) {
 		{"names like ours", "token", "/?xaccess_token=1&access_tokens=2&Access_Token=3&%zz=4", "/?xaccess_token=1&access_tokens=2&Access_Token=3&%zz=4",
 			ours, "Authorization", nil},
 		{"an absolute address", "token", "http://us/a?access_token=second&b", "http://us/a?b", nil, "Authorization", nil},
-		{"wrong pairs", "basic token", "/?a=1;access_token=second;b=2&access_token=second;c&d=%zz", "/?d=%zz", []string{authorization(basicUser, basicPassword)}, "Authorization", nil},
+		{"wrong pairs", "basic token", "/?a=1;access_token=second;b=2&access_token=second;c&d=%zz", "/?d=%zz", []string{wspipetest.Authorization(wspipetest.BasicUser, wspipetest.BasicPassword)}, "Authorization", nil},
 		{"referers", "token", "/", "/", append(ours, "Referer: http://us/x?access_token=second&y=1#z", "Referer: http://us/?access_token=wrong", "Referer: http://us/?"),
 			"Referer", []string{"http://us/x?y=1#z", "http://us/", "http://us/?"}},
 		{"what else a proxy tells", "token", "/", "/", append(ours, "X-Args: a=1&access_token=second", "X-Args: next=%2F%3Faccess_token%3Dwrong&b=2",
-			"X-Args: GET /?x&access%5Ftoken=wrong HTTP/1.1", "X-Args: Bearer "+goodToken+"!", "X-Args: /100%?b&access_token=wrong&c%zz"),
-			"X-Args", []string{"a=1", "&b=2", "GET /?x", "Bearer " + goodToken + "!", "/100%?b&c%zz"}},
-		{"the token elsewhere", "token", "/", "/", []string{"Authorization: Bearer " + goodToken, "X-Args: Bearer " + goodToken + "!"}, "X-Args", []string{"Bearer !"}},
+			"X-Args: GET /?x&access%5Ftoken=wrong HTTP/1.1", "X-Args: Bearer "+wspipetest.GoodToken+"!", "X-Args: /100%?b&access_token=wrong&c%zz"),
+			"X-Args", []string{"a=1", "&b=2", "GET /?x", "Bearer " + wspipetest.GoodToken + "!", "/100%?b&c%zz"}},
+		{"the token elsewhere", "token", "/", "/", []string{"Authorization: Bearer " + wspipetest.GoodToken, "X-Args: Bearer " + wspipetest.GoodToken + "!"}, "X-Args", []string{"Bearer !"}},
 		{"a cookie of that name", "token", "/", "/", append(ours, "Cookie: access_token=1; b=/?access_token=wrong&c; d"), "Cookie", []string{"access_token=1; b=/?c; d"}},
 		{"what a proxy tells of the address", "token", "/", "/", append(ours, "X-Forwarded-Uri: /x?a=1&access_token=second"), "X-Forwarded-Uri", []string{"/x?a=1"}},
-		{"subprotocols on several lines", "token", "/", "/", protocol("a,"+offeredToken("second")+" ,b", offeredToken("second"), "c,d"),
+		{"subprotocols on several lines", "token", "/", "/", protocol("a,"+wspipetest.OfferedToken("second")+" ,b", wspipetest.OfferedToken("second"), "c,d"),
 			"Sec-Websocket-Protocol", []string{"a, b", "c, d"}},
-		{"only tokens as subprotocols", "token", "/", "/", protocol(offeredToken("second")+","+offeredToken("second"), offeredToken("second")), "Sec-Websocket-Protocol", nil},
+		{"only tokens as subprotocols", "token", "/", "/", protocol(wspipetest.OfferedToken("second")+","+wspipetest.OfferedToken("second"), wspipetest.OfferedToken("second")), "Sec-Websocket-Protocol", nil},
 		{"other subprotocols", "token", "/", "/", protocol("a,b", "base64url.bearer"), "Sec-Websocket-Protocol", []string{"a,b", "base64url.bearer"}},
-		{"tokens are off", "basic", "/?access_token=x", "/?access_token=x", []string{authorization(basicUser, basicPassword),
+		{"tokens are off", "basic", "/?access_token=x", "/?access_token=x", []string{wspipetest.Authorization(wspipetest.BasicUser, wspipetest.BasicPassword),
 			"Sec-WebSocket-Protocol: " + tokenSubprotocol + "eA"}, "Sec-Websocket-Protocol", []string{tokenSubprotocol + "eA"}},
-		{"the header is not asked for", "basic", "/", "/", []string{authorization(basicUser, basicPassword), "X-Remote-User: x"},
+		{"the header is not asked for", "basic", "/", "/", []string{wspipetest.Authorization(wspipetest.BasicUser, wspipetest.BasicPassword), "X-Remote-User: x"},
 			"X-Remote-User", []string{"x"}},
 		{"nothing is asked for", "", "/?access_token=x", "/?access_token=x", []string{"Authorization: Basic x"}, "Authorization", []string{"Basic x"}},
 		{"only the proxy is asked", "header", "/?access_token=x", "/?access_token=x", []string{"Authorization: Basic x", "X-Remote-User: carol"},
@@ -299,7 +234,7 @@ func TestOnlyCredentialsAreTaken(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			g := newGate(t, Config{Auth: authOf(t, test.kinds)}, true, nil)
+			g := newGate(t, Rules{Auth: authBy(t, test.kinds)}, true, nil)
 			resp, body, p := g.ask(t, test.target, test.header...)
 			if resp.StatusCode != 200 {
 				t.Errorf("got %d %q", resp.StatusCode, body)
@@ -318,11 +253,11 @@ func TestOnlyCredentialsAreTaken(t *testing.T) {
 func TestByteOrderMark(t *testing.T) {
 	t.Parallel()
 	for field, auth := range map[string]Auth{
-		"Authorization: Bearer second":              {TokenFile: secretFile(t, "tokens", "\ufeffsecond\r\n")},
-		authorization(fileUser, filePassword):       {HtpasswdFile: secretFile(t, "users", "\ufeff"+htpasswdLine(t, fileUser, filePassword, bcrypt.MinCost))},
-		authorization(fileUser, filePassword) + " ": {HtpasswdFile: secretFile(t, "users", "\ufeff# ours\r\n"+htpasswdLine(t, fileUser, filePassword, bcrypt.MinCost))},
+		"Authorization: Bearer second":                                               {TokenFile: wspipetest.SecretFile(t, "tokens", "\ufeffsecond\r\n")},
+		wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword):       {HtpasswdFile: wspipetest.SecretFile(t, "users", "\ufeff"+wspipetest.HtpasswdLine(t, wspipetest.FileUser, wspipetest.FilePassword, bcrypt.MinCost))},
+		wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword) + " ": {HtpasswdFile: wspipetest.SecretFile(t, "users", "\ufeff# ours\r\n"+wspipetest.HtpasswdLine(t, wspipetest.FileUser, wspipetest.FilePassword, bcrypt.MinCost))},
 	} {
-		if resp, body, _ := newGate(t, Config{Auth: auth}, true, nil).ask(t, "/", field); resp.StatusCode != 200 {
+		if resp, body, _ := newGate(t, Rules{Auth: auth}, true, nil).ask(t, "/", field); resp.StatusCode != 200 {
 			t.Errorf("%s: got %d %q", field, resp.StatusCode, body)
 		}
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package access
 
 import (
 	"bufio"
@@ -13,48 +13,51 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"wspipe/cmd/wspipetest"
 )
 
 // gate is an HTTP server with nothing but an authenticator.
 type gate struct {
 	*authenticator
-	route   route // that requests are for
+	purpose Purpose // that requests are for
 	addr    string
-	log     *logBuffer
+	log     *lockedLog
 	entered chan struct{} // gets a value of each request, unless it is full
 	seen    chan passage  // gets one of each request that is through
 }
 
 // passage is a request as it is left behind the gate, and who sends it.
 type passage struct {
-	visitor *visitor
+	client  *Client
 	uri     string
 	header  http.Header
 	all     string // of the request
-	refusal *refusal
+	refusal *Refusal
 }
 
-func newGate(t *testing.T, cfg Config, trusted bool, tlsConfig *tls.Config) *gate {
+func newGate(t *testing.T, rules Rules, trusted bool, tlsConfig *tls.Config) *gate {
 	t.Helper()
-	g := &gate{log: &logBuffer{}, entered: make(chan struct{}, 1000), seen: make(chan passage, 1000)}
-	a, err := newAuthenticator(cfg, slog.New(slog.NewTextHandler(g.log, nil)))
+	g := &gate{log: &lockedLog{}, entered: make(chan struct{}, 1000), seen: make(chan passage, 1000)}
+	a, err := newAuthenticator(rules, slog.New(slog.NewTextHandler(g.log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.authenticator = a
 	hs := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := &visitor{trusted: trusted}
+		client := &Client{trusted: trusted}
 		select {
 		case g.entered <- struct{}{}:
 		default:
 		}
-		why := a.check(r, g.route, v)
+		why := a.check(r, g.purpose, client)
 		dump, _ := httputil.DumpRequest(r, false)
-		g.seen <- passage{v, r.RequestURI, r.Header, string(dump) + r.URL.String() + fmt.Sprint(r.Form), why}
+		g.seen <- passage{client, r.RequestURI, r.Header, string(dump) + r.URL.String() + fmt.Sprint(r.Form), why}
 		if why != nil {
-			why.write(w, r)
+			why.Write(w, r)
 		}
 	}))
 	hs.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
@@ -76,7 +79,7 @@ func (g *gate) send(t *testing.T, target string, header ...string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(wspipetest.Patience))
 	if _, err := io.WriteString(conn, "GET "+target+" HTTP/1.1\r\nHost: us\r\n"+strings.Join(append(header, "\r\n"), "\r\n")); err != nil {
 		t.Fatal(err)
 	}
@@ -104,4 +107,28 @@ func (g *gate) status(t *testing.T, target string, header ...string) int {
 	t.Helper()
 	resp, _, _ := g.ask(t, target, header...)
 	return resp.StatusCode
+}
+
+// authBy turns on the kinds of authentication that are named.
+func authBy(t *testing.T, kinds string) Auth {
+	t.Helper()
+	return Auth(wspipetest.NewSecrets(t, kinds))
+}
+
+// lockedLog is a log that can be read while it is written.
+type lockedLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

@@ -1,0 +1,55 @@
+package access
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"wspipe/bridge/channel"
+)
+
+// Refusal is the answer to a request that is not admitted. It names the rule and,
+// where there is one, the flag that would allow the request.
+type Refusal struct {
+	Status int    // of HTTP
+	Why    string // without the program's name
+	Flag   string // empty if no flag would allow it
+	// challenges are the WWW-Authenticate fields of a 401.
+	challenges []string
+}
+
+// Write answers r, to a Kubernetes client as a JSON Status, else as text.
+func (f *Refusal) Write(w http.ResponseWriter, r *http.Request) {
+	switch f.Status {
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", "1")
+	case http.StatusUpgradeRequired: // RFC 9110, section 15.5.22
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "websocket")
+	}
+	for _, challenge := range f.challenges {
+		w.Header().Add("WWW-Authenticate", challenge)
+	}
+	body := f.Why
+	if f.Flag != "" {
+		body += "; to allow it, start wspipe with " + f.Flag
+	}
+	body = "wspipe: " + body
+	if isKubernetes(r) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(f.Status)
+		json.NewEncoder(w).Encode(channel.Status{Status: channel.StatusFailure, Message: body, Code: f.Status})
+		return
+	}
+	http.Error(w, body, f.Status)
+}
+
+// isKubernetes reports whether r is from a client of Kubernetes' protocols. Its
+// own takes a body for a Status if it can, and a text with a colon is YAML: the
+// user would see an empty message.
+func isKubernetes(r *http.Request) bool {
+	return slices.ContainsFunc(HeaderList(r.Header.Values("Sec-WebSocket-Protocol")), func(name string) bool {
+		return strings.HasSuffix(name, ".channel.k8s.io")
+	})
+}
