@@ -266,7 +266,10 @@ func TestChannelsFailures(t *testing.T) {
 	}{
 		"shutdown": {Config{Child: sh(`echo ready; yes >&2 & exec yes`)}, func(s *testServer, _ channels) { s.stop() }, 1001, "server shutting down"},
 		"max runtime": {Config{Child: sh(`echo ready; yes >&2 & exec yes`), MaxRuntime: 3 * time.Second},
-			func(s *testServer, c channels) { awaitGone(c.t, int(s.records(c.t, "connect")[0]["pid"].(float64))) }, 4001, "max runtime"},
+			func(s *testServer, c channels) {
+				s.log.await(c.t, `"connect"`, 1)
+				awaitGone(c.t, int(s.records(c.t, "connect")[0]["pid"].(float64)))
+			}, 4001, "max runtime"},
 		"idle": {Config{Child: sh(`echo ready; exec sleep 1000`), IdleTimeout: 3 * time.Second}, func(*testServer, channels) {}, 4002, "idle timeout"},
 		"too big": {Config{Child: sh(`echo ready; exec cat`), MaxMessage: 1000},
 			func(_ *testServer, c channels) { c.say(channel.Stdin, strings.Repeat("x", 1000)) }, 1009, "message over 1000 bytes"},

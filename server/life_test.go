@@ -184,6 +184,7 @@ func TestNoChildNoSession(t *testing.T) {
 		s := serve(t, Config{Child: process.Spec{Path: path}, MaxChildren: 1})
 		for range 2 { // the slot comes free
 			dial(t, s.ws).ExpectEnd(1011, reason)
+			awaitFree(t, s)
 		}
 	}
 }

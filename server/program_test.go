@@ -179,6 +179,7 @@ func TestAProgramThatVanishes(t *testing.T) {
 	defer front.Close()
 	for path, want := range map[string]string{"/removed": "no such file", "/denied": "not executable", "/directory": "is a directory"} {
 		dial(t, "ws"+strings.TrimPrefix(front.URL, "http")+path).ExpectEnd(1011, "cannot start: "+want)
+		awaitFree(t, s)
 	}
 }
 
