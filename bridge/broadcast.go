@@ -32,6 +32,8 @@ type broadcast struct {
 	presses  map[form]*press // what makes frames, of the forms in use
 	caster   *outbound       // the sender, if it is one of these two
 	counted  Traffic         // what has left
+	quiet    *queryFilter    // for the forms without queries; nil if none is in use
+	quietBuf []byte          // its output
 
 	newcomers atomic.Int32 // len(waiting)
 
@@ -41,16 +43,18 @@ type broadcast struct {
 	forms      map[form]int // how many viewers have each, none of them 0
 	replay     replay
 	uncut      [2]uncut        // of stdout and stderr, after the last message
-	replays    map[bool]*burst // of lastMessages, until there are others
+	replays    map[form]*burst // of lastMessages, until there are others
+	rechoose   bool            // chooseReplier may find another viewer
 	casting    bool            // between Hold and Release
 	midMessage bool            // viewers have part of a message
 }
 
 func newBroadcast(b *Bridge) *broadcast {
-	h := &broadcast{Bridge: b, presses: map[form]*press{}, forms: map[form]int{}, replays: map[bool]*burst{}}
+	h := &broadcast{Bridge: b, presses: map[form]*press{}, forms: map[form]int{}, replays: map[form]*burst{}}
 	h.replay = replay{maxMessages: b.opt.Replay, maxBytes: maxReplay}
 	if b.opt.Terminal {
-		h.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen, merges: true}
+		terminal := newTerminalState()
+		h.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen, terminal: &terminal}
 	}
 	h.outlet.flow = hubFlow{h}
 	h.stdout = h.newStream(channel.Stdout)
@@ -81,8 +85,14 @@ func (h *broadcast) newStream(number byte) *outbound {
 
 // tap sends what the child wrote to viewers that have streams apart.
 func (h *broadcast) tap(number byte, fresh []byte) {
+	if h.quiet != nil {
+		h.quietBuf = h.quiet.filter(h.quietBuf[:0], fresh)
+	}
 	for f, p := range h.presses {
-		if f.channels {
+		switch {
+		case f.quiet:
+			p.terminal(h.quietBuf)
+		case f.channels:
 			p.stream(number, fresh, maxStreamMessage)
 		}
 	}
@@ -94,6 +104,7 @@ func (h *broadcast) carryOutput() {
 	sent.Go(h.castStderr) // ends at the end of stderr; unblocked by Child.Stop
 	h.stdout.run(h.child.Stdout())
 	sent.Wait()
+	h.flushQuiet()
 }
 
 // tellExit implements kind. Viewers are told when they have taken what there was,
@@ -139,9 +150,10 @@ func (h *broadcast) castStderr() {
 // the child has ended: then v gets the last messages only.
 func (h *broadcast) join(v *viewer) bool {
 	h.mu.Lock()
+	v.form.quiet = h.oneReplies() && len(h.viewers) > 0
 	switch {
 	case h.exited:
-		v.deliverLast(h.lastMessages(v.form.channels))
+		v.deliverLast(h.lastMessages(v.form))
 		h.mu.Unlock()
 		v.wire.Out.Release()
 		return false
@@ -159,26 +171,43 @@ func (h *broadcast) join(v *viewer) bool {
 
 // admit makes v a viewer, which gets the last messages first.
 func (h *broadcast) admit(v *viewer) {
+	v.form.quiet = h.oneReplies() && len(h.viewers) > 0
+	h.rechoose = true
 	h.forms[v.form]++
 	h.viewers = append(slices.Clip(h.viewers), v)
 	if v.size != (WindowSize{}) {
 		h.fit()
 	}
-	v.deliverLast(h.lastMessages(v.form.channels))
+	v.deliverLast(h.lastMessages(v.form))
 }
 
-// lastMessages returns what newcomers get first, with streams apart or not. It is
-// not compressed, which would take long: a message need not be (RFC 7692, section 6).
-func (h *broadcast) lastMessages(channels bool) *burst {
-	if b := h.replays[channels]; b != nil {
+// lastMessages returns what new clients get first in a form. It is not compressed, which
+// would take long: a message need not be (RFC 7692, section 6).
+func (h *broadcast) lastMessages(f form) *burst {
+	f.deflate = false
+	if b := h.replays[f]; b != nil {
 		return b
 	}
-	p := newPress(form{channels: channels})
-	payload := 0
+	p := newPress(f)
+	messages, payload := 0, 0
+	if h.opt.Terminal {
+		p.terminal(h.lastOutput(f.quiet))
+	} else {
+		messages, payload = h.appendLast(p)
+	}
+	b := p.take(messages, payload)
+	b.whole = true
+	h.replays[f] = b
+	return b
+}
+
+// appendLast gives p the last messages, and returns how many there are, and of how
+// many bytes.
+func (h *broadcast) appendLast(p *press) (messages, payload int) {
 	for _, m := range h.replay.messages {
 		number := channel.Stdout
 		switch {
-		case !channels:
+		case !p.form.channels:
 			p.message(m.from.typ, m.payload()) // does not fail
 			payload += len(m.data)
 			continue
@@ -187,16 +216,13 @@ func (h *broadcast) lastMessages(channels bool) *burst {
 		}
 		p.stream(number, m.raw(), maxStreamMessage)
 	}
-	if channels {
+	if p.form.channels {
 		for i, u := range h.uncut {
 			p.stream(channel.Stdout+byte(i), u.begun, maxStreamMessage)
 			p.stream(channel.Stdout+byte(i), u.tail, maxStreamMessage)
 		}
 	}
-	b := p.take(len(h.replay.messages), payload)
-	b.whole = true
-	h.replays[channels] = b
-	return b
+	return len(h.replay.messages), payload
 }
 
 // leave forgets v.
@@ -208,6 +234,7 @@ func (h *broadcast) leave(v *viewer) {
 		if h.forms[v.form]--; h.forms[v.form] == 0 {
 			delete(h.forms, v.form)
 		}
+		h.rechoose = true
 		if v.size != (WindowSize{}) {
 			h.fit()
 		}

@@ -1,6 +1,11 @@
 package bridge
 
-import "github.com/coder/websocket"
+import (
+	"github.com/coder/websocket"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
+)
 
 // burst is what leaves a child at once, as frames, for every viewer of one form.
 type burst struct {
@@ -14,6 +19,7 @@ type burst struct {
 type form struct {
 	deflate  bool // compressed
 	channels bool // with streams apart
+	quiet    bool // without terminal queries
 }
 
 // press is the sink of all clients of one form: it gathers the frames of messages
@@ -23,7 +29,7 @@ type press struct {
 	form   form
 	pooled []byte // what was gathered, in room that is used again
 
-	messages, payload int // that stream has put into frames
+	messages, payload int // that stream and terminal have put into frames
 }
 
 func newPress(f form) *press { return &press{frames: frames{deflate: f.deflate}, form: f} }
@@ -41,10 +47,10 @@ func (p *press) piece(typ websocket.MessageType, payload []byte, last bool) erro
 }
 
 // take returns what was gathered, and begins anew. messages and payload count
-// that, unless it has streams apart.
+// that, unless stream or terminal did.
 func (p *press) take(messages, payload int) *burst {
 	taken := &burst{frames: append([]byte(nil), p.pooled...), messages: messages, payload: payload}
-	if p.form.channels {
+	if p.form.channels || p.messages > 0 {
 		taken.messages, taken.payload = p.messages, p.payload
 		p.messages, p.payload = 0, 0
 	}
@@ -59,6 +65,21 @@ func (p *press) stream(channel byte, content []byte, maxSize int) {
 	for len(content) > 0 {
 		n := min(len(content), maxSize-lead)
 		p.message(websocket.MessageBinary, append([]byte{channel}, content[:n]...)) // does not fail
+		p.messages++
+		p.payload += n
+		content = content[n:]
+	}
+}
+
+// terminal adds bytes of a terminal's output.
+func (p *press) terminal(content []byte) {
+	if p.form.channels {
+		p.stream(channel.Stdout, content, maxStreamMessage)
+		return
+	}
+	for len(content) > 0 {
+		n := min(len(content), framing.MaxWhole)
+		p.message(websocket.MessageBinary, content[:n]) // does not fail
 		p.messages++
 		p.payload += n
 		content = content[n:]

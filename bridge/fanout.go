@@ -12,6 +12,7 @@ func (h hubFlow) Hold() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.casting = true
+	h.chooseReplier()
 	for f := range h.forms {
 		if _, ok := h.presses[f]; !ok {
 			h.presses[f] = newPress(f)
@@ -25,7 +26,7 @@ func (h hubFlow) Hold() {
 		switch {
 		case h.forms[f] == 0:
 			delete(h.presses, f)
-		case !f.channels:
+		case !f.channels && !f.quiet:
 			h.outlet.targets = append(h.outlet.targets, p)
 		}
 	}

@@ -17,6 +17,8 @@ type journal struct {
 	// behind is how many of them may not have been sent to the client that is there,
 	// before the child must wait.
 	behind int
+	// terminal is for a child that has one, or nil.
+	terminal *terminalHistory
 
 	mu        sync.Mutex
 	change    sync.Cond // on mu: there is more, or room, or another reader, or an end
@@ -28,6 +30,7 @@ type journal struct {
 	begun     int64     // messages that have begun
 	complete  int64     // messages that have ended
 	base      int64     // messages before the first that the client has counted
+	handed    int       // entries before this one have been handed to a connection; counted as forgotten
 	reader    *reader   // nil while nobody is attached
 	over      bool      // nothing more comes
 	err       error     // nothing more is taken
@@ -161,6 +164,7 @@ func (j *journal) shrink() bool {
 		}
 		for ; n < end; n++ {
 			j.size -= j.entries[n].cost()
+			j.terminal.forget(j.entries[n])
 			if j.entries[n].begin {
 				j.gone++
 			}
@@ -187,6 +191,7 @@ func (j *journal) attach(wire *Wire, after int64) (*reader, error) {
 	defer j.mu.Unlock()
 	switch {
 	case after < 0:
+		j.beginTerminal()
 		j.base, after = j.gone, 0
 	case after > 0 && j.base+after > j.complete:
 		return nil, ErrHistoryLost

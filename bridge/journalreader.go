@@ -80,6 +80,7 @@ func (r *reader) read() (batch []entry, over bool) {
 		}
 		r.gather()
 		if len(r.batch) > 0 {
+			j.handed = max(j.handed, r.next+len(r.batch))
 			return r.batch, false
 		}
 		if j.over {

@@ -30,7 +30,9 @@ type recorded struct {
 // replay has the last messages of a child, for those who come later.
 type replay struct {
 	maxMessages, maxBytes int
-	merges                bool // where a message ends means nothing
+	// terminal is the state before the oldest message if the messages are a terminal's
+	// output, so that their boundaries mean nothing; otherwise nil.
+	terminal *terminalState
 
 	messages []recorded
 	size     int // of them, in bytes
@@ -39,7 +41,7 @@ type replay struct {
 // add adds messages, and forgets the oldest.
 func (r *replay) add(more []recorded) {
 	for _, m := range more {
-		if last := len(r.messages) - 1; r.merges && last >= 0 && len(r.messages[last].data)+len(m.data) <= maxMerged {
+		if last := len(r.messages) - 1; r.terminal != nil && last >= 0 && len(r.messages[last].data)+len(m.data) <= maxMerged {
 			r.messages[last].data = append(r.messages[last].data, m.data...)
 			r.size += len(m.data)
 			continue
@@ -50,6 +52,9 @@ func (r *replay) add(more []recorded) {
 	n := 0
 	for len(r.messages)-n > r.maxMessages || r.size > r.maxBytes {
 		r.size -= len(r.messages[n].data) + recordCost
+		if r.terminal != nil {
+			r.terminal.write(r.messages[n].data)
+		}
 		r.messages[n] = recorded{}
 		n++
 	}

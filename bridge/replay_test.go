@@ -13,7 +13,7 @@ func TestReplayIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]*replay{
 		"messages": {maxMessages: 1 << 40, maxBytes: maxReplay},
-		"screen":   {maxMessages: 1 << 40, maxBytes: maxScreen, merges: true},
+		"screen":   {maxMessages: 1 << 40, maxBytes: maxScreen, terminal: new(terminalState)},
 	} {
 		for range 200_000 {
 			r.add([]recorded{{}, {data: []byte("x")}})
@@ -32,7 +32,7 @@ func TestReplayIsBounded(t *testing.T) {
 // replay with what they say, not with how many they are.
 func TestScreenOfSmallPieces(t *testing.T) {
 	t.Parallel()
-	r := &replay{maxMessages: 1 << 40, maxBytes: maxScreen, merges: true}
+	r := &replay{maxMessages: 1 << 40, maxBytes: maxScreen, terminal: new(terminalState)}
 	for range 2 * maxScreen {
 		r.add([]recorded{{data: []byte("x")}})
 	}

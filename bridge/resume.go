@@ -29,6 +29,7 @@ func newResumable(b *Bridge) *resumable {
 	r.output = newStreams(b.child, &r.outlet, &b.opt, b.opt.Channels, b.brokenFraming)
 	if b.opt.Terminal {
 		r.journal.behind = min(r.journal.behind, maxUnsent)
+		r.journal.terminal = newTerminalHistory(b.opt.Channels)
 	}
 	for _, o := range []*outbound{r.output.stdout, r.output.stderr} {
 		if o != nil {

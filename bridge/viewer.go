@@ -67,5 +67,6 @@ func (v *viewer) resize(size WindowSize) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	v.size = size
+	h.rechoose = true
 	return h.fit()
 }

@@ -1,0 +1,90 @@
+package bridge
+
+// A program queries its terminal for colours, the position of the cursor and more. If
+// several clients showed these queries to their terminals, all of them would reply. So
+// one client gets the output with queries, and the others without. A replay never
+// contains queries: they have had their reply.
+
+// oneReplies reports whether queries go to one client only.
+func (h *broadcast) oneReplies() bool { return h.opt.Terminal && !h.opt.ReadOnly }
+
+// lastOutput returns the replay for a new client.
+func (h *broadcast) lastOutput(quiet bool) []byte {
+	output, end := h.replayed()
+	if quiet {
+		return output // h.quiet sends the rest once it is complete
+	}
+	return end.flush(output)
+}
+
+// replayed returns the replay, and the filter at its end.
+func (h *broadcast) replayed() (output []byte, filter queryFilter) {
+	r := newReplay(h.replay.terminal)
+	output = r.begin(nil)
+	for _, m := range h.replay.messages {
+		output = r.append(output, m.data)
+	}
+	return r.finish(output), r.queryFilter
+}
+
+// chooseReplier picks the client that gets queries: the first whose window size is
+// known, else the first; clients whose input is dropped do not count. It is called
+// between bursts, and changes the form of a client only between sequences, where the
+// forms with and without queries are at the same point.
+func (h *broadcast) chooseReplier() {
+	if !h.rechoose || !h.oneReplies() {
+		return
+	}
+	if h.quiet == nil && h.hasQuiet() {
+		_, filter := h.replayed()
+		h.quiet = &filter
+	}
+	if h.quiet != nil && h.quiet.state != inText {
+		return
+	}
+	h.rechoose = false
+	var replier *viewer
+	for _, v := range h.viewers {
+		if !v.in.mute && (replier == nil || replier.size == WindowSize{} && v.size != WindowSize{}) {
+			replier = v
+		}
+	}
+	for _, v := range h.viewers {
+		h.setQuiet(v, v != replier)
+	}
+	if !h.hasQuiet() {
+		h.quiet = nil
+	}
+}
+
+func (h *broadcast) hasQuiet() bool {
+	for f := range h.forms {
+		if f.quiet {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *broadcast) setQuiet(v *viewer, quiet bool) {
+	if h.forms[v.form]--; h.forms[v.form] == 0 {
+		delete(h.forms, v.form)
+	}
+	v.form.quiet = quiet
+	h.forms[v.form]++
+}
+
+// flushQuiet sends what the filter withholds at the end of the output.
+func (h *broadcast) flushQuiet() {
+	h.outlet.begin()
+	defer h.outlet.end()
+	if h.quiet == nil {
+		return
+	}
+	rest := h.quiet.flush(nil)
+	for f, p := range h.presses {
+		if f.quiet {
+			p.terminal(rest)
+		}
+	}
+}
