@@ -231,7 +231,7 @@ async function loadTerminal() {
     terminal = new TerminalPanel(connection, note, endpoint);
     if (connection.state !== 'closed') {
       terminal.opened();
-      for (const entry of log.since(began)) terminal.message(entry);
+      terminal.replay(log.since(began));
     }
     return terminal;
   }).catch((error) => {

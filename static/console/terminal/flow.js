@@ -17,6 +17,9 @@ export class Flow {
   #working = 0; // bytes in xterm.js
   #omitted = 0; // bytes left out and not told of yet
   #paused = false;
+  #written = 0; // bytes, since the beginning
+  #gone = 0; // of these, drawn or left out
+  #drawn = null; // {at, then}: called when so many are
 
   // idle is called whenever all has been shown.
   constructor(terminal, connection, idle) {
@@ -37,6 +40,7 @@ export class Flow {
       const block = this.#open(), part = bytes.subarray(0, BLOCK - block.used);
       block.bytes.set(part, block.used);
       block.used += part.length;
+      this.#written += part.length;
       this.#queued += part.length;
       bytes = bytes.subarray(part.length);
     }
@@ -47,8 +51,16 @@ export class Flow {
     this.#work();
   }
 
+  // drawn calls then when all that was written before has been drawn. One call waits
+  // at a time.
+  drawn(then) {
+    this.#drawn = { at: this.#written, then };
+    this.#count(0);
+  }
+
   // restart forgets what waits: it was of a connection that is over.
   restart() {
+    this.#gone += this.#queued;
     this.#blocks = [];
     this.#queued = this.#omitted = 0;
     this.#paused = false;
@@ -68,6 +80,7 @@ export class Flow {
       const { used } = this.#blocks.shift();
       this.#queued -= used;
       this.#omitted += used;
+      this.#gone += used;
     }
     const block = { bytes: new Uint8Array(BLOCK), used: 0 };
     this.#blocks.push(block);
@@ -85,6 +98,7 @@ export class Flow {
 
   #worked(size) {
     this.#working -= size;
+    this.#count(size);
     this.#work();
     if (this.waiting < LOW) this.#continue();
     if (this.waiting) return;
@@ -93,6 +107,13 @@ export class Flow {
       this.#omitted = 0;
       this.write(text);
     } else this.#idle();
+  }
+
+  #count(size) {
+    this.#gone += size;
+    if (!this.#drawn || this.#gone < this.#drawn.at) return;
+    this.#drawn.then();
+    this.#drawn = null;
   }
 
   #continue() {

@@ -26,6 +26,7 @@ export class TerminalPanel {
   #editor;
   #fitLater = false;
   #bytes = false; // binary messages came, so the program may have a terminal
+  #replaying = false; // what is drawn came long ago, and gets no replies
 
   constructor(connection, note, endpoint) {
     this.#connection = connection;
@@ -41,7 +42,7 @@ export class TerminalPanel {
     setUp(terminal, () => this.#resize());
     terminal.attachCustomKeyEventHandler((event) => event.type !== 'keydown' || !(leaves(event) || clipboard.key(event)));
     terminal.onData((data) => this.#typed(data));
-    terminal.onBinary((data) => this.#send(Uint8Array.from(data, (c) => c.charCodeAt(0))));
+    terminal.onBinary((data) => this.#replaying || this.#send(Uint8Array.from(data, (c) => c.charCodeAt(0))));
     terminal.onResize(() => this.#resized());
     terminal.onBell(flash);
     $('terminal-clear').addEventListener('click', () => {
@@ -85,6 +86,13 @@ export class TerminalPanel {
     this.#flow.write(typeof data === 'string' ? `${data}\r\n` : new Uint8Array(data));
   }
 
+  // replay takes entries that came before the terminal was there.
+  replay(entries) {
+    this.#replaying = true;
+    for (const entry of entries) this.message(entry);
+    this.#flow.drawn(() => { this.#replaying = false; });
+  }
+
   closed(title) {
     this.#editor.hide();
     this.#editor.clear();
@@ -111,7 +119,7 @@ export class TerminalPanel {
   }
 
   #typed(data) {
-    if (!['open', 'lost'].includes(this.#connection.state)) return;
+    if (this.#replaying || !['open', 'lost'].includes(this.#connection.state)) return;
     if (this.#hasTerminal) this.#send(encoder.encode(data));
     else this.#editor.type(data);
   }
