@@ -3,6 +3,8 @@
 package static_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -67,10 +69,16 @@ func TestJoiningTerminalMakesNoReply(t *testing.T) {
 // has asked.
 func TestLateTerminalMakesNoReply(t *testing.T) {
 	t.Parallel()
-	p := newPage(t, shell(t, `printf 'asked\n\033[c\033]11;?\033\\'; stty -echo; while read -r line; do echo "got <$line>"; done`, "--pty"), "/")
-	p.Do(chromedp.Click(chromedp.ID("messages-tab")))
-	p.connect()
-	p.Until(`document.querySelector("#log").innerText.includes("asked")`)
+	dir := t.TempDir()
+	script := `#!/bin/sh
+stty -echo; printf 'asked\n\033[c\033]11;?\033\\'; while read -r line; do echo "got <$line>"; done`
+	if err := os.WriteFile(filepath.Join(dir, "ask"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := newPage(t, wspipetest.Start(t, "--devconsole", "--pty", "--dir="+dir), "/")
+	p.Do(chromedp.Click(chromedp.ID("messages-tab"))) // which the page leaves to the user then
+	p.connectTo("/ask")
+	p.Until(`document.querySelector("#log").innerText.includes("]11;?")`)
 	late := terminal{p}
 	late.choose()
 	late.shows("asked")
