@@ -135,6 +135,9 @@ func (p *process) expectStatus(status int) {
 	got := 0
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		got = exit.ExitCode()
+		if by := exit.Sys().(syscall.WaitStatus); by.Signaled() { // as a shell has it
+			got = 128 + int(by.Signal())
+		}
 	} else if err != nil {
 		p.t.Fatal(err)
 	}

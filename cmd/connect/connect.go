@@ -79,6 +79,7 @@ type client struct {
 	input    *input
 	output   *output
 	terminal *terminal
+	screen   *screen
 	windows  *windowWatch
 	resuming *resumption
 
@@ -102,21 +103,21 @@ func Run(ctx context.Context, cfg Config) (status int, err error) {
 }
 
 func run(ctx context.Context, cfg Config) (status int, err error) {
-	c := &client{Config: cfg, input: newInput(cfg.Stdin), terminal: newTerminal(cfg.Stdin, cfg.Stdout), late: make(chan struct{})}
-	c.output = &output{stdout: cfg.Stdout, stderr: cfg.Stderr, onFail: c.outputFailed}
+	c := &client{Config: cfg, input: newInput(cfg.Stdin), terminal: newTerminal(cfg.Stdin, cfg.Stdout), screen: newScreen(cfg.Stdout), late: make(chan struct{})}
+	c.output = &output{stdout: c.screen.writer(cfg.Stdout), stderr: c.screen.writer(cfg.Stderr), onFail: c.outputFailed}
 	if cfg.Resume {
 		c.resuming = newResumption()
 	}
 	defer c.input.stop()
-	defer c.terminal.giveUp()
+	signals := watchSignals()
+	defer signals.stop() // not before the terminal is as it was
+	defer c.giveUpTerminal()
 	if err := c.wantTerminal(); err != nil {
 		return StatusFailed, err
 	}
 	if c.dialer, err = newDialer(cfg, c.output.flush); err != nil {
 		return StatusFailed, err
 	}
-	signals := watchSignals()
-	defer signals.stop()
 	c.windows = watchWindow()
 	defer c.windows.stop()
 	attempts, hangUp := context.WithCancel(ctx)
@@ -124,7 +125,7 @@ func run(ctx context.Context, cfg Config) (status int, err error) {
 	defer hangUp()
 	done := make(chan end, 1)
 	go func() { // ends with the last connection; unblocked by leave
-		defer c.terminal.rescue()
+		defer c.rescue()
 		done <- keepConnected(attempts, c.Reconnect || c.Resume, c.connection, c.Notice)
 	}()
 	for enough := ctx.Done(); ; {
@@ -218,7 +219,7 @@ func (c *client) connection(ctx context.Context) end {
 	c.setSession(s)
 	e := c.resuming.judge(s.run(), c.Reconnect)
 	c.setSession(nil)
-	if c.terminal.restore() && e.err != nil {
+	if c.restoreTerminal(c.resuming.goesOn(e)) && e.err != nil {
 		io.WriteString(c.Stderr, "\n") // the message is not to go on with the program's line
 	}
 	return e

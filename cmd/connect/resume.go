@@ -55,6 +55,12 @@ const (
 	silentReason                      = "no answer to pings"
 )
 
+// goesOn reports whether the session's program may go on after e, which judge has
+// returned.
+func (r *resumption) goesOn(e end) bool {
+	return r != nil && e.retry && !errors.Is(e.err, ErrSessionLost)
+}
+
 // query returns what names the session to the server, and what has come of it,
 // from the second attempt on: the first may have got further than we know.
 func (r *resumption) query() string {
@@ -104,12 +110,15 @@ func (r *resumption) greet(name string, may bool) (ok bool) {
 	if r == nil {
 		return true
 	}
-	if r.name != "" && r.name != name {
+	if r.isAnother(name) {
 		r.counted, r.partly, r.strange = 0, 0, !may
 	}
 	r.name = name
 	return !r.strange
 }
+
+// isAnother reports whether name is that of another program than before.
+func (r *resumption) isAnother(name string) bool { return r != nil && r.name != "" && r.name != name }
 
 // fresh returns what of message, whose channel has been read, has not come over
 // an earlier connection. always says that it counts also if it is empty.

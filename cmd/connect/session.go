@@ -103,7 +103,7 @@ var errBadReason = errors.New("close reason is not UTF-8")
 // beside runs f in a goroutine, which run waits for.
 func (s *session) beside(f func()) {
 	s.others.Go(func() {
-		defer s.terminal.rescue()
+		defer s.rescue()
 		f()
 	})
 }
@@ -120,8 +120,9 @@ func (s *session) begin(pty bool) {
 		s.raw.Store(true)
 		s.resizable.Store(s.channels)
 		s.sendSize()
+		s.redraw()
 	}
-	s.input.start(s.terminal.rescue)
+	s.input.start(s.rescue)
 	s.beside(s.send) // ends with stdin or the connection
 }
 
@@ -244,6 +245,9 @@ func (s *session) awaitHello() {
 // hello begins a session about which the server has said whether its program has
 // a terminal.
 func (s *session) hello(message channel.ControlMessage) {
+	if s.resuming.isAnother(message.Session) {
+		s.screen.leave(false)
+	}
 	if !s.resuming.greet(message.Session, s.Reconnect) {
 		s.leave(end{status: StatusFailed, err: fmt.Errorf("%w: the server has started another program", ErrSessionLost)})
 		return
@@ -352,6 +356,13 @@ func (s *session) sendSignal(name string) bool {
 	}
 	s.sendControl(channel.Control, channel.ControlMessage{Type: channel.TypeSignal, Signal: name})
 	return true
+}
+
+// redraw makes a program draw again whose modes have been reset meanwhile.
+func (s *session) redraw() {
+	if s.raw.Load() && s.screen.wasReset() {
+		s.sendSignal("WINCH")
+	}
 }
 
 // sendSize tells the size of our window.

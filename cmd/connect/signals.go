@@ -49,7 +49,7 @@ func (c *client) obey(sig os.Signal, recent *interrupts) (enough bool) {
 	case sig == syscall.SIGQUIT && s != nil && s.sendSignal("QUIT"):
 		return false
 	}
-	c.terminal.restore()
+	c.restoreTerminal(true)
 	c.leave(end{status: 128 + int(number)})
 	return false
 }

@@ -18,6 +18,7 @@ import (
 // must be restored on every way out, or whoever uses it next does not see what
 // they type: Run does so as it returns, a connection when it ends, the signals
 // before they end us, and each goroutine of this package before its panic does.
+// The same holds for what the program has set there, see screen.
 type terminal struct {
 	in, out int // descriptors
 
@@ -79,11 +80,24 @@ func (t *terminal) giveUp() {
 	t.restore()
 }
 
+// restoreTerminal makes the terminal what it was, and reports whether it was raw.
+// programGoesOn says that the program may have it again.
+func (c *client) restoreTerminal(programGoesOn bool) (wasRaw bool) {
+	c.screen.leave(programGoesOn) // before a console of Windows no longer takes sequences
+	return c.terminal.restore()
+}
+
+// giveUpTerminal restores the terminal for good.
+func (c *client) giveUpTerminal() {
+	c.screen.giveUp()
+	c.terminal.giveUp()
+}
+
 // rescue, deferred by a goroutine, restores the terminal before a panic ends the
 // program.
-func (t *terminal) rescue() {
+func (c *client) rescue() {
 	if v := recover(); v != nil {
-		t.restore()
+		c.giveUpTerminal()
 		panic(v)
 	}
 }

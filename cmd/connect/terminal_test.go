@@ -3,6 +3,7 @@
 package connect
 
 import (
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -16,7 +17,10 @@ import (
 	"golang.org/x/term"
 )
 
-const resized = "\x04" + `{"Width":91,"Height":17}`
+const (
+	resized = "\x04" + `{"Width":91,"Height":17}`
+	redrawn = "\x05" + `{"type":"signal","signal":"WINCH"}`
+)
 
 // startRaw starts a session whose program has a terminal.
 func startRaw(t *testing.T, args ...string) (*process, *peer) {
@@ -48,7 +52,14 @@ func TestTerminal(t *testing.T) {
 	c.expectStatus(3)
 }
 
-// However it ends, the terminal is as before, and messages begin a line.
+// What a program sets in a terminal, and what resets it.
+const (
+	modesSet   = "\x1b[?1049h\x1b[>4;2m\x1b[?1h\x1b=\x1b[?1000;1006;2004;1004h\x1b[1;17r\x1b[?25l\x1b[7m"
+	modesReset = "\x1b7\x1b[r\x1b8\x1b[?1l\x1b[?25h\x1b[?1000l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b>\x1b[m\x1b[?1049l\x1b[>4m"
+)
+
+// However it ends, the terminal is as before, without the program's modes, and
+// messages begin a line behind what resets those.
 func TestTerminalIsRestored(t *testing.T) {
 	for name, test := range map[string]struct {
 		end     func(*process, *peer)
@@ -57,9 +68,9 @@ func TestTerminalIsRestored(t *testing.T) {
 	}{
 		"exit":     {func(_ *process, p *peer) { p.Close(1000, "exit 0") }, 0, ""},
 		"signal":   {func(_ *process, p *peer) { p.Close(1000, "signal HUP") }, 129, ""},
-		"shutdown": {func(_ *process, p *peer) { p.Close(1001, "server shutting down") }, 255, "$ \r\nwspipe: connection closed by the server: code 1001"},
-		"lost":     {func(_ *process, p *peer) { p.drop() }, 255, "$ \r\nwspipe: connection lost\r\n"},
-		"escape":   {func(c *process, p *peer) { c.press("x\r~."); p.expectClose(1000) }, 255, "$ \r\nwspipe: connection closed by ~.\r\n"},
+		"shutdown": {func(_ *process, p *peer) { p.Close(1001, "server shutting down") }, 255, "\r\nwspipe: connection closed by the server: code 1001 (going away): server shutting down\r\n"},
+		"lost":     {func(_ *process, p *peer) { p.drop() }, 255, "\r\nwspipe: connection lost\r\n"},
+		"escape":   {func(c *process, p *peer) { c.press("x\r~."); p.expectClose(1000) }, 255, "\r\nwspipe: connection closed by ~.\r\n"},
 		"SIGTERM":  {func(c *process, p *peer) { c.signal(syscall.SIGTERM); p.expectClose(1000) }, 143, ""},
 		"SIGHUP":   {func(c *process, p *peer) { c.signal(syscall.SIGHUP); p.expectClose(1000) }, 129, ""},
 		"SIGTERM while nobody answers": {func(c *process, _ *peer) {
@@ -70,18 +81,20 @@ func TestTerminalIsRestored(t *testing.T) {
 		"SIGINT, for the program":  {func(c *process, p *peer) { obeys(c, p, syscall.SIGINT, "INT") }, 130, ""},
 		"SIGQUIT, for the program": {func(c *process, p *peer) { obeys(c, p, syscall.SIGQUIT, "QUIT") }, 131, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c, p := startRaw(t)
-			p.send(channel.Stdout, "$ ")
-			c.awaitOutput("$ ")
-			test.end(c, p)
-			c.expectStatus(test.status)
-			c.awaitOutput(test.message)
-			if test.message == "" && c.output() != "$ " {
-				t.Errorf("it wrote %q", c.output())
-			}
-		})
+		for set, reset := range map[string]string{"": "", modesSet: modesReset} {
+			t.Run(fmt.Sprintf("%s, modes %t", name, set != ""), func(t *testing.T) {
+				t.Parallel()
+				c, p := startRaw(t)
+				p.send(channel.Stdout, "$ "+set)
+				c.awaitOutput("$ " + set)
+				test.end(c, p)
+				c.expectStatus(test.status)
+				c.awaitOutput("$ " + set + reset + test.message)
+				if got := c.output(); !strings.HasSuffix(got, reset+test.message) {
+					t.Errorf("it wrote %q", got)
+				}
+			})
+		}
 	}
 }
 
@@ -92,18 +105,48 @@ func obeys(c *process, p *peer, sig os.Signal, name string) {
 	p.Close(1000, "signal "+name)
 }
 
+// Between two connections the terminal is without the program's modes. One that
+// goes on gets them again, and draws again.
+func TestModesBetweenConnections(t *testing.T) {
+	const again = "\x1b[?1049h\x1b[1;17r\x1b[?1h\x1b[?25l\x1b[?1000h\x1b[?1004h\x1b[?1006h\x1b[?2004h\x1b=\x1b[7m\x1b[>4;2m"
+	for flag, set := range map[string]string{"--reconnect": "", "--resume": again} {
+		s := serve(t, nil, channel.ProtocolWspipe)
+		c := startOnTerminal(t, flag, s.url().String())
+		p := s.peer(t).hello(true)
+		p.expect(resized)
+		p.send(channel.Stdout, "one"+modesSet)
+		c.awaitOutput("one" + modesSet)
+		p.drop()
+		c.awaitOutput(modesReset + "\r\nwspipe: connection lost; connecting again in ")
+		p = s.peer(t).hello(true)
+		p.expect(resized)
+		if set != "" {
+			p.expect(redrawn)
+		}
+		p.send(channel.Stdout, "two")
+		c.awaitOutput("ms\r\n" + set + "two")
+		p.Close(1000, "exit 0")
+		c.expectStatus(0)
+	}
+}
+
 // A stopped client leaves the terminal to others, and takes it again.
 func TestTerminalIsLentWhileStopped(t *testing.T) {
 	c, p := startRaw(t)
+	p.send(channel.Stdout, modesSet)
+	c.awaitOutput(modesSet)
 	c.signal(syscall.SIGTSTP)
 	c.awaitRaw(false)
+	c.awaitOutput(modesReset)
 	var status syscall.WaitStatus
 	if _, err := syscall.Wait4(c.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
 		t.Fatalf("status %v, %v", status, err)
 	}
 	c.signal(syscall.SIGCONT)
 	c.awaitRaw(true)
-	p.expect(resized)
+	p.expect(resized, redrawn)
+	p.send(channel.Stdout, "again")
+	c.awaitOutput("again")
 	if err := term.Restore(int(c.tty.Fd()), c.before); err != nil { // as a shell does to one that SIGSTOP has stopped
 		t.Fatal(err)
 	}
@@ -204,7 +247,7 @@ func TestPanicRestores(t *testing.T) {
 	said := make(chan any)
 	go func() { // ends with its panic
 		defer func() { said <- recover() }()
-		defer terminal.rescue()
+		defer (&client{terminal: terminal}).rescue()
 		panic("on purpose")
 	}()
 	if got := wait(t, "the panic", said); got != "on purpose" {

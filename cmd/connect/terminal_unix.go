@@ -48,7 +48,7 @@ func (w *windowWatch) stop() { signal.Stop(w.c) }
 func (w *windowWatch) follow(c *client, event windowEvent) {
 	switch event {
 	case syscall.SIGTSTP:
-		c.terminal.restore()
+		c.restoreTerminal(true)
 		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 		return
 	case syscall.SIGCONT:
@@ -56,6 +56,7 @@ func (w *windowWatch) follow(c *client, event windowEvent) {
 	}
 	if s := c.session(); s != nil {
 		s.sendSize()
+		s.redraw()
 	}
 }
 

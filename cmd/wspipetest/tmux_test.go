@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -208,4 +209,42 @@ func TestTerminalHangsUp(t *testing.T) {
 	m.until("ready")
 	m.do("kill-session")
 	s.AwaitStderr("exit=7")
+}
+
+// TestVimIsCutOff: whatever ends vim or its client, the terminal is left without
+// vim's modes, and the message is not on the alternate screen.
+func TestVimIsCutOff(t *testing.T) {
+	t.Parallel()
+	vim, pkill := wspipetest.Need(t, "vim"), wspipetest.Need(t, "pkill")
+	for name, test := range map[string]struct {
+		end     func(m *tmux, s *wspipetest.Server)
+		status  int
+		message string
+	}{
+		"server killed":   {func(_ *tmux, s *wspipetest.Server) { s.Signal(syscall.SIGKILL); s.Wait() }, 255, "wspipe: connection lost\n"},
+		"vim killed":      {func(m *tmux, s *wspipetest.Server) { m.do("run-shell", fmt.Sprintf("%s -KILL -P %d", pkill, s.Pid())) }, 137, ""},
+		"hung up":         {func(m *tmux, _ *wspipetest.Server) { m.press("Enter", "~.") }, 255, "wspipe: connection closed by ~.\n"},
+		"client signaled": {func(m *tmux, _ *wspipetest.Server) { m.do("run-shell", pkill+" -TERM -P #{pane_pid}") }, 143, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := wspipetest.Start(t, "--pty", vim, "--clean", "-n", "-c", "set mouse=a")
+			m := connectIn(t, 80, 20, s.WS)
+			m.until("~\n~")
+			modes := func() string {
+				return m.do("display", "-p", "#{alternate_on}#{mouse_any_flag}#{keypad_cursor_flag}#{keypad_flag}#{cursor_flag}")
+			}
+			if got := modes(); !strings.HasPrefix(got, "1111") {
+				t.Errorf("vim has modes %s", got)
+			}
+			test.end(m, s)
+			m.until(test.message + fmt.Sprintf("status %d\nrestored", test.status))
+			if got := modes(); got != "00001\n" {
+				t.Errorf("modes %s are left", got)
+			}
+			m.do("set-buffer", "pasted") // by cat, with brackets around it if those are still wanted
+			m.do("paste-buffer", "-p")
+			m.until("restored\npasted\n")
+		})
+	}
 }
