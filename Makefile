@@ -43,7 +43,7 @@ staticcheck:
 
 # Most tests wait for something most of the time.
 unit:
-	$(GO) test -race -count=1 -parallel=6 -timeout=10m ./...
+	$(GO) test -race -count=1 -parallel=6 -timeout=20m ./...
 	for module in $(MODULES); do $(GO) test -C $$module -race -vet=all -count=1 -parallel=6 -timeout=5m ./... || exit; done
 
 fuzz: FUZZTIME = 30s
