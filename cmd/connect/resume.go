@@ -84,7 +84,7 @@ func (r *resumption) offer(all []string) []string {
 	return r.protocol
 }
 
-// withPlain puts bridge.ProtocolPlain before protocols whose first has channels:
+// withPlain puts channel.ProtocolPlain before protocols whose first has channels:
 // many servers select the first that is offered, without implementing it.
 func withPlain(protocols []string) []string {
 	if len(protocols) > 0 && slices.Contains(channel.Protocols, protocols[0]) {
