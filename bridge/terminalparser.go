@@ -3,6 +3,8 @@ package bridge
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"wspipe/bridge/framing"
 )
 
 // terminalParser splits what a program writes to its terminal into text and
@@ -245,20 +247,7 @@ func plainText(p []byte) int {
 			}
 		}
 	}
-	return len(p) - cutOff(p)
-}
-
-// cutOff returns the length, 0 to 3 bytes, of an incomplete character at the end of p.
-func cutOff(p []byte) int {
-	for n := 1; n <= min(len(p), utf8.UTFMax-1); n++ {
-		if tail := p[len(p)-n:]; utf8.RuneStart(tail[0]) {
-			if utf8.FullRune(tail) {
-				return 0
-			}
-			return n
-		}
-	}
-	return 0
+	return len(p) - framing.IncompleteTail(p)
 }
 
 // startsControl has the bytes at which plainText stops. A character may begin with

@@ -3,6 +3,8 @@ package bridge
 import (
 	"bytes"
 	"slices"
+
+	"wspipe/bridge/framing"
 )
 
 // queryFilter removes the sequences that a terminal replies to from a program's output.
@@ -61,7 +63,7 @@ func (f *queryFilter) decide(dst []byte, what token) []byte {
 		return f.appendHeld(dst)
 	}
 	f.rest = restRemoved
-	if f.afterOpen || cutOff(dst) > 0 {
+	if f.afterOpen || framing.IncompleteTail(dst) > 0 {
 		return append(dst, "\x1b\\"...) // ends the sequence or character that the query ended
 	}
 	return dst

@@ -31,7 +31,7 @@ func (d delimited) Split(p []byte, eof bool) (n int, piece []byte, last bool, er
 	if d == '\n' && p[n-1] == '\r' {
 		n--
 	}
-	n -= incompleteTail(p[:n])
+	n -= IncompleteTail(p[:n])
 	return n, p[:n], false, nil
 }
 

@@ -63,7 +63,7 @@ func (r *record) more(p []byte, eof bool) (n int, piece []byte, last bool, err e
 	default:
 		n = len(p)
 		if r.text {
-			n -= incompleteTail(p)
+			n -= IncompleteTail(p)
 		}
 	}
 	r.left -= int64(n)

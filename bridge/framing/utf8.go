@@ -9,13 +9,13 @@ func ValidPrefix(p []byte) (n int, ok bool) {
 	if utf8.Valid(p) {
 		return len(p), true
 	}
-	n = len(p) - incompleteTail(p)
+	n = len(p) - IncompleteTail(p)
 	return n, utf8.Valid(p[:n])
 }
 
-// incompleteTail returns the length of the sequence, 0 to 3 bytes, that p
+// IncompleteTail returns the length of the sequence, 0 to 3 bytes, that p
 // breaks off within.
-func incompleteTail(p []byte) int {
+func IncompleteTail(p []byte) int {
 	for n := 1; n <= min(len(p), utf8.UTFMax-1); n++ {
 		if tail := p[len(p)-n:]; utf8.RuneStart(tail[0]) {
 			if utf8.FullRune(tail) {

@@ -177,7 +177,7 @@ func TestIncompleteTail(t *testing.T) {
 		{"a\xc3", 1}, {"\xe2", 1}, {"\xe2\x82", 2}, {"\xf0", 1}, {"\xf0\x9f", 2}, {"€\xf0\x9f\x98", 3},
 		{"\xff", 0}, {"\x80", 0}, {"\x80\x80\x80\x80", 0}, {"\xed\xa0", 0}, {"\xe0\x80", 0}, {"\xf4\x90", 0}, {"\xc0", 0},
 	} {
-		if got := incompleteTail([]byte(test.in)); got != test.want {
+		if got := IncompleteTail([]byte(test.in)); got != test.want {
 			t.Errorf("%q: %d, want %d", test.in, got, test.want)
 		}
 	}
