@@ -130,9 +130,9 @@ func TestSlotOfAChildThatEndsAtOnce(t *testing.T) {
 	} {
 		for kind, key := range map[string]childKey{"single": {}, "shared": {path: "/p"}, "resumable": {path: "/p", session: "s"}} {
 			table := newChildren(Config{}, newSlots(1, 1))
-			c, flag := table.join(key, netip.Addr{}, 0)
+			c, _ := table.join(key, netip.Addr{}, 0)
 			for i, step := range order {
-				if flag = table.ask(childKey{path: "/another", session: "another"}, netip.Addr{}, 0); flag == "" && !(kind == "shared" && i > 1) {
+				if flag := table.ask(childKey{path: "/another", session: "another"}, netip.Addr{}, 0); flag == "" && !(kind == "shared" && i > 1) {
 					t.Errorf("%s, %s: the slot is free before step %d", name, kind, i)
 				}
 				step(table, c)
