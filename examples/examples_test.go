@@ -92,6 +92,10 @@ func (c client) leave(server *wspipetest.Server) {
 	}
 }
 
+// unhurried lets an example that ends with its input do so on a busy machine, too,
+// before it gets a signal.
+const unhurried = "--closems=5000"
+
 var counts = []string{"bash/count.sh", "python/count.py", "node/count.js", "perl/count.pl", "go/count"}
 
 func TestCount(t *testing.T) {
@@ -133,7 +137,7 @@ func TestGreeter(t *testing.T) {
 	for _, name := range []string{"bash/greeter.sh", "python/greeter.py", "node/greeter.js", "perl/greeter.pl", "go/greeter"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := wspipetest.Start(t, "--once", example(t, name))
+			server := wspipetest.Start(t, "--once", unhurried, example(t, name))
 			c := dial(t, server)
 			names := []string{"Ada", "Grace Hopper", "  blanks  ", `back\slash`, "-n", "Zoë ☃", ""}
 			for _, name := range names {
@@ -285,7 +289,7 @@ func TestChatKeepsLinesWhole(t *testing.T) {
 
 func TestChatCleansWhatItReads(t *testing.T) {
 	t.Parallel()
-	server := wspipetest.Start(t, "--once", "--setenv=CHAT_FILE="+filepath.Join(t.TempDir(), "room.txt"), example(t, "bash/chat.sh"))
+	server := wspipetest.Start(t, "--once", unhurried, "--setenv=CHAT_FILE="+filepath.Join(t.TempDir(), "room.txt"), example(t, "bash/chat.sh"))
 	c := dial(t, server)
 	c.Expect("What is your name?")
 	c.Send("\t\x1b[1mEve \a\r")
