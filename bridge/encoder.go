@@ -46,7 +46,7 @@ func (p *press) piece(typ websocket.MessageType, payload []byte, last bool) erro
 	return nil
 }
 
-// take returns what was gathered, and begins anew. messages and payload count
+// take returns what was gathered, and empties the press. messages and payload count
 // that, unless stream or terminal did.
 func (p *press) take(messages, payload int) *burst {
 	taken := &burst{frames: append([]byte(nil), p.pooled...), messages: messages, payload: payload}

@@ -34,7 +34,7 @@ func (v *viewer) detach() {
 func (v *viewer) admitted() {
 	v.wire.Out.Release()
 	if v.opt.Terminal {
-		v.bridge.child.Signal("WINCH") // which makes most programs draw everything anew
+		v.bridge.child.Signal("WINCH") // which makes most programs redraw
 	}
 }
 
