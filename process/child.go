@@ -15,20 +15,20 @@ import (
 // one. Its files are ours alone: nothing reads or writes them but the caller. Stop
 // must be called, however the child ends.
 type Child struct {
-	process  *os.Process
-	group    group
-	terminal *terminal // nil without FullTerminal
-	stdin    io.WriteCloser
-	stdout   *Output
-	stderr   *Output
-	grace    time.Duration
-	onGone   func()
-	log      *slog.Logger
+	process      *os.Process
+	session      processSession
+	terminal     *terminal // nil without FullTerminal
+	stdin        io.WriteCloser
+	stdout       *Output
+	stderr       *Output
+	grace        time.Duration
+	onSessionEnd func()
+	log          *slog.Logger
 
-	stop sync.Once
-	gone atomic.Bool // Stop has come to its end
+	stopOnce sync.Once
+	stopped  atomic.Bool // Stop has come to its end
 
-	end      sync.Once
+	endOnce  sync.Once
 	exited   chan struct{}
 	exit     Exit      // set before exited is closed
 	exitedAt time.Time // set before exited is closed
@@ -42,13 +42,13 @@ func Start(spec Spec) (*Child, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c := &Child{grace: spec.Grace, onGone: spec.OnGone, log: log, exited: make(chan struct{})}
+	c := &Child{grace: spec.Grace, onSessionEnd: spec.OnSessionEnd, log: log, exited: make(chan struct{})}
 	var err error
-	onStarter(func() { err = c.launch(spec) })
+	runOnStarter(func() { err = c.launch(spec) })
 	if err != nil {
 		return nil, err
 	}
-	whenEnded(c.process, c.reap) // Stop sees to it that the child ends
+	onExit(c.process, c.reap) // Stop sees to it that the child ends
 	return c, nil
 }
 
@@ -113,10 +113,10 @@ func (c *Child) start(spec Spec, ends []*os.File) (err error) {
 	}
 	attr := &os.ProcAttr{Dir: spec.Dir, Env: append([]string{}, spec.Env...), Files: ends}
 	argv := append([]string{spec.Path}, spec.Args...)
-	if c.process, err = startGroup(spec, argv, attr); err != nil {
+	if c.process, err = startSession(spec, argv, attr); err != nil {
 		return err
 	}
-	c.group, err = groupOf(c.process, c.terminal)
+	c.session, err = newProcessSession(c.process, c.terminal)
 	if err != nil {
 		c.process.Kill()
 		c.process.Wait()
@@ -160,9 +160,9 @@ func startError(spec Spec, err error) error {
 	return e
 }
 
-// ended tells everybody how the child has ended. Only the first call counts.
-func (c *Child) ended(how Exit) {
-	c.end.Do(func() {
+// setExit tells everybody how the child has ended. Only the first call counts.
+func (c *Child) setExit(how Exit) {
+	c.endOnce.Do(func() {
 		c.exit = how
 		c.exitedAt = time.Now()
 		close(c.exited)
@@ -177,8 +177,8 @@ func (c *Child) ended(how Exit) {
 // reap takes the leader's status and waits for it if need be.
 func (c *Child) reap() {
 	state, _ := c.process.Wait()
-	c.ended(exitOf(state))
-	if c.group.gone() {
+	c.setExit(exitOf(state))
+	if c.session.ended() {
 		c.Stop()
 	} else { // whoever reads the output calls Stop, but a slow client may hold it up
 		time.AfterFunc(maxAfterExit, c.Stop)

@@ -19,7 +19,7 @@ func Prepare() { prepare() }
 
 var prepare = sync.OnceFunc(func() {
 	closeInheritedOnExec()
-	catchIgnored()
+	resetIgnored()
 	ReapOrphans()
 	startThreads()
 })
@@ -39,9 +39,9 @@ func closeInheritedOnExec() {
 	}
 }
 
-// catchIgnored gives children the default action of each signal that we ignore.
+// resetIgnored gives children the default action of each signal that we ignore.
 // They would inherit that, but not that we catch and drop it.
-func catchIgnored() {
+func resetIgnored() {
 	dropped := make(chan os.Signal, 1)
 	for _, sig := range ignoredSignals() {
 		signal.Notify(dropped, sig)

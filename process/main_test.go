@@ -98,7 +98,7 @@ func start(t *testing.T, spec Spec) *Child {
 	}
 	watchdog := time.AfterFunc(time.Minute, func() {
 		t.Errorf("child %d still runs after a minute", c.Pid())
-		c.group.kill()
+		c.session.kill()
 	})
 	t.Cleanup(func() {
 		defer watchdog.Stop()
@@ -164,7 +164,7 @@ func wantExit(t *testing.T, c *Child, code int, signal string) {
 
 // hasGroup reports whether any process of the group runs.
 func hasGroup(pgid int) bool {
-	return !errors.Is(syscall.Kill(-pgid, 0), syscall.ESRCH) && !group{id: pgid}.onlyZombies()
+	return !errors.Is(syscall.Kill(-pgid, 0), syscall.ESRCH) && !processSession{id: pgid}.onlyZombies()
 }
 
 // eventually waits until done holds, which nothing else tells.
@@ -195,7 +195,7 @@ func checkDescriptors(t *testing.T) {
 	if _, err := Start(Spec{Path: "/no/such/file"}); err == nil { // whatever the runtime opens once is open now
 		t.Fatal("started /no/such/file")
 	}
-	whenReadable(os.Stdin.Fd(), func() {}) // and what waits for children
+	onReadable(os.Stdin.Fd(), func() {}) // and what waits for children
 	before := descriptors(t)
 	gc := debug.SetGCPercent(-1) // which would close what we forget
 	t.Cleanup(func() {

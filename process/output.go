@@ -25,14 +25,14 @@ type Output struct {
 
 	awaited atomic.Pointer[watch] // set by Await
 
-	ended bool // nothing more is waited for
-	left  int  // how much of what the pipe still holds may be read then
+	atEnd     bool // nothing more is waited for
+	remaining int  // how much of what the pipe still holds may be read then
 }
 
-// maxLeft is as much as a pipe can hold (pipe(7), pipe-max-size): everything
+// maxRemaining is as much as a pipe can hold (pipe(7), pipe-max-size): everything
 // that the child wrote before its end is within it, a descendant's endless
 // output is not.
-const maxLeft = 1 << 20
+const maxRemaining = 1 << 20
 
 // Await calls f, in a goroutine of its own, once there is something to read or the
 // child has ended. It is called once, before any Read, and what waits costs
@@ -41,7 +41,7 @@ func (o *Output) Await(f func()) {
 	var w *watch
 	raw, err := o.file.SyscallConn()
 	if err == nil {
-		err = raw.Control(func(fd uintptr) { w = whenReadable(fd, f) })
+		err = raw.Control(func(fd uintptr) { w = onReadable(fd, f) })
 	}
 	if err != nil { // there is no file, or it is closed
 		go f()
@@ -49,7 +49,7 @@ func (o *Output) Await(f func()) {
 	}
 	o.awaited.Store(w)
 	if o.child.hasExited() { // leaderExited may have come too early to see w
-		w.now()
+		w.fire()
 	}
 }
 
@@ -61,40 +61,40 @@ func (o *Output) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for !o.ended {
+	for !o.atEnd {
 		if o.child.hasExited() {
-			o.limitWait()
+			o.setDeadline()
 		}
 		n, err := o.file.Read(p)
 		if n > 0 {
 			return n, nil
 		}
 		if err != nil {
-			o.ended = true
+			o.atEnd = true
 			// A terminal's end is EIO, pty(7). The kernel looks for output first and
 			// for the end then: what came between is found by looking again.
 			if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EIO) {
-				o.left = maxLeft
+				o.remaining = maxRemaining
 			}
 		}
 	}
-	return o.readLeft(p)
+	return o.readRemaining(p)
 }
 
 // ReadNow reads what is there without waiting, which may be nothing. Where the
 // platform cannot tell, it always is.
 func (o *Output) ReadNow(p []byte) (n int) {
-	if !o.ended {
-		return readNow(o.file, p)
+	if !o.atEnd {
+		return readNonblocking(o.file, p)
 	}
-	n = readNow(o.file, p[:min(len(p), o.left)])
-	o.left -= n
+	n = readNonblocking(o.file, p[:min(len(p), o.remaining)])
+	o.remaining -= n
 	return n
 }
 
-// limitWait bounds the next read. A failure means that the platform has no
+// setDeadline bounds the next read. A failure means that the platform has no
 // deadlines for pipes; leaderExited has taken care of that.
-func (o *Output) limitWait() {
+func (o *Output) setDeadline() {
 	deadline := time.Now().Add(quietAfterExit)
 	if last := o.child.exitedAt.Add(maxAfterExit); last.Before(deadline) {
 		deadline = last
@@ -102,14 +102,14 @@ func (o *Output) limitWait() {
 	o.file.SetReadDeadline(deadline)
 }
 
-// readLeft reads what the pipe held when the waiting was over.
-func (o *Output) readLeft(p []byte) (int, error) {
-	if o.left > 0 {
+// readRemaining reads what the pipe held when the waiting was over.
+func (o *Output) readRemaining(p []byte) (int, error) {
+	if o.remaining > 0 {
 		if n := o.ReadNow(p); n > 0 {
 			return n, nil
 		}
 	}
-	o.left = 0
+	o.remaining = 0
 	if o.terminal {
 		closeTerminal(o.file)
 	} else {
@@ -121,12 +121,12 @@ func (o *Output) readLeft(p []byte) (int, error) {
 // leaderExited wakes a pending Read, whose wait is bounded from now on.
 func (o *Output) leaderExited() {
 	if w := o.awaited.Load(); w != nil {
-		w.now()
+		w.fire()
 	}
 	err := o.file.SetReadDeadline(time.Now().Add(quietAfterExit))
 	if errors.Is(err, os.ErrNoDeadline) {
 		// The end of the whole session is the only other end of the pipe.
-		time.AfterFunc(quietAfterExit, o.child.group.kill)
+		time.AfterFunc(quietAfterExit, o.child.session.kill)
 	}
 }
 

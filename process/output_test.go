@@ -178,7 +178,7 @@ func TestRestIsBounded(t *testing.T) {
 	t.Parallel()
 	c := start(t, sh("exec yes"))
 	readLine(t, c.Stdout())
-	c.stdout.ended, c.stdout.left = true, 100
+	c.stdout.atEnd, c.stdout.remaining = true, 100
 	if got := readAll(t, c.Stdout()); len(got) > 100 {
 		t.Errorf("%d bytes, want 100 at most", len(got))
 	}
@@ -273,7 +273,7 @@ func TestAwaitTheEnd(t *testing.T) {
 			t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
 			if late {
 				c.Stdin().Close()
-				eventually(t, "the outputs know", func() bool { return c.gone.Load() })
+				eventually(t, "the outputs know", func() bool { return c.stopped.Load() })
 			}
 			called := make(chan string, 1)
 			c.stderr.Await(func() { called <- readAll(t, c.Stderr()) })

@@ -17,7 +17,7 @@ func pipe(input bool) (ours, childs *os.File, err error) {
 	if input {
 		our, child = child, our
 	}
-	if ours, err = pollable(our, "pipe"); err != nil {
+	if ours, err = newPolledFile(our, "pipe"); err != nil {
 		syscall.Close(child)
 		return nil, nil, err
 	}

@@ -39,7 +39,7 @@ func unpollable() {
 		fmt.Printf("%q\n", text)
 	}
 	called := make(chan bool)
-	whenReadable(0, func() { close(called) })
+	onReadable(0, func() { close(called) })
 	<-called
 	fmt.Println("called")
 }

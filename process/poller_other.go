@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollable returns fd, which it makes non-blocking, as a file in the runtime's poller
+// newPolledFile returns fd, which it makes non-blocking, as a file in the runtime's poller
 // if that takes it.
-func pollable(fd int, name string) (*os.File, error) {
+func newPolledFile(fd int, name string) (*os.File, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)

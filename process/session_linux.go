@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gone reports whether no process of the session is left. Call it only once the
+// ended reports whether no process of the session is left. Call it only once the
 // leader has been reaped. Of most sessions nothing is, and that takes one system
 // call.
-func (g group) gone() bool {
+func (g processSession) ended() bool {
 	if !inUse(g.id) {
 		return true
 	}
@@ -29,7 +29,7 @@ func (g group) gone() bool {
 	switch {
 	case !inUse(g.id):
 		return true
-	case syscall.Kill(-g.id, 0) == nil, slices.ContainsFunc(adopted, g.has):
+	case syscall.Kill(-g.id, 0) == nil, slices.ContainsFunc(adopted, g.contains):
 		return false
 	}
 	return len(g.members()) == 0 // if so, the ID is another's now
@@ -47,20 +47,20 @@ func inUse(id int) bool {
 	return errno != syscall.ESRCH
 }
 
-// has reports whether the process is a member.
-func (g group) has(pid int) bool {
+// contains reports whether the process is a member.
+func (g processSession) contains(pid int) bool {
 	sid, err := unix.Getsid(pid)
 	return err == nil && sid == g.id
 }
 
-// hasGroup reports whether the process group is one of the session.
-func (g group) hasGroup(id int) bool {
-	return id == g.id || g.has(id) || slices.Contains(g.jobs(), id)
+// containsGroup reports whether the process group is one of the session.
+func (g processSession) containsGroup(id int) bool {
+	return id == g.id || g.contains(id) || slices.Contains(g.otherGroups(), id)
 }
 
-// jobs are the process groups of the session besides the leader's: a shell gives
+// otherGroups are the process groups of the session besides the leader's: a shell gives
 // each of its jobs one, and so does timeout(1).
-func (g group) jobs() (ids []int) {
+func (g processSession) otherGroups() (ids []int) {
 	for _, pid := range g.members() {
 		if id, err := unix.Getpgid(pid); err == nil && id != g.id && !slices.Contains(ids, id) {
 			ids = append(ids, id)
@@ -71,22 +71,22 @@ func (g group) jobs() (ids []int) {
 
 // members are the processes of the session, also those that have ended but have
 // not been reaped.
-func (g group) members() (pids []int) {
+func (g processSession) members() (pids []int) {
 	candidates := processes
 	if adopted, sure := reapOrphans(); sure {
-		candidates = family(append(adopted, g.id))
+		candidates = descendants(append(adopted, g.id))
 	}
 	for pid := range candidates {
-		if g.has(pid) {
+		if g.contains(pid) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
 }
 
-// family yields the processes and their descendants. A process that has left the
+// descendants yields the processes and their descendants. A process that has left the
 // session may have a child that has not, so it looks at all of them.
-func family(pids []int) iter.Seq[int] {
+func descendants(pids []int) iter.Seq[int] {
 	return func(yield func(pid int) bool) {
 		seen := make(map[int]bool)
 		for len(pids) > 0 {
@@ -99,13 +99,13 @@ func family(pids []int) iter.Seq[int] {
 			if !yield(pid) {
 				return
 			}
-			pids = append(pids, children(pid)...)
+			pids = append(pids, childrenOf(pid)...)
 		}
 	}
 }
 
-// children are those of every thread of the process.
-func children(pid int) (pids []int) {
+// childrenOf are those of every thread of the process.
+func childrenOf(pid int) (pids []int) {
 	tasks := "/proc/" + strconv.Itoa(pid) + "/task/"
 	entries, _ := os.ReadDir(tasks)
 	for _, entry := range entries {
@@ -130,13 +130,13 @@ func processes(yield func(pid int) bool) {
 
 // onlyZombies reports whether all that is left of the session are processes that
 // have ended, and that their parent, which has left the session, has not reaped.
-func (g group) onlyZombies() bool {
+func (g processSession) onlyZombies() bool {
 	members := g.members()
-	return len(members) > 0 && !slices.ContainsFunc(members, runs)
+	return len(members) > 0 && !slices.ContainsFunc(members, isRunning)
 }
 
-// runs reports whether a process has not ended, as proc_pid_stat(5) tells.
-func runs(pid int) bool {
+// isRunning reports whether a process has not ended, as proc_pid_stat(5) tells.
+func isRunning(pid int) bool {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) // /proc may hide it
@@ -151,7 +151,7 @@ func runs(pid int) bool {
 	return state != "Z" && state != "X" || threads > 1 // the state is the main thread's, and others may live on
 }
 
-// foregroundJob is not needed here: jobs finds every process group.
-type foregroundJob struct{}
+// foregroundGroup is not needed here: jobs finds every process group.
+type foregroundGroup struct{}
 
-func (foregroundJob) note(*terminal) {}
+func (foregroundGroup) record(*terminal) {}

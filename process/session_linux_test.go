@@ -72,7 +72,7 @@ func TestSessionOfItsOwnOutlivesStop(t *testing.T) {
 			if err := syscall.Kill(own, 0); err != nil {
 				t.Errorf("it is not there any more: %v", err)
 			}
-			if runs(left) {
+			if isRunning(left) {
 				t.Error("its child is alive after Stop")
 			}
 		})

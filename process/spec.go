@@ -36,9 +36,9 @@ type Spec struct {
 	// Grace is added to each wait of the stop ladder. Zero adds nothing;
 	// WaitForever sends no signal.
 	Grace time.Duration
-	// OnGone is called once, when no process of the session is left, or when one
+	// OnSessionEnd is called once, when no process of the session is left, or when one
 	// outlives SIGKILL. It must not block.
-	OnGone func()
+	OnSessionEnd func()
 	// Log gets what no caller can act on, such as a session that outlives
 	// SIGKILL. Nil discards it.
 	Log *slog.Logger

@@ -52,20 +52,20 @@ func starter(running func()) {
 	}
 }
 
-// onStarter runs f on a starter's thread.
-func onStarter(f func()) {
+// runOnStarter runs f on a starter's thread.
+func runOnStarter(f func()) {
 	done := make(chan struct{})
 	starterQueue <- func() { defer close(done); f() }
 	<-done
 }
 
-// dieWithUs makes a child die with us.
-func dieWithUs(attr *os.ProcAttr) { attr.Sys.Pdeathsig = syscall.SIGKILL }
+// setParentDeathSignal makes a child die with us.
+func setParentDeathSignal(attr *os.ProcAttr) { attr.Sys.Pdeathsig = syscall.SIGKILL }
 
-// whenEnded calls f when p can be waited for without waiting: a child that runs
+// onExit calls f when p can be waited for without waiting: a child that runs
 // costs no thread. Without pidfds (Linux before 5.4) f waits, on a thread.
-func whenEnded(p *os.Process, f func()) {
-	if p.WithHandle(func(pidfd uintptr) { whenReadable(pidfd, f) }) != nil {
+func onExit(p *os.Process, f func()) {
+	if p.WithHandle(func(pidfd uintptr) { onReadable(pidfd, f) }) != nil {
 		go f()
 	}
 }

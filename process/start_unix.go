@@ -7,7 +7,7 @@ import "os"
 // startThreads has nothing to do: Go's runtime creates threads as it needs them.
 func startThreads() {}
 
-// onStarter runs f here: only Linux has a parent-death signal.
-func onStarter(f func()) { f() }
+// runOnStarter runs f here: only Linux has a parent-death signal.
+func runOnStarter(f func()) { f() }
 
-func dieWithUs(*os.ProcAttr) {}
+func setParentDeathSignal(*os.ProcAttr) {}

@@ -2,9 +2,9 @@ package process
 
 import "time"
 
-// ladder is what Stop does to a process session that goes on running: the contract of
+// stopSequence is what Stop does to a process session that goes on running: the contract of
 // websocketd's users, who tune it with --closems.
-var ladder = []struct {
+var stopSequence = []struct {
 	wait   time.Duration
 	signal stopSignal
 }{
@@ -13,16 +13,16 @@ var ladder = []struct {
 	{500 * time.Millisecond, kill},
 }
 
-// afterKill is how long SIGKILL may take, and killAgain how often it is sent
+// killTimeout is how long SIGKILL may take, and killInterval how often it is sent
 // meanwhile, for a process that was started while signal looked for all of them.
 // A process in an uninterruptible wait outlives it, and we do not wait for it.
 const (
-	afterKill = 2 * time.Second
-	killAgain = 100 * time.Millisecond
+	killTimeout  = 2 * time.Second
+	killInterval = 100 * time.Millisecond
 )
 
-// zombieCheck is how often WaitForever looks whether only zombies are left.
-const zombieCheck = 2 * time.Second
+// zombieInterval is how often WaitForever looks whether only zombies are left.
+const zombieInterval = 2 * time.Second
 
 // Stop ends the whole process session, and returns once it is gone, or once it
 // has been sent SIGKILL in vain; a process that has left it by setsid(2) runs on.
@@ -32,49 +32,49 @@ const zombieCheck = 2 * time.Second
 // the latest. With WaitForever it sends no signal. Several may call it; all
 // wait for the same end.
 func (c *Child) Stop() {
-	c.stop.Do(func() {
+	c.stopOnce.Do(func() {
 		if c.grace == WaitForever {
-			for !c.awaitGone(zombieCheck) {
+			for !c.waitSessionEnd(zombieInterval) {
 			}
 		} else {
-			c.climb()
+			c.stopBySignals()
 		}
 		c.stdin.Close()
-		c.gone.Store(true)
-		c.group.close()
-		if c.onGone != nil {
-			c.onGone()
+		c.stopped.Store(true)
+		c.session.close()
+		if c.onSessionEnd != nil {
+			c.onSessionEnd()
 		}
 	})
 }
 
-func (c *Child) climb() {
-	for _, step := range ladder {
-		if c.awaitGone(step.wait + c.grace) {
+func (c *Child) stopBySignals() {
+	for _, step := range stopSequence {
+		if c.waitSessionEnd(step.wait + c.grace) {
 			return
 		}
 		c.stdin.Close()
-		c.group.signal(step.signal)
+		c.session.signal(step.signal)
 	}
 	var err error
-	for end := time.Now().Add(afterKill); err == nil && time.Now().Before(end); {
-		if c.awaitGone(killAgain) {
+	for end := time.Now().Add(killTimeout); err == nil && time.Now().Before(end); {
+		if c.waitSessionEnd(killInterval) {
 			return
 		}
-		err = c.group.signal(kill)
+		err = c.session.signal(kill)
 	}
 	if err != nil { // EPERM: it runs as another user
 		c.log.Error("cannot stop the child's process session", "pid", c.Pid(), "error", err)
 	} else {
 		c.log.Error("process session outlives SIGKILL", "pid", c.Pid())
 	}
-	c.ended(Exit{Code: unknownExit})
+	c.setExit(Exit{Code: unknownExit})
 }
 
-// awaitGone waits until the leader has exited and no other process of its session
+// waitSessionEnd waits until the leader has exited and no other process of its session
 // runs, for at most d. Nothing tells the end of a session, so it looks, often at
 // first.
-func (c *Child) awaitGone(d time.Duration) bool {
+func (c *Child) waitSessionEnd(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -82,11 +82,11 @@ func (c *Child) awaitGone(d time.Duration) bool {
 	case <-timer.C:
 		return false
 	}
-	for pause := time.Millisecond; !c.group.gone(); pause = min(2*pause, 20*time.Millisecond) {
+	for pause := time.Millisecond; !c.session.ended(); pause = min(2*pause, 20*time.Millisecond) {
 		select {
 		case <-time.After(pause):
 		case <-timer.C:
-			return c.group.gone() || c.group.onlyZombies()
+			return c.session.ended() || c.session.onlyZombies()
 		}
 	}
 	return true
@@ -98,5 +98,5 @@ func FirstWait(grace time.Duration) time.Duration {
 	if grace == WaitForever {
 		return WaitForever
 	}
-	return ladder[0].wait + grace
+	return stopSequence[0].wait + grace
 }

@@ -25,11 +25,11 @@ import (
 // for writing, whose other end is ours.
 type end struct {
 	fifo  int
-	calls atomic.Int32  // of OnGone
+	calls atomic.Int32  // of OnSessionEnd
 	gone  chan struct{} // closed by the first call
 }
 
-// startToEnd starts a child that is watched to the end: OnGone must be called
+// startToEnd starts a child that is watched to the end: OnSessionEnd must be called
 // once, and none of the child's family may run then.
 func startToEnd(t *testing.T, spec Spec) (*Child, *end) {
 	t.Helper()
@@ -40,9 +40,9 @@ func startToEnd(t *testing.T, spec Spec) (*Child, *end) {
 	e := &end{gone: make(chan struct{}), fifo: must(unix.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0))}
 	spec.Args = append([]string{"-c", `exec 9>"$0" && exec "$@"`, fifo, spec.Path}, spec.Args...)
 	spec.Path = "/bin/sh"
-	spec.OnGone = func() {
+	spec.OnSessionEnd = func() {
 		if e.alive() {
-			t.Error("OnGone called, but something of the child is alive")
+			t.Error("OnSessionEnd called, but something of the child is alive")
 		}
 		if e.calls.Add(1) == 1 {
 			close(e.gone)
@@ -54,10 +54,10 @@ func startToEnd(t *testing.T, spec Spec) (*Child, *end) {
 		c.Stop()
 		<-e.gone
 		if e.alive() {
-			c.group.kill()
+			c.session.kill()
 		}
 		if n := e.calls.Load(); n != 1 {
-			t.Errorf("OnGone called %d times", n)
+			t.Errorf("OnSessionEnd called %d times", n)
 		}
 	})
 	return c, e
@@ -255,7 +255,7 @@ func TestGroupGoesWithoutStop(t *testing.T) {
 			c, end := startToEnd(t, sh(script))
 			<-end.gone
 			if !c.hasExited() {
-				t.Error("OnGone called before the child's exit")
+				t.Error("OnSessionEnd called before the child's exit")
 			}
 		})
 	}

@@ -33,9 +33,9 @@ var orphans struct {
 	probe int // a file descriptor for inUse
 }
 
-// reapPause is how often orphans are reaped at most. Those of a session that
+// reapInterval is how often orphans are reaped at most. Those of a session that
 // Stop waits for are reaped at once.
-const reapPause = 10 * time.Millisecond
+const reapInterval = 10 * time.Millisecond
 
 // ReapOrphans makes us adopt the orphans of our children, and reap each orphan
 // when it ends. Prepare calls it; process 1 calls it even if it starts no child.
@@ -59,7 +59,7 @@ var becomeSubreaper = sync.OnceFunc(func() {
 func reaper(ended <-chan os.Signal) {
 	for range ended {
 		reapOrphans()
-		time.Sleep(reapPause)
+		time.Sleep(reapInterval)
 	}
 }
 

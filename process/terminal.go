@@ -70,7 +70,7 @@ type terminal struct {
 	// reader, 12 KiB at most (checked with 6.18).
 	tty *os.File
 
-	lastJob foregroundJob
+	lastForeground foregroundGroup
 }
 
 // openControlling makes the three files of the child one terminal.
@@ -82,7 +82,7 @@ func (c *Child) openControlling(spec Spec) (ends []*os.File, err error) {
 	c.terminal = &terminal{child: c, ptmx: ptmx, tty: tty}
 	c.stdin = c.terminal
 	c.stdout = &Output{child: c, file: ptmx, terminal: true}
-	c.stderr = &Output{child: c, ended: true} // it has no file
+	c.stderr = &Output{child: c, atEnd: true} // it has no file
 	return []*os.File{tty, tty, tty}, nil
 }
 
@@ -99,7 +99,7 @@ func (t *terminal) Close() error {
 	if t.child.hasExited() {
 		return t.ptmx.SetWriteDeadline(time.Unix(1, 0))
 	}
-	t.lastJob.note(t)
+	t.lastForeground.record(t)
 	return closeTerminal(t.ptmx)
 }
 
@@ -122,7 +122,7 @@ func (c *Child) Resize(size WindowSize) error {
 // is gone is no error.
 func (c *Child) Signal(name string) error {
 	sig, err := signalNamed(name)
-	if err == nil && !c.gone.Load() { // a group that is gone has no claim to its number
+	if err == nil && !c.stopped.Load() { // a group that is gone has no claim to its number
 		if g, ok := c.foreground(); ok {
 			err = g.send(sig)
 		}

@@ -17,14 +17,14 @@ func openTerminal(spec Spec) (ptmx, tty *os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	ptmx, err = polled(blocking)
+	ptmx, err = polledCopy(blocking)
 	if err != nil {
 		tty.Close()
 		return nil, nil, err
 	}
-	err = setUp(ptmx, spec)
+	err = configureTerminal(ptmx, spec)
 	if err == nil && spec.User != nil {
-		err = give(tty, spec.User)
+		err = chownTerminal(tty, spec.User)
 	}
 	if err != nil {
 		closeAll([]*os.File{ptmx, tty})
@@ -33,17 +33,17 @@ func openTerminal(spec Spec) (ptmx, tty *os.File, err error) {
 	return ptmx, tty, nil
 }
 
-// give lets u open the terminal by its name, as sshd does.
-func give(tty *os.File, u *User) error {
+// chownTerminal lets u open the terminal by its name, as sshd does.
+func chownTerminal(tty *os.File, u *User) error {
 	if err := tty.Chown(int(u.UID), -1); err != nil {
 		return err
 	}
 	return tty.Chmod(0o620)
 }
 
-// polled returns f anew, in the runtime's poller, and closes f: pty.Open has
+// polledCopy returns f anew, in the runtime's poller, and closes f: pty.Open has
 // made it block.
-func polled(f *os.File) (*os.File, error) {
+func polledCopy(f *os.File) (*os.File, error) {
 	defer f.Close()
 	var fd int
 	err := control(f, func(old int) (err error) {
@@ -53,11 +53,11 @@ func polled(f *os.File) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pollable(fd, f.Name())
+	return newPolledFile(fd, f.Name())
 }
 
-// closers is how many terminals may be closed at once.
-var closers = make(chan struct{}, 4)
+// closeSlots is how many terminals may be closed at once.
+var closeSlots = make(chan struct{}, 4)
 
 // closeTerminal closes an end of a terminal. The last close(2) of it waits in the
 // kernel, and with many terminals many threads would wait. So it is that of a
@@ -70,15 +70,15 @@ func closeTerminal(f *os.File) error {
 	})
 	err := f.Close() // returns once no goroutine uses the first descriptor
 	if second >= 0 {
-		closers <- struct{}{}
+		closeSlots <- struct{}{}
 		unix.Close(second)
-		<-closers
+		<-closeSlots
 	}
 	return err
 }
 
-// setUp gives a terminal its mode and its size.
-func setUp(ptmx *os.File, spec Spec) error {
+// configureTerminal gives a terminal its mode and its size.
+func configureTerminal(ptmx *os.File, spec Spec) error {
 	size := spec.Size
 	if size == (WindowSize{}) {
 		size = defaultSizes[spec.Terminal]
@@ -142,11 +142,11 @@ func (t *terminal) foreground() (pgid int) {
 
 // foreground is the process group that Signal means. The terminal names a group
 // even if that has gone and its number is another's: then there is none.
-func (c *Child) foreground() (g group, ok bool) {
+func (c *Child) foreground() (g processSession, ok bool) {
 	if c.terminal != nil {
 		if pgid := c.terminal.foreground(); pgid > 0 {
-			return group{id: pgid}, c.group.hasGroup(pgid)
+			return processSession{id: pgid}, c.session.containsGroup(pgid)
 		}
 	}
-	return group{id: c.group.id}, true
+	return processSession{id: c.session.id}, true
 }

@@ -8,10 +8,10 @@ func closeTerminal(f *os.File) error { return f.Close() }
 
 func setSize(*os.File, WindowSize) error { return ErrUnsupported }
 
-// foregroundJob is not needed here: a job object has every process.
-type foregroundJob struct{}
+// foregroundGroup is not needed here: a job object has every process.
+type foregroundGroup struct{}
 
-func (foregroundJob) note(*terminal) {}
+func (foregroundGroup) record(*terminal) {}
 
 // foreground is the group that Signal means.
-func (c *Child) foreground() (g group, ok bool) { return c.group, true }
+func (c *Child) foreground() (g processSession, ok bool) { return c.session, true }

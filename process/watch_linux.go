@@ -28,16 +28,16 @@ type watch struct {
 	f       func()
 }
 
-// theWatcher is made when it is needed, and lives as long as we do.
-var theWatcher struct {
+// sharedWatcher is made when it is needed, and lives as long as we do.
+var sharedWatcher struct {
 	sync.Mutex
 	*watcher
 }
 
-// whenReadable calls f once, in a goroutine of its own, when fd can be read or is
+// onReadable calls f once, in a goroutine of its own, when fd can be read or is
 // at its end, or at now; if that cannot be told, at once. The file is not closed
 // before.
-func whenReadable(fd uintptr, f func()) *watch {
+func onReadable(fd uintptr, f func()) *watch {
 	w, err := startWatcher()
 	if err != nil {
 		go f()
@@ -56,8 +56,8 @@ func whenReadable(fd uintptr, f func()) *watch {
 	return n
 }
 
-// now calls f if it has not been called.
-func (n *watch) now() {
+// fire calls f if it has not been called.
+func (n *watch) fire() {
 	if n.watcher != nil {
 		n.watcher.call(n.number)
 	}
@@ -75,16 +75,16 @@ func (w *watcher) call(number int64) {
 }
 
 func startWatcher() (*watcher, error) {
-	theWatcher.Lock()
-	defer theWatcher.Unlock()
-	if theWatcher.watcher != nil {
-		return theWatcher.watcher, nil
+	sharedWatcher.Lock()
+	defer sharedWatcher.Unlock()
+	if sharedWatcher.watcher != nil {
+		return sharedWatcher.watcher, nil
 	}
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
-	file, err := pollable(fd, "epoll")
+	file, err := newPolledFile(fd, "epoll")
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func startWatcher() (*watcher, error) {
 	}
 	w := &watcher{epoll: fd, ready: ready, watches: make(map[int64]*watch)}
 	go w.run() // never ends
-	theWatcher.watcher = w
+	sharedWatcher.watcher = w
 	return w, nil
 }
 

@@ -54,7 +54,7 @@ func TestZombiesDoNotHoldTheGroup(t *testing.T) {
 	spec := sh(`(true & exec "$1" 'echo $$; exec sleep 1000 2>&1 >/dev/null') & wait`, self)
 	spec.Env = helperEnv("setsid")
 	spec.Log = slog.New(slog.NewTextHandler(&log, nil))
-	spec.OnGone = func() { close(gone) }
+	spec.OnSessionEnd = func() { close(gone) }
 	c := start(t, spec)
 	pid, err := strconv.Atoi(readLine(t, c.Stdout()))
 	if err != nil {
@@ -66,7 +66,7 @@ func TestZombiesDoNotHoldTheGroup(t *testing.T) {
 	if log.Len() > 0 {
 		t.Errorf("log: %s", log.String())
 	}
-	if c.group.gone() {
+	if c.session.ended() {
 		t.Error("there was no zombie: the test shows nothing")
 	}
 }

@@ -80,7 +80,7 @@ func (s *Server) spec(p *program, env environ, leave func(), log *slog.Logger) p
 	spec := s.cfg.Child
 	spec.Path = p.path
 	spec.Env = override(env, s.cfg.SetEnv)
-	spec.OnGone = leave
+	spec.OnSessionEnd = leave
 	spec.Log = log
 	return spec
 }

@@ -21,10 +21,10 @@ const (
 	kill
 )
 
-// group is a job object: it holds the child and all its descendants, and ends
+// processSession is a job object: it holds the child and all its descendants, and ends
 // them when our last handle to it is closed, also by our own end. What the
 // child starts in the instant before it joins the job stays outside.
-type group struct {
+type processSession struct {
 	job *job
 	pid uint32
 }
@@ -45,18 +45,18 @@ type jobAccounting struct {
 
 const jobBasicAccounting = 1
 
-func onStarter(f func()) { f() }
+func runOnStarter(f func()) { f() }
 
-func startGroup(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, error) {
+func startSession(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, error) {
 	attr.Sys = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
 	return os.StartProcess(spec.Path, argv, attr)
 }
 
-// groupOf puts p into a new job.
-func groupOf(p *os.Process, _ *terminal) (group, error) {
+// newProcessSession puts p into a new job.
+func newProcessSession(p *os.Process, _ *terminal) (processSession, error) {
 	handle, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
-		return group{}, err
+		return processSession{}, err
 	}
 	var limits windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
 	limits.BasicLimitInformation.LimitFlags = windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
@@ -70,13 +70,13 @@ func groupOf(p *os.Process, _ *terminal) (group, error) {
 	}
 	if err != nil {
 		windows.CloseHandle(handle)
-		return group{}, err
+		return processSession{}, err
 	}
-	return group{job: &job{handle: handle}, pid: uint32(p.Pid)}, nil
+	return processSession{job: &job{handle: handle}, pid: uint32(p.Pid)}, nil
 }
 
 // signal never fails: a group that is gone is no error, and others we may end.
-func (g group) signal(sig stopSignal) error {
+func (g processSession) signal(sig stopSignal) error {
 	if sig == kill {
 		g.kill()
 	} else {
@@ -86,9 +86,9 @@ func (g group) signal(sig stopSignal) error {
 }
 
 // send sends sig as a client asked for it.
-func (g group) send(sig stopSignal) error { return g.signal(sig) }
+func (g processSession) send(sig stopSignal) error { return g.signal(sig) }
 
-func (g group) kill() {
+func (g processSession) kill() {
 	g.job.mu.Lock()
 	defer g.job.mu.Unlock()
 	if g.job.handle != 0 {
@@ -96,8 +96,8 @@ func (g group) kill() {
 	}
 }
 
-// gone reports whether the job has no process left.
-func (g group) gone() bool {
+// ended reports whether the job has no process left.
+func (g processSession) ended() bool {
 	g.job.mu.Lock()
 	defer g.job.mu.Unlock()
 	if g.job.handle == 0 {
@@ -110,17 +110,17 @@ func (g group) gone() bool {
 }
 
 // onlyZombies is not needed here: a job counts processes that run.
-func (group) onlyZombies() bool { return false }
+func (processSession) onlyZombies() bool { return false }
 
-func (g group) close() {
+func (g processSession) close() {
 	g.job.mu.Lock()
 	defer g.job.mu.Unlock()
 	windows.CloseHandle(g.job.handle)
 	g.job.handle = 0
 }
 
-// readNow reads nothing: a pipe here has no deadlines, so nobody asks.
-func readNow(*os.File, []byte) int { return 0 }
+// readNonblocking reads nothing: a pipe here has no deadlines, so nobody asks.
+func readNonblocking(*os.File, []byte) int { return 0 }
 
 func signalNamed(name string) (stopSignal, error) {
 	switch shortSignal(name) {

@@ -23,42 +23,44 @@ const (
 	kill      = syscall.SIGKILL
 )
 
-// group is the process session that a child leads, with all of its process
+// processSession is the process session that a child leads, with all of its process
 // groups. It is named by the process ID of its leader, which the kernel does not
 // give away while it has members.
-type group struct {
+type processSession struct {
 	id       int
 	terminal *terminal // the controlling one, or nil
 }
 
-// startGroup starts argv as the leader of a new process session. It runs on a
+// startSession starts argv as the leader of a new process session. It runs on a
 // starter's thread.
-func startGroup(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, error) {
+func startSession(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, error) {
 	attr.Sys = &syscall.SysProcAttr{Setsid: true, Setctty: spec.Terminal == FullTerminal} // Ctty is stdin
 	if u := spec.User; u != nil {
 		attr.Sys.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
 	}
-	dieWithUs(attr)
+	setParentDeathSignal(attr)
 	return os.StartProcess(spec.Path, argv, attr)
 }
 
-func groupOf(p *os.Process, t *terminal) (group, error) { return group{id: p.Pid, terminal: t}, nil }
+func newProcessSession(p *os.Process, t *terminal) (processSession, error) {
+	return processSession{id: p.Pid, terminal: t}, nil
+}
 
-// maxLooks is how often signal looks for a process group that was made while it
+// maxSignalRounds is how often signal looks for a process group that was made while it
 // was looking.
-const maxLooks = 100
+const maxSignalRounds = 100
 
 // signal sends sig to every member. The error is of a process group none of
 // whose members we may signal.
-func (g group) signal(sig stopSignal) error {
+func (g processSession) signal(sig stopSignal) error {
 	err := g.send(sig)
 	signalled := map[int]bool{}
-	for range maxLooks {
+	for range maxSignalRounds {
 		before := len(signalled)
-		for _, id := range g.jobs() {
+		for _, id := range g.otherGroups() {
 			if !signalled[id] {
 				signalled[id] = true
-				err = cmp.Or(err, group{id: id}.send(sig))
+				err = cmp.Or(err, processSession{id: id}.send(sig))
 			}
 		}
 		if len(signalled) == before {
@@ -70,7 +72,7 @@ func (g group) signal(sig stopSignal) error {
 
 // send sends sig to the leader's process group alone. A group that is gone is no
 // error.
-func (g group) send(sig stopSignal) error {
+func (g processSession) send(sig stopSignal) error {
 	err := syscall.Kill(-g.id, sig)
 	if errors.Is(err, syscall.ESRCH) {
 		return nil
@@ -78,12 +80,12 @@ func (g group) send(sig stopSignal) error {
 	return err
 }
 
-func (g group) kill() { g.signal(kill) }
+func (g processSession) kill() { g.signal(kill) }
 
-func (g group) close() {}
+func (g processSession) close() {}
 
-// readNow reads what the pipe f holds, and nothing if that is nothing.
-func readNow(f *os.File, p []byte) (n int) {
+// readNonblocking reads what the pipe f holds, and nothing if that is nothing.
+func readNonblocking(f *os.File, p []byte) (n int) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return 0
