@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Child is a running program, the leader of its own process session. Start makes
-// one. Its files are ours alone: nothing reads or writes them but the caller. Stop
-// must be called, however the child ends.
+// Child is a running child process, the leader of its own process session. Start
+// returns one. Only the caller reads and writes its files. The caller must call Stop,
+// however the child ends. Its methods may be called concurrently.
 type Child struct {
 	process      *os.Process
 	session      processSession
@@ -26,7 +26,7 @@ type Child struct {
 	log          *slog.Logger
 
 	stopOnce sync.Once
-	stopped  atomic.Bool // Stop has come to its end
+	stopped  atomic.Bool // Stop is done
 
 	endOnce  sync.Once
 	exited   chan struct{}
@@ -35,7 +35,7 @@ type Child struct {
 }
 
 // Start starts the program of spec with a pipe for each of stdin, stdout and
-// stderr, or a terminal where spec asks for one. The error is a *StartError.
+// stderr, or a terminal where spec requests one. The error is a *StartError.
 func Start(spec Spec) (*Child, error) {
 	Prepare()
 	log := spec.Log
@@ -48,19 +48,19 @@ func Start(spec Spec) (*Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	onExit(c.process, c.reap) // Stop sees to it that the child ends
+	onExit(c.process, c.reap) // unblocked by Stop
 	return c, nil
 }
 
-// launch opens the child's files and starts it. It runs on a starter's thread:
-// however many children start, few threads wait for the kernel.
+// launch opens the child's files and starts it. It runs on a starter's thread, so
+// that few threads wait for the kernel, however many children start.
 func (c *Child) launch(spec Spec) error {
 	ends, err := c.openFiles(spec)
 	if err != nil {
 		return openError(spec, err)
 	}
 	err = c.start(spec, ends)
-	if err != nil || c.terminal == nil { // ended closes the terminal's
+	if err != nil || c.terminal == nil { // setExit closes the terminal's
 		closeAll(ends)
 	}
 	if err != nil {
@@ -71,7 +71,8 @@ func (c *Child) launch(spec Spec) error {
 	return nil
 }
 
-// openFiles sets our ends of the child's three files and returns the child's.
+// openFiles opens the child's three files. It stores our ends in c and returns the
+// child's.
 func (c *Child) openFiles(spec Spec) (ends []*os.File, err error) {
 	if spec.Terminal == FullTerminal {
 		return c.openControlling(spec)
@@ -90,7 +91,7 @@ func (c *Child) openFiles(spec Spec) (ends []*os.File, err error) {
 		}
 		ours[i], ends = our, append(ends, child)
 		if spec.User != nil {
-			// To open it as /dev/stdin, say. Without CAP_CHOWN the child can use it all the same.
+			// So that the child can open it as /dev/stdin. Without CAP_CHOWN the descriptor still works.
 			child.Chown(int(spec.User.UID), -1)
 		}
 	}
@@ -106,7 +107,7 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// start forks and executes.
+// start forks and executes the program.
 func (c *Child) start(spec Spec, ends []*os.File) (err error) {
 	if spec.User != nil && !canSwitchUser {
 		return ErrUnsupported
@@ -124,7 +125,7 @@ func (c *Child) start(spec Spec, ends []*os.File) (err error) {
 	return err
 }
 
-// openError tells why the child has not got its files.
+// openError returns the error of Start when the child's files cannot be opened.
 func openError(spec Spec, err error) error {
 	e := &StartError{Path: spec.Path, Reason: "no terminal available", Err: err}
 	switch {
@@ -138,7 +139,7 @@ func openError(spec Spec, err error) error {
 
 const cannotSwitch = "not permitted to switch user"
 
-// startError tells why the child, which had its files, has not been started.
+// startError returns the error of Start when fork or exec fails.
 func startError(spec Spec, err error) error {
 	e := &StartError{Path: spec.Path, Reason: reason(spec.Path, err), Err: cause(err)}
 	if script, ok := errors.AsType[*StartError](scriptError(spec.Path, spec.Path)); ok && (errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOEXEC)) {
@@ -154,16 +155,16 @@ func startError(spec Spec, err error) error {
 	switch {
 	case errors.Is(err, ErrUnsupported):
 		e.Reason = "cannot switch user on this platform"
-	case spec.User != nil && errors.Is(err, syscall.EPERM): // a program that may not be run fails with EACCES
+	case spec.User != nil && errors.Is(err, syscall.EPERM): // execve(2) fails with EACCES instead
 		e.Reason = cannotSwitch
 	}
 	return e
 }
 
-// setExit tells everybody how the child has ended. Only the first call counts.
-func (c *Child) setExit(how Exit) {
+// setExit publishes how the child ended. Calls after the first do nothing.
+func (c *Child) setExit(exit Exit) {
 	c.endOnce.Do(func() {
-		c.exit = how
+		c.exit = exit
 		c.exitedAt = time.Now()
 		close(c.exited)
 		if c.terminal != nil {
@@ -174,39 +175,41 @@ func (c *Child) setExit(how Exit) {
 	})
 }
 
-// reap takes the leader's status and waits for it if need be.
+// reap waits for the leader and publishes its status.
 func (c *Child) reap() {
 	state, _ := c.process.Wait()
 	c.setExit(exitOf(state))
 	if c.session.ended() {
 		c.Stop()
-	} else { // whoever reads the output calls Stop, but a slow client may hold it up
+	} else { // the reader of the output calls Stop, but a slow client may delay it
 		time.AfterFunc(maxAfterExit, c.Stop)
 	}
 }
 
-// Pid is the process ID of the child, and the ID of its process session.
+// Pid returns the process ID of the child, which is also the ID of its process
+// session.
 func (c *Child) Pid() int { return c.process.Pid }
 
-// Stdin is the writing end of the child's standard input, a syscall.Conn. Stop
-// closes it at the latest; closing it again does no harm. With FullTerminal,
-// closing it hangs up: the child gets SIGHUP, and output that has not been read
-// is lost. (The key for the end of input is the byte 4, ^D.) Once the child has
-// ended, closing it loses nothing.
+// Stdin returns the writing end of the child's standard input, a syscall.Conn. Stop
+// closes it if the caller has not; it may be closed more than once. With FullTerminal,
+// closing it hangs up: the child gets SIGHUP, and unread output is lost. (To end the
+// input only, write the byte 4, ^D.) After the child has exited, closing it loses
+// nothing.
 func (c *Child) Stdin() io.WriteCloser { return c.stdin }
 
-// Stdout is the child's standard output. It must be read to its end.
+// Stdout returns the child's standard output, an *Output. The caller must read it to
+// io.EOF.
 func (c *Child) Stdout() io.Reader { return c.stdout }
 
-// Stderr is the child's standard error. It must be read to its end. With
-// FullTerminal there is nothing in it: all output is in Stdout.
+// Stderr returns the child's standard error, an *Output. The caller must read it to
+// io.EOF. With FullTerminal it is empty: all output is in Stdout.
 func (c *Child) Stderr() io.Reader { return c.stderr }
 
-// Exited is closed once the child itself has ended, or Stop has given it up.
-// Others of its process session may still run.
+// Exited returns a channel that is closed once the child itself has exited, or Stop
+// has given up on it. Other processes of its session may still run.
 func (c *Child) Exited() <-chan struct{} { return c.exited }
 
-// Exit waits for the child's end and tells how it came.
+// Exit waits until Exited is closed and returns the fields of Exit.
 func (c *Child) Exit() (code int, signal string) {
 	<-c.exited
 	return c.exit.Code, c.exit.Signal

@@ -8,17 +8,17 @@ import (
 
 // Exit is how a child ended.
 type Exit struct {
-	// Code is the exit status, or 128+n for signal number n, as a shell shows it.
+	// Code is the exit status, or 128+n if signal n killed the child, as in a shell.
 	Code int
-	// Signal is the signal's name without SIG, such as TERM, or the number of one
-	// that has no name. Empty if the child exited.
+	// Signal is the name of that signal without SIG, such as TERM, or its number if it
+	// has no name. It is empty if no signal killed the child.
 	Signal string
 }
 
-// unknownExit is the Code of a child that we could not wait for.
+// unknownExit is the Code of a child whose status is unknown.
 const unknownExit = 255
 
-// exitOf reads what wait(2) told. A nil state means that waiting failed.
+// exitOf converts the result of wait(2). A nil state means that waiting failed.
 func exitOf(state *os.ProcessState) Exit {
 	if state == nil {
 		return Exit{Code: unknownExit}

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// description is what a child sees of itself.
+// description is the environment of a child.
 type description struct {
 	Args, Env    []string
 	Dir          string
 	LeadsSession bool
-	Files        map[int]string // what is open: "blocking" or "nonblocking"
+	Files        map[int]string // "blocking" or "nonblocking" for each open descriptor
 }
 
-// standardFiles are all that a child has. A C program does not expect EAGAIN there.
+// standardFiles are the descriptors that a child must have. C programs do not handle EAGAIN.
 var standardFiles = map[int]string{0: "blocking", 1: "blocking", 2: "blocking"}
 
 // describe prints its description.
@@ -31,7 +31,7 @@ func describe() {
 	json.NewEncoder(os.Stdout).Encode(d)
 }
 
-// inheritable are our open files that a program we execute has, too.
+// inheritable returns our open descriptors without the close-on-exec flag.
 func inheritable() map[int]string {
 	files := map[int]string{}
 	for fd := range 1024 {
@@ -50,8 +50,8 @@ func inheritable() map[int]string {
 // echo copies stdin to stdout.
 func echo() { io.Copy(os.Stdout, os.Stdin) }
 
-// record prints a line for each signal that would end it, and EOF for the end
-// of stdin. It exits after the line that is its argument.
+// record prints a line for each signal that it gets, and EOF at the end of stdin. It exits
+// after the line that its argument names.
 func record() {
 	events := make(chan string)
 	signals := make(chan os.Signal, 10)
@@ -74,7 +74,7 @@ func record() {
 	}
 }
 
-// setsid becomes a shell that runs its argument in a session of its own.
+// setsid executes a shell that runs its argument in a new process session.
 func setsid() {
 	must(syscall.Setsid())
 	panic(syscall.Exec("/bin/sh", []string{"sh", "-c", os.Args[1]}, os.Environ()))

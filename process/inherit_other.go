@@ -10,7 +10,7 @@ import (
 
 func closeOnExecFrom(uint) error { return ErrUnsupported }
 
-// ignoredSignals are those of which Go knows whether we ignore them.
+// ignoredSignals returns the signals that we ignore, as far as os/signal knows.
 func ignoredSignals() (ignored []os.Signal) {
 	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
 		if signal.Ignored(sig) {

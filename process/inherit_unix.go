@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Prepare keeps from children what we have inherited ourselves, open files and
-// ignored signals, and creates the threads that we need. Start calls it, too. A
-// server calls it before it serves.
+// Prepare ensures that children inherit neither the open files nor the ignored signals
+// that we have inherited, and creates the threads that Start needs. Start calls it; a
+// server calls it before it accepts connections. Calls after the first do nothing.
 func Prepare() { prepare() }
 
 var prepare = sync.OnceFunc(func() {
@@ -24,10 +24,10 @@ var prepare = sync.OnceFunc(func() {
 	startThreads()
 })
 
-// closeInheritedOnExec keeps every open file but stdin, stdout and stderr from
-// children. Go opens its own that way, except those of the local time zone.
+// closeInheritedOnExec sets the close-on-exec flag of every open file but stdin, stdout
+// and stderr. Go sets it on the files that it opens, except on that of the time zone.
 func closeInheritedOnExec() {
-	_ = time.Local.String() // the first use reads it
+	_ = time.Local.String() // the first use opens the file
 	if closeOnExecFrom(3) == nil {
 		return
 	}
@@ -39,8 +39,8 @@ func closeInheritedOnExec() {
 	}
 }
 
-// resetIgnored gives children the default action of each signal that we ignore.
-// They would inherit that, but not that we catch and drop it.
+// resetIgnored catches and drops each signal that we ignore, because exec resets a
+// caught signal to its default action, but not an ignored one.
 func resetIgnored() {
 	dropped := make(chan os.Signal, 1)
 	for _, sig := range ignoredSignals() {

@@ -1,4 +1,4 @@
 package process
 
-// Prepare does nothing: children inherit only what Start gives them.
+// Prepare does nothing: children inherit only the files that Start gives them.
 func Prepare() {}

@@ -19,11 +19,11 @@ import (
 	"go.uber.org/goleak"
 )
 
-// helperVar names the helper that the test binary is to be instead of a test.
+// helperVar names the helper that the test binary runs instead of the tests.
 const helperVar = "WSPIPE_PROCESS_HELPER"
 
-// helpers are what the test binary can be as a child. Their arguments are in
-// os.Args.
+// helpers are the functions that the test binary can run as a child. Their arguments are
+// in os.Args.
 var helpers = map[string]func(){
 	"describe": describe,
 	"echo":     echo,
@@ -45,15 +45,15 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	flag.Parse()
-	flag.Set("test.parallel", "10") // most tests do little but wait
+	flag.Set("test.parallel", "10") // most tests mostly wait
 	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction("wspipe/process.starter"), // lives as long as we do, as do the watcher and the reaper
+		goleak.IgnoreTopFunction("wspipe/process.starter"), // these three never end
 		goleak.IgnoreAnyFunction("wspipe/process.reaper"),
 		goleak.IgnoreAnyFunction("wspipe/process.(*watcher).run"),
 		goleak.Cleanup(func(code int) { os.Exit(max(code, unusedHelpers())) }))
 }
 
-// unusedHelpers returns 1 if all tests have run and not used every helper.
+// unusedHelpers returns 1 if all tests ran and a helper is unused.
 func unusedHelpers() (code int) {
 	for _, name := range []string{"test.run", "test.skip", "test.list"} {
 		if flag.Lookup(name).Value.String() != "" {
@@ -69,13 +69,13 @@ func unusedHelpers() (code int) {
 	return code
 }
 
-// helper is a child that is the named helper.
+// helper returns a child that runs the named helper.
 func helper(name string, args ...string) Spec {
 	return Spec{Path: self, Args: args, Env: helperEnv(name)}
 }
 
-// helperEnv makes the test binary a helper. The race detector would keep each
-// for a second after its end.
+// helperEnv returns the environment that makes the test binary run a helper. Without
+// GORACE, the race detector would delay its exit by a second.
 func helperEnv(name string) []string {
 	if helpers[name] == nil {
 		panic("no helper " + name)
@@ -84,12 +84,12 @@ func helperEnv(name string) []string {
 	return []string{helperVar + "=" + name, "GORACE=atexit_sleep_ms=0", "PATH=" + os.Getenv("PATH")}
 }
 
-// sh is a child that runs script, with args as $1 and so on.
+// sh returns a child that runs script, with args as $1 and so on.
 func sh(script string, args ...string) Spec {
 	return Spec{Path: "/bin/sh", Args: append([]string{"-c", script, "sh"}, args...), Env: []string{"PATH=" + os.Getenv("PATH")}}
 }
 
-// start starts a child that is gone, with its outputs read, when the test ends.
+// start starts a child. When the test ends, it stops the child and reads its output.
 func start(t *testing.T, spec Spec) *Child {
 	t.Helper()
 	c, err := Start(spec)
@@ -120,7 +120,7 @@ func readAll(t *testing.T, r io.Reader) string {
 	return string(b)
 }
 
-// output runs spec with nothing on stdin and returns what it wrote to stdout.
+// output runs spec with an empty stdin and returns its stdout.
 func output(t *testing.T, spec Spec) string {
 	t.Helper()
 	c := start(t, spec)
@@ -132,7 +132,7 @@ func output(t *testing.T, spec Spec) string {
 	return stdout
 }
 
-// readLine reads the next line of r and no byte more.
+// readLine reads the next line of r, and nothing after it.
 func readLine(t *testing.T, r io.Reader) string {
 	t.Helper()
 	line, err := nextLine(r)
@@ -142,7 +142,7 @@ func readLine(t *testing.T, r io.Reader) string {
 	return line
 }
 
-// nextLine reads a line, and not a byte more.
+// nextLine reads a line, and nothing after it.
 func nextLine(r io.Reader) (string, error) {
 	var line []byte
 	for b := make([]byte, 1); ; line = append(line, b[0]) {
@@ -162,12 +162,12 @@ func wantExit(t *testing.T, c *Child, code int, signal string) {
 	}
 }
 
-// hasGroup reports whether any process of the group runs.
+// hasGroup reports whether a process of the group still runs.
 func hasGroup(pgid int) bool {
 	return !errors.Is(syscall.Kill(-pgid, 0), syscall.ESRCH) && !processSession{id: pgid}.onlyZombies()
 }
 
-// eventually waits until done holds, which nothing else tells.
+// eventually polls until done returns true.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -192,12 +192,12 @@ func descriptors(t *testing.T) int {
 // checkDescriptors checks at the end of the test that it left no file open.
 // Call it before start, and not in a parallel test.
 func checkDescriptors(t *testing.T) {
-	if _, err := Start(Spec{Path: "/no/such/file"}); err == nil { // whatever the runtime opens once is open now
+	if _, err := Start(Spec{Path: "/no/such/file"}); err == nil { // opens the files that are opened only once
 		t.Fatal("started /no/such/file")
 	}
-	onReadable(os.Stdin.Fd(), func() {}) // and what waits for children
+	onReadable(os.Stdin.Fd(), func() {}) // starts the watcher
 	before := descriptors(t)
-	gc := debug.SetGCPercent(-1) // which would close what we forget
+	gc := debug.SetGCPercent(-1) // the collector would close files that we forget
 	t.Cleanup(func() {
 		debug.SetGCPercent(gc)
 		eventually(t, fmt.Sprintf("only %d descriptors open", before), func() bool { return descriptors(t) <= before })

@@ -9,54 +9,51 @@ import (
 	"time"
 )
 
-// After the leader's exit a descendant may still hold an output open. Reading
-// goes on until nothing has come for quietAfterExit, and no longer than
-// maxAfterExit.
+// After the leader's exit a descendant may still hold an output open. Then reading ends
+// after quietAfterExit without output, and maxAfterExit after the exit at the latest.
 const (
 	quietAfterExit = 250 * time.Millisecond
 	maxAfterExit   = 2 * time.Second
 )
 
-// Output reads what a child writes to one of its outputs, to the last byte.
+// Output reads the stdout or stderr of a child, to the last byte. One goroutine reads at
+// a time. The last Read closes our end.
 type Output struct {
 	child    *Child
 	file     *os.File
-	terminal bool // the file is our end of one
+	terminal bool // file is our end of a terminal
 
 	awaited atomic.Pointer[watch] // set by Await
 
-	atEnd     bool // nothing more is waited for
-	remaining int  // how much of what the pipe still holds may be read then
+	atEnd     bool // Read no longer waits
+	remaining int  // how many of the bytes in the pipe may still be read then
 }
 
-// maxRemaining is as much as a pipe can hold (pipe(7), pipe-max-size): everything
-// that the child wrote before its end is within it, a descendant's endless
-// output is not.
+// maxRemaining is the capacity of the largest pipe (pipe(7), pipe-max-size). That is
+// enough for everything that the child wrote, and bounds the output of a descendant.
 const maxRemaining = 1 << 20
 
-// Await calls f, in a goroutine of its own, once there is something to read or the
-// child has ended. It is called once, before any Read, and what waits costs
-// no goroutine (on Linux).
+// Await calls f, in a new goroutine, once there is something to read or the child has
+// exited. Call it at most once, before any Read. On Linux, waiting takes no goroutine.
 func (o *Output) Await(f func()) {
 	var w *watch
 	raw, err := o.file.SyscallConn()
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { w = onReadable(fd, f) })
 	}
-	if err != nil { // there is no file, or it is closed
+	if err != nil { // no file, or a closed one
 		go f()
 		return
 	}
 	o.awaited.Store(w)
-	if o.child.hasExited() { // leaderExited may have come too early to see w
+	if o.child.hasExited() { // leaderExited may have run before w was stored
 		w.fire()
 	}
 }
 
-// Read reads into p. It returns io.EOF once every writer has closed its end,
-// or, after the child's exit, once those that still hold it have written
-// nothing for a while: then what is in the pipe has been read, and the pipe is
-// closed.
+// Read reads into p. It returns io.EOF once every writer has closed its end, or, after
+// the child's exit, once the remaining writers have been silent for 250 ms, and 2 s
+// after the exit at the latest. Then it has read all that the pipe held, and closes it.
 func (o *Output) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -71,8 +68,8 @@ func (o *Output) Read(p []byte) (int, error) {
 		}
 		if err != nil {
 			o.atEnd = true
-			// A terminal's end is EIO, pty(7). The kernel looks for output first and
-			// for the end then: what came between is found by looking again.
+			// EIO is the end of a terminal, pty(7). The kernel checks for output before
+			// it checks for the end, so output may have arrived in between.
 			if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EIO) {
 				o.remaining = maxRemaining
 			}
@@ -81,8 +78,8 @@ func (o *Output) Read(p []byte) (int, error) {
 	return o.readRemaining(p)
 }
 
-// ReadNow reads what is there without waiting, which may be nothing. Where the
-// platform cannot tell, it always is.
+// ReadNow reads without waiting. It returns 0 if there is nothing to read, and always
+// on platforms without non-blocking pipes.
 func (o *Output) ReadNow(p []byte) (n int) {
 	if !o.atEnd {
 		return readNonblocking(o.file, p)
@@ -92,8 +89,8 @@ func (o *Output) ReadNow(p []byte) (n int) {
 	return n
 }
 
-// setDeadline bounds the next read. A failure means that the platform has no
-// deadlines for pipes; leaderExited has taken care of that.
+// setDeadline bounds the next read after the child's exit. It fails on platforms without
+// deadlines for pipes, where leaderExited kills the process session instead.
 func (o *Output) setDeadline() {
 	deadline := time.Now().Add(quietAfterExit)
 	if last := o.child.exitedAt.Add(maxAfterExit); last.Before(deadline) {
@@ -102,7 +99,7 @@ func (o *Output) setDeadline() {
 	o.file.SetReadDeadline(deadline)
 }
 
-// readRemaining reads what the pipe held when the waiting was over.
+// readRemaining reads what the pipe held when Read stopped waiting, then closes it.
 func (o *Output) readRemaining(p []byte) (int, error) {
 	if o.remaining > 0 {
 		if n := o.ReadNow(p); n > 0 {
@@ -118,14 +115,14 @@ func (o *Output) readRemaining(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// leaderExited wakes a pending Read, whose wait is bounded from now on.
+// leaderExited sets a deadline for a pending Read and ends the wait of Await.
 func (o *Output) leaderExited() {
 	if w := o.awaited.Load(); w != nil {
 		w.fire()
 	}
 	err := o.file.SetReadDeadline(time.Now().Add(quietAfterExit))
 	if errors.Is(err, os.ErrNoDeadline) {
-		// The end of the whole session is the only other end of the pipe.
+		// Only the end of the whole session ends the read.
 		time.AfterFunc(quietAfterExit, o.child.session.kill)
 	}
 }

@@ -37,7 +37,7 @@ func TestReadAfterEnd(t *testing.T) {
 	}
 }
 
-// io.Reader: a Read of nothing returns at once, and loses nothing.
+// As for any io.Reader, a Read of 0 bytes returns at once and discards nothing.
 func TestReadOfNothing(t *testing.T) {
 	t.Parallel()
 	c := start(t, sh("echo hi"))
@@ -50,10 +50,10 @@ func TestReadOfNothing(t *testing.T) {
 	}
 }
 
-// pipeful is what a pipe holds (pipe(7)); on other systems it may hold more.
+// pipeful is the capacity of a pipe (pipe(7)); on other systems it may be larger.
 const pipeful = 64 << 10
 
-// The child is long gone when its reader comes.
+// The child has exited before the first Read.
 func TestFullPipeOutlivesChild(t *testing.T) {
 	t.Parallel()
 	c := start(t, sh("head -c $1 /dev/zero", strconv.Itoa(pipeful)))
@@ -78,8 +78,8 @@ func TestMuchOutput(t *testing.T) {
 	}
 }
 
-// A client that stalls loses nothing of what the child wrote, however long the
-// child is gone: here longer than anybody waits for a descendant.
+// A reader that stalls gets everything that the child wrote, even if it stalls for longer
+// than maxAfterExit.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	c := start(t, sh("sleep 1000 & head -c $1 /dev/zero", strconv.Itoa(pipeful)))
@@ -119,10 +119,11 @@ func TestSilentDescendantHoldsOutput(t *testing.T) {
 	}
 }
 
-// What a descendant still says is part of the output, and starts the wait anew.
+// Output that a descendant writes after the exit is part of the output, and restarts the
+// wait.
 func TestDescendantSpeaksAfterExit(t *testing.T) {
 	t.Parallel()
-	wspipetest.Tries(t, func() error { // it may speak too late
+	wspipetest.Tries(t, func() error { // on a busy machine the descendant may write too late
 		c := start(t, sh(`exec 3<&0; (while read x; do echo "late $x"; done <&3; exec sleep 1000) & echo first`))
 		<-c.Exited()
 		if got := readLine(t, c.Stdout()); got != "first" {
@@ -148,8 +149,7 @@ func TestDescendantSpeaksAfterExit(t *testing.T) {
 	})
 }
 
-// The descendant has left the group, so that its end cannot be the end of the
-// output, and writes while the child does and for ever.
+// The descendant has left the session, so Stop cannot end it, and it never stops writing.
 func TestEndlessDescendant(t *testing.T) {
 	t.Parallel()
 	const lines = 2000
@@ -160,7 +160,7 @@ func TestEndlessDescendant(t *testing.T) {
 	readLine(t, c.Stdout())
 	c.Stdin().Close()
 	own := ownLines{}
-	buf := make([]byte, 512) // small: the pipe never gets empty
+	buf := make([]byte, 512) // small, so that the pipe is never empty
 	if _, err := io.CopyBuffer(&own, c.Stdout(), buf); err != nil {
 		t.Error(err)
 	}
@@ -172,8 +172,7 @@ func TestEndlessDescendant(t *testing.T) {
 	}
 }
 
-// After the wait an endless writer may be faster than the reader, which has to
-// come to an end all the same.
+// Reading ends even if a descendant writes faster than the reader reads.
 func TestRestIsBounded(t *testing.T) {
 	t.Parallel()
 	c := start(t, sh("exec yes"))
@@ -239,7 +238,7 @@ func TestChildClosesStdout(t *testing.T) {
 	}
 }
 
-// TestAwait: whoever awaits an output is called at its first byte, and not before.
+// TestAwait: the function is called at the first byte, and not before.
 func TestAwait(t *testing.T) {
 	t.Parallel()
 	c := start(t, sh("read l; echo $l >&2"))
@@ -256,8 +255,8 @@ func TestAwait(t *testing.T) {
 	}
 }
 
-// TestAwaitTheEnd: the child's end is told, though others hold the output and are
-// silent, and also if it came first.
+// TestAwaitTheEnd: the function is called at the child's exit, even if a silent descendant
+// holds the output open, and even if the exit came before Await.
 func TestAwaitTheEnd(t *testing.T) {
 	t.Parallel()
 	for _, late := range []bool{false, true} {
@@ -273,12 +272,12 @@ func TestAwaitTheEnd(t *testing.T) {
 			t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
 			if late {
 				c.Stdin().Close()
-				eventually(t, "the outputs know", func() bool { return c.stopped.Load() })
+				eventually(t, "the child is stopped", func() bool { return c.stopped.Load() })
 			}
 			called := make(chan string, 1)
 			c.stderr.Await(func() { called <- readAll(t, c.Stderr()) })
 			c.Stdin().Close()
-			eventually(t, "the end is told", func() bool { return len(called) > 0 })
+			eventually(t, "the function was called", func() bool { return len(called) > 0 })
 			if got := <-called; got != "" {
 				t.Errorf("read %q", got)
 			}

@@ -5,9 +5,9 @@ import (
 	"syscall"
 )
 
-// pipe opens a pipe of which we have one end, the writing one for input. Ours is
-// in the runtime's poller. The child's is not: os.Pipe puts it there, only for it
-// to be taken out again, which costs five system calls.
+// pipe opens a pipe and returns our end, the writing one if input is true, and the
+// child's. Ours is in the runtime's poller. The child's is not, unlike with os.Pipe:
+// taking it out again would cost five system calls.
 func pipe(input bool) (ours, childs *os.File, err error) {
 	var fds [2]int
 	if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC); err != nil {

@@ -4,7 +4,8 @@ package process
 
 import "os"
 
-// pipe opens a pipe of which we have one end, the writing one for input.
+// pipe opens a pipe and returns our end, the writing one if input is true, and the
+// child's.
 func pipe(input bool) (ours, childs *os.File, err error) {
 	r, w, err := os.Pipe()
 	if input {

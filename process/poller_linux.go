@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// errNoPoller is why a descriptor cannot be waited for: the kernel bounds how many
-// all epoll(7) instances of a user have.
-var errNoPoller = errors.New("epoll takes no more descriptors, see fs.epoll.max_user_watches")
+// errNoPoller reports that the poller cannot take a descriptor: the kernel limits how
+// many descriptors a user has in all epoll(7) instances.
+var errNoPoller = errors.New("too many descriptors in epoll, see fs.epoll.max_user_watches")
 
-// newPolledFile returns fd, which it makes non-blocking, as a file in the runtime's poller.
-// os.NewFile does not tell if it is not there; each read and write that has to wait
-// would fail.
+// newPolledFile makes fd non-blocking and returns it as a file in the runtime's poller.
+// It fails if the poller does not take fd, which os.NewFile does not report: then each
+// read or write that has to wait would fail. It closes fd on failure.
 func newPolledFile(fd int, name string) (*os.File, error) {
-	syscall.SetNonblock(fd, true) // or NewFile does not use the poller
+	syscall.SetNonblock(fd, true) // otherwise NewFile does not use the poller
 	f := os.NewFile(uintptr(fd), name)
 	if f.SetDeadline(time.Time{}) != nil {
 		f.Close()

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newPolledFile returns fd, which it makes non-blocking, as a file in the runtime's poller
-// if that takes it.
+// newPolledFile makes fd non-blocking and returns it as a file, in the runtime's poller
+// if possible. It closes fd on failure.
 func newPolledFile(fd int, name string) (*os.File, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)

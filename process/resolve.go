@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// StartError says that a program could not be started, and why.
+// StartError is the error of a program that cannot be started.
 type StartError struct {
-	// Path is the program as it was asked for.
+	// Path is the program as the caller named it.
 	Path string
-	// Reason is the cause in a few words that name no file, fit for a client.
+	// Reason is the cause in a few words. It names no file, so clients may see it.
 	Reason string
 	// Err is the system's error. It may be nil.
 	Err error
@@ -28,10 +28,9 @@ func (e *StartError) Error() string {
 
 func (e *StartError) Unwrap() error { return e.Err }
 
-// Resolve finds the file of the program called name the way a shell would: a
-// name with a slash is a path, another is looked up in PATH. It fails with a
-// *StartError if there is nothing to run, also if the program is a script
-// without an interpreter.
+// Resolve finds the executable file of a program as a shell does: a name with a slash is
+// a path, any other is looked up in PATH. It returns a *StartError if there is no such
+// file, or if it is a script whose interpreter is missing.
 func Resolve(name string) (path string, err error) {
 	path, err = exec.LookPath(name)
 	if err != nil {
@@ -45,7 +44,7 @@ func Resolve(name string) (path string, err error) {
 
 const noSuchFile = "no such file"
 
-// cause strips what the operation was from a start error: StartError says that.
+// cause strips the operation and the path from err, because StartError has them.
 func cause(err error) error {
 	if e, ok := errors.AsType[*exec.Error](err); ok {
 		err = e.Err
@@ -56,7 +55,7 @@ func cause(err error) error {
 	return err
 }
 
-// reason tells why starting path failed with err.
+// reason returns StartError.Reason for the failure err to start path.
 func reason(path string, err error) string {
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
@@ -64,7 +63,7 @@ func reason(path string, err error) string {
 	case errors.Is(err, exec.ErrDot):
 		return "found only in the current directory"
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Stat(path); err == nil { // then its interpreter or loader is what is missing, execve(2)
+		if _, err := os.Stat(path); err == nil { // so its interpreter or loader is missing, execve(2)
 			return badInterpreter
 		}
 		return noSuchFile
@@ -103,8 +102,8 @@ func deniedReason(path string) string {
 	return "permission denied"
 }
 
-// Executable reports whether the file at path is a program that we may start,
-// as far as its mode or, on Windows, its name tells.
+// Executable reports whether the file at path is a program that we may start, judging
+// by its mode or, on Windows, its name.
 func Executable(path string) bool {
 	_, err := exec.LookPath(path)
 	return err == nil

@@ -85,10 +85,10 @@ func TestResolveErrors(t *testing.T) {
 		{"./gone", "bad interpreter", fs.ErrNotExist},
 		{"./windows", "bad interpreter", fs.ErrNotExist},
 		{"./unended", "bad interpreter", fs.ErrNotExist},
-		{"./bom", "starts with a byte order mark instead of #!", ErrByteOrderMark},
-		{"./utf16", "starts with a byte order mark instead of #!", ErrByteOrderMark},
-		{"./bare", "neither a program of this machine nor a script that starts with #!", syscall.ENOEXEC},
-		{"./empty", "neither a program of this machine nor a script that starts with #!", syscall.ENOEXEC},
+		{"./bom", "begins with a byte order mark instead of #!", ErrByteOrderMark},
+		{"./utf16", "begins with a byte order mark instead of #!", ErrByteOrderMark},
+		{"./bare", "not an executable for this machine, nor a script that begins with #!", syscall.ENOEXEC},
+		{"./empty", "not an executable for this machine, nor a script that begins with #!", syscall.ENOEXEC},
 		{"", "not found in PATH", exec.ErrNotFound},
 	} {
 		path, err := Resolve(tt.name)

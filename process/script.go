@@ -11,22 +11,23 @@ import (
 	"syscall"
 )
 
-// ErrByteOrderMark says that a script begins with a byte order mark, which hides
-// its "#!" from the system.
+// ErrByteOrderMark reports that a script begins with a byte order mark, so that the
+// system does not recognize its "#!".
 var ErrByteOrderMark = errors.New("byte order mark")
 
-// InterpreterError says that there is no file of the name in a script's first line.
+// InterpreterError reports that the interpreter named in a script's first line does not
+// exist.
 type InterpreterError struct{ Path string }
 
-func (e *InterpreterError) Error() string { return fmt.Sprintf("there is no %q", e.Path) }
+func (e *InterpreterError) Error() string { return fmt.Sprintf("interpreter %q not found", e.Path) }
 
 // Unwrap returns fs.ErrNotExist.
 func (e *InterpreterError) Unwrap() error { return fs.ErrNotExist }
 
 const (
 	badInterpreter = "bad interpreter"
-	noInterpreter  = "neither a program of this machine nor a script that starts with #!"
-	byteOrderMark  = "starts with a byte order mark instead of #!"
+	noInterpreter  = "not an executable for this machine, nor a script that begins with #!"
+	byteOrderMark  = "begins with a byte order mark instead of #!"
 )
 
 // scriptError returns a *StartError for the program called name if its file, at
@@ -47,12 +48,12 @@ func scriptError(name, path string) error {
 	return nil
 }
 
-// interpreterError returns a *StartError if there is no interpreter of the name in
-// a script's first line, which begins with line behind its "#!".
+// interpreterError returns a *StartError if the interpreter of a script does not exist.
+// The first line of the script is "#!", followed by line up to its first newline.
 func interpreterError(name, line string) error {
 	line, _, _ = strings.Cut(line, "\n")
-	// Only these end the name: a script saved with Windows line ends asks for
-	// "/bin/sh\r".
+	// Only space and tab end the name: a script with Windows line endings requests the
+	// interpreter "/bin/sh\r".
 	fields := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' })
 	if len(fields) == 0 {
 		return nil
@@ -63,11 +64,11 @@ func interpreterError(name, line string) error {
 	return &StartError{Path: name, Reason: badInterpreter, Err: &InterpreterError{fields[0]}}
 }
 
-// headSize is how much of a file the kernel looks at, too.
+// headSize is how much of a file the kernel examines, in bytes.
 const headSize = 256
 
-// readHead returns the beginning of the regular file at path. It does not wait if
-// there is something else.
+// readHead returns the first headSize bytes of the file at path. It returns false,
+// without waiting, if that is not a regular file.
 func readHead(path string) (head string, ok bool) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -82,8 +83,8 @@ func readHead(path string) (head string, ok bool) {
 	return string(buf[:n]), err == nil || n > 0 || err == io.EOF
 }
 
-// isText reports whether head has no control characters but white space and
-// escape, which every format of programs has.
+// isText reports whether head has no control characters but white space and escape.
+// Every binary format has some.
 func isText(head string) bool {
 	return !strings.ContainsFunc(head, func(c rune) bool { return c < ' ' && !strings.ContainsRune("\t\n\v\f\r\x1b", c) || c == 0x7f })
 }

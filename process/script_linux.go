@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// binfmtDir is where the kernel tells of the formats that it has been taught.
+// binfmtDir has a file for each executable format registered with the kernel.
 const binfmtDir = "/proc/sys/fs/binfmt_misc"
 
-// isRegistered reports whether the kernel has been taught to execute a file at path
-// that begins with head (binfmt_misc).
+// isRegistered reports whether a format registered with the kernel (binfmt_misc) matches
+// the file at path, which begins with head.
 func isRegistered(path, head string) bool {
-	entries, _ := filepath.Glob(binfmtDir + "/*") // fails for a bad pattern only
+	entries, _ := filepath.Glob(binfmtDir + "/*") // fails only for a bad pattern
 	for _, entry := range entries {
 		if text, err := os.ReadFile(entry); err == nil && matchesFormat(string(text), path, head) {
 			return true
@@ -24,7 +24,8 @@ func isRegistered(path, head string) bool {
 	return false
 }
 
-// matchesFormat reports whether entry, a file of binfmtDir, is for such a file.
+// matchesFormat reports whether the file at path, which begins with head, matches entry,
+// the content of a file in binfmtDir.
 func matchesFormat(entry, path, head string) bool {
 	fields := make(map[string]string)
 	for line := range strings.Lines(entry) {

@@ -13,79 +13,77 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ended reports whether no process of the session is left. Call it only once the
-// leader has been reaped. Of most sessions nothing is, and that takes one system
-// call.
-func (g processSession) ended() bool {
-	if !inUse(g.id) {
+// ended reports whether no process of the session is left. Call it only after the
+// leader has been reaped. Usually the answer is true and takes one system call.
+func (s processSession) ended() bool {
+	if !inUse(s.id) {
 		return true
 	}
-	adopted, sure := reapOrphans()
-	if !sure {
-		for _, pid := range g.members() {
+	adopted, complete := reapOrphans()
+	if !complete {
+		for _, pid := range s.members() {
 			syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 		}
 	}
 	switch {
-	case !inUse(g.id):
+	case !inUse(s.id):
 		return true
-	case syscall.Kill(-g.id, 0) == nil, slices.ContainsFunc(adopted, g.contains):
+	case syscall.Kill(-s.id, 0) == nil, slices.ContainsFunc(adopted, s.contains):
 		return false
 	}
-	return len(g.members()) == 0 // if so, the ID is another's now
+	return len(s.members()) == 0 // then the ID has been reused
 }
 
 // fOwnerGroup is F_OWNER_PGRP of fcntl(2).
 const fOwnerGroup = 2
 
 // inUse reports whether id is the ID of a process, a process group or a session.
-// No other system call knows a session whose leader has been reaped: this one
-// fails with ESRCH if there is none. Nobody uses the owner that it sets.
+// F_SETOWN_EX is the only system call that finds a session whose leader has been
+// reaped: it fails with ESRCH if id is free. The owner that it sets has no effect.
 func inUse(id int) bool {
 	owner := struct{ kind, id int32 }{fOwnerGroup, int32(id)}
 	_, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(orphans.probe), unix.F_SETOWN_EX, uintptr(unsafe.Pointer(&owner)))
 	return errno != syscall.ESRCH
 }
 
-// contains reports whether the process is a member.
-func (g processSession) contains(pid int) bool {
+// contains reports whether the process is a member of the session.
+func (s processSession) contains(pid int) bool {
 	sid, err := unix.Getsid(pid)
-	return err == nil && sid == g.id
+	return err == nil && sid == s.id
 }
 
-// containsGroup reports whether the process group is one of the session.
-func (g processSession) containsGroup(id int) bool {
-	return id == g.id || g.contains(id) || slices.Contains(g.otherGroups(), id)
+// containsGroup reports whether the process group belongs to the session.
+func (s processSession) containsGroup(id int) bool {
+	return id == s.id || s.contains(id) || slices.Contains(s.otherGroups(), id)
 }
 
-// otherGroups are the process groups of the session besides the leader's: a shell gives
-// each of its jobs one, and so does timeout(1).
-func (g processSession) otherGroups() (ids []int) {
-	for _, pid := range g.members() {
-		if id, err := unix.Getpgid(pid); err == nil && id != g.id && !slices.Contains(ids, id) {
+// otherGroups returns the process groups of the session other than the leader's. A
+// shell makes one for each job, and timeout(1) makes one.
+func (s processSession) otherGroups() (ids []int) {
+	for _, pid := range s.members() {
+		if id, err := unix.Getpgid(pid); err == nil && id != s.id && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
-// members are the processes of the session, also those that have ended but have
-// not been reaped.
-func (g processSession) members() (pids []int) {
+// members returns the processes of the session, including zombies.
+func (s processSession) members() (pids []int) {
 	candidates := processes
-	if adopted, sure := reapOrphans(); sure {
-		candidates = descendants(append(adopted, g.id))
+	if adopted, complete := reapOrphans(); complete {
+		candidates = descendants(append(adopted, s.id))
 	}
 	for pid := range candidates {
-		if g.contains(pid) {
+		if s.contains(pid) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
 }
 
-// descendants yields the processes and their descendants. A process that has left the
-// session may have a child that has not, so it looks at all of them.
+// descendants yields the processes and all their descendants, also those in other
+// sessions, because a process that has left the session may have a child that has not.
 func descendants(pids []int) iter.Seq[int] {
 	return func(yield func(pid int) bool) {
 		seen := make(map[int]bool)
@@ -104,7 +102,7 @@ func descendants(pids []int) iter.Seq[int] {
 	}
 }
 
-// childrenOf are those of every thread of the process.
+// childrenOf returns the children of every thread of the process.
 func childrenOf(pid int) (pids []int) {
 	tasks := "/proc/" + strconv.Itoa(pid) + "/task/"
 	entries, _ := os.ReadDir(tasks)
@@ -128,30 +126,30 @@ func processes(yield func(pid int) bool) {
 	}
 }
 
-// onlyZombies reports whether all that is left of the session are processes that
-// have ended, and that their parent, which has left the session, has not reaped.
-func (g processSession) onlyZombies() bool {
-	members := g.members()
+// onlyZombies reports whether every process left in the session is a zombie, which a
+// parent outside the session has not reaped.
+func (s processSession) onlyZombies() bool {
+	members := s.members()
 	return len(members) > 0 && !slices.ContainsFunc(members, isRunning)
 }
 
-// isRunning reports whether a process has not ended, as proc_pid_stat(5) tells.
+// isRunning reports whether a process has not ended, according to proc_pid_stat(5).
 func isRunning(pid int) bool {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) // /proc may hide it
 	}
-	// The name before the rest, in parentheses, may hold anything.
+	// The name in parentheses may contain any byte.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 18 {
 		return true
 	}
 	state := string(fields[0])
 	threads, _ := strconv.Atoi(string(fields[17]))
-	return state != "Z" && state != "X" || threads > 1 // the state is the main thread's, and others may live on
+	return state != "Z" && state != "X" || threads > 1 // the state is the main thread's; others may still run
 }
 
-// foregroundGroup is not needed here: jobs finds every process group.
+// foregroundGroup is unused on Linux, where otherGroups finds every process group.
 type foregroundGroup struct{}
 
 func (foregroundGroup) record(*terminal) {}

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ended reports whether no member is left, as far as we know the session. Call it
-// only once the leader has been reaped.
-func (g processSession) ended() bool {
-	for _, id := range append(g.otherGroups(), g.id) {
+// ended reports whether no member is left in the process groups that we know. Call it
+// only after the leader has been reaped.
+func (s processSession) ended() bool {
+	for _, id := range append(s.otherGroups(), s.id) {
 		if !errors.Is(syscall.Kill(-id, 0), syscall.ESRCH) {
 			return false
 		}
@@ -21,37 +21,37 @@ func (g processSession) ended() bool {
 	return true
 }
 
-// contains reports whether the process is a member.
-func (g processSession) contains(pid int) bool {
+// contains reports whether the process is a member of the session.
+func (s processSession) contains(pid int) bool {
 	sid, err := unix.Getsid(pid)
-	return err == nil && sid == g.id
+	return err == nil && sid == s.id
 }
 
-// containsGroup reports whether the process group is one of the session, as far as
-// its leader tells.
-func (g processSession) containsGroup(id int) bool {
+// containsGroup reports whether the process group may belong to the session. It
+// returns true if the leader of the group has ended.
+func (s processSession) containsGroup(id int) bool {
 	_, err := unix.Getsid(id)
-	return g.contains(id) || errors.Is(err, syscall.ESRCH)
+	return s.contains(id) || errors.Is(err, syscall.ESRCH)
 }
 
-// otherGroups are other process groups of the session: here only the one that was in
-// the foreground when the terminal was hung up. A job in the background has
-// nothing but the hang-up to heed.
-func (g processSession) otherGroups() []int {
-	if g.terminal == nil {
+// otherGroups returns the process group that was in the foreground when the terminal
+// was hung up. Other groups are unknown on this platform: a background job gets only
+// the SIGHUP of the hang-up.
+func (s processSession) otherGroups() []int {
+	if s.terminal == nil {
 		return nil
 	}
-	if id := int(g.terminal.lastForeground.id.Load()); id != 0 && id != g.id && g.contains(id) {
+	if id := int(s.terminal.lastForeground.id.Load()); id != 0 && id != s.id && s.contains(id) {
 		return []int{id}
 	}
 	return nil
 }
 
-// onlyZombies is not known here: a zombie counts as alive.
+// onlyZombies returns false: this platform does not tell zombies apart.
 func (processSession) onlyZombies() bool { return false }
 
-// foregroundGroup is the process group in the foreground of a terminal when that was
-// hung up, 0 if none is known. Afterwards the terminal does not tell any more.
+// foregroundGroup is the ID of the process group in the foreground of a terminal when
+// it was hung up, or 0. It is recorded because the terminal forgets it then.
 type foregroundGroup struct{ id atomic.Int64 }
 
 func (j *foregroundGroup) record(t *terminal) { j.id.Store(int64(t.foreground())) }

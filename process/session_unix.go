@@ -14,7 +14,7 @@ import (
 
 const canSwitchUser = true
 
-// stopSignal is a step of the stop ladder.
+// stopSignal is a signal of the stop sequence.
 type stopSignal = syscall.Signal
 
 const (
@@ -24,11 +24,11 @@ const (
 )
 
 // processSession is the process session that a child leads, with all of its process
-// groups. It is named by the process ID of its leader, which the kernel does not
-// give away while it has members.
+// groups. Its ID is the process ID of its leader, which the kernel does not reuse
+// while the session has members.
 type processSession struct {
 	id       int
-	terminal *terminal // the controlling one, or nil
+	terminal *terminal // its controlling terminal, or nil
 }
 
 // startSession starts argv as the leader of a new process session. It runs on a
@@ -46,21 +46,21 @@ func newProcessSession(p *os.Process, t *terminal) (processSession, error) {
 	return processSession{id: p.Pid, terminal: t}, nil
 }
 
-// maxSignalRounds is how often signal looks for a process group that was made while it
-// was looking.
+// maxSignalRounds bounds how often signal looks again for process groups that were
+// made in the meantime.
 const maxSignalRounds = 100
 
-// signal sends sig to every member. The error is of a process group none of
-// whose members we may signal.
-func (g processSession) signal(sig stopSignal) error {
-	err := g.send(sig)
+// signal sends sig to every process of the session. It returns an error if we may
+// signal no member of one of its process groups.
+func (s processSession) signal(sig stopSignal) error {
+	err := signalGroup(s.id, sig)
 	signalled := map[int]bool{}
 	for range maxSignalRounds {
 		before := len(signalled)
-		for _, id := range g.otherGroups() {
+		for _, id := range s.otherGroups() {
 			if !signalled[id] {
 				signalled[id] = true
-				err = cmp.Or(err, processSession{id: id}.send(sig))
+				err = cmp.Or(err, signalGroup(id, sig))
 			}
 		}
 		if len(signalled) == before {
@@ -70,27 +70,27 @@ func (g processSession) signal(sig stopSignal) error {
 	return err
 }
 
-// send sends sig to the leader's process group alone. A group that is gone is no
-// error.
-func (g processSession) send(sig stopSignal) error {
-	err := syscall.Kill(-g.id, sig)
+// signalGroup sends sig to a process group. It returns nil if the group has ended.
+func signalGroup(id int, sig stopSignal) error {
+	err := syscall.Kill(-id, sig)
 	if errors.Is(err, syscall.ESRCH) {
 		return nil
 	}
 	return err
 }
 
-func (g processSession) kill() { g.signal(kill) }
+func (s processSession) kill() { s.signal(kill) }
 
-func (g processSession) close() {}
+func (s processSession) close() {}
 
-// readNonblocking reads what the pipe f holds, and nothing if that is nothing.
+// readNonblocking reads from the pipe or terminal f without waiting. It returns 0 if
+// nothing can be read.
 func readNonblocking(f *os.File, p []byte) (n int) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return 0
 	}
-	raw.Control(func(fd uintptr) { // Read would heed the deadline
+	raw.Control(func(fd uintptr) { // raw.Read would fail after the deadline
 		for err = syscall.EINTR; err == syscall.EINTR; {
 			n, err = syscall.Read(int(fd), p) // -1 with EAGAIN
 		}

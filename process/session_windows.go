@@ -11,8 +11,8 @@ import (
 
 const canSwitchUser = false
 
-// stopSignal is a step of the stop ladder. Windows has one polite request, a
-// Ctrl-Break for the group, and one that is none.
+// stopSignal is a signal of the stop sequence. On Windows, kill terminates the job;
+// the others send Ctrl-Break to the process group.
 type stopSignal int
 
 const (
@@ -21,16 +21,16 @@ const (
 	kill
 )
 
-// processSession is a job object: it holds the child and all its descendants, and ends
-// them when our last handle to it is closed, also by our own end. What the
-// child starts in the instant before it joins the job stays outside.
+// processSession is a job object. It contains the child and its descendants, and the
+// system terminates them when our last handle to it is closed, also when we exit.
+// Processes that the child starts before it is assigned to the job stay outside.
 type processSession struct {
 	job *job
 	pid uint32
 }
 
-// job keeps others off the handle once it is closed: the system gives its
-// number to the next one, maybe another child's job.
+// job guards the handle, because the system reuses the number of a closed one, perhaps
+// for another child's job.
 type job struct {
 	mu     sync.Mutex
 	handle windows.Handle // 0 once closed
@@ -52,7 +52,7 @@ func startSession(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, err
 	return os.StartProcess(spec.Path, argv, attr)
 }
 
-// newProcessSession puts p into a new job.
+// newProcessSession assigns p to a new job.
 func newProcessSession(p *os.Process, _ *terminal) (processSession, error) {
 	handle, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
@@ -75,51 +75,48 @@ func newProcessSession(p *os.Process, _ *terminal) (processSession, error) {
 	return processSession{job: &job{handle: handle}, pid: uint32(p.Pid)}, nil
 }
 
-// signal never fails: a group that is gone is no error, and others we may end.
-func (g processSession) signal(sig stopSignal) error {
+// signal always returns nil, also if the session has ended.
+func (s processSession) signal(sig stopSignal) error {
 	if sig == kill {
-		g.kill()
+		s.kill()
 	} else {
-		windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, g.pid)
+		windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, s.pid)
 	}
 	return nil
 }
 
-// send sends sig as a client asked for it.
-func (g processSession) send(sig stopSignal) error { return g.signal(sig) }
-
-func (g processSession) kill() {
-	g.job.mu.Lock()
-	defer g.job.mu.Unlock()
-	if g.job.handle != 0 {
-		windows.TerminateJobObject(g.job.handle, 1)
+func (s processSession) kill() {
+	s.job.mu.Lock()
+	defer s.job.mu.Unlock()
+	if s.job.handle != 0 {
+		windows.TerminateJobObject(s.job.handle, 1)
 	}
 }
 
 // ended reports whether the job has no process left.
-func (g processSession) ended() bool {
-	g.job.mu.Lock()
-	defer g.job.mu.Unlock()
-	if g.job.handle == 0 {
+func (s processSession) ended() bool {
+	s.job.mu.Lock()
+	defer s.job.mu.Unlock()
+	if s.job.handle == 0 {
 		return true
 	}
 	var info jobAccounting
-	err := windows.QueryInformationJobObject(g.job.handle, jobBasicAccounting,
+	err := windows.QueryInformationJobObject(s.job.handle, jobBasicAccounting,
 		uintptr(unsafe.Pointer(&info)), uint32(unsafe.Sizeof(info)), nil)
 	return err != nil || info.activeProcesses == 0
 }
 
-// onlyZombies is not needed here: a job counts processes that run.
+// onlyZombies returns false: a job counts running processes only.
 func (processSession) onlyZombies() bool { return false }
 
-func (g processSession) close() {
-	g.job.mu.Lock()
-	defer g.job.mu.Unlock()
-	windows.CloseHandle(g.job.handle)
-	g.job.handle = 0
+func (s processSession) close() {
+	s.job.mu.Lock()
+	defer s.job.mu.Unlock()
+	windows.CloseHandle(s.job.handle)
+	s.job.handle = 0
 }
 
-// readNonblocking reads nothing: a pipe here has no deadlines, so nobody asks.
+// readNonblocking returns 0: without deadlines for pipes nothing remains after the end.
 func readNonblocking(*os.File, []byte) int { return 0 }
 
 func signalNamed(name string) (stopSignal, error) {

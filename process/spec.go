@@ -1,6 +1,5 @@
-// Package process runs one child: how it is started, its pipes or its terminal,
-// its process session, how it is stopped, and how it ended. It knows nothing of
-// WebSocket or HTTP.
+// Package process starts, stops and waits for child processes. A child has three pipes or
+// a terminal, and leads a process session. The package knows nothing of WebSocket or HTTP.
 package process
 
 import (
@@ -9,42 +8,43 @@ import (
 	"time"
 )
 
-// ErrUnsupported reports that this platform lacks what was asked for.
+// ErrUnsupported reports that this platform lacks the requested feature.
 var ErrUnsupported = errors.New("not supported on this platform")
 
-// WaitForever as Spec.Grace makes Stop close stdin and send no signal at all.
+// WaitForever is the Spec.Grace with which Stop sends no signals and waits until the
+// child ends by itself.
 const WaitForever time.Duration = -1
 
-// Spec says what to start, as whom, and how patiently to stop it.
+// Spec specifies a child to start and how to stop it. Only Path is required.
 type Spec struct {
-	// Path is the program's file, as Resolve returns it. It is not looked up again.
+	// Path is the program's file, as Resolve returns it. It is not looked up in PATH.
 	Path string
 	// Args are the arguments after the program's name.
 	Args []string
-	// Env is the whole environment, NAME=VALUE. Empty means an empty environment.
+	// Env is the whole environment, as NAME=VALUE. Nil means an empty environment.
 	Env []string
 	// Dir is the working directory. Empty means ours.
 	Dir string
-	// User is whom the child runs as. Nil means ourselves.
+	// User is the identity that the child runs as. Nil means ours.
 	User *User
-	// Terminal says which of the child's files are a terminal.
+	// Terminal specifies which of the child's files are a terminal. Zero means none.
 	Terminal Terminal
-	// Size is the terminal's at first. Zero means 24 rows of 80 columns with
-	// FullTerminal, and so wide with StdoutTerminal that no program truncates its
-	// lines.
+	// Size is the initial size of the terminal. Zero means 80 columns and 24 rows with
+	// FullTerminal, and 32767 columns with StdoutTerminal, so that no program truncates
+	// its lines.
 	Size WindowSize
-	// Grace is added to each wait of the stop ladder. Zero adds nothing;
-	// WaitForever sends no signal.
+	// Grace is added to each wait of the stop sequence. WaitForever means that Stop
+	// sends no signals.
 	Grace time.Duration
 	// OnSessionEnd is called once, when no process of the session is left, or when one
-	// outlives SIGKILL. It must not block.
+	// has outlived SIGKILL. It must not block. It may be nil.
 	OnSessionEnd func()
-	// Log gets what no caller can act on, such as a session that outlives
-	// SIGKILL. Nil discards it.
+	// Log receives errors that no caller can handle, such as a process session that
+	// outlives SIGKILL. Nil discards them.
 	Log *slog.Logger
 }
 
-// User is an identity for Spec.User. LookupUser makes one.
+// User is the identity of a child on Unix. LookupUser returns one.
 type User struct {
 	UID, GID uint32
 	Groups   []uint32 // supplementary groups

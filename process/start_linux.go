@@ -11,28 +11,28 @@ import (
 
 var starterQueue = make(chan func())
 
-// starters is how many children may be between fork and exec at once: there
-// the thread that starts one has to wait.
+// starters is how many children may be between fork and exec at once. The thread that
+// starts one is blocked meanwhile.
 const starters = 4
 
-// spareThreads is how many system calls may block at once and find a thread
-// ready, besides the threads that run Go code.
+// spareThreads is how many system calls may block at once before the runtime has to
+// create a thread.
 const spareThreads = 32
 
-// startThreads creates the starters and the threads that Go's runtime will need.
-// It ends the process if it cannot create one, and children can use up all
-// processes that a limit allows.
+// startThreads creates the starters and the threads that Go's runtime will need. The
+// runtime exits if it cannot create a thread, and later on the children may have used up
+// the limit of processes.
 func startThreads() {
 	spare := runtime.GOMAXPROCS(0) + spareThreads
 	var running, released sync.WaitGroup
 	running.Add(starters + spare)
 	for range starters {
-		go starter(running.Done) // lives as long as we do
+		go starter(running.Done) // never ends
 	}
 	for range spare {
 		released.Go(func() { // ends when all threads run, each with one goroutine
 			runtime.LockOSThread()
-			defer runtime.UnlockOSThread() // the thread remains, for other goroutines
+			defer runtime.UnlockOSThread() // the thread remains for other goroutines
 			running.Done()
 			running.Wait()
 		})
@@ -40,9 +40,9 @@ func startThreads() {
 	released.Wait()
 }
 
-// starter runs on a thread of its own and never ends: the parent-death signal
-// follows the thread that started the child, not the process (prctl(2),
-// PR_SET_PDEATHSIG). A child inherits the thread's blocked signals: none.
+// starter runs the functions of starterQueue on a thread that never ends, because the
+// kernel sends the parent-death signal when the thread that started the child ends
+// (prctl(2), PR_SET_PDEATHSIG). The thread blocks no signals, and children inherit that.
 func starter(running func()) {
 	runtime.LockOSThread()
 	unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil)
@@ -59,11 +59,11 @@ func runOnStarter(f func()) {
 	<-done
 }
 
-// setParentDeathSignal makes a child die with us.
+// setParentDeathSignal requests that the kernel kill the child when we end.
 func setParentDeathSignal(attr *os.ProcAttr) { attr.Sys.Pdeathsig = syscall.SIGKILL }
 
-// onExit calls f when p can be waited for without waiting: a child that runs
-// costs no thread. Without pidfds (Linux before 5.4) f waits, on a thread.
+// onExit calls f in a new goroutine once p has exited, so that a running child takes no
+// thread. Without pidfds (before Linux 5.4) it calls f at once, and f blocks a thread.
 func onExit(p *os.Process, f func()) {
 	if p.WithHandle(func(pidfd uintptr) { onReadable(pidfd, f) }) != nil {
 		go f()

@@ -4,10 +4,11 @@ package process
 
 import "os"
 
-// startThreads has nothing to do: Go's runtime creates threads as it needs them.
+// startThreads does nothing: Go's runtime creates threads as needed.
 func startThreads() {}
 
-// runOnStarter runs f here: only Linux has a parent-death signal.
+// runOnStarter calls f: only Linux has a parent-death signal.
 func runOnStarter(f func()) { f() }
 
+// setParentDeathSignal does nothing.
 func setParentDeathSignal(*os.ProcAttr) {}

@@ -2,8 +2,8 @@ package process
 
 import "time"
 
-// stopSequence is what Stop does to a process session that goes on running: the contract of
-// websocketd's users, who tune it with --closems.
+// stopSequence lists the signals that Stop sends to a process session that still runs,
+// and the wait before each. These are the waits of websocketd's --closems.
 var stopSequence = []struct {
 	wait   time.Duration
 	signal stopSignal
@@ -13,24 +13,24 @@ var stopSequence = []struct {
 	{500 * time.Millisecond, kill},
 }
 
-// killTimeout is how long SIGKILL may take, and killInterval how often it is sent
-// meanwhile, for a process that was started while signal looked for all of them.
-// A process in an uninterruptible wait outlives it, and we do not wait for it.
+// Stop waits killTimeout after SIGKILL, since a process in an uninterruptible wait does
+// not end. It repeats SIGKILL every killInterval, for processes that were started while
+// signal listed them.
 const (
 	killTimeout  = 2 * time.Second
 	killInterval = 100 * time.Millisecond
 )
 
-// zombieInterval is how often WaitForever looks whether only zombies are left.
+// zombieInterval is how often Stop with WaitForever checks whether only zombies are left.
 const zombieInterval = 2 * time.Second
 
-// Stop ends the whole process session, and returns once it is gone, or once it
-// has been sent SIGKILL in vain; a process that has left it by setsid(2) runs on.
-// The caller closes Stdin, now or when the child has taken what waits; Stop then waits
-// 100 ms before SIGINT, 250 ms more before SIGTERM and 500 ms more before
-// SIGKILL, Spec.Grace added to each, and closes Stdin with the first signal at
-// the latest. With WaitForever it sends no signal. Several may call it; all
-// wait for the same end.
+// Stop ends the whole process session. It returns once no process of it is left, or 2 s
+// after SIGKILL. A process that has left the session by setsid(2) keeps running.
+//
+// Stop waits 100 ms before it sends SIGINT, 250 ms more before SIGTERM and 500 ms more
+// before SIGKILL, with Spec.Grace added to each wait. With WaitForever it sends no signal.
+// The caller closes Stdin, as soon as the child has read its input; Stop closes it before
+// the first signal. Calls after the first wait for the same end.
 func (c *Child) Stop() {
 	c.stopOnce.Do(func() {
 		if c.grace == WaitForever {
@@ -48,6 +48,7 @@ func (c *Child) Stop() {
 	})
 }
 
+// stopBySignals runs the stop sequence.
 func (c *Child) stopBySignals() {
 	for _, step := range stopSequence {
 		if c.waitSessionEnd(step.wait + c.grace) {
@@ -63,7 +64,7 @@ func (c *Child) stopBySignals() {
 		}
 		err = c.session.signal(kill)
 	}
-	if err != nil { // EPERM: it runs as another user
+	if err != nil { // EPERM: a process runs as another user
 		c.log.Error("cannot stop the child's process session", "pid", c.Pid(), "error", err)
 	} else {
 		c.log.Error("process session outlives SIGKILL", "pid", c.Pid())
@@ -71,9 +72,8 @@ func (c *Child) stopBySignals() {
 	c.setExit(Exit{Code: unknownExit})
 }
 
-// waitSessionEnd waits until the leader has exited and no other process of its session
-// runs, for at most d. Nothing tells the end of a session, so it looks, often at
-// first.
+// waitSessionEnd waits, for at most d, until the leader has exited and no other process
+// of its session runs. The system does not report the end of a session, so it polls.
 func (c *Child) waitSessionEnd(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -92,8 +92,8 @@ func (c *Child) waitSessionEnd(d time.Duration) bool {
 	return true
 }
 
-// FirstWait returns how long a child has between the closing of its stdin and
-// the first signal, for a Spec with that Grace; negative means for ever.
+// FirstWait returns how long Stop waits before the first signal, given Spec.Grace. A
+// negative value means that it sends none.
 func FirstWait(grace time.Duration) time.Duration {
 	if grace == WaitForever {
 		return WaitForever

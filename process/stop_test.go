@@ -21,16 +21,16 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// end is what becomes of a child and its descendants. They hold a FIFO open
-// for writing, whose other end is ours.
+// end observes the end of a child and its descendants. They hold a FIFO open for writing,
+// of which we have the other end.
 type end struct {
 	fifo  int
 	calls atomic.Int32  // of OnSessionEnd
 	gone  chan struct{} // closed by the first call
 }
 
-// startToEnd starts a child that is watched to the end: OnSessionEnd must be called
-// once, and none of the child's family may run then.
+// startToEnd starts a child and checks its end: OnSessionEnd must be called once, after
+// the end of the child and all its descendants.
 func startToEnd(t *testing.T, spec Spec) (*Child, *end) {
 	t.Helper()
 	fifo := filepath.Join(t.TempDir(), "fifo")
@@ -49,7 +49,7 @@ func startToEnd(t *testing.T, spec Spec) (*Child, *end) {
 		}
 	}
 	c := start(t, spec)
-	t.Cleanup(func() { // before that of start
+	t.Cleanup(func() { // runs before the cleanup of start
 		defer unix.Close(e.fifo)
 		c.Stop()
 		<-e.gone
@@ -91,11 +91,11 @@ func TestNoSignalForChildThatEndsAtEOF(t *testing.T) {
 	}
 }
 
-func TestStopLadder(t *testing.T) {
+func TestStopSequence(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		grace time.Duration
-		until string // what the child heeds
+		until string // the signal at which the child exits
 		wait  time.Duration
 		steps int
 	}{
@@ -108,7 +108,7 @@ func TestStopLadder(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%v and %s", tt.grace, tt.until), func(t *testing.T) {
 			t.Parallel()
-			wspipetest.Tries(t, func() error { // it may heed one too late
+			wspipetest.Tries(t, func() error { // on a busy machine it may handle a signal too late
 				spec := helper("record", tt.until)
 				spec.Grace = tt.grace
 				c, _ := startToEnd(t, spec)
@@ -146,7 +146,7 @@ func TestStopClosesStdin(t *testing.T) {
 	wantExit(t, c, 0, "")
 }
 
-// The child takes longer than the whole ladder. It must not hear of it.
+// The child runs for longer than the whole stop sequence and must get no signal.
 func TestWaitForever(t *testing.T) {
 	t.Parallel()
 	spec := sh(`trap 'echo signal' HUP INT QUIT TERM; while read x; do :; done; sleep 1.2; echo end`)
@@ -229,7 +229,7 @@ func TestConcurrentStops(t *testing.T) {
 	wg.Wait()
 }
 
-// Neither Stop has anything to wait for: the grace would show.
+// Neither Stop waits for the grace period, which is an hour.
 func TestStopAfterExit(t *testing.T) {
 	t.Parallel()
 	spec := sh("exit 3")

@@ -16,29 +16,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An orphan is a process whose parent has ended. Those of our children become
-// ours (prctl(2), PR_SET_CHILD_SUBREAPER), as every orphan of a container does
-// if we are its process 1. So we can find and reap them.
+// An orphan is a process whose parent has ended. The orphans of our children become our
+// children (prctl(2), PR_SET_CHILD_SUBREAPER), and so does every orphan in a container
+// of which we are process 1. So we can find and reap them.
 
-// init keeps the main thread for the main goroutine. Orphans become children of
-// the main thread, and with this no child that we start is one.
+// init keeps the main thread for the main goroutine. Orphans become children of the main
+// thread, which starts no children itself.
 func init() { runtime.LockOSThread() }
 
-// orphans is the list of our orphans.
+// orphans reads the list of our orphans.
 var orphans struct {
 	sync.Mutex
-	list *os.File // proc_pid_tid_children(5); nil if it cannot be used
+	list *os.File // proc_pid_tid_children(5); nil if unavailable
 	buf  []byte
 
 	probe int // a file descriptor for inUse
 }
 
-// reapInterval is how often orphans are reaped at most. Those of a session that
-// Stop waits for are reaped at once.
+// reapInterval is the minimum time between two rounds of reaping orphans. Stop reaps
+// those of its session at once.
 const reapInterval = 10 * time.Millisecond
 
-// ReapOrphans makes us adopt the orphans of our children, and reap each orphan
-// when it ends. Prepare calls it; process 1 calls it even if it starts no child.
+// ReapOrphans adopts the orphans of our children and reaps each orphan that ends, until
+// we end. Prepare calls it. Process 1 has to call it even if it starts no children.
 func ReapOrphans() { becomeSubreaper() }
 
 var becomeSubreaper = sync.OnceFunc(func() {
@@ -53,7 +53,7 @@ var becomeSubreaper = sync.OnceFunc(func() {
 	orphans.list, _ = os.Open("/proc/self/task/" + pid + "/children") // needs CONFIG_PROC_CHILDREN
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGCHLD)
-	go reaper(ended) // lives as long as we do
+	go reaper(ended) // never ends
 })
 
 func reaper(ended <-chan os.Signal) {
@@ -63,13 +63,13 @@ func reaper(ended <-chan os.Signal) {
 	}
 }
 
-// maxReaps bounds how often reapOrphans reads the list.
+// maxReaps bounds how often one call of reapOrphans reads the list.
 const maxReaps = 10
 
-// reapOrphans reaps the orphans that have ended and returns the others. It is
-// not sure of them if the list is unknown or changes too fast.
-func reapOrphans() (alive []int, sure bool) {
-	orphans.Lock() // nobody else reaps an orphan, so no PID of the list is reused
+// reapOrphans reaps the orphans that have ended and returns the others. The result may
+// not be complete if the list is unavailable or changes too fast.
+func reapOrphans() (alive []int, complete bool) {
+	orphans.Lock() // no other goroutine reaps an orphan, so no PID of the list is reused
 	defer orphans.Unlock()
 	for range maxReaps {
 		pids, err := readOrphans()
@@ -80,7 +80,7 @@ func reapOrphans() (alive []int, sure bool) {
 			reaped, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 			return reaped == pid || err != nil
 		})
-		if len(alive) == len(pids) { // else the children of those that have ended may be new in the list
+		if len(alive) == len(pids) { // otherwise children of reaped orphans may have joined the list
 			return alive, true
 		}
 	}

@@ -2,6 +2,6 @@
 
 package process
 
-// ReapOrphans does nothing: only Linux has child subreapers, and containers in
-// which we are process 1.
+// ReapOrphans does nothing: only Linux has child subreapers, and containers in which we
+// are process 1.
 func ReapOrphans() {}

@@ -7,5 +7,5 @@ import "golang.org/x/sys/unix"
 const (
 	getTermios = unix.TIOCGETA
 	setTermios = unix.TIOCSETA
-	utf8Input  = 0 // not all of them know it
+	utf8Input  = 0 // not all of these systems have it
 )

@@ -22,7 +22,7 @@ const kernelHolds = 10_000
 
 func init() { helpers["burst"] = burst }
 
-// burst writes as many bytes as its argument says at once, and is gone.
+// burst writes as many bytes as its argument says with one write, and exits.
 func burst() {
 	os.Stdout.Write(allBytes(must(strconv.Atoi(os.Args[1]))))
 }

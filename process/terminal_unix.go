@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTerminal returns both ends of a new terminal: ours, in the runtime's
-// poller, and the child's, which blocks. Programs that we start get neither
-// unless told.
+// openTerminal returns both ends of a new terminal: ours, in the runtime's poller, and
+// the child's, which is blocking. Both are closed on exec.
 func openTerminal(spec Spec) (ptmx, tty *os.File, err error) {
 	blocking, tty, err := pty.Open()
 	if err != nil {
@@ -33,7 +32,7 @@ func openTerminal(spec Spec) (ptmx, tty *os.File, err error) {
 	return ptmx, tty, nil
 }
 
-// chownTerminal lets u open the terminal by its name, as sshd does.
+// chownTerminal allows u to open the terminal by its name, as sshd does.
 func chownTerminal(tty *os.File, u *User) error {
 	if err := tty.Chown(int(u.UID), -1); err != nil {
 		return err
@@ -41,8 +40,8 @@ func chownTerminal(tty *os.File, u *User) error {
 	return tty.Chmod(0o620)
 }
 
-// polledCopy returns f anew, in the runtime's poller, and closes f: pty.Open has
-// made it block.
+// polledCopy returns a duplicate of f in the runtime's poller, and closes f, which
+// pty.Open has made blocking.
 func polledCopy(f *os.File) (*os.File, error) {
 	defer f.Close()
 	var fd int
@@ -56,12 +55,12 @@ func polledCopy(f *os.File) (*os.File, error) {
 	return newPolledFile(fd, f.Name())
 }
 
-// closeSlots is how many terminals may be closed at once.
+// closeSlots bounds how many terminals are closed at once.
 var closeSlots = make(chan struct{}, 4)
 
-// closeTerminal closes an end of a terminal. The last close(2) of it waits in the
-// kernel, and with many terminals many threads would wait. So it is that of a
-// second descriptor, which only few threads may close at once.
+// closeTerminal closes an end of a terminal. The last close(2) of a terminal blocks in the
+// kernel, so many terminals would block many threads. Therefore closeTerminal closes a
+// second descriptor last, and few threads do that at once.
 func closeTerminal(f *os.File) error {
 	second := -1
 	control(f, func(fd int) (err error) {
@@ -77,7 +76,7 @@ func closeTerminal(f *os.File) error {
 	return err
 }
 
-// configureTerminal gives a terminal its mode and its size.
+// configureTerminal sets the mode and the size of a terminal.
 func configureTerminal(ptmx *os.File, spec Spec) error {
 	size := spec.Size
 	if size == (WindowSize{}) {
@@ -92,7 +91,7 @@ func configureTerminal(ptmx *os.File, spec Spec) error {
 			return os.NewSyscallError("ioctl", err)
 		}
 		if spec.Terminal == FullTerminal {
-			mode.Iflag |= utf8Input // the erase key takes a character, not a byte
+			mode.Iflag |= utf8Input // the erase key erases a character, not a byte
 		} else {
 			makeRaw(mode)
 		}
@@ -100,7 +99,7 @@ func configureTerminal(ptmx *os.File, spec Spec) error {
 	})
 }
 
-// makeRaw is cfmakeraw of termios(3).
+// makeRaw does the same as cfmakeraw of termios(3).
 func makeRaw(mode *unix.Termios) {
 	mode.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
 	mode.Oflag &^= unix.OPOST
@@ -116,8 +115,7 @@ func setSize(ptmx *os.File, size WindowSize) error {
 	})
 }
 
-// control calls f with the descriptor of file. File.Fd would take it out of the
-// poller.
+// control calls f with the descriptor of file. (File.Fd would make it blocking.)
 func control(file *os.File, f func(fd int) error) error {
 	raw, err := file.SyscallConn()
 	if err != nil {
@@ -130,8 +128,7 @@ func control(file *os.File, f func(fd int) error) error {
 	return err
 }
 
-// foreground is the process group that the terminal's keys signal, 0 if there
-// is none.
+// foreground returns the process group that the terminal's keys signal, or 0.
 func (t *terminal) foreground() (pgid int) {
 	control(t.ptmx, func(fd int) (err error) {
 		pgid, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP)
@@ -140,13 +137,18 @@ func (t *terminal) foreground() (pgid int) {
 	return max(pgid, 0)
 }
 
-// foreground is the process group that Signal means. The terminal names a group
-// even if that has gone and its number is another's: then there is none.
-func (c *Child) foreground() (g processSession, ok bool) {
+// signalForeground sends sig to the foreground group of the controlling terminal or, if
+// there is none, to the child's process group. The terminal still names a foreground
+// group that has ended and whose ID has been reused; such a group gets no signal.
+func (c *Child) signalForeground(sig stopSignal) error {
+	pgid := c.session.id
 	if c.terminal != nil {
-		if pgid := c.terminal.foreground(); pgid > 0 {
-			return processSession{id: pgid}, c.session.containsGroup(pgid)
+		if id := c.terminal.foreground(); id > 0 {
+			pgid = id
 		}
 	}
-	return processSession{id: c.session.id}, true
+	if !c.session.containsGroup(pgid) {
+		return nil
+	}
+	return signalGroup(pgid, sig)
 }

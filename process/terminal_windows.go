@@ -8,10 +8,10 @@ func closeTerminal(f *os.File) error { return f.Close() }
 
 func setSize(*os.File, WindowSize) error { return ErrUnsupported }
 
-// foregroundGroup is not needed here: a job object has every process.
+// foregroundGroup is unused on Windows, where a job object has every process.
 type foregroundGroup struct{}
 
 func (foregroundGroup) record(*terminal) {}
 
-// foreground is the group that Signal means.
-func (c *Child) foreground() (g processSession, ok bool) { return c.session, true }
+// signalForeground sends sig to the child's process session.
+func (c *Child) signalForeground(sig stopSignal) error { return c.session.signal(sig) }

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// LookupUser returns the identity called NAME or NAME:GROUP, each a name or a
-// number. Without GROUP it is the user's own group and supplementary groups;
-// with it, that group alone.
+// LookupUser returns the identity NAME or NAME:GROUP, where each part is a name or a
+// number. Without GROUP it has the user's own group and supplementary groups; with GROUP,
+// only that group.
 func LookupUser(s string) (*User, error) {
 	name, group, hasGroup := strings.Cut(s, ":")
 	u, err := user.Lookup(name)
 	if err != nil {
-		// The C library's lookup takes 1<<32 for 0, which is root.
+		// The C library's lookup returns root, 0, for 1<<32.
 		if u, err = user.LookupId(name); err != nil || u.Uid != name {
 			return nil, fmt.Errorf("look up user %q: no such user", name)
 		}
@@ -41,6 +41,7 @@ func LookupUser(s string) (*User, error) {
 	return &User{UID: uid, GID: gid, Groups: groups}, nil
 }
 
+// lookupGroup returns the ID of a group, given its name or number.
 func lookupGroup(name string) (uint32, error) {
 	g, err := user.LookupGroup(name)
 	if err != nil {
@@ -67,7 +68,7 @@ func supplementary(u *user.User) ([]uint32, error) {
 	return groups, nil
 }
 
-// parseID fails on Windows, where identities are not numbers.
+// parseID parses a user or group ID. It fails on Windows, where IDs are not numbers.
 func parseID(s string) (uint32, error) {
 	id, err := strconv.ParseUint(s, 10, 32)
 	if err != nil {

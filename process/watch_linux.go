@@ -7,36 +7,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watcher calls functions when files can be read, all from one goroutine. So what
-// comes seldom, a child's end or its first word on stderr, needs no goroutine of
-// its own that waits for it, with a stack.
+// watcher calls a function when a file becomes readable, for many files with one
+// goroutine. So rare events, such as a child's exit or its first output on stderr, need
+// no goroutine each, with a stack.
 type watcher struct {
 	epoll int             // epoll(7)
-	ready syscall.RawConn // the same, in the runtime's poller
+	ready syscall.RawConn // the same descriptor, in the runtime's poller
 
 	mu      sync.Mutex
 	last    int64 // the number of the newest watch
 	watches map[int64]*watch
 }
 
-// watch is one file that is waited for. The numbers tell it from an earlier one
-// of the same descriptor.
+// watch waits for one file. Its number distinguishes it from an earlier watch of the same
+// descriptor.
 type watch struct {
-	watcher *watcher // nil if there is nothing to wait for
+	watcher *watcher // nil if f has been called already
 	number  int64
 	fd      int
 	f       func()
 }
 
-// sharedWatcher is made when it is needed, and lives as long as we do.
+// sharedWatcher is created by the first onReadable and never ends.
 var sharedWatcher struct {
 	sync.Mutex
 	*watcher
 }
 
-// onReadable calls f once, in a goroutine of its own, when fd can be read or is
-// at its end, or at now; if that cannot be told, at once. The file is not closed
-// before.
+// onReadable calls f once, in a new goroutine, when fd is readable or at EOF, or when fire
+// is called. If fd cannot be watched, it calls f at once. The caller must not close fd
+// before f is called.
 func onReadable(fd uintptr, f func()) *watch {
 	w, err := startWatcher()
 	if err != nil {
@@ -63,7 +63,7 @@ func (n *watch) fire() {
 	}
 }
 
-// call calls the function of a watch, if it is still waited for.
+// call removes a watch and calls its function, if it has not been called.
 func (w *watcher) call(number int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -99,7 +99,7 @@ func startWatcher() (*watcher, error) {
 	return w, nil
 }
 
-// run calls what is due.
+// run calls the functions of watches whose files are readable.
 func (w *watcher) run() {
 	var events [64]unix.EpollEvent
 	n := 0

@@ -4,13 +4,13 @@ package process
 
 import "os"
 
-// onExit calls f, which waits by itself.
+// onExit calls f in a new goroutine at once; f waits for the exit.
 func onExit(_ *os.Process, f func()) { go f() }
 
-// watch is one file that is waited for.
+// watch waits for one file.
 type watch struct{}
 
-// onReadable calls f in a goroutine of its own, which waits by itself.
+// onReadable calls f in a new goroutine at once; f waits for the file.
 func onReadable(_ uintptr, f func()) *watch {
 	go f()
 	return &watch{}

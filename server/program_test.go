@@ -115,7 +115,7 @@ func TestProgramsThatCannotStart(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"bad": "bad interpreter", "windows": "bad interpreter",
-		"none": "neither a program of this machine nor a script that starts with #!", "elf": "neither a program of this machine nor a script that starts with #!",
+		"none": "not an executable for this machine, nor a script that begins with #!", "elf": "not an executable for this machine, nor a script that begins with #!",
 	} {
 		dial(t, s.ws+path).ExpectEnd(1011, "cannot start: "+want)
 		awaitFree(t, s)

@@ -15,8 +15,8 @@ import (
 var brokenScripts = []struct{ name, content, reason, hint string }{
 	{"mode", "#!/bin/sh\n", "not executable", "chmod +x FILE"},
 	{"crlf", "#!/bin/sh\r\necho\r\n", "bad interpreter", `sed -i 's/\r$//' FILE`},
-	{"mark", "\ufeff#!/bin/sh\necho\n", "starts with a byte order mark instead of #!", `sed -i '1s/^\xEF\xBB\xBF//' FILE`},
-	{"bare", "echo\n", "neither a program of this machine nor a script that starts with #!", "such as #!/bin/sh"},
+	{"mark", "\ufeff#!/bin/sh\necho\n", "begins with a byte order mark instead of #!", `sed -i '1s/^\xEF\xBB\xBF//' FILE`},
+	{"bare", "echo\n", "not an executable for this machine, nor a script that begins with #!", "such as #!/bin/sh"},
 }
 
 // TestLogSaysHowToRepairScripts of --dir and --cgidir, as it is said of COMMAND at
