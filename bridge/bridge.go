@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"wspipe/bridge/wire"
+
 	"github.com/coder/websocket"
 )
 
@@ -12,7 +14,7 @@ import (
 type Bridge struct {
 	child Child
 	opt   Options
-	stdin *Outflow // of the child
+	stdin *wire.Queue // of the child
 	kind  kind
 
 	mu     sync.Mutex
@@ -68,7 +70,7 @@ func New(child Child, opt Options) *Bridge {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Bridge{child: child, opt: opt, stdin: newOutflow(child.Stdin())}
+	b := &Bridge{child: child, opt: opt, stdin: wire.NewQueue(child.Stdin())}
 	switch opt.Kind {
 	case Broadcast:
 		b.kind = newBroadcast(b)
@@ -102,12 +104,12 @@ func (b *Bridge) Run() (code int, signal string) {
 
 // Attach makes a client of the WebSocket ws on wire. Run of the client does the work
 // and must be called. The error is ErrSessionEnded or ErrHistoryLost, of a Resumable.
-func (b *Bridge) Attach(ws *websocket.Conn, wire *Wire, opt ClientOptions) (*Client, error) {
-	return b.attach(&b.opt, ws, wire, opt)
+func (b *Bridge) Attach(ws *websocket.Conn, conn *wire.Conn, opt ClientOptions) (*Client, error) {
+	return b.attach(&b.opt, ws, conn, opt)
 }
 
-func (b *Bridge) attach(opt *Options, ws *websocket.Conn, wire *Wire, of ClientOptions) (c *Client, err error) {
-	c = newClient(b, opt, ws, wire, of)
+func (b *Bridge) attach(opt *Options, ws *websocket.Conn, conn *wire.Conn, of ClientOptions) (c *Client, err error) {
+	c = newClient(b, opt, ws, conn, of)
 	if err = b.kind.attach(c, of); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/bridge/vt"
+	"wspipe/bridge/wire"
 )
 
 // uncut is what viewers with streams apart have of a stream and others have not,
@@ -32,7 +34,7 @@ type broadcast struct {
 	presses  map[form]*press // what makes frames, of the forms in use
 	caster   *outbound       // the sender, if it is one of these two
 	counted  Traffic         // what has left
-	quiet    *queryFilter    // for the forms without queries; nil if none is in use
+	quiet    *vt.QueryFilter // for the forms without queries; nil if none is in use
 	quietBuf []byte          // its output
 
 	newcomers atomic.Int32 // len(waiting)
@@ -42,18 +44,18 @@ type broadcast struct {
 	waiting    []*viewer    // for the end of a message
 	forms      map[form]int // how many viewers have each, none of them 0
 	replay     replay
-	uncut      [2]uncut        // of stdout and stderr, after the last message
-	replays    map[form]*burst // of lastMessages, until there are others
-	rechoose   bool            // chooseReplier may find another viewer
-	casting    bool            // between Hold and Release
-	midMessage bool            // viewers have part of a message
+	uncut      [2]uncut             // of stdout and stderr, after the last message
+	replays    map[form]*wire.Batch // of lastMessages, until there are others
+	rechoose   bool                 // chooseReplier may find another viewer
+	casting    bool                 // between Hold and Release
+	midMessage bool                 // viewers have part of a message
 }
 
 func newBroadcast(b *Bridge) *broadcast {
-	h := &broadcast{Bridge: b, presses: map[form]*press{}, forms: map[form]int{}, replays: map[form]*burst{}}
+	h := &broadcast{Bridge: b, presses: map[form]*press{}, forms: map[form]int{}, replays: map[form]*wire.Batch{}}
 	h.replay = replay{maxMessages: b.opt.Replay, maxBytes: maxReplay}
 	if b.opt.Terminal {
-		terminal := newTerminalState()
+		terminal := vt.NewState()
 		h.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen, terminal: &terminal}
 	}
 	h.outlet.flow = hubFlow{h}
@@ -86,7 +88,7 @@ func (h *broadcast) newStream(number byte) *outbound {
 // tap sends what the child wrote to viewers that have streams apart.
 func (h *broadcast) tap(number byte, fresh []byte) {
 	if h.quiet != nil {
-		h.quietBuf = h.quiet.filter(h.quietBuf[:0], fresh)
+		h.quietBuf = h.quiet.Filter(h.quietBuf[:0], fresh)
 	}
 	for f, p := range h.presses {
 		switch {
@@ -142,7 +144,7 @@ func (h *broadcast) castStderr() {
 		h.outlet.begin()
 		h.tap(channel.Stderr, p)
 		h.outlet.end()
-		h.outlet.flow.Wait(maxUnsent)
+		h.outlet.flow.Wait(wire.MaxUnsent)
 	})
 }
 
@@ -183,7 +185,7 @@ func (h *broadcast) admit(v *viewer) {
 
 // lastMessages returns what new clients get first in a form. It is not compressed, which
 // would take long: a message need not be (RFC 7692, section 6).
-func (h *broadcast) lastMessages(f form) *burst {
+func (h *broadcast) lastMessages(f form) *wire.Batch {
 	f.deflate = false
 	if b := h.replays[f]; b != nil {
 		return b
@@ -196,7 +198,7 @@ func (h *broadcast) lastMessages(f form) *burst {
 		messages, payload = h.appendLast(p)
 	}
 	b := p.take(messages, payload)
-	b.whole = true
+	b.Whole = true
 	h.replays[f] = b
 	return b
 }
@@ -208,7 +210,7 @@ func (h *broadcast) appendLast(p *press) (messages, payload int) {
 		number := channel.Stdout
 		switch {
 		case !p.form.channels:
-			p.message(m.from.typ, m.payload()) // does not fail
+			p.Message(m.from.typ, m.payload()) // does not fail
 			payload += len(m.data)
 			continue
 		case m.from == h.stderr:

@@ -1,5 +1,7 @@
 package bridge
 
+import "wspipe/bridge/vt"
+
 // A program queries its terminal for colours, the position of the cursor and more. If
 // several clients showed these queries to their terminals, all of them would reply. So
 // one client gets the output with queries, and the others without. A replay never
@@ -14,17 +16,17 @@ func (h *broadcast) lastOutput(quiet bool) []byte {
 	if quiet {
 		return output // h.quiet sends the rest once it is complete
 	}
-	return end.flush(output)
+	return end.Flush(output)
 }
 
 // replayed returns the replay, and the filter at its end.
-func (h *broadcast) replayed() (output []byte, filter queryFilter) {
-	r := newReplay(h.replay.terminal)
-	output = r.begin(nil)
+func (h *broadcast) replayed() (output []byte, filter vt.QueryFilter) {
+	r := vt.NewReplay(h.replay.terminal)
+	output = r.Begin(nil)
 	for _, m := range h.replay.messages {
-		output = r.append(output, m.data)
+		output = r.Append(output, m.data)
 	}
-	return r.finish(output), r.queryFilter
+	return r.Finish(output), r.QueryFilter
 }
 
 // chooseReplier picks the client that gets queries: the first whose window size is
@@ -39,7 +41,7 @@ func (h *broadcast) chooseReplier() {
 		_, filter := h.replayed()
 		h.quiet = &filter
 	}
-	if h.quiet != nil && h.quiet.state != inText {
+	if h.quiet != nil && !h.quiet.AtText() {
 		return
 	}
 	h.rechoose = false
@@ -81,7 +83,7 @@ func (h *broadcast) flushQuiet() {
 	if h.quiet == nil {
 		return
 	}
-	rest := h.quiet.flush(nil)
+	rest := h.quiet.Flush(nil)
 	for f, p := range h.presses {
 		if f.quiet {
 			p.terminal(rest)

@@ -110,9 +110,9 @@ func (c *Client) obeyControl(message []byte) error {
 func (c *Client) obeyPause(said channel.ControlMessage) bool {
 	switch said.Type {
 	case channel.TypePause:
-		c.wire.Out.pause()
+		c.wire.Out.Pause()
 	case channel.TypeContinue:
-		c.wire.Out.proceed()
+		c.wire.Out.Continue()
 	default:
 		return false
 	}

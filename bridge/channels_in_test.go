@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // [255, 0] ends stdin when the child has all that was sent before. What comes
@@ -41,7 +43,7 @@ func TestChannelsEndOfInput(t *testing.T) {
 			return
 		}
 		child.readAll()
-		if got := string(wait(t, "input", child.input)); got != sent {
+		if got := string(wspipetest.Wait(t, "input", child.input)); got != sent {
 			t.Errorf("the child got %d bytes, want %d", len(got), size)
 		}
 		s.expectClose(1000, "exit 0")
@@ -84,23 +86,23 @@ func TestChannelsInput(t *testing.T) {
 		s := onChannels(t, protocol, child, named)
 		s.greeted()
 		want := ""
-		for _, text := range []string{"", "a", "\xff\x00", strings.Repeat("0123456789", 40_000), strings.Repeat("x", blockSize), strings.Repeat("y", blockSize-1)} {
+		for _, text := range []string{"", "a", "\xff\x00", strings.Repeat("0123456789", 40_000), strings.Repeat("x", wire.BlockSize), strings.Repeat("y", wire.BlockSize-1)} {
 			message := "\x00" + text
 			s.write(maskedFrame(fin|opBinary, []byte(message)))
-			s.write(maskedFrame(opBinary, []byte(message[:1])), maskedFrame(fin|opPing, nil), maskedFrame(fin|opContinuation, []byte(message[1:])))
-			s.write(maskedFrame(opBinary, nil), maskedFrame(opContinuation, []byte(message)), maskedFrame(fin|opContinuation, nil))
+			s.write(maskedFrame(opBinary, []byte(message[:1])), maskedFrame(fin|opPing, nil), maskedFrame(fin|wire.OpContinuation, []byte(message[1:])))
+			s.write(maskedFrame(opBinary, nil), maskedFrame(wire.OpContinuation, []byte(message)), maskedFrame(fin|wire.OpContinuation, nil))
 			want += strings.Repeat(text, 3)
 		}
 		for _, text := range []string{"é", "text", ""} { // typed as text
 			s.write(maskedFrame(fin|opText, []byte("\x00"+text)))
 			for i := range len(text) {
-				s.write(maskedFrame(opText, []byte("\x00"+text[:i])), maskedFrame(fin|opContinuation, []byte(text[i:])))
+				s.write(maskedFrame(opText, []byte("\x00"+text[:i])), maskedFrame(fin|wire.OpContinuation, []byte(text[i:])))
 				want += text
 			}
 			want += text
 		}
 		s.write(closeFrame(1000, ""))
-		if got := string(wait(t, "input", child.input)); got != want {
+		if got := string(wspipetest.Wait(t, "input", child.input)); got != want {
 			t.Errorf("input of %d bytes, want %d", len(got), len(want))
 		}
 	})
@@ -123,13 +125,13 @@ func TestChannelsOrder(t *testing.T) {
 	s.write(burst)
 	input := ""
 	for i := range 30 {
-		if got := wait(t, "a signal", child.told); got != fmt.Sprint("signal ", i) {
+		if got := wspipetest.Wait(t, "a signal", child.told); got != fmt.Sprint("signal ", i) {
 			t.Errorf("the child is told %s", got)
 		}
 		piece := child.read(t, len(fmt.Sprint(i, ",")))
 		input += piece
 		for row := 1; row <= 2; row++ {
-			if got := wait(t, "a size", child.told); got != fmt.Sprintf("size %dx%d", i+1, row) {
+			if got := wspipetest.Wait(t, "a size", child.told); got != fmt.Sprintf("size %dx%d", i+1, row) {
 				t.Errorf("the child is told %s", got)
 			}
 		}
@@ -163,7 +165,7 @@ func TestChannelsIgnore(t *testing.T) {
 				s.write(maskedFrame(fin|opBinary, []byte(m)), maskedFrame(fin|opBinary, []byte(m)))
 				s.say(channel.Stdin, "still here")
 				s.write(closeFrame(1000, ""))
-				if got := string(wait(t, "input", child.input)); got != "still here" {
+				if got := string(wspipetest.Wait(t, "input", child.input)); got != "still here" {
 					t.Errorf("input %q", got)
 				}
 				if sum := s.summary(); sum.Code != 1000 || sum.In != (Traffic{1, 10}) {
@@ -222,7 +224,7 @@ func TestChannelsBadMessages(t *testing.T) {
 		"resize over 4 KiB":      {maskedFrame(fin|opBinary, []byte("\x04"+strings.Repeat(" ", 4096))), 1009, "control message over 4096 bytes"},
 		"control over 4 KiB":     {maskedFrame(fin|opBinary, []byte("\x05"+strings.Repeat(" ", 4096))), 1009, "control message over 4096 bytes"},
 		"unknown over 4 KiB":     {maskedFrame(fin|opBinary, []byte("\x77"+strings.Repeat(" ", 4096))), 1009, "control message over 4096 bytes"},
-		"over 4 KiB in frames":   {append(maskedFrame(opBinary, []byte("\x05")), maskedFrame(fin|opContinuation, make([]byte, 4096))...), 1009, "control message over 4096 bytes"},
+		"over 4 KiB in frames":   {append(maskedFrame(opBinary, []byte("\x05")), maskedFrame(fin|wire.OpContinuation, make([]byte, 4096))...), 1009, "control message over 4096 bytes"},
 		"control over the limit": {maskedFrame(fin|opBinary, append([]byte{5}, make([]byte, limit)...)), 1009, "message over 10000 bytes"},
 		"stdin over the limit":   {maskedFrame(fin|opBinary, make([]byte, limit+1)), 1009, "message over 10000 bytes"},
 		"text, not UTF-8":        {maskedFrame(fin|opText, []byte("\x00a\xff")), 1007, "text is not UTF-8"},
@@ -242,7 +244,7 @@ func TestChannelsBadMessages(t *testing.T) {
 				s.write(test.frames)
 				s.expectOn(channel.Error, `{"metadata":{},"status":"Failure","message":"`+test.reason+`","reason":"InternalError","code":500}`)
 				s.expectClose(test.code, test.reason)
-				if got := string(wait(t, "input", child.input)); got != "before" {
+				if got := string(wspipetest.Wait(t, "input", child.input)); got != "before" {
 					t.Errorf("input %q", got)
 				}
 			})
@@ -258,7 +260,7 @@ func TestChannelsLongControlMessage(t *testing.T) {
 	s.greeted()
 	control := `{"type":"signal","signal":"USR1"}`
 	s.say(channel.Control, control+strings.Repeat(" ", maxControl-1-len(control)))
-	if got := wait(t, "a signal", child.told); got != "signal USR1" {
+	if got := wspipetest.Wait(t, "a signal", child.told); got != "signal USR1" {
 		t.Errorf("the child was told %s", got)
 	}
 }

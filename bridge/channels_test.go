@@ -13,6 +13,8 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // onChannels runs a session whose client speaks protocol.
@@ -169,7 +171,7 @@ func TestChannelsStreamsAreComplete(t *testing.T) {
 // No message is longer than the client may send, if that can be.
 func TestChannelsMessageSize(t *testing.T) {
 	t.Parallel()
-	const second = lead + 60_000 - (smallBlock - lead) // all that a puppet prints, but what the first read takes
+	const second = lead + 60_000 - (wire.SmallBlock - lead) // all that a puppet prints, but what the first read takes
 	for limit, most := range map[int64]int{0: second, -1: second, 1 << 20: second, 1000: 1000, 2: 2, 1: 2} {
 		child := newPuppet(t)
 		s := onChannels(t, channel.ProtocolV5, child, Options{MaxMessage: limit})
@@ -201,7 +203,7 @@ func TestChannelsEndInAFlood(t *testing.T) {
 		reason string
 	}{
 		"shutdown":    {Options{}, func(s *session) { s.Client.Shutdown() }, 1001, "server shutting down"},
-		"max runtime": {Options{MaxRuntime: 3 * time.Second}, func(s *session) { wait(s.t, "the child's exit", s.child.(*shell).exited) }, 4001, "max runtime"},
+		"max runtime": {Options{MaxRuntime: 3 * time.Second}, func(s *session) { wspipetest.Wait(s.t, "the child's exit", s.child.(*shell).exited) }, 4001, "max runtime"},
 		"too big":     {Options{MaxMessage: 32 << 10}, func(s *session) { s.say(channel.Stdin, strings.Repeat("x", 32<<10)) }, 1009, "message over 32768 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +220,7 @@ func TestChannelsEndInAFlood(t *testing.T) {
 					t.Errorf("%s on channel %d", status, number)
 				}
 				f, err := s.frame()
-				if err != nil || f.first != fin|opClose || string(f.payload) != string([]byte{byte(test.code >> 8), byte(test.code)})+test.reason {
+				if err != nil || f.first != fin|wire.OpClose || string(f.payload) != string([]byte{byte(test.code >> 8), byte(test.code)})+test.reason {
 					t.Errorf("after the status %v, %v", f, err)
 				}
 			})
@@ -230,8 +232,8 @@ func TestChannelsEndInAFlood(t *testing.T) {
 func TestChannelsShutdownBeforeRun(t *testing.T) {
 	t.Parallel()
 	for range 20 {
-		c, ws, wire := connect(t, link{protocol: channel.ProtocolWspipe})
-		s := newSession(ws, wire, startShell(t, "exec cat"), named)
+		c, ws, conn := connect(t, link{protocol: channel.ProtocolWspipe})
+		s := newSession(ws, conn, startShell(t, "exec cat"), named)
 		s.Shutdown()
 		ended := make(chan Summary, 1)
 		go func() { ended <- s.Run() }() // ends when the client has answered
@@ -241,8 +243,8 @@ func TestChannelsShutdownBeforeRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if f.first == fin|opClose {
-				c.write(maskedFrame(fin|opClose, f.payload))
+			if f.first == fin|wire.OpClose {
+				c.write(maskedFrame(fin|wire.OpClose, f.payload))
 				break
 			}
 			channels = append(channels, f.payload[0])
@@ -251,25 +253,25 @@ func TestChannelsShutdownBeforeRun(t *testing.T) {
 			t.Errorf("messages on channels %q before the end", got)
 		}
 		c.Close()
-		wait(t, "the end of Run", ended)
+		wspipetest.Wait(t, "the end of Run", ended)
 	}
 }
 
 func TestRefuse(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range append([]string{""}, channel.Protocols...) {
-		c, ws, wire := connect(t, link{protocol: protocol})
+		c, ws, conn := connect(t, link{protocol: protocol})
 		done := make(chan bool)
 		go func() { // ends when the client has answered
 			Refuse(ws, "no such file")
-			<-wire.Closed()
+			<-conn.Closed()
 			done <- true
 		}()
 		if protocol != "" {
 			c.expectOn(channel.Error, `{"metadata":{},"status":"Failure","message":"cannot start: no such file","reason":"InternalError","code":500}`)
 		}
 		c.expectClose(1011, "cannot start: no such file")
-		wait(t, "the end", done)
+		wspipetest.Wait(t, "the end", done)
 	}
 }
 

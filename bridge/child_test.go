@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"wspipe/cmd/wspipetest"
 )
 
 // pipes are the three pipes of a child: near is the session's end, far the
@@ -108,7 +110,7 @@ func (p *puppet) readAll() *puppet {
 // read reads n bytes of the puppet's stdin.
 func (p *puppet) read(t testing.TB, n int) string {
 	t.Helper()
-	p.far[0].SetReadDeadline(time.Now().Add(lifetime))
+	p.far[0].SetReadDeadline(time.Now().Add(wspipetest.Lifetime))
 	b := make([]byte, n)
 	m, err := io.ReadFull(p.far[0], b)
 	if err != nil {
@@ -120,7 +122,7 @@ func (p *puppet) read(t testing.TB, n int) string {
 // print writes s to the puppet's stdout.
 func (p *puppet) print(t testing.TB, s string) {
 	t.Helper()
-	p.far[1].SetWriteDeadline(time.Now().Add(patience))
+	p.far[1].SetWriteDeadline(time.Now().Add(wspipetest.Patience))
 	if _, err := io.WriteString(p.far[1], s); err != nil {
 		t.Fatal(err)
 	}

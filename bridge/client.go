@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
 
 	"github.com/coder/websocket"
 )
@@ -19,7 +20,7 @@ type Client struct {
 	bridge     *Bridge
 	attachment attachment
 	ws         *websocket.Conn
-	wire       *Wire
+	wire       *wire.Conn
 	opt        *Options
 	id         string // of the session
 	muxID      string // see MuxID
@@ -51,8 +52,8 @@ type Summary struct {
 	In, Out Traffic
 }
 
-func newClient(b *Bridge, opt *Options, ws *websocket.Conn, wire *Wire, of ClientOptions) *Client {
-	c := &Client{bridge: b, ws: ws, wire: wire, opt: opt, id: of.ID, log: of.Log, deflate: of.Deflate, protocol: channelProtocol(ws), outlet: newOutlet(wire, of.Deflate)}
+func newClient(b *Bridge, opt *Options, ws *websocket.Conn, conn *wire.Conn, of ClientOptions) *Client {
+	c := &Client{bridge: b, ws: ws, wire: conn, opt: opt, id: of.ID, log: of.Log, deflate: of.Deflate, protocol: channelProtocol(ws), outlet: newOutlet(conn, of.Deflate)}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -64,9 +65,9 @@ func newClient(b *Bridge, opt *Options, ws *websocket.Conn, wire *Wire, of Clien
 	}
 	c.in.total.touch()
 	c.outlet.total.touch()
-	wire.onIdle, wire.serves = c.in.handOn, true
+	conn.OnIdle, conn.Server = c.in.handOn, true
 	if opt.Terminal {
-		wire.boundUnsent()
+		conn.BoundUnsent()
 	}
 	ws.SetReadLimit(-1) // inbound has the limit, and its own words for it
 	return c
@@ -112,7 +113,7 @@ func (c *Client) Abort() { c.wire.Abort() }
 // all that it wrote.
 func (c *Client) tellExit() {
 	c.limitUnread()
-	c.wire.Out.ready()
+	c.wire.Out.Ready()
 	exit, _ := c.bridge.exit()
 	if c.usesChannels() && !exit.broken {
 		c.farewell(exit.code, exit.signal)
@@ -144,12 +145,12 @@ func (c *Client) waitForChild() {
 	if c.bridge.stdin.Waiting() <= maxWaiting {
 		return
 	}
-	paused := c.wire.Out.proceed()
-	stop := c.wire.watchHangup(func() { c.finish(endLost) })
-	c.bridge.stdin.waitUnless(maxWaiting/2, &c.over)
+	paused := c.wire.Out.Continue()
+	stop := c.wire.WatchHangup(func() { c.finish(endLost) })
+	c.bridge.stdin.WaitUnless(maxWaiting/2, &c.over)
 	stop()
 	if paused {
-		c.wire.Out.pause()
+		c.wire.Out.Pause()
 	}
 }
 
@@ -166,11 +167,11 @@ func (c *Client) endOf(err error) End {
 	case byPeer && !utf8.ValidString(closed.Reason):
 		return endBadReason
 	case byPeer:
-		c.wire.peerDone()
+		c.wire.CloseReceived()
 		return End{Code: closed.Code, Reason: closed.Reason, by: byClient}
-	case c.wire.overdue.Load():
+	case c.wire.Overdue.Load():
 		return endUnread
-	case c.wire.lost.Load(), errors.Is(err, net.ErrClosed):
+	case c.wire.Lost.Load(), errors.Is(err, net.ErrClosed):
 		return endLost
 	}
 	return endProtocol
@@ -183,11 +184,11 @@ func (c *Client) finish(e End) (first bool) {
 	c.endOnce.Do(func() {
 		first = true
 		c.end = e
-		c.wire.Out.seal()     // what others get is not to come after the last words
+		c.wire.Out.Seal()     // what others get is not to come after the last words
 		if c.usesChannels() { // before the child is stopped, or its end would be told
 			c.outlet.settle(channel.Encode(channel.Error, channel.Failure(e.Reason))) // unless farewell has said all
 		}
-		c.wire.Out.proceed() // whoever waits for the end of a pause has nothing to send any more
+		c.wire.Out.Continue() // whoever waits for the end of a pause has nothing to send any more
 		c.attachment.detach()
 		c.tasks.Go(c.closeConn)
 	})
@@ -205,7 +206,7 @@ func (c *Client) closeConn() {
 		c.in.ended.Store(true)
 		err := c.ws.Close(c.end.Code, cutReason(c.end.Reason)) // nil also if the connection is lost meanwhile
 		_, otherCode := errors.AsType[websocket.CloseError](err)
-		c.answered = otherCode || err == nil && !c.wire.lost.Load()
+		c.answered = otherCode || err == nil && !c.wire.Lost.Load()
 	case bySilence:
 		c.in.ended.Store(true)
 		// Whoever answers no ping will not answer a close frame either.
@@ -213,7 +214,7 @@ func (c *Client) closeConn() {
 		c.ws.Close(c.end.Code, c.end.Reason)
 	case byViolation:
 		c.in.ended.Store(true)
-		c.wire.stopReading() // Close need not wait for an answer, which could not be found
+		c.wire.StopReading() // Close need not wait for an answer, which could not be found
 		c.ws.Close(c.end.Code, c.end.Reason)
 	case byClient:
 		c.ws.CloseNow()

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // The opcodes of RFC 6455, section 5.2, and the bit of a message's last frame.
@@ -20,7 +23,7 @@ const (
 	opBinary = 2
 	opPing   = 9
 	opPong   = 10
-	fin      = finBit
+	fin      = wire.FinBit
 )
 
 // client is a WebSocket client that sends exactly the bytes it is told to.
@@ -37,7 +40,7 @@ type client struct {
 func handshake(t testing.TB, conn net.Conn, early []byte, header ...string) *client {
 	t.Helper()
 	c := &client{Conn: conn, t: t, br: bufio.NewReaderSize(conn, 64<<10)}
-	c.SetDeadline(time.Now().Add(lifetime))
+	c.SetDeadline(time.Now().Add(wspipetest.Lifetime))
 	c.write([]byte("GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"+strings.Join(header, "")+"\r\n"), early)
 	resp, err := http.ReadResponse(c.br, nil)
@@ -134,11 +137,11 @@ func (c *client) message() (opcode byte, payload string, frames int) {
 				c.write(maskedFrame(fin|opPong, f.payload))
 			}
 			continue
-		case f.first&^fin == opClose:
+		case f.first&^fin == wire.OpClose:
 			c.t.Fatalf("closed with %q instead of a message", f.payload)
 		case frames == 0:
 			opcode = f.first &^ fin
-		case f.first&^fin != opContinuation:
+		case f.first&^fin != wire.OpContinuation:
 			c.t.Fatalf("frame %d of a message starts with %#x", frames, f.first)
 		}
 		frames++
@@ -172,16 +175,16 @@ func (c *client) expectClose(code int, reason string) {
 		if c.answers && f.first == fin|opPing {
 			c.write(maskedFrame(fin|opPong, f.payload))
 		}
-		if f.first&^fin != opClose {
+		if f.first&^fin != wire.OpClose {
 			continue
 		}
-		if f.first != fin|opClose || len(f.payload) < 2 {
+		if f.first != fin|wire.OpClose || len(f.payload) < 2 {
 			c.t.Fatalf("bad close frame: %#x %q", f.first, f.payload)
 		}
 		if got := int(binary.BigEndian.Uint16(f.payload)); got != code || string(f.payload[2:]) != reason {
 			c.t.Errorf("closed with %d %q, want %d %q", got, f.payload[2:], code, reason)
 		}
-		c.write(maskedFrame(fin|opClose, f.payload))
+		c.write(maskedFrame(fin|wire.OpClose, f.payload))
 		break
 	}
 	if rest, err := io.ReadAll(c.br); err != nil || len(rest) > 0 {
@@ -192,7 +195,7 @@ func (c *client) expectClose(code int, reason string) {
 
 // closeFrame is a client's close frame.
 func closeFrame(code uint16, reason string) []byte {
-	return maskedFrame(fin|opClose, append(binary.BigEndian.AppendUint16(nil, code), reason...))
+	return maskedFrame(fin|wire.OpClose, append(binary.BigEndian.AppendUint16(nil, code), reason...))
 }
 
 // reset makes the client's host answer with RST from now on.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"wspipe/bridge/framing"
+	"wspipe/cmd/wspipetest"
 
 	"github.com/coder/websocket"
 )
@@ -317,7 +318,7 @@ func TestAHugeRecordTakesNoMemory(t *testing.T) {
 	} {
 		t.Run(mode.String(), func(t *testing.T) {
 			s := newSender(t, mode)
-			s.SetDeadline(time.Now().Add(lifetime))
+			s.SetDeadline(time.Now().Add(wspipetest.Lifetime))
 			wrong := make(chan string, 1)
 			s.broken = func(err error, position int64) { wrong <- fmt.Sprint(err, " at ", position) }
 			before := liveHeap()
@@ -350,7 +351,7 @@ func TestAHugeRecordTakesNoMemory(t *testing.T) {
 			}
 			announced := cmp.Or(map[framing.Framing]int64{framing.Length: math.MaxUint32}[mode], math.MaxInt64)
 			want := fmt.Sprintf("output ends %d bytes before the end of a record at %d", announced-size, len(head)+size)
-			if got := wait(t, "the end of the output", wrong); got != want {
+			if got := wspipetest.Wait(t, "the end of the output", wrong); got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
 		})

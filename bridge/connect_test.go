@@ -15,17 +15,19 @@ import (
 	"testing"
 
 	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 
 	"github.com/coder/websocket"
 )
 
-// link says how a client and a Wire are to be connected. The zero value is TCP.
+// link says how a client and a Conn are to be connected. The zero value is TCP.
 type link struct {
 	network  string                  // tcp or unix
 	tls      bool                    // with TLS between
 	buffers  int                     // of both kernels' sockets, in bytes; 0: theirs
 	compress bool                    // permessage-deflate, if the client wants it
-	wrap     func(net.Conn) net.Conn // puts something below the Wire
+	wrap     func(net.Conn) net.Conn // puts something below the Conn
 	early    []byte                  // sent together with the opening handshake
 	protocol string                  // the subprotocol that the client wants
 }
@@ -33,14 +35,14 @@ type link struct {
 // accepted is a WebSocket as server sees it.
 type accepted struct {
 	ws   *websocket.Conn
-	wire *Wire
+	wire *wire.Conn
 }
 
-// hijacker puts a Wire below the WebSocket, as package server does.
+// hijacker puts a Conn below the WebSocket, as package server does.
 type hijacker struct {
 	http.ResponseWriter
 	link link
-	wire *Wire
+	wire *wire.Conn
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -52,7 +54,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		conn = h.link.wrap(conn)
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	h.wire = NewWire(conn, slices.Clone(early))
+	h.wire = wire.NewConn(conn, slices.Clone(early))
 	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, 512), bufio.NewWriterSize(h.wire, 256)), nil
 }
 
@@ -90,7 +92,7 @@ func serve(t testing.TB, l link) (url, addr string, conns <-chan accepted) {
 }
 
 // connect returns the two ends of a new WebSocket.
-func connect(t testing.TB, l link) (*client, *websocket.Conn, *Wire) {
+func connect(t testing.TB, l link) (*client, *websocket.Conn, *wire.Conn) {
 	t.Helper()
 	if l.network == "" {
 		l.network = "tcp"
@@ -116,9 +118,9 @@ func connect(t testing.TB, l link) (*client, *websocket.Conn, *Wire) {
 		header = append(header, "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover\r\n")
 	}
 	c := handshake(t, conn, l.early, header...)
-	a := wait(t, "opening handshake", conns)
+	a := wspipetest.Wait(t, "opening handshake", conns)
 	if l.buffers > 0 {
-		setBuffers(a.wire.Conn, l.buffers)
+		wspipetest.SetBuffers(a.wire.Conn, l.buffers)
 	}
 	return c, a.ws, a.wire
 }
@@ -126,7 +128,7 @@ func connect(t testing.TB, l link) (*client, *websocket.Conn, *Wire) {
 // response is what an opening handshake is answered with, without a server.
 type response struct {
 	http.ResponseWriter
-	wire *Wire
+	wire *wire.Conn
 }
 
 func (r response) Header() http.Header { return http.Header{} }
@@ -137,28 +139,18 @@ func (r response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // acceptOn puts a WebSocket on wire, as if there had been a handshake.
-func acceptOn(t testing.TB, wire *Wire) *websocket.Conn {
+func acceptOn(t testing.TB, conn *wire.Conn) *websocket.Conn {
 	t.Helper()
 	r := httptest.NewRequest("GET", "/", nil)
 	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket",
 		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
 		r.Header.Set(name, value)
 	}
-	ws, err := websocket.Accept(response{wire: wire}, r, nil)
+	ws, err := websocket.Accept(response{wire: conn}, r, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ws
-}
-
-func setBuffers(conn net.Conn, size int) {
-	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = c.NetConn()
-	}
-	if c, ok := conn.(*net.TCPConn); ok {
-		c.SetReadBuffer(size)
-		c.SetWriteBuffer(size)
-	}
 }
 
 // session is a running Single child and its client.
@@ -166,14 +158,14 @@ type session struct {
 	*client
 	*Client
 	child Child
-	stdin *Outflow
+	stdin *wire.Queue
 	ended chan Summary
 }
 
 // newSession attaches a client to child, which is all that child gets.
-func newSession(ws *websocket.Conn, wire *Wire, child Child, opt Options) *session {
+func newSession(ws *websocket.Conn, conn *wire.Conn, child Child, opt Options) *session {
 	b := New(child, opt)
-	c, err := b.Attach(ws, wire, ClientOptions{Log: opt.Log, ID: testID})
+	c, err := b.Attach(ws, conn, ClientOptions{Log: opt.Log, ID: testID})
 	if err != nil {
 		panic(err) // a Single child takes its first client
 	}
@@ -211,8 +203,8 @@ func start(t testing.TB, child Child, opt Options) *session {
 // must return.
 func startOver(t testing.TB, l link, child Child, opt Options) *session {
 	t.Helper()
-	c, ws, wire := connect(t, l)
-	s := newSession(ws, wire, child, opt)
+	c, ws, conn := connect(t, l)
+	s := newSession(ws, conn, child, opt)
 	s.client = c
 	go func() { s.ended <- s.Run() }() // ends when the client goes
 	t.Cleanup(func() {
@@ -225,7 +217,7 @@ func startOver(t testing.TB, l link, child Child, opt Options) *session {
 // summary waits until Run has returned.
 func (s *session) summary() Summary {
 	s.t.Helper()
-	sum := wait(s.t, "the end of Run", s.ended)
+	sum := wspipetest.Wait(s.t, "the end of Run", s.ended)
 	s.ended <- sum
 	return sum
 }

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
 
 	"github.com/coder/websocket"
 )
@@ -40,7 +41,7 @@ var (
 	endNotUTF8  = End{Code: websocket.StatusInvalidFramePayloadData, Reason: "text is not UTF-8"}
 	endProtocol = End{Code: websocket.StatusProtocolError, Reason: "protocol error", by: byViolation}
 	// endBadReason is a violation within a close frame.
-	endBadReason = End{Code: websocket.StatusInvalidFramePayloadData, Reason: "close reason is not UTF-8", by: byViolation}
+	endBadReason = End{Code: wire.BadReasonCode, Reason: wire.BadReason, by: byViolation}
 
 	endSilent  = End{Code: websocket.StatusPolicyViolation, Reason: "no answer to pings", by: bySilence}
 	endTaken   = End{Code: 4010, Reason: "attached elsewhere"}

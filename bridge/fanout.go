@@ -1,10 +1,12 @@
 package bridge
 
+import "wspipe/bridge/wire"
+
 // hubFlow is where a hub's messages end up: with its viewers.
 type hubFlow struct{ *broadcast }
 
-// ready implements flow: a pause is a viewer's.
-func (h hubFlow) ready() {}
+// Ready implements flow: a pause is a viewer's.
+func (h hubFlow) Ready() {}
 
 // Hold implements flow: from here on viewers of a form that is not in use yet
 // must wait.
@@ -41,7 +43,7 @@ func (h hubFlow) Release() {
 	wasMid := h.midMessage
 	h.midMessage = h.outlet.sender != nil || h.stdout.owing || h.stderr != nil && h.stderr.owing
 	for f, b := range bursts {
-		b.whole = f.channels || !wasMid && !h.midMessage
+		b.Whole = f.channels || !wasMid && !h.midMessage
 	}
 	for i, r := range h.recorded {
 		h.replay.add(r.take())
@@ -77,13 +79,13 @@ func (h hubFlow) Release() {
 }
 
 // takeBursts returns what was gathered, for each form.
-func (h hubFlow) takeBursts() map[form]*burst {
+func (h hubFlow) takeBursts() map[form]*wire.Batch {
 	total := h.outlet.total.total()
 	messages, payload := int(total.Messages-h.counted.Messages), int(total.Bytes-h.counted.Bytes)
 	h.counted = total
-	bursts := map[form]*burst{}
+	bursts := map[form]*wire.Batch{}
 	for f, p := range h.presses {
-		if b := p.take(messages, payload); len(b.frames) > 0 {
+		if b := p.take(messages, payload); len(b.Frames) > 0 {
 			bursts[f] = b
 		}
 	}
@@ -99,7 +101,7 @@ func (h hubFlow) Wait(n int) error {
 	viewers := h.viewers
 	h.mu.Unlock()
 	for _, v := range viewers {
-		v.wire.Out.ready()
+		v.wire.Out.Ready()
 		v.wire.Out.Wait(n) // fails if it goes meanwhile
 	}
 	return nil

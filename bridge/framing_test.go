@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 
 	"github.com/coder/websocket"
 )
@@ -40,15 +42,15 @@ type sender struct {
 	*outbound
 	framing framing.Framing
 	ws      *websocket.Conn
-	wire    *Wire
+	wire    *wire.Conn
 
 	wrong    error // how the output broke its framing
 	position int64 // where it did
 	cutOff   bool  // within a long message, whose part is the last one then
 }
 
-func newOutbound(ws *websocket.Conn, wire *Wire, f framing.Framing) *outbound {
-	way := newOutlet(wire, false)
+func newOutbound(ws *websocket.Conn, conn *wire.Conn, f framing.Framing) *outbound {
+	way := newOutlet(conn, false)
 	o := &outbound{outlet: &way, codec: f.NewCodec(), typ: messageType(f)}
 	if f == framing.JSON {
 		o.stream = "stdout"
@@ -57,20 +59,19 @@ func newOutbound(ws *websocket.Conn, wire *Wire, f framing.Framing) *outbound {
 }
 
 func newSender(t testing.TB, f framing.Framing) *sender {
-	c, ws, wire := connect(t, link{})
+	c, ws, conn := connect(t, link{})
 	t.Cleanup(func() {
-		wire.Abort()
-		wait(t, "the end of the wire", wire.Closed())
+		conn.Abort()
+		wspipetest.Wait(t, "the end of the wire", conn.Closed())
 	})
-	return &sender{client: c, outbound: newOutbound(ws, wire, f), framing: f, ws: ws, wire: wire}
+	return &sender{client: c, outbound: newOutbound(ws, conn, f), framing: f, ws: ws, wire: conn}
 }
 
 // endFragmented ends the message that is sent in fragments, if there is one.
 func (s *sender) endFragmented() (was bool) {
-	w := s.targets[0].(*frameWriter)
-	if was = w.fragmented; was {
-		w.piece(0, nil, true)
-		w.flush()
+	if was = s.sender != nil; was {
+		s.sendPiece(s.outbound, nil, true)
+		s.flow.Release()
 	}
 	return was
 }
@@ -82,7 +83,7 @@ const mark = "all has been sent"
 func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 	t.Helper()
 	s.t = t
-	s.SetDeadline(time.Now().Add(lifetime))
+	s.SetDeadline(time.Now().Add(wspipetest.Lifetime))
 	s.outbound = newOutbound(s.ws, s.wire, s.framing)
 	s.wrong, s.position, s.cutOff = nil, 0, false
 	s.broken = func(err error, position int64) { s.wrong, s.position = err, position }
@@ -105,7 +106,7 @@ func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 		}
 		got = append(got, payload)
 	}
-	if err := wait(t, "the end of run", done); err != nil {
+	if err := wspipetest.Wait(t, "the end of run", done); err != nil {
 		t.Error(err)
 	}
 	return got
@@ -255,7 +256,7 @@ func TestALongLineTakesNoMemory(t *testing.T) {
 		if first == fin|opBinary {
 			break
 		}
-		if frames == 0 != (first&^fin == opText) || first&opClose != 0 {
+		if frames == 0 != (first&^fin == opText) || first&wire.OpClose != 0 {
 			t.Fatalf("frame %d starts with %#x", frames, first)
 		}
 		if _, err := s.br.Discard(n); err != nil {
@@ -269,7 +270,7 @@ func TestALongLineTakesNoMemory(t *testing.T) {
 			}
 		}
 	}
-	if got != size || frames < size/blockSize {
+	if got != size || frames < size/wire.BlockSize {
 		t.Errorf("%d bytes in %d frames, want %d", got, frames, size)
 	}
 }
@@ -300,7 +301,7 @@ func TestReadBufferGrowsAndShrinks(t *testing.T) {
 	line := strings.Repeat("x", 99) + "\n"
 	r := &room{chunked: chunked{line, strings.Repeat(line, 40), "part", " of a line\n", line}}
 	newSender(t, framing.Lines).messages(t, r)
-	want := []int{smallBlock - lead, smallBlock - lead, blockSize - smallBlock, blockSize - lead, smallBlock - lead - 4, smallBlock - lead, smallBlock - lead}
+	want := []int{wire.SmallBlock - lead, wire.SmallBlock - lead, wire.BlockSize - wire.SmallBlock, wire.BlockSize - lead, wire.SmallBlock - lead - 4, wire.SmallBlock - lead, wire.SmallBlock - lead}
 	if !slices.Equal(r.sizes, want) {
 		t.Errorf("reads had room for %v bytes, want %v", r.sizes, want)
 	}
@@ -310,19 +311,19 @@ func TestReadBufferGrowsAndShrinks(t *testing.T) {
 // being one.
 func TestMessagesOfOneReadLeaveInOneWrite(t *testing.T) {
 	t.Parallel()
-	near, far := pair(t, "unixpacket")
-	wire := NewWire(near, nil)
-	o := newOutbound(acceptOn(t, wire), wire, framing.Lines)
+	near, far := wspipetest.ConnPair(t, "unixpacket")
+	conn := wire.NewConn(near, nil)
+	o := newOutbound(acceptOn(t, conn), conn, framing.Lines)
 	x := func(n int) string { return strings.Repeat("x", n) }
-	o.run(&chunked{"lone\n", strings.Repeat("many\n", 200), x(smallBlock-lead-1) + "\n", strings.Repeat(x(300)+"\n", 200)})
-	for _, want := range []int{2 + 4, 200 * (2 + 4), 4 + smallBlock - lead - 1, 200 * (4 + 300)} {
-		p := make([]byte, blockSize)
+	o.run(&chunked{"lone\n", strings.Repeat("many\n", 200), x(wire.SmallBlock-lead-1) + "\n", strings.Repeat(x(300)+"\n", 200)})
+	for _, want := range []int{2 + 4, 200 * (2 + 4), 4 + wire.SmallBlock - lead - 1, 200 * (4 + 300)} {
+		p := make([]byte, wire.BlockSize)
 		if n, err := far.Read(p); n != want || err != nil {
 			t.Errorf("one write took %d bytes, want %d: %v", n, want, err)
 		}
 	}
-	wire.Abort()
-	wait(t, "the end of the wire", wire.Closed())
+	conn.Abort()
+	wspipetest.Wait(t, "the end of the wire", conn.Closed())
 }
 
 // A child is read to its end although the client has gone, and is never held up.
@@ -364,7 +365,7 @@ func TestReadHasRoomAfterAFullBufferCouldNotBeSent(t *testing.T) {
 	s := newSender(t, framing.Lines)
 	left := 0
 	s.run(&goodbye{
-		chunked{"1", strings.Repeat("x", smallBlock-lead-1), strings.Repeat("x", blockSize-smallBlock-1) + "\n", "end"},
+		chunked{"1", strings.Repeat("x", wire.SmallBlock-lead-1), strings.Repeat("x", wire.BlockSize-wire.SmallBlock-1) + "\n", "end"},
 		func() {
 			if left++; left == 2 {
 				s.wire.Abort()

@@ -8,6 +8,9 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // A client goes between frames, after no more than a frame's header, or with
@@ -16,14 +19,14 @@ func TestClientGoesWhereAFrameCouldEnd(t *testing.T) {
 	t.Parallel()
 	half := maskedFrame(opText, []byte("half"))
 	frame := maskedFrame(fin|opText, []byte("whole"))
-	long := maskedFrame(fin|opText, bytes.Repeat([]byte("x"), 2*blockSize))
+	long := maskedFrame(fin|opText, bytes.Repeat([]byte("x"), 2*wire.BlockSize))
 	for name, sent := range map[string][]byte{
 		"between frames":  half,
-		"within a header": append(half[:len(half):len(half)], fin|opContinuation),
-		"after a header":  append(half[:len(half):len(half)], maskedFrame(fin|opContinuation, []byte("x"))[:6]...),
+		"within a header": append(half[:len(half):len(half)], fin|wire.OpContinuation),
+		"after a header":  append(half[:len(half):len(half)], maskedFrame(fin|wire.OpContinuation, []byte("x"))[:6]...),
 		"after the first": frame[:6],
-		"a full stage":    long[:14+blockSize-spare],
-		"more than that":  long[:14+blockSize],
+		"a full stage":    long[:14+wire.BlockSize-spare],
+		"more than that":  long[:14+wire.BlockSize],
 	} {
 		for link, l := range map[string]link{"TCP": {}, "TLS": {tls: true}} {
 			t.Run(name+"/"+link, func(t *testing.T) {
@@ -33,8 +36,8 @@ func TestClientGoesWhereAFrameCouldEnd(t *testing.T) {
 				s.send("before")
 				s.write(sent)
 				s.client.Close()
-				got, after := strings.CutPrefix(string(wait(t, "input", child.input)), "before\n")
-				if !after || strings.Contains(got, "\n") || len(sent) < blockSize/2 && got != "" {
+				got, after := strings.CutPrefix(string(wspipetest.Wait(t, "input", child.input)), "before\n")
+				if !after || strings.Contains(got, "\n") || len(sent) < wire.BlockSize/2 && got != "" {
 					t.Errorf("after the first message, %t, the child got %.50q (%d bytes)", after, got, len(got))
 				}
 				if sum := s.summary(); sum.Code != 1006 || sum.In.Messages != 1 {
@@ -61,7 +64,7 @@ func TestClientGoesWithinACompressedMessage(t *testing.T) {
 				s := startOver(t, l, child, patient)
 				s.write(message, message[:n])
 				s.client.Close()
-				if got := string(wait(t, "input", child.input)); got != strings.Repeat("all or nothing ", 100)+"\n" {
+				if got := string(wspipetest.Wait(t, "input", child.input)); got != strings.Repeat("all or nothing ", 100)+"\n" {
 					t.Errorf("with %d of %d bytes of a message, the child got %.50q (%d bytes)", n, len(message), got, len(got))
 				}
 				if sum := s.summary(); sum.Code != 1006 {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // heldInput are the framings that hold messages whole, and NUL, and what each of
@@ -29,8 +31,8 @@ func frameLength(n int) []byte { return []byte{byte(n >> 24), byte(n >> 16), byt
 // in its framing, byte by byte.
 func TestRecordsToTheChild(t *testing.T) {
 	t.Parallel()
-	sizes := []int{0, 1, 3, 4, 100, 4096, framing.MaxWhole, blockSize - spare - enough, blockSize - enough, blockSize - spare - 31, blockSize - spare - 30, blockSize - spare - 4,
-		blockSize - spare - 1, blockSize - spare, blockSize - spare + 1, blockSize - 1, blockSize, blockSize + 1, 2*blockSize - spare, 300_000, 1 << 20}
+	sizes := []int{0, 1, 3, 4, 100, 4096, framing.MaxWhole, wire.BlockSize - spare - enough, wire.BlockSize - enough, wire.BlockSize - spare - 31, wire.BlockSize - spare - 30, wire.BlockSize - spare - 4,
+		wire.BlockSize - spare - 1, wire.BlockSize - spare, wire.BlockSize - spare + 1, wire.BlockSize - 1, wire.BlockSize, wire.BlockSize + 1, 2*wire.BlockSize - spare, 300_000, 1 << 20}
 	for mode, record := range heldInput {
 		for name, l := range map[string]link{"TCP": {}, "TLS": {tls: true}} {
 			t.Run(fmt.Sprint(mode, "/", name), func(t *testing.T) {
@@ -43,11 +45,11 @@ func TestRecordsToTheChild(t *testing.T) {
 					s.write(maskedFrame(fin|opText, []byte(payload)))
 					s.write(maskedFrame(fin|opBinary, []byte(payload)), maskedFrame(fin|opBinary, []byte("small")))
 					cut := size * i / len(sizes)
-					s.write(maskedFrame(opText, []byte(payload[:cut])), maskedFrame(fin|opPing, nil), maskedFrame(fin|opContinuation, []byte(payload[cut:])))
+					s.write(maskedFrame(opText, []byte(payload[:cut])), maskedFrame(fin|opPing, nil), maskedFrame(fin|wire.OpContinuation, []byte(payload[cut:])))
 					want.WriteString(record(payload) + record(payload) + record("small") + record(payload))
 				}
 				s.write(closeFrame(1000, ""))
-				got := string(wait(t, "input", child.input))
+				got := string(wspipetest.Wait(t, "input", child.input))
 				if got != want.String() {
 					t.Errorf("input of %d bytes, want %d", len(got), want.Len())
 				}
@@ -77,7 +79,7 @@ func TestManyRecordsToTheChild(t *testing.T) {
 					for r.IntN(3) == 0 {
 						n := r.IntN(len(rest) + 1)
 						sent = append(sent, maskedFrame(first, rest[:n])...)
-						first, rest = opContinuation, rest[n:]
+						first, rest = wire.OpContinuation, rest[n:]
 					}
 					sent = append(sent, maskedFrame(fin|first, rest)...)
 				}
@@ -86,7 +88,7 @@ func TestManyRecordsToTheChild(t *testing.T) {
 					s.write(sent[:n])
 					sent = sent[n:]
 				}
-				if got := wait(t, "input", child.input); !bytes.Equal(got, want) {
+				if got := wspipetest.Wait(t, "input", child.input); !bytes.Equal(got, want) {
 					t.Errorf("input of %d bytes, want %d", len(got), len(want))
 				}
 			})
@@ -98,8 +100,8 @@ func TestManyRecordsToTheChild(t *testing.T) {
 // nothing at all.
 func TestRecordsAreWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
-	const limit = 3 * blockSize
-	long := strings.Repeat("é", blockSize)
+	const limit = 3 * wire.BlockSize
+	long := strings.Repeat("é", wire.BlockSize)
 	for name, test := range map[string]struct {
 		sent   []byte
 		code   int // 1006: the client goes
@@ -108,9 +110,9 @@ func TestRecordsAreWholeOrNotAtAll(t *testing.T) {
 		"not UTF-8":             {maskedFrame(fin|opText, []byte("a\xff")), 1007, "text is not UTF-8"},
 		"long, not UTF-8":       {maskedFrame(fin|opText, []byte(long+"\xff")), 1007, "text is not UTF-8"},
 		"long, incomplete":      {maskedFrame(fin|opText, []byte(long+"\xe2\x82")), 1007, "text is not UTF-8"},
-		"long, bad in frame 2":  {append(maskedFrame(opText, []byte(long)), maskedFrame(fin|opContinuation, []byte("\x80"))...), 1007, "text is not UTF-8"},
+		"long, bad in frame 2":  {append(maskedFrame(opText, []byte(long)), maskedFrame(fin|wire.OpContinuation, []byte("\x80"))...), 1007, "text is not UTF-8"},
 		"too big":               {maskedFrame(fin|opBinary, make([]byte, limit+1)), 1009, fmt.Sprintf("message over %d bytes", limit)},
-		"too big over frames":   {append(maskedFrame(opBinary, make([]byte, limit)), maskedFrame(fin|opContinuation, make([]byte, 1))...), 1009, fmt.Sprintf("message over %d bytes", limit)},
+		"too big over frames":   {append(maskedFrame(opBinary, make([]byte, limit)), maskedFrame(fin|wire.OpContinuation, make([]byte, 1))...), 1009, fmt.Sprintf("message over %d bytes", limit)},
 		"gone within":           {maskedFrame(fin|opBinary, make([]byte, 1000))[:500], 1006, ""},
 		"gone within a long":    {maskedFrame(fin|opBinary, make([]byte, limit))[:limit-100], 1006, ""},
 		"gone between frames":   {maskedFrame(opBinary, make([]byte, limit)), 1006, ""},
@@ -130,7 +132,7 @@ func TestRecordsAreWholeOrNotAtAll(t *testing.T) {
 				default:
 					s.client.Close()
 				}
-				if got, want := string(wait(t, "input", child.input)), heldInput[mode]("before"); got != want {
+				if got, want := string(wspipetest.Wait(t, "input", child.input)), heldInput[mode]("before"); got != want {
 					t.Errorf("input of %d bytes, want %d: %.50q", len(got), len(want), got)
 				}
 				if sum := s.summary(); int(sum.Code) != test.code || sum.In.Messages != 1 {
@@ -157,12 +159,12 @@ func TestRecordsForASlowChild(t *testing.T) {
 				count := 8_000_000 / size
 				sent := bytes.Repeat(maskedFrame(fin|opText, []byte(payload)), count)
 				n := heldUpAfter(t, s, sent)
-				if w := s.stdin.Waiting(); w < maxWaiting/2 || w > maxWaiting+limit+2*blockSize {
+				if w := s.stdin.Waiting(); w < maxWaiting/2 || w > maxWaiting+limit+2*wire.BlockSize {
 					t.Errorf("%d bytes wait", w)
 				}
 				child.readAll()
 				s.write(sent[n:], closeFrame(1000, ""))
-				if got := string(wait(t, "input", child.input)); got != strings.Repeat(heldInput[mode](payload), count) {
+				if got := string(wspipetest.Wait(t, "input", child.input)); got != strings.Repeat(heldInput[mode](payload), count) {
 					t.Errorf("input of %d bytes, want %d", len(got), count*len(heldInput[mode](payload)))
 				}
 			})
@@ -174,28 +176,28 @@ func TestRecordsForASlowChild(t *testing.T) {
 // client has more to send.
 func TestStageOfALongMessageGoes(t *testing.T) {
 	t.Parallel()
-	c, ws, wire := connect(t, link{})
+	c, ws, conn := connect(t, link{})
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &inbound{ws: ws, out: newOutflow(w), codec: framing.Length.NewCodec(), whole: true, wait: func() {}}
+	in := &inbound{ws: ws, out: wire.NewQueue(w), codec: framing.Length.NewCodec(), whole: true, wait: func() {}}
 	ws.SetReadLimit(-1)
-	wire.onIdle = in.handOn
+	conn.OnIdle = in.handOn
 	go io.Copy(io.Discard, r)                                                                                                 // ends when w is closed
 	go c.Write(append(maskedFrame(fin|opBinary, make([]byte, 1<<20)), bytes.Repeat(maskedFrame(fin|opBinary, nil), 1000)...)) // ends when it is read
 	for i := range 1001 {
 		if err := in.receive(); err != nil {
 			t.Fatal(err)
 		}
-		if cap(in.stage) > blockSize {
+		if cap(in.stage) > wire.BlockSize {
 			t.Fatalf("after message %d the stage has %d bytes", i, cap(in.stage))
 		}
 	}
 	in.out.Close()
 	r.Close()
-	wire.Abort()
-	wait(t, "the end of the wire", wire.Closed())
+	conn.Abort()
+	wspipetest.Wait(t, "the end of the wire", conn.Closed())
 }
 
 // A message goes to the child at once, whatever follows it.
@@ -227,7 +229,7 @@ func TestLongRecordsTakeBoundedMemory(t *testing.T) {
 	child := newPuppet(t)
 	s := start(t, child, Options{Framing: framing.LSP, MaxMessage: 4 << 20})
 	message := maskedFrame(fin|opText, bytes.Repeat([]byte("é"), 2<<20))
-	s.SetDeadline(time.Now().Add(lifetime))
+	s.SetDeadline(time.Now().Add(wspipetest.Lifetime))
 	before := liveHeap()
 	for i := range 20 {
 		go s.client.Write(message) // ends when it has been read
@@ -236,7 +238,7 @@ func TestLongRecordsTakeBoundedMemory(t *testing.T) {
 			child.read(t, 1<<20)
 		}
 		child.read(t, len("4194304")-1)
-		eventually(t, "all is read", func() bool { return s.stdin.Waiting() == 0 })
+		wspipetest.Eventually(t, "all is read", func() bool { return s.stdin.Waiting() == 0 })
 		if n := liveHeap() - before; n > 2<<20 {
 			t.Errorf("%d more bytes in use after message %d", n, i)
 		}

@@ -11,6 +11,8 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // TestJoinAtTheExit: who comes while the child ends gets all that the replay
@@ -51,7 +53,7 @@ func TestJoinAfterTheExit(t *testing.T) {
 	h := startHub(t, child, Options{Replay: 2})
 	child.print(t, "1\n2\n3")
 	child.exit(3, "")
-	h.ended <- wait(t, "the end of the hub", h.ended)
+	h.ended <- wspipetest.Wait(t, "the end of the hub", h.ended)
 	for range 2 {
 		v := h.join(link{}, Options{})
 		v.expect("2", "3")
@@ -79,7 +81,7 @@ func TestTheExitWaitsForNoViewer(t *testing.T) {
 	}
 	child.exit(3, "")
 	other.expectClose(1000, "exit 3")
-	h.ended <- wait(t, "the end of the hub", h.ended)
+	h.ended <- wspipetest.Wait(t, "the end of the hub", h.ended)
 	if n := stuck.wire.Out.Waiting(); n == 0 {
 		t.Fatal("nothing waits for who reads nothing")
 	}
@@ -119,9 +121,9 @@ func TestBrokenFramingIsToldToAll(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if f.first == fin|opClose {
+					if f.first == fin|wire.OpClose {
 						reasons[string(f.payload)]++
-						v.write(maskedFrame(fin|opClose, f.payload))
+						v.write(maskedFrame(fin|wire.OpClose, f.payload))
 						break
 					}
 				}

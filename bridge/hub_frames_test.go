@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"wspipe/bridge/wire"
 	"wspipe/cmd/wspipetest"
 )
 
@@ -23,11 +24,11 @@ func TestNothingAfterACloseFrame(t *testing.T) {
 			t.Parallel()
 			v := startHub(t, newPuppet(t), Options{}).join(link{}, Options{})
 			end(v)
-			if f, err := v.frame(); f.first != fin|opClose {
+			if f, err := v.frame(); f.first != fin|wire.OpClose {
 				t.Fatalf("no close frame: %#x, %v", f.first, err)
 			}
-			v.deliver(&burst{frames: []byte("\x81\x04late"), messages: 1}) // as to one that has just left
-			v.Write(maskedFrame(fin|opClose, nil))                         // fails if it was an answer
+			v.deliver(&wire.Batch{Frames: []byte("\x81\x04late"), Messages: 1}) // as to one that has just left
+			v.Write(maskedFrame(fin|wire.OpClose, nil))                         // fails if it was an answer
 			if f, err := v.frame(); err == nil {
 				t.Errorf("after the close frame: %#x %q", f.first, f.payload)
 			}
@@ -64,7 +65,7 @@ func TestALongReplayIsNotSlowness(t *testing.T) {
 // idle waits until the hub has sent so many messages.
 func (a *audience) idle(messages int64) {
 	a.t.Helper()
-	eventually(a.t, "the hub has sent all", func() bool { return a.outlet.total.messages.Load() == messages })
+	wspipetest.Eventually(a.t, "the hub has sent all", func() bool { return a.outlet.total.messages.Load() == messages })
 	a.outlet.mu.Lock() // until they are with all viewers
 	defer a.outlet.mu.Unlock()
 }
@@ -79,12 +80,12 @@ func TestManySmallMessagesWait(t *testing.T) {
 			const messages = 200_000
 			wspipetest.Soon(t, 5*time.Second, func() time.Duration {
 				w := &held{release: make(chan struct{})}
-				o := newOutflow(w)
+				o := wire.NewQueue(w)
 				began := time.Now()
 				for range messages {
-					o.writeBurst(&burst{frames: []byte("\x81\x01x"), messages: 1, whole: true})
+					o.WriteBatch(&wire.Batch{Frames: []byte("\x81\x01x"), Messages: 1, Whole: true})
 					if policy == SlowDrop {
-						o.dropBursts(messages)
+						o.DropBatches(messages)
 					}
 				}
 				close(w.release)

@@ -15,6 +15,7 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
 )
 
 // hostile is output that wants to be cut at the wrong place: messages longer
@@ -63,7 +64,7 @@ func (v *watching) some(n int, read *atomic.Int64) (messages []string) {
 	var whole []byte
 	for len(messages) < n {
 		f, err := v.frame()
-		if err != nil || f.first&^fin == opClose {
+		if err != nil || f.first&^fin == wire.OpClose {
 			return messages
 		}
 		if whole = append(whole, f.payload...); f.first&fin == 0 {

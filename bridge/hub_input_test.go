@@ -13,6 +13,8 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // TestMessagesOfManyDoNotMix: each message of each client is a line of the
@@ -33,15 +35,15 @@ func TestMessagesOfManyDoNotMix(t *testing.T) {
 			want[line]++
 			half := len(line) / 2
 			sent = append(sent, maskedFrame(opText, []byte(line[:half]))...)
-			sent = append(sent, maskedFrame(fin|opContinuation, []byte(line[half:]))...)
+			sent = append(sent, maskedFrame(fin|wire.OpContinuation, []byte(line[half:]))...)
 		}
 		go v.client.Write(sent) // ends when it is read
 	}
-	eventually(t, "all have sent", func() bool {
+	wspipetest.Eventually(t, "all have sent", func() bool {
 		return !slices.ContainsFunc(viewers, func(v *watching) bool { return v.in.total.messages.Load() < messages })
 	})
 	h.Stop()
-	lines := strings.Split(strings.TrimSuffix(string(wait(t, "input", child.input)), "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(string(wspipetest.Wait(t, "input", child.input)), "\n"), "\n")
 	for _, line := range lines {
 		want[line]--
 	}
@@ -68,7 +70,7 @@ func TestHalfAMessageIsNoInput(t *testing.T) {
 	if got := child.read(t, 2); got != "b\n" {
 		t.Errorf("the child read %q", got)
 	}
-	slow.write(maskedFrame(fin|opContinuation, []byte(half)))
+	slow.write(maskedFrame(fin|wire.OpContinuation, []byte(half)))
 	if got := child.read(t, 600_001); got != half+half+"\n" {
 		t.Errorf("the child read %.10q", got)
 	}
@@ -83,7 +85,7 @@ func TestStoppedWithinARecord(t *testing.T) {
 	h := startHub(t, child, Options{Framing: framing.Length, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	child.print(t, "\x00\x00\x00\x09half")
 	h.Stop()
-	h.ended <- wait(t, "the end of the hub", h.ended)
+	h.ended <- wspipetest.Wait(t, "the end of the hub", h.ended)
 	if got := log.String(); got != "" {
 		t.Errorf("logged %q", got)
 	}
@@ -98,9 +100,9 @@ func TestViewersMayOnlyLook(t *testing.T) {
 	for _, message := range []string{"\x00input", "\x04" + `{"Width":10,"Height":10}`, "\x05" + `{"type":"signal","signal":"INT"}`, "\xff\x00", "\x00more"} {
 		v.write(maskedFrame(fin|opBinary, []byte(message)))
 	}
-	eventually(t, "all has come", func() bool { return v.in.total.messages.Load() == 2 })
+	wspipetest.Eventually(t, "all has come", func() bool { return v.in.total.messages.Load() == 2 })
 	h.Stop()
-	if input := wait(t, "input", child.input); len(input) > 0 {
+	if input := wspipetest.Wait(t, "input", child.input); len(input) > 0 {
 		t.Errorf("input %q", input)
 	}
 	close(child.told)
@@ -120,7 +122,7 @@ func TestTheTerminalFitsEveryWindow(t *testing.T) {
 	h := startHub(t, child, opt)
 	expect := func(want string) {
 		t.Helper()
-		if got := wait(t, want, child.told); got != want {
+		if got := wspipetest.Wait(t, want, child.told); got != want {
 			t.Errorf("the child got %s, want %s", got, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/cmd/wspipetest"
 )
 
 // TestChannelViewersMissNoStderr: with JSON the streams of a newcomer with
@@ -66,15 +67,15 @@ func TestNobodyJoinsInABrokenOffLine(t *testing.T) {
 	first := h.join(link{}, Options{})
 	long := strings.Repeat("x", 300_000)
 	child.print(t, long)
-	eventually(t, "the line has begun", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.midMessage })
+	wspipetest.Eventually(t, "the line has begun", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.midMessage })
 	io.WriteString(child.far[2], "oops\n")
 	first.message()
 	first.expect(`{"stream":"stderr","data":"oops"}`)
-	c, ws, wire := connect(t, link{})
-	v := &watching{client: c, viewer: attach(h.t, h.Bridge, Options{}, ws, wire, ClientOptions{}).attachment.(*viewer), ended: make(chan Summary, 1)}
+	c, ws, conn := connect(t, link{})
+	v := &watching{client: c, viewer: attach(h.t, h.Bridge, Options{}, ws, conn, ClientOptions{}).attachment.(*viewer), ended: make(chan Summary, 1)}
 	go func() { v.ended <- v.Run() }() // ends when the client goes
 	t.Cleanup(func() { c.Close(); v.summary() })
-	eventually(t, "it is there", func() bool {
+	wspipetest.Eventually(t, "it is there", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		return len(h.viewers)+len(h.waiting) == 2

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"wspipe/bridge/wire"
 )
 
 // TestAnyoneComesAndGoes: viewers of all forms that join and leave at random get
@@ -48,7 +50,7 @@ func (v *watching) watch(lines int) {
 		case f.first == fin|opPong && string(f.payload) == "hello":
 			pongs++
 			continue
-		case opcode == opText == begun || opcode != opText && opcode != opContinuation:
+		case opcode == opText == begun || opcode != opText && opcode != wire.OpContinuation:
 			v.t.Errorf("frame %#x, within a message: %v", f.first, begun)
 			return
 		}

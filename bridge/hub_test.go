@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 
 	"github.com/coder/websocket"
 )
@@ -32,7 +34,7 @@ func startHub(t testing.TB, child Child, opt Options) *audience {
 	}()
 	t.Cleanup(func() {
 		a.Stop()
-		wait(t, "the end of the hub", a.ended)
+		wspipetest.Wait(t, "the end of the hub", a.ended)
 	})
 	return a
 }
@@ -47,14 +49,14 @@ type watching struct {
 // join connects a client, which has joined when join returns.
 func (a *audience) join(l link, opt Options) *watching {
 	a.t.Helper()
-	c, ws, wire := connect(a.t, l)
-	v := &watching{client: c, viewer: attach(a.t, a.Bridge, opt, ws, wire, ClientOptions{Deflate: l.compress}).attachment.(*viewer), ended: make(chan Summary, 1)}
+	c, ws, conn := connect(a.t, l)
+	v := &watching{client: c, viewer: attach(a.t, a.Bridge, opt, ws, conn, ClientOptions{Deflate: l.compress}).attachment.(*viewer), ended: make(chan Summary, 1)}
 	go func() { v.ended <- v.Run() }() // ends when the client goes
 	a.t.Cleanup(func() {
 		c.Close()
 		v.summary()
 	})
-	eventually(a.t, "the client has joined", func() bool {
+	wspipetest.Eventually(a.t, "the client has joined", func() bool {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		for _, other := range a.viewers {
@@ -69,7 +71,7 @@ func (a *audience) join(l link, opt Options) *watching {
 
 func (v *watching) summary() Summary {
 	v.t.Helper()
-	sum := wait(v.t, "the end of a viewer", v.ended)
+	sum := wspipetest.Wait(v.t, "the end of a viewer", v.ended)
 	v.ended <- sum
 	return sum
 }
@@ -182,7 +184,7 @@ func TestViewersWithChannels(t *testing.T) {
 	}
 	v.send("\x00from v\n")
 	plain.send("from plain")
-	eventually(t, "both have sent", func() bool { return plain.in.total.messages.Load()+v.in.total.messages.Load() == 2 })
+	wspipetest.Eventually(t, "both have sent", func() bool { return plain.in.total.messages.Load()+v.in.total.messages.Load() == 2 })
 	v.write(maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin})) // does not end the input of others
 	plain.send("more")
 	child.exit(0, "")
@@ -217,14 +219,14 @@ func TestSlowViewers(t *testing.T) {
 			read := func(v *watching) (got []string) {
 				for {
 					f, err := v.frame()
-					if err != nil || f.first&^fin == opClose {
+					if err != nil || f.first&^fin == wire.OpClose {
 						return append(got, fmt.Sprintf("%q %v", f.payload, err))
 					}
 					got = append(got, string(f.payload))
 				}
 			}
 			if policy == SlowBlock {
-				eventually(t, "the slow one holds everybody", func() bool { return slow.wire.Out.Waiting() > 0 })
+				wspipetest.Eventually(t, "the slow one holds everybody", func() bool { return slow.wire.Out.Waiting() > 0 })
 				go read(slow)
 			}
 			for i := range lines {
@@ -235,7 +237,7 @@ func TestSlowViewers(t *testing.T) {
 					<-mayPrint
 				}
 			}
-			wait(t, "all is printed", printed)
+			wspipetest.Wait(t, "all is printed", printed)
 			child.exit(0, "")
 			if policy == SlowBlock {
 				return
@@ -256,13 +258,13 @@ func TestSlowViewers(t *testing.T) {
 
 // attach makes a client of b, with the options that differ from those of b if there
 // are any.
-func attach(t testing.TB, b *Bridge, opt Options, ws *websocket.Conn, wire *Wire, of ClientOptions) *Client {
+func attach(t testing.TB, b *Bridge, opt Options, ws *websocket.Conn, conn *wire.Conn, of ClientOptions) *Client {
 	t.Helper()
 	if reflect.ValueOf(opt).IsZero() {
 		opt = b.opt
 	}
 	opt.Kind, opt.Slow, opt.ReadOnly, of.Log, of.ID = b.opt.Kind, b.opt.Slow, b.opt.ReadOnly, opt.Log, testID
-	c, err := b.attach(&opt, ws, wire, of)
+	c, err := b.attach(&opt, ws, conn, of)
 	if err != nil {
 		t.Fatal(err)
 	}

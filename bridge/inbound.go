@@ -9,6 +9,7 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
 
 	"github.com/coder/websocket"
 )
@@ -26,7 +27,7 @@ var (
 // the child has seen at most a prefix, never the terminator.
 type inbound struct {
 	ws    *websocket.Conn
-	out   *Outflow // the child's stdin
+	out   *wire.Queue // the child's stdin
 	codec framing.Codec
 	whole bool  // the codec must know a message's size first, or messages of others come between
 	mute  bool  // what comes is dropped
@@ -107,7 +108,7 @@ func (in *inbound) finish(size int) (err error) {
 		in.wrap(size)
 	}
 	in.total.count(true, size)
-	if cap(in.stage) > blockSize {
+	if cap(in.stage) > wire.BlockSize {
 		in.handOn() // no more messages are to gather on a stage that had to grow
 	}
 	return err
@@ -192,7 +193,7 @@ func (in *inbound) takeChannel() {
 // stage alone. Then a message that must be held whole gets a larger stage.
 func (in *inbound) makeRoom() {
 	if in.stage == nil {
-		in.stage = getBlock()[:0]
+		in.stage = wire.GetBlock()[:0]
 	}
 	if cap(in.stage)-len(in.stage) >= enough {
 		return
@@ -201,7 +202,7 @@ func (in *inbound) makeRoom() {
 	if in.start == 0 && in.whole {
 		grown := make([]byte, len(in.stage), 2*cap(in.stage))
 		copy(grown, in.stage)
-		putBlock(in.stage)
+		wire.PutBlock(in.stage)
 		in.stage = grown
 		return
 	}
@@ -235,7 +236,7 @@ func (in *inbound) handOn() {
 		in.total.touch()
 	}
 	if in.start == len(in.stage) && !in.receiving {
-		putBlock(in.stage)
+		wire.PutBlock(in.stage)
 		in.stage, in.sent, in.start, in.valid = nil, 0, 0, 0
 	}
 }

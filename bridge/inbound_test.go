@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 
 	"github.com/coder/websocket"
 )
@@ -45,7 +47,7 @@ func TestMessagesBecomeInput(t *testing.T) {
 					t.Errorf("instead of a pong: %v, %v", f, err)
 				}
 				s.write(closeFrame(1000, "bye"))
-				if got := string(wait(t, "input", child.input)); got != want {
+				if got := string(wspipetest.Wait(t, "input", child.input)); got != want {
 					t.Errorf("input %q, want %q", got, want)
 				}
 				sum := s.summary()
@@ -69,15 +71,15 @@ func TestMessagesInFrames(t *testing.T) {
 	s := start(t, child, patient)
 	want := ""
 	for i := range len(text) + 1 {
-		s.write(maskedFrame(opText, []byte(text[:i])), maskedFrame(fin|opPing, nil), maskedFrame(fin|opContinuation, []byte(text[i:])))
+		s.write(maskedFrame(opText, []byte(text[:i])), maskedFrame(fin|opPing, nil), maskedFrame(fin|wire.OpContinuation, []byte(text[i:])))
 		want += text + "\n"
 	}
 	s.write(maskedFrame(opText, nil))
 	for i := range len(text) {
-		s.write(maskedFrame(opContinuation, []byte{text[i]}))
+		s.write(maskedFrame(wire.OpContinuation, []byte{text[i]}))
 	}
-	s.write(maskedFrame(fin|opContinuation, nil), closeFrame(1000, ""))
-	if got := string(wait(t, "input", child.input)); got != want+text+"\n" {
+	s.write(maskedFrame(fin|wire.OpContinuation, nil), closeFrame(1000, ""))
+	if got := string(wspipetest.Wait(t, "input", child.input)); got != want+text+"\n" {
 		t.Errorf("input %q", got)
 	}
 }
@@ -91,12 +93,12 @@ func TestLongMessages(t *testing.T) {
 	for _, text := range []string{"€", "a€", "😀", "aa😀"} {
 		long := strings.Repeat(text, 100_000)
 		s.send(long)
-		s.write(maskedFrame(opText, []byte(long[:blockSize-5])), maskedFrame(fin|opContinuation, []byte(long[blockSize-5:])))
+		s.write(maskedFrame(opText, []byte(long[:wire.BlockSize-5])), maskedFrame(fin|wire.OpContinuation, []byte(long[wire.BlockSize-5:])))
 		s.write(maskedFrame(fin|opBinary, []byte("\xff"+long)))
 		want += long + "\n" + long + "\n\xff" + long + "\n"
 	}
 	s.write(closeFrame(1000, ""))
-	if got := string(wait(t, "input", child.input)); got != want {
+	if got := string(wspipetest.Wait(t, "input", child.input)); got != want {
 		t.Errorf("input of %d bytes, want %d", len(got), len(want))
 	}
 }
@@ -105,8 +107,8 @@ func TestLongMessages(t *testing.T) {
 // message is long, and never the terminator.
 func TestBadMessages(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("é", blockSize)
-	const limit = 3 * blockSize
+	long := strings.Repeat("é", wire.BlockSize)
+	const limit = 3 * wire.BlockSize
 	notUTF8 := End{Code: 1007, Reason: "text is not UTF-8"}
 	tooBig := End{Code: 1009, Reason: fmt.Sprintf("message over %d bytes", limit)}
 	for name, test := range map[string]struct {
@@ -133,7 +135,7 @@ func TestBadMessages(t *testing.T) {
 			s := start(t, child, Options{MaxMessage: limit, InputPatience: -1})
 			s.send("before")
 			for i, f := range test.frames {
-				first := byte(opContinuation)
+				first := byte(wire.OpContinuation)
 				if i == 0 {
 					first = opText
 				}
@@ -143,7 +145,7 @@ func TestBadMessages(t *testing.T) {
 				s.write(maskedFrame(first, []byte(f)))
 			}
 			s.expectClose(int(test.want.Code), test.want.Reason)
-			got, after := strings.CutPrefix(string(wait(t, "input", child.input)), "before\n")
+			got, after := strings.CutPrefix(string(wspipetest.Wait(t, "input", child.input)), "before\n")
 			whole := strings.Join(test.frames, "")
 			if !after || !strings.HasPrefix(whole, got) || strings.Contains(got, "\n") || len(whole) < framing.MaxWhole && got != "" {
 				t.Errorf("of %.20q (%d bytes) came %.20q (%d bytes), after the good one: %t", whole, len(whole), got, len(got), after)
@@ -162,9 +164,9 @@ func TestMessagesUpToTheLimit(t *testing.T) {
 	s := start(t, child, Options{MaxMessage: limit, InputPatience: -1})
 	full := strings.Repeat("x", limit)
 	s.send(full)
-	s.write(maskedFrame(opText, []byte(full[1:])), maskedFrame(opContinuation, []byte("x")), maskedFrame(fin|opContinuation, nil))
+	s.write(maskedFrame(opText, []byte(full[1:])), maskedFrame(wire.OpContinuation, []byte("x")), maskedFrame(fin|wire.OpContinuation, nil))
 	s.write(closeFrame(1000, ""))
-	if got := string(wait(t, "input", child.input)); got != full+"\n"+full+"\n" {
+	if got := string(wspipetest.Wait(t, "input", child.input)); got != full+"\n"+full+"\n" {
 		t.Errorf("input %.20q (%d bytes)", got, len(got))
 	}
 }
@@ -178,7 +180,7 @@ func TestLimitOfCompressedMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.CloseNow()
-	a := wait(t, "opening handshake", conns)
+	a := wspipetest.Wait(t, "opening handshake", conns)
 	child := newPuppet(t).readAll()
 	ended := make(chan Summary, 1)
 	go func() { // ends when the client has gone
@@ -193,10 +195,10 @@ func TestLimitOfCompressedMessages(t *testing.T) {
 	if websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
 		t.Errorf("instead of 1009: %v", err)
 	}
-	if got := string(wait(t, "input", child.input)); got != good+"\n" {
+	if got := string(wspipetest.Wait(t, "input", child.input)); got != good+"\n" {
 		t.Errorf("input %.20q (%d bytes)", got, len(got))
 	}
-	wait(t, "the end of Run", ended)
+	wspipetest.Wait(t, "the end of Run", ended)
 }
 
 func TestManyMessagesAtOnce(t *testing.T) {
@@ -213,7 +215,7 @@ func TestManyMessagesAtOnce(t *testing.T) {
 		want = append(append(want, line...), '\n')
 	}
 	s.write(sent, closeFrame(1000, ""))
-	if got := wait(t, "input", child.input); !bytes.Equal(got, want) {
+	if got := wspipetest.Wait(t, "input", child.input); !bytes.Equal(got, want) {
 		t.Errorf("input of %d bytes, want %d", len(got), len(want))
 	}
 }
@@ -265,12 +267,12 @@ func TestChildThatDoesNotRead(t *testing.T) {
 			if n > maxWaiting+(2<<20) {
 				t.Errorf("held up only after %d bytes", n)
 			}
-			if n := s.stdin.Waiting(); n < maxWaiting || n > maxWaiting+2*blockSize {
+			if n := s.stdin.Waiting(); n < maxWaiting || n > maxWaiting+2*wire.BlockSize {
 				t.Errorf("%d bytes wait", n)
 			}
 			child.readAll()
 			s.write(sent[n:], closeFrame(1000, ""))
-			got := wait(t, "input", child.input)
+			got := wspipetest.Wait(t, "input", child.input)
 			if len(got) < total || len(got) > total+1 || len(bytes.ReplaceAll(got, []byte("x"), nil)) > total/1000 {
 				t.Errorf("input of %d bytes, want %d", len(got), total)
 			}
@@ -289,7 +291,7 @@ func heldUpAfter(t *testing.T, s *session, sent []byte) (n int) {
 			t.Fatal(err)
 		}
 		if m == 0 && s.stdin.Waiting() >= maxWaiting {
-			s.SetWriteDeadline(time.Now().Add(patience))
+			s.SetWriteDeadline(time.Now().Add(wspipetest.Patience))
 			return n
 		}
 	}
@@ -339,10 +341,10 @@ func TestClientGoesWithinAMessage(t *testing.T) {
 				s.write(maskedFrame(fin|opText, []byte("the rest never comes"))[:20], nil)
 			}
 			if name == "reset" { // which would overtake what is not read yet
-				eventually(t, "all is read", func() bool { return unsent(s.Conn) == 0 && s.in.total.total().Messages == 1 })
+				wspipetest.Eventually(t, "all is read", func() bool { return wire.Unsent(s.Conn) == 0 && s.in.total.total().Messages == 1 })
 			}
 			leave(s.client)
-			if got := string(wait(t, "input", child.input)); got != "before\n" {
+			if got := string(wspipetest.Wait(t, "input", child.input)); got != "before\n" {
 				t.Errorf("input %q", got)
 			}
 			want := End{Code: 1006, Reason: "connection lost"}
@@ -370,7 +372,7 @@ func TestInputOfAClientThatHasGone(t *testing.T) {
 		}
 	}
 	child.readAll()
-	if got := wait(t, "input", child.input); len(got) != 900*1000 {
+	if got := wspipetest.Wait(t, "input", child.input); len(got) != 900*1000 {
 		t.Errorf("input of %d bytes", len(got))
 	}
 }
@@ -382,7 +384,7 @@ func TestPatienceWithAChildThatDoesNotRead(t *testing.T) {
 	child.reader = true // does not end when it is to stop
 	s := start(t, child, Options{InputPatience: 10 * time.Millisecond})
 	s.write(bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 900), closeFrame(1000, ""))
-	wait(t, "Stop", child.stopped)
+	wspipetest.Wait(t, "Stop", child.stopped)
 	s.stdin.Wait(0)
 	if _, err := s.stdin.Write([]byte("x")); err != net.ErrClosed {
 		t.Errorf("stdin is open: %v", err)
@@ -397,7 +399,7 @@ func TestStdinThatNobodyReadsAfterTheEnd(t *testing.T) {
 	child := newPuppet(t)
 	s := start(t, child, patient)
 	s.write(bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 500))
-	eventually(t, "input waits", func() bool { return s.stdin.Waiting() > 0 })
+	wspipetest.Eventually(t, "input waits", func() bool { return s.stdin.Waiting() > 0 })
 	held, err := os.Open(fmt.Sprintf("/dev/fd/%d", child.far[0].Fd()))
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"wspipe/bridge/wire"
+
 	"github.com/coder/websocket"
 )
 
@@ -69,13 +71,13 @@ func newJournal(max int) *journal {
 	return j
 }
 
-// message implements sink.
-func (j *journal) message(typ websocket.MessageType, payload []byte) error {
-	return j.piece(typ, payload, true)
+// Message implements sink.
+func (j *journal) Message(typ websocket.MessageType, payload []byte) error {
+	return j.Fragment(typ, payload, true)
 }
 
-// piece implements sink.
-func (j *journal) piece(typ websocket.MessageType, payload []byte, last bool) error {
+// Fragment implements sink.
+func (j *journal) Fragment(typ websocket.MessageType, payload []byte, last bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.err != nil {
@@ -83,7 +85,7 @@ func (j *journal) piece(typ websocket.MessageType, payload []byte, last bool) er
 	}
 	e := entry{binary: typ == websocket.MessageBinary, begin: j.begun == j.complete, end: last}
 	if cap(j.room)-len(j.room) < len(payload) {
-		j.room = make([]byte, 0, max(len(payload), min(maxRoom, smallBlock+j.size)))
+		j.room = make([]byte, 0, max(len(payload), min(maxRoom, wire.SmallBlock+j.size)))
 	}
 	n := len(j.room)
 	j.room = append(j.room, payload...)
@@ -109,8 +111,8 @@ func (j *journal) full() bool {
 	return j.size > j.max || j.reader.lags()
 }
 
-// ready implements flow: a pause is the reader's.
-func (j *journal) ready() {}
+// Ready implements flow: a pause is the reader's.
+func (j *journal) Ready() {}
 
 // Hold implements flow.
 func (j *journal) Hold() {}
@@ -186,7 +188,7 @@ func (j *journal) endOf(i int) int {
 // attach lets wire's client have the messages after those that it has counted
 // already, or all that are held if after is negative: then it counts anew. The
 // reader before gets no more.
-func (j *journal) attach(wire *Wire, after int64) (*reader, error) {
+func (j *journal) attach(conn *wire.Conn, after int64) (*reader, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
@@ -200,7 +202,7 @@ func (j *journal) attach(wire *Wire, after int64) (*reader, error) {
 	if i < 0 {
 		return nil, ErrHistoryLost
 	}
-	r := &reader{journal: j, wire: wire, next: j.forgotten + i, acked: j.forgotten + i}
+	r := &reader{journal: j, wire: conn, next: j.forgotten + i, acked: j.forgotten + i}
 	for _, e := range j.entries[i:] {
 		r.behind += e.cost()
 	}

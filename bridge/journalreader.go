@@ -1,9 +1,11 @@
 package bridge
 
+import "wspipe/bridge/wire"
+
 // reader takes messages out of a journal for one connection.
 type reader struct {
 	journal *journal
-	wire    *Wire
+	wire    *wire.Conn
 
 	// Guarded by journal.mu. Entries are counted as journal.forgotten:
 	next     int        // the next to be sent
@@ -16,7 +18,7 @@ type reader struct {
 	batch []entry // of the goroutine that reads
 }
 
-// sentMark says where the wire's Outflow was behind the entries before next, and
+// sentMark says where the wire's Queue was behind the entries before next, and
 // what those since the mark before cost.
 type sentMark struct {
 	next     int
@@ -24,7 +26,7 @@ type sentMark struct {
 	cost     int
 }
 
-// markedBytes is how much of an Outflow has one mark, at least.
+// markedBytes is how much of an Queue has one mark, at least.
 const markedBytes = 4 << 10
 
 // lags reports whether the child is to wait for the client, though there is room.
@@ -59,7 +61,7 @@ func (r *reader) has(i int) bool {
 
 // hear asks the kernel what the client's host has acknowledged.
 func (r *reader) hear() {
-	for position := r.wire.acked(); len(r.marks) > 0 && r.marks[0].position <= position; r.marks = r.marks[1:] {
+	for position := r.wire.Acked(); len(r.marks) > 0 && r.marks[0].position <= position; r.marks = r.marks[1:] {
 		r.acked = r.marks[0].next
 		r.inFlight -= r.marks[0].cost
 	}
@@ -102,7 +104,7 @@ func (r *reader) sent() {
 		r.next += len(r.batch)
 		r.behind -= cost
 		r.inFlight += cost
-		r.mark(sentMark{r.next, r.wire.Out.position(), cost})
+		r.mark(sentMark{r.next, r.wire.Out.Position(), cost})
 		j.change.Broadcast()
 	}
 	clear(r.batch)
@@ -135,10 +137,10 @@ func (r *reader) gather() {
 	size, cost := 0, 0
 	for i := range rest {
 		cost += rest[i].cost()
-		if size >= maxUnsent || i > 0 && (size+len(rest[i].payload) > maxBurst || cost > r.maxBatch()) {
+		if size >= wire.MaxUnsent || i > 0 && (size+len(rest[i].payload) > maxBurst || cost > r.maxBatch()) {
 			break
 		}
 		r.batch = append(r.batch, rest[i])
-		size += len(rest[i].payload) + maxHeader
+		size += len(rest[i].payload) + wire.MaxHeader
 	}
 }

@@ -5,17 +5,18 @@ import (
 	"slices"
 
 	"wspipe/bridge/channel"
+	"wspipe/bridge/vt"
 )
 
 // terminalHistory is what a journal knows about a terminal's output, whose messages may
 // end inside a sequence.
 type terminalHistory struct {
-	start  terminalState // before the first entry that is held
-	prefix []byte        // of each payload: its channel, if there are channels
+	start  vt.State // before the first entry that is held
+	prefix []byte   // of each payload: its channel, if there are channels
 }
 
 func newTerminalHistory(channels bool) *terminalHistory {
-	t := &terminalHistory{start: newTerminalState()}
+	t := &terminalHistory{start: vt.NewState()}
 	if channels {
 		t.prefix = []byte{channel.Stdout}
 	}
@@ -25,7 +26,7 @@ func newTerminalHistory(channels bool) *terminalHistory {
 // forget moves the start past e.
 func (t *terminalHistory) forget(e entry) {
 	if t != nil {
-		t.start.write(e.payload[len(t.prefix):])
+		t.start.Write(e.payload[len(t.prefix):])
 	}
 }
 
@@ -38,8 +39,8 @@ func (j *journal) beginTerminal() {
 	if t == nil {
 		return
 	}
-	r := newReplay(&t.start)
-	begins := len(t.start.appendTo(nil)) > 0
+	r := vt.NewReplay(&t.start)
+	begins := len(t.start.AppendTo(nil)) > 0
 	if begins {
 		j.entries = slices.Insert(j.entries, 0, entry{payload: slices.Clone(t.prefix), binary: true, begin: true, end: true})
 		j.forgotten--
@@ -47,17 +48,17 @@ func (j *journal) beginTerminal() {
 		j.size += j.entries[0].cost()
 		j.handed = max(j.handed, j.forgotten+1)
 	}
-	t.start = newTerminalState()
+	t.start = vt.NewState()
 	var output []byte
 	history := j.entries[:max(0, j.handed-j.forgotten)]
 	for i := range history {
 		if i == 0 && begins {
-			output = r.begin(output[:0])
+			output = r.Begin(output[:0])
 		} else {
-			output = r.append(output[:0], history[i].payload[len(t.prefix):])
+			output = r.Append(output[:0], history[i].payload[len(t.prefix):])
 		}
 		if i == len(history)-1 {
-			output = r.flush(r.finish(output))
+			output = r.Flush(r.Finish(output))
 		}
 		j.rewrite(&history[i], output)
 	}

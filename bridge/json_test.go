@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // line is a message of JSON as a client reads it.
@@ -35,16 +37,16 @@ func jsonLines(t testing.TB, s *session, reason string) (lines map[string][]stri
 		}
 		payload := f.payload
 		for f.first&fin == 0 && err == nil {
-			if f, err = s.frame(); f.first&^fin != opContinuation {
+			if f, err = s.frame(); f.first&^fin != wire.OpContinuation {
 				t.Fatalf("frame %#x within a message", f.first)
 			}
 			payload = append(payload, f.payload...)
 		}
-		if f.first == fin|opClose {
+		if f.first == fin|wire.OpClose {
 			if got := string(payload); got != "\x03\xe8"+reason {
 				t.Errorf("closed with %q", got)
 			}
-			s.write(maskedFrame(fin|opClose, payload))
+			s.write(maskedFrame(fin|wire.OpClose, payload))
 			break
 		}
 		var l line
@@ -150,14 +152,14 @@ func TestJSONLongLineBesideAnEndOfTheOther(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	s := start(t, child, Options{Framing: framing.JSON})
-	child.print(t, strings.Repeat("x", 2*blockSize))
-	eventually(t, "a part is sent", func() bool { return s.outlet.total.total().Bytes > 0 })
+	child.print(t, strings.Repeat("x", 2*wire.BlockSize))
+	wspipetest.Eventually(t, "a part is sent", func() bool { return s.outlet.total.total().Bytes > 0 })
 	child.far[2].Close()
-	eventually(t, "the end of stderr", func() bool { _, err := child.near[2].Stat(); return err != nil })
+	wspipetest.Eventually(t, "the end of stderr", func() bool { _, err := child.near[2].Stat(); return err != nil })
 	child.print(t, "y\n")
 	child.exit(0, "")
 	lines, parts := jsonLines(t, s, "exit 0")
-	same(t, lines["stdout"], []string{strings.Repeat("x", 2*blockSize) + "y"})
+	same(t, lines["stdout"], []string{strings.Repeat("x", 2*wire.BlockSize) + "y"})
 	if parts != 0 {
 		t.Errorf("%d parts of lines", parts)
 	}
@@ -175,7 +177,7 @@ func TestJSONInterruptedLine(t *testing.T) {
 			long := strings.Repeat("x", 100_000)
 			stderr := strings.Repeat(strings.Repeat("e", 99)+"\n", 20_000)
 			child.print(t, long)
-			eventually(t, "a part is sent", func() bool { return s.outlet.total.total().Bytes > 0 })
+			wspipetest.Eventually(t, "a part is sent", func() bool { return s.outlet.total.total().Bytes > 0 })
 			go func() { // ends when the client has read
 				child.far[2].WriteString(stderr)
 				child.far[1].WriteString(end)
@@ -268,9 +270,9 @@ func TestJSONClientGoesInAFlood(t *testing.T) {
 		written <- n
 		child.exit(0, "")
 	}()
-	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+	wspipetest.Eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > wire.MaxUnsent })
 	s.client.Close()
-	if n := wait(t, "the child", written); n != 50_000 {
+	if n := wspipetest.Wait(t, "the child", written); n != 50_000 {
 		t.Errorf("wrote %d lines", n)
 	}
 	s.summary()
@@ -288,7 +290,7 @@ func TestJSONInput(t *testing.T) {
 	s.send("")
 	s.send(`{"b":1}`)
 	s.write(closeFrame(1000, ""))
-	if got := string(wait(t, "input", child.input)); got != "a\n\n{\"b\":1}\n" {
+	if got := string(wspipetest.Wait(t, "input", child.input)); got != "a\n\n{\"b\":1}\n" {
 		t.Errorf("input %q", got)
 	}
 }

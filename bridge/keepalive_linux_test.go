@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -53,16 +56,16 @@ func TestKeepaliveOfAClientThatDoesNotRead(t *testing.T) {
 	child := newPuppet(t)
 	s := startOver(t, l, child, Options{PingInterval: 500 * time.Millisecond})
 	printed, last := child.flood(t, 8_000_000)
-	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+	wspipetest.Eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > wire.MaxUnsent })
 	before := asked.Load()
-	eventually(t, "judgements", func() bool { return asked.Load() >= before+10 })
+	wspipetest.Eventually(t, "judgements", func() bool { return asked.Load() >= before+10 })
 	s.answers = true
 	for i := range last {
 		if _, got, _ := s.client.message(); got != fmt.Sprintf("%099d", i) {
 			t.Fatalf("message %d is %q", i, got)
 		}
 	}
-	wait(t, "the child has printed all", printed)
+	wspipetest.Wait(t, "the child has printed all", printed)
 	child.exit(0, "")
 	s.expectClose(1000, "exit 0")
 	if s.pings == 0 {
@@ -75,9 +78,9 @@ func TestKeepaliveOfAClientThatDoesNotRead(t *testing.T) {
 func (s *session) standStill(t *testing.T) {
 	t.Helper()
 	before, looks := 0, 0
-	eventually(t, "output stands still", func() bool {
+	wspipetest.Eventually(t, "output stands still", func() bool {
 		waiting := s.wire.Out.Waiting()
-		if looks++; waiting <= maxUnsent || waiting != before {
+		if looks++; waiting <= wire.MaxUnsent || waiting != before {
 			before, looks = waiting, 0
 		}
 		return looks == 50
@@ -108,7 +111,7 @@ func TestKeepaliveOfAClientThatHasCaughtUp(t *testing.T) {
 	for range last {
 		s.client.message()
 	}
-	eventually(t, "all is sent", func() bool { return s.wire.Out.Waiting() == 0 && unsent(s.wire.Conn) == 0 })
+	wspipetest.Eventually(t, "all is sent", func() bool { return s.wire.Out.Waiting() == 0 && wire.Unsent(s.wire.Conn) == 0 })
 	s.judge(t, k, 1)
 	k.judge()
 	s.expectClose(1008, "no answer to pings")
@@ -125,10 +128,10 @@ func TestKeepaliveOfAClientThatIsHeldUp(t *testing.T) {
 	n := heldUpAfter(t, s, sent)
 	s.judge(t, k, 10)
 	child.readAll()
-	eventually(t, "the child catches up", func() bool { return s.stdin.Waiting() == 0 })
+	wspipetest.Eventually(t, "the child catches up", func() bool { return s.stdin.Waiting() == 0 })
 	s.judge(t, k, 1)
 	s.write(sent[n:], closeFrame(1000, ""))
-	if got := wait(t, "input", child.input); len(got) != 5000*1000 {
+	if got := wspipetest.Wait(t, "input", child.input); len(got) != 5000*1000 {
 		t.Errorf("input of %d bytes", len(got))
 	}
 	if sum := s.summary(); sum.Code != 1000 {
@@ -141,7 +144,11 @@ func TestKeepaliveOfAClientThatIsHeldUp(t *testing.T) {
 func vanish(t *testing.T, c *client) {
 	t.Helper()
 	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
-	control(c.Conn, func(fd uintptr) {
+	raw, err := c.Conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
 		if err := unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop}); err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +185,7 @@ func TestPongsDoNotPileUp(t *testing.T) {
 	}
 	s.send("after them")
 	child.read(t, len("after them\n"))
-	if n := s.wire.Out.Waiting(); n <= maxUnsent || n > 2*maxUnsent+127 {
+	if n := s.wire.Out.Waiting(); n <= wire.MaxUnsent || n > 2*wire.MaxUnsent+127 {
 		t.Errorf("%d bytes wait", n)
 	}
 	child.print(t, "output\n")

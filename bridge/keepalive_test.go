@@ -5,6 +5,8 @@ package bridge
 import (
 	"testing"
 	"time"
+
+	"wspipe/bridge/wire"
 )
 
 // pingInterval is how often clients are asked; each has three of them to answer.
@@ -64,7 +66,7 @@ func TestKeepaliveOfAClientThatNeverAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.first == fin|opClose {
+		if f.first == fin|wire.OpClose {
 			if string(f.payload) != "\x03\xf0no answer to pings" {
 				t.Errorf("closed with %q", f.payload)
 			}

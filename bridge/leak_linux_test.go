@@ -32,13 +32,13 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 		"closed by itself": func(s *session) { s.ws.CloseNow(); s.client.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, ws, wire := connect(t, link{})
+			c, ws, conn := connect(t, link{})
 			goroutines, files := goleak.IgnoreCurrent(), descriptors(t)
 			script := "sleep 1000"
 			if name == "child exits" {
 				script = "head -n 1"
 			}
-			s := newSession(ws, wire, startShell(t, script), Options{MaxMessage: 10})
+			s := newSession(ws, conn, startShell(t, script), Options{MaxMessage: 10})
 			s.client = c
 			go func() { s.ended <- s.Run() }() // ends when the client has gone
 			leave(s)

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
 
 	"github.com/coder/websocket"
 )
@@ -238,7 +239,7 @@ func FuzzMuxLine(f *testing.F) {
 				}
 				p := newPress(form)
 				p.order(form, o)
-				checkFrames(t, p.take(1, 0).frames, form, o)
+				checkFrames(t, p.take(1, 0).Frames, form, o)
 			}
 			return err
 		}
@@ -266,7 +267,7 @@ func checkFrames(t *testing.T, frames []byte, f form, o order) {
 		if o.binary || f.channels {
 			typ = byte(websocket.MessageBinary)
 		}
-		if begun != (opcode == opContinuation) || !begun && opcode != typ || first&0x40 != 0 && !f.deflate {
+		if begun != (opcode == wire.OpContinuation) || !begun && opcode != typ || first&0x40 != 0 && !f.deflate {
 			t.Fatalf("frame %#x, within a message: %v", first, begun)
 		}
 		payload := frames[head : head+size]

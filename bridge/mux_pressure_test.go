@@ -17,6 +17,8 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // TestAChildThatDoesNotRead holds up its clients, in bounded memory, and nothing
@@ -37,7 +39,7 @@ func TestAChildThatDoesNotRead(t *testing.T) {
 			}
 		}()
 	}
-	eventually(t, "they are held up", func() bool { return s.stdin.Waiting() > maxWaiting })
+	wspipetest.Eventually(t, "they are held up", func() bool { return s.stdin.Waiting() > maxWaiting })
 	most := 0
 	var got [clients]int
 	for range clients * messages {
@@ -66,7 +68,7 @@ func TestAStormOfConnects(t *testing.T) {
 	s := startMux(t, Options{})
 	first := s.join(link{}, Options{})
 	first.write(maskedFrame(fin|opText, []byte(strings.Repeat("x", maxWaiting+200_000)))) // more than the pipe takes
-	eventually(t, "much waits", func() bool { return s.stdin.Waiting() > maxWaiting })
+	wspipetest.Eventually(t, "much waits", func() bool { return s.stdin.Waiting() > maxWaiting })
 	before := s.stdin.Waiting()
 	var all []*talker
 	for range storm {
@@ -153,20 +155,20 @@ func TestFloodForOneWhoReadsNothing(t *testing.T) {
 					}
 				}()
 				before, still := int64(0), 0
-				eventually(t, "the slow one holds everybody", func() bool {
+				wspipetest.Eventually(t, "the slow one holds everybody", func() bool {
 					now := got.Load()
 					if still++; now != before {
 						before, still = now, 0
 					}
 					return still > 200
 				})
-				if waits := stuck.wire.Out.Waiting(); before >= messages || waits <= maxUnsent || waits > 4*blockSize {
+				if waits := stuck.wire.Out.Waiting(); before >= messages || waits <= wire.MaxUnsent || waits > 4*wire.BlockSize {
 					t.Errorf("the other one has %d messages, and %d bytes wait", before, waits)
 				}
 				for i := range messages {
 					stuck.expect(text(i))
 				}
-				wait(t, "the quick one has all", both)
+				wspipetest.Wait(t, "the quick one has all", both)
 				return
 			}
 			for i := range messages {
@@ -175,7 +177,7 @@ func TestFloodForOneWhoReadsNothing(t *testing.T) {
 					quick.expect("only for 2")
 				}
 			}
-			wait(t, "all is printed", printed)
+			wspipetest.Wait(t, "all is printed", printed)
 			if policy == SlowDisconnect {
 				s.expectGone(stuck, 1013)
 				stuck.client.Close()
@@ -230,7 +232,7 @@ func TestHeldUpClientsMayGo(t *testing.T) {
 		s := startMux(t, Options{})
 		v := s.join(link{}, Options{})
 		go flood(v.client) // ends with the connection
-		eventually(t, "it is held up", func() bool { return s.stdin.Waiting() > maxWaiting })
+		wspipetest.Eventually(t, "it is held up", func() bool { return s.stdin.Waiting() > maxWaiting })
 		v.reset()
 		if sum := v.summary(); sum.Code != 1006 {
 			t.Errorf("it ended with %+v", sum.End)
@@ -241,7 +243,7 @@ func TestHeldUpClientsMayGo(t *testing.T) {
 		h := startHub(t, newPuppet(t), Options{})
 		v := h.join(link{}, Options{})
 		go flood(v.client) // ends with the connection
-		eventually(t, "it is held up", func() bool { return h.stdin.Waiting() > maxWaiting })
+		wspipetest.Eventually(t, "it is held up", func() bool { return h.stdin.Waiting() > maxWaiting })
 		v.reset()
 		if sum := v.summary(); sum.Code != 1006 {
 			t.Errorf("it ended with %+v", sum.End)
@@ -270,7 +272,7 @@ func TestMuxAtRandom(t *testing.T) {
 			}
 			all.Wait()
 			s.mux.Stop()
-			states := wait(t, "the end of the events", told)
+			states := wspipetest.Wait(t, "the end of the events", told)
 			for id, state := range states {
 				if state != "closed" {
 					t.Errorf("client %s is %s", id, state)
@@ -289,12 +291,12 @@ func (s *stage) visit() {
 	if rand.N(4) == 0 {
 		protocol = channel.ProtocolWspipe
 	}
-	c, ws, wire := connect(s.t, link{compress: rand.N(3) == 0, protocol: protocol})
-	v := s.admit(c, attach(s.t, s.Bridge, Options{}, ws, wire, ClientOptions{}))
+	c, ws, conn := connect(s.t, link{compress: rand.N(3) == 0, protocol: protocol})
+	v := s.admit(c, attach(s.t, s.Bridge, Options{}, ws, conn, ClientOptions{}))
 	closed := false
 	read := func() {
-		if f, _ := c.frame(); f.first == fin|opClose {
-			c.Write(maskedFrame(fin|opClose, f.payload))
+		if f, _ := c.frame(); f.first == fin|wire.OpClose {
+			c.Write(maskedFrame(fin|wire.OpClose, f.payload))
 			closed = true
 		}
 	}

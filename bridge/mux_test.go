@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // event is what a child is told.
@@ -38,7 +40,7 @@ type stage struct {
 func startMux(t testing.TB, opt Options) *stage {
 	t.Helper()
 	child := newPuppet(t)
-	child.far[0].SetReadDeadline(time.Now().Add(lifetime))
+	child.far[0].SetReadDeadline(time.Now().Add(wspipetest.Lifetime))
 	opt.Kind = Mux
 	s := &stage{mux: New(child, opt).kind.(*mux), puppet: child, t: t, events: bufio.NewReader(child.far[0]), ended: make(chan string, 1)}
 	go func() { // ends with the child
@@ -47,7 +49,7 @@ func startMux(t testing.TB, opt Options) *stage {
 	}()
 	t.Cleanup(func() {
 		s.mux.Stop()
-		wait(t, "the end of the mux", s.ended)
+		wspipetest.Wait(t, "the end of the mux", s.ended)
 	})
 	return s
 }
@@ -62,8 +64,8 @@ type talker struct {
 // arrive connects a client.
 func (s *stage) arrive(l link, opt Options) *talker {
 	s.t.Helper()
-	c, ws, wire := connect(s.t, l)
-	return s.admit(c, attach(s.t, s.Bridge, opt, ws, wire, ClientOptions{Deflate: l.compress, Env: []string{"NAME=" + l.protocol}}))
+	c, ws, conn := connect(s.t, l)
+	return s.admit(c, attach(s.t, s.Bridge, opt, ws, conn, ClientOptions{Deflate: l.compress, Env: []string{"NAME=" + l.protocol}}))
 }
 
 func (s *stage) admit(c *client, m *Client) *talker {
@@ -88,7 +90,7 @@ func (s *stage) join(l link, opt Options) *talker {
 
 func (v *talker) summary() Summary {
 	v.t.Helper()
-	sum := wait(v.t, "the end of a client", v.ended)
+	sum := wspipetest.Wait(v.t, "the end of a client", v.ended)
 	v.ended <- sum
 	return sum
 }
@@ -186,7 +188,7 @@ func TestALateClient(t *testing.T) {
 	t.Parallel()
 	s := startMux(t, Options{})
 	s.exit(4, "")
-	s.ended <- wait(t, "the end of the mux", s.ended)
+	s.ended <- wspipetest.Wait(t, "the end of the mux", s.ended)
 	s.arrive(link{}, Options{}).expectClose(1000, "exit 4")
 }
 
@@ -224,7 +226,7 @@ func TestWhatTheChildIsToldOfAnEnd(t *testing.T) {
 		code int
 	}{
 		"close frame":    {func(v *talker) { v.write(closeFrame(3999, "bye")) }, 3999},
-		"without a code": {func(v *talker) { v.write(maskedFrame(fin|opClose, nil)) }, 1005},
+		"without a code": {func(v *talker) { v.write(maskedFrame(fin|wire.OpClose, nil)) }, 1005},
 		"mid-message":    {func(v *talker) { v.write(half, closeFrame(1001, "")) }, 1001},
 		"FIN":            {func(v *talker) { v.client.Close() }, 1006},
 		"half and FIN":   {func(v *talker) { v.write(half); v.Conn.(*net.TCPConn).CloseWrite() }, 1006},
@@ -243,7 +245,7 @@ func TestWhatTheChildIsToldOfAnEnd(t *testing.T) {
 				v.send(fmt.Sprint(i))
 			}
 			if name == "slow" || name == "shutdown" || name == "silence" {
-				eventually(t, "all has come", func() bool { return v.in.total.messages.Load() == 50 })
+				wspipetest.Eventually(t, "all has come", func() bool { return v.in.total.messages.Load() == 50 })
 				v.send("\x00") // may or may not come
 			}
 			test.end(v)

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
 
 	"github.com/coder/websocket"
 )
@@ -77,7 +78,7 @@ func (c *muxClient) takeStream(part []byte) error {
 // endLine makes an event of the line at hand.
 func (c *muxClient) endLine() {
 	c.say(bytes.TrimSuffix(c.line, []byte{'\r'}))
-	if c.line = c.line[:0]; cap(c.line) > smallBlock {
+	if c.line = c.line[:0]; cap(c.line) > wire.SmallBlock {
 		c.line = nil
 	}
 }
@@ -86,7 +87,7 @@ func (c *muxClient) endLine() {
 // them go together.
 func (c *muxClient) say(message []byte) {
 	if c.events == nil {
-		c.events = getBlock()[:0]
+		c.events = wire.GetBlock()[:0]
 	}
 	c.events = appendMessage(c.events, c.muxID, message)
 	if len(c.events) >= framing.MaxWhole {
@@ -99,7 +100,7 @@ func (c *muxClient) say(message []byte) {
 func (c *muxClient) flush() {
 	if c.events != nil {
 		c.tell(c.events)
-		putBlock(c.events)
+		wire.PutBlock(c.events)
 		c.events = nil
 		c.in.total.touch()
 	}

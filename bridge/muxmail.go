@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
 
 	"github.com/coder/websocket"
 )
@@ -81,7 +82,7 @@ func (m *mux) dismiss(id string, end End) {
 	}
 	m.mail.flush()
 	if c.usesChannels() && end.Code == websocket.StatusNormalClosure {
-		c.wire.Out.seal() // what a pause keeps back comes before
+		c.wire.Out.Seal() // what a pause keeps back comes before
 		c.outlet.settle(channel.Encode(channel.Error, channel.Status{Status: channel.StatusSuccess}))
 	}
 	c.finish(end)
@@ -131,7 +132,7 @@ func (p *press) order(f form, o order) {
 	case o.binary:
 		typ = websocket.MessageBinary
 	}
-	p.message(typ, o.payload) // does not fail
+	p.Message(typ, o.payload) // does not fail
 }
 
 // flush gives what is at hand to those who are to get it, where it gathers.
@@ -141,7 +142,7 @@ func (l *mail) flush() {
 	}
 	for _, f := range l.forms {
 		b := l.presses[f].take(l.messages, l.payload)
-		b.whole = true
+		b.Whole = true
 		for _, c := range l.to {
 			if c.form == f {
 				l.give(c, b)
@@ -151,14 +152,14 @@ func (l *mail) flush() {
 	l.messages, l.payload = 0, 0
 }
 
-func (l *mail) give(c *muxClient, b *burst) {
+func (l *mail) give(c *muxClient, b *wire.Batch) {
 	if !c.held {
 		c.held = true
 		c.wire.Out.Hold()
 		l.touched = append(l.touched, c)
 	}
 	c.deliver(b)
-	c.fresh += len(b.frames)
+	c.fresh += len(b.Frames)
 }
 
 // post lets go what has gathered, looks after those who are slow and, with
@@ -167,13 +168,13 @@ func (l *mail) post() {
 	l.flush()
 	for _, c := range l.touched {
 		c.wire.Out.Release()
-		c.enforce(c.wire.Out.backlog(), c.fresh)
+		c.enforce(c.wire.Out.Backlog(), c.fresh)
 		c.held, c.fresh = false, 0
 	}
 	if l.slow == SlowBlock {
 		for _, c := range l.touched {
-			c.wire.Out.ready()
-			c.wire.Out.waitUnless(maxUnsent, &c.over) // fails if it goes meanwhile
+			c.wire.Out.Ready()
+			c.wire.Out.WaitUnless(wire.MaxUnsent, &c.over) // fails if it goes meanwhile
 		}
 	}
 	for _, list := range []*[]*muxClient{&l.to, &l.spare, &l.touched} { // who goes is not kept

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
 
 	"github.com/coder/websocket"
 )
@@ -30,13 +31,13 @@ type outbound struct {
 	// record, if set, gets each piece of a message as the child wrote it.
 	record func(piece []byte, last bool)
 
-	small    [smallBlock]byte
+	small    [wire.SmallBlock]byte
 	buf      []byte // small, or a pooled block while much is coming
 	from, to int    // buf[from:to] is not sent yet; from is at least lead
 	taken    int64  // bytes of the stream before buf[from]
 	fresh    int    // bytes before buf[to] that tap has not seen
 
-	turn turn
+	turn wire.TimeSlice
 
 	dressed []byte // room for a piece that is not sent as it is
 	owing   bool   // a message of this stream was broken off: its rest is to come
@@ -46,13 +47,10 @@ type outbound struct {
 // lead is the room in the buffer for a channel before the first byte.
 const lead = 1
 
-// maxUnsent is how much may wait for the socket before the child must wait.
-const maxUnsent = 64 << 10
-
 // maxBurst is how many bytes of messages are gathered to leave in one write, each
 // with messageCost more: after about a millisecond it is another session's turn.
 const (
-	maxBurst    = 4 * blockSize
+	maxBurst    = 4 * wire.BlockSize
 	messageCost = 128
 )
 
@@ -60,15 +58,15 @@ const (
 // more it goes on reading, so that the child is not held up on its way out.
 func (o *outbound) run(r io.Reader) {
 	o.buf, o.from, o.to = o.small[:], lead, lead
-	defer func() { putBlock(o.buf) }()
+	defer func() { wire.PutBlock(o.buf) }()
 	for {
-		wasSmall := len(o.buf) == smallBlock
+		wasSmall := len(o.buf) == wire.SmallBlock
 		n, err := o.read(r)
 		o.fresh = n
 		for more := true; more && o.err == nil; {
 			more = o.sendBurst(err != nil)
-			if len(o.buf) == blockSize {
-				o.turn.yield()
+			if len(o.buf) == wire.BlockSize {
+				o.turn.Yield()
 			}
 		}
 		if o.err != nil {
@@ -77,7 +75,7 @@ func (o *outbound) run(r io.Reader) {
 		if err != nil {
 			return
 		}
-		o.resize(wasSmall || n >= smallBlock)
+		o.resize(wasSmall || n >= wire.SmallBlock)
 	}
 }
 
@@ -86,8 +84,8 @@ func (o *outbound) run(r io.Reader) {
 func (o *outbound) read(r io.Reader) (n int, err error) {
 	n, err = r.Read(o.buf[o.to:])
 	o.to += n
-	if len(o.buf) == smallBlock && o.to == smallBlock {
-		o.replace(getBlock(), o.buf[o.from:o.to])
+	if len(o.buf) == wire.SmallBlock && o.to == wire.SmallBlock {
+		o.replace(wire.GetBlock(), o.buf[o.from:o.to])
 		more := readNow(r, o.buf[o.to:])
 		o.to += more
 		n += more
@@ -130,7 +128,7 @@ func (o *outbound) sendBurst(eof bool) (more bool) {
 		o.total.touch()
 	}
 	if o.err == nil {
-		o.err = o.flow.Wait(maxUnsent)
+		o.err = o.flow.Wait(wire.MaxUnsent)
 	}
 	return more
 }
@@ -190,20 +188,20 @@ func (o *outbound) breakOff() error {
 func (o *outbound) resize(much bool) {
 	rest := o.buf[o.from:o.to]
 	switch {
-	case len(o.buf) == blockSize && !much && len(rest) < smallBlock/2:
+	case len(o.buf) == wire.BlockSize && !much && len(rest) < wire.SmallBlock/2:
 		o.replace(o.small[:], rest)
 	case len(rest) == 0:
 		o.from, o.to = lead, lead
 	case o.from > lead && len(o.buf)-o.to < framing.MaxWhole:
 		o.from, o.to = lead, lead+copy(o.buf[lead:], rest)
 	}
-	if cap(o.dressed) > smallBlock && len(o.buf) == smallBlock {
+	if cap(o.dressed) > wire.SmallBlock && len(o.buf) == wire.SmallBlock {
 		o.dressed = nil
 	}
 }
 
 func (o *outbound) replace(buf, rest []byte) {
 	o.from, o.to = lead, lead+copy(buf[lead:], rest)
-	putBlock(o.buf)
+	wire.PutBlock(o.buf)
 	o.buf = buf
 }

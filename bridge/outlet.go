@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync"
 
+	"wspipe/bridge/wire"
+
 	"github.com/coder/websocket"
 )
 
@@ -22,7 +24,7 @@ type outlet struct {
 // flow is where messages end up.
 type flow interface {
 	// ready waits while nothing is to be sent.
-	ready()
+	Ready()
 	// Hold gathers what is sent until Release.
 	Hold()
 	Release()
@@ -33,20 +35,20 @@ type flow interface {
 // sink gets every message that leaves by an outlet.
 type sink interface {
 	// message takes one that is one frame.
-	message(typ websocket.MessageType, payload []byte) error
+	Message(typ websocket.MessageType, payload []byte) error
 	// piece takes a frame of one that has, or will have, several. Until the last
 	// there is no other.
-	piece(typ websocket.MessageType, payload []byte, last bool) error
+	Fragment(typ websocket.MessageType, payload []byte, last bool) error
 }
 
-func newOutlet(wire *Wire, deflate bool) outlet {
-	w := &frameWriter{frames: frames{deflate: deflate}, out: wire.Out}
+func newOutlet(conn *wire.Conn, deflate bool) outlet {
+	w := wire.NewFrameWriter(conn.Out, deflate)
 	return outlet{flow: w, targets: []sink{w}}
 }
 
 // begin lets the caller send until it calls end; all of that leaves in one write.
 func (o *outlet) begin() error {
-	o.flow.ready() // before mu, which the last words need
+	o.flow.Ready() // before mu, which the last words need
 	o.mu.Lock()
 	o.flow.Hold()
 	if o.settled {
@@ -63,7 +65,7 @@ func (o *outlet) end() {
 // sendAlone sends a message that is one frame.
 func (o *outlet) sendAlone(typ websocket.MessageType, payload []byte) error {
 	for _, t := range o.targets {
-		if err := t.message(typ, payload); err != nil {
+		if err := t.Message(typ, payload); err != nil {
 			return err
 		}
 	}
@@ -74,7 +76,7 @@ func (o *outlet) sendAlone(typ websocket.MessageType, payload []byte) error {
 func (o *outlet) sendPiece(s *outbound, piece []byte, last bool) error {
 	o.sender = s
 	for _, t := range o.targets {
-		if err := t.piece(s.typ, piece, last); err != nil {
+		if err := t.Fragment(s.typ, piece, last); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
 )
 
 // path is a way that messages take, with both its ends, which stays open as long
@@ -147,10 +148,10 @@ func (c *tally) read(r io.Reader) {
 // outboundPath is from the output of a child, which writes a record again and
 // again, to the kernel of a client.
 func outboundPath(t testing.TB, f framing.Framing, channel byte, record string) path {
-	c, ws, wire := connect(t, link{})
+	c, ws, conn := connect(t, link{})
 	c.SetDeadline(time.Time{})
 	read := discard(c.Conn)
-	o := newOutbound(ws, wire, f)
+	o := newOutbound(ws, conn, f)
 	if o.channel = channel; channel != 0 {
 		o.codec = streamCodec(0)
 	}
@@ -163,19 +164,19 @@ func outboundPath(t testing.TB, f framing.Framing, channel byte, record string) 
 	t.Cleanup(func() {
 		close(s.more)
 		<-ended
-		wire.Abort()
+		conn.Abort()
 		<-read
 	})
 	return func(n int) {
 		s.give(n * len(record))
-		wire.Out.Wait(0)
+		conn.Out.Wait(0)
 	}
 }
 
 // inboundPath is from a client, which floods with frames, to the pipe that is a
 // child's stdin. Each of frames is a message.
 func inboundPath(t testing.TB, in *inbound, frames []byte) path {
-	c, ws, wire := connect(t, link{})
+	c, ws, conn := connect(t, link{})
 	c.SetDeadline(time.Time{})
 	ws.SetReadLimit(-1)
 	r, w, err := os.Pipe()
@@ -183,13 +184,13 @@ func inboundPath(t testing.TB, in *inbound, frames []byte) path {
 		t.Fatal(err)
 	}
 	newTally().read(r) // ends when w is closed
-	in.ws, in.out = ws, newOutflow(w)
+	in.ws, in.out = ws, wire.NewQueue(w)
 	in.wait = func() {
 		if in.out.Waiting() > maxWaiting {
 			in.out.Wait(maxWaiting / 2)
 		}
 	}
-	wire.onIdle = in.handOn
+	conn.OnIdle = in.handOn
 	flooded := make(chan struct{})
 	go func() { // ends with the connection
 		defer close(flooded)
@@ -198,7 +199,7 @@ func inboundPath(t testing.TB, in *inbound, frames []byte) path {
 		}
 	}()
 	t.Cleanup(func() {
-		wire.Abort()
+		conn.Abort()
 		<-flooded
 		in.out.Close()
 		r.Close()

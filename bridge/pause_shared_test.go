@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 var onWspipe = link{protocol: channel.ProtocolWspipe}
@@ -45,7 +47,7 @@ func TestPausedViewer(t *testing.T) {
 					other.expect(line)
 					want += line + "\n"
 				}
-				eventually(t, "it has been given to the paused one", func() bool { return paused.outlet.total.messages.Load() >= before+50 })
+				wspipetest.Eventually(t, "it has been given to the paused one", func() bool { return paused.outlet.total.messages.Load() >= before+50 })
 				paused.stillQuiet() // although more waits than a client may have that is sent pongs
 				paused.goOn()
 				if got := paused.stdout(len(want)); got != want {
@@ -94,8 +96,8 @@ func TestViewerPausedForTooLong(t *testing.T) {
 				return
 			}
 			for i := range lines {
-				if i%1000 == 0 && paused.wire.Out.backlog() > 2*maxBehind {
-					t.Fatalf("%d bytes wait", paused.wire.Out.backlog())
+				if i%1000 == 0 && paused.wire.Out.Backlog() > 2*maxBehind {
+					t.Fatalf("%d bytes wait", paused.wire.Out.Backlog())
 				}
 				other.expect(fmt.Sprint(i + 1))
 			}
@@ -132,7 +134,7 @@ func expectSlow(c *client) {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		if f.first == fin|opClose {
+		if f.first == fin|wire.OpClose {
 			if !strings.HasPrefix(string(f.payload[2:]), "too slow: ") {
 				c.t.Errorf("closed with %q", f.payload)
 			}
@@ -167,7 +169,7 @@ func TestPausedViewerEnds(t *testing.T) {
 			go func() { <-discard(other.client.Conn) }() // ends with the viewer
 			end(v)
 			for { // until it is closed, or has closed
-				if f, err := v.frame(); err != nil || f.first == fin|opClose {
+				if f, err := v.frame(); err != nil || f.first == fin|wire.OpClose {
 					break
 				}
 			}
@@ -224,13 +226,13 @@ func TestMuxClientPausedForTooLong(t *testing.T) {
 				go func() { <-discard(other.client.Conn) }() // ends with the client
 				paused.heldUp(written)
 				paused.goOn()
-				eventually(t, "all is written", func() bool { return written.Load() == int64(text.Len()) })
+				wspipetest.Eventually(t, "all is written", func() bool { return written.Load() == int64(text.Len()) })
 				go func() { <-discard(paused.client.Conn) }() // as this
 				return
 			}
 			for i := range letters {
-				if i%100 == 0 && paused.wire.Out.backlog() > 2*maxBehind {
-					t.Fatalf("%d bytes wait", paused.wire.Out.backlog())
+				if i%100 == 0 && paused.wire.Out.Backlog() > 2*maxBehind {
+					t.Fatalf("%d bytes wait", paused.wire.Out.Backlog())
 				}
 				other.expect(fmt.Sprintf("%0300d", i))
 			}
@@ -239,7 +241,7 @@ func TestMuxClientPausedForTooLong(t *testing.T) {
 				expectSlow(paused.client)
 			case SlowDrop:
 				paused.stillQuiet()
-				if n := paused.wire.Out.backlog(); n < maxBehind/2 || paused.lost.Load() == 0 {
+				if n := paused.wire.Out.Backlog(); n < maxBehind/2 || paused.lost.Load() == 0 {
 					t.Errorf("%d bytes wait, %d messages are lost", n, paused.lost.Load())
 				}
 			}
@@ -260,7 +262,7 @@ func TestPausedAttachment(t *testing.T) {
 	a.pause()
 	a.stillQuiet()
 	written := child.trickle(text)
-	eventually(t, "the child has to wait", func() bool { return written.Load() >= pipeful && r.journal.full() })
+	wspipetest.Eventually(t, "the child has to wait", func() bool { return written.Load() >= pipeful && r.journal.full() })
 	a.stillQuiet()
 	if n := written.Load(); n > 512<<10 {
 		t.Errorf("the child has written %d bytes", n)
@@ -292,7 +294,7 @@ func TestPausedAttachment(t *testing.T) {
 	a.channelMessage()
 	a.expectClose(1000, "exit 3")
 	a.summary()
-	wait(t, "the end of the session", r.ended)
+	wspipetest.Wait(t, "the end of the session", r.ended)
 	r.ended <- ""
 }
 
@@ -343,7 +345,7 @@ func TestPausesAndEndsAtRandom(t *testing.T) {
 			total := 0
 			for {
 				f, err := s.frame()
-				if err != nil || f.first == fin|opClose {
+				if err != nil || f.first == fin|wire.OpClose {
 					break
 				}
 				streams[f.payload[0]].Write(f.payload[1:])

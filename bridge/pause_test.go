@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 func (c *client) pause() { c.say(channel.Control, `{"type":"pause"}`) }
@@ -34,7 +36,7 @@ func (c *client) quiet(message func(m []byte)) {
 			if _, err := c.br.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) {
 				break // who has much to send answers no ping
 			}
-			c.SetReadDeadline(time.Now().Add(lifetime))
+			c.SetReadDeadline(time.Now().Add(wspipetest.Lifetime))
 			f, err := c.frame()
 			switch {
 			case err != nil:
@@ -51,7 +53,7 @@ func (c *client) quiet(message func(m []byte)) {
 			}
 		}
 	}
-	c.SetReadDeadline(time.Now().Add(lifetime))
+	c.SetReadDeadline(time.Now().Add(wspipetest.Lifetime))
 }
 
 // stillQuiet fails if anything but pongs comes.
@@ -99,12 +101,12 @@ const pipeful = 60_000
 // heldUp waits, in a pause, until the child writes no more, which must be soon.
 func (c *client) heldUp(written *atomic.Int64) {
 	c.t.Helper()
-	eventually(c.t, "the child has filled the pipe", func() bool { return written.Load() >= pipeful })
+	wspipetest.Eventually(c.t, "the child has filled the pipe", func() bool { return written.Load() >= pipeful })
 	for before := int64(-1); written.Load() != before; {
 		before = written.Load()
 		c.stillQuiet()
 	}
-	if n := written.Load(); n > 2*pipeful+blockSize {
+	if n := written.Load(); n > 2*pipeful+wire.BlockSize {
 		c.t.Errorf("the child has written %d bytes", n)
 	}
 }
@@ -133,7 +135,7 @@ func TestPauseHoldsTheChildUp(t *testing.T) {
 			s.say(channel.Control, `{"type":"signal","signal":"INT"}`)
 			s.say(channel.Control, `{"type":"resize","cols":100,"rows":30}`)
 			for _, want := range []string{"signal INT", "size 100x30"} {
-				if got := wait(t, "what the child is told", child.told); got != want {
+				if got := wspipetest.Wait(t, "what the child is told", child.told); got != want {
 					t.Errorf("the child is told %s, want %s", got, want)
 				}
 			}
@@ -163,7 +165,7 @@ func TestPausesInAFlood(t *testing.T) {
 		if i%50 == 10 {
 			s.pause()
 			s.quiet(func(m []byte) { streams[m[0]].Write(m[1:]) })
-			eventually(t, "nothing waits for the client", func() bool { return s.wire.Out.Waiting() == 0 })
+			wspipetest.Eventually(t, "nothing waits for the client", func() bool { return s.wire.Out.Waiting() == 0 })
 			s.goOn()
 			continue // all may have come
 		}
@@ -201,7 +203,7 @@ func TestChildExitsInAPause(t *testing.T) {
 			s.pause()
 			s.stillQuiet()
 			written := child.trickle(test.text)
-			eventually(t, "all is written", func() bool { return written.Load() == int64(len(test.text)) })
+			wspipetest.Eventually(t, "all is written", func() bool { return written.Load() == int64(len(test.text)) })
 			child.exit(test.code, test.signal)
 			s.stillQuiet()
 			s.goOn()
@@ -264,7 +266,7 @@ func TestEndsInAPause(t *testing.T) {
 				s.pause()
 				s.say(channel.Stdin, "go\n")
 				if what == "exited" {
-					wait(t, "the child's exit", s.child.(*shell).exited)
+					wspipetest.Wait(t, "the child's exit", s.child.(*shell).exited)
 				}
 				test.end(s)
 				if test.reason != "" {
@@ -331,12 +333,12 @@ func TestPauseGoesOnAfterMuchInput(t *testing.T) {
 	for range 2 * maxWaiting / 50_000 {
 		go s.client.Write(maskedFrame(fin|opBinary, make([]byte, 50_000))) // ends when it is read
 	}
-	eventually(t, "the client is held up", func() bool { return s.stdin.Waiting() > maxWaiting && !s.wire.Out.paused.Load() })
+	wspipetest.Eventually(t, "the client is held up", func() bool { return s.stdin.Waiting() > maxWaiting && !s.wire.Out.Paused() })
 	child.print(t, "the client is not heard")
 	s.stdout(len("the client is not heard"))
 	go io.Copy(io.Discard, child.far[0]) // ends with stdin
-	eventually(t, "all is read", func() bool { return s.in.total.messages.Load() == 2*maxWaiting/50_000 })
-	eventually(t, "the child has it", func() bool { return s.stdin.Waiting() == 0 })
+	wspipetest.Eventually(t, "all is read", func() bool { return s.in.total.messages.Load() == 2*maxWaiting/50_000 })
+	wspipetest.Eventually(t, "the child has it", func() bool { return s.stdin.Waiting() == 0 })
 	s.stillQuiet()
 	child.print(t, "the client is heard")
 	s.stillQuiet()

@@ -11,6 +11,8 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // A child that does not read holds a client with channels up, too, and one that
@@ -32,11 +34,11 @@ func TestChannelsHoldUp(t *testing.T) {
 		}
 		sent := bytes.Repeat(maskedFrame(fin|opBinary, append([]byte{channel.Stdin}, strings.Repeat("x", 999)...)), size/999+1)
 		n := heldUpAfter(t, s, sent)
-		if w := s.stdin.Waiting(); w > maxWaiting+2*blockSize {
+		if w := s.stdin.Waiting(); w > maxWaiting+2*wire.BlockSize {
 			t.Errorf("%d bytes wait for the child", w)
 		}
-		eventually(t, "output waits for the client", func() bool { return s.wire.Out.Waiting() >= maxUnsent })
-		if w := s.wire.Out.Waiting(); w > 2*(maxUnsent+maxBurst+blockSize) {
+		wspipetest.Eventually(t, "output waits for the client", func() bool { return s.wire.Out.Waiting() >= wire.MaxUnsent })
+		if w := s.wire.Out.Waiting(); w > 2*(wire.MaxUnsent+maxBurst+wire.BlockSize) {
 			t.Errorf("%d bytes wait for the client", w)
 		}
 		if len(written) > 0 {
@@ -61,7 +63,7 @@ func TestChannelsHoldUp(t *testing.T) {
 			t.Errorf("%v bytes came", got)
 		}
 		if protocol != channel.ProtocolV4 {
-			if n := wait(t, "input", input); n != (size/999+1)*999 {
+			if n := wspipetest.Wait(t, "input", input); n != (size/999+1)*999 {
 				t.Errorf("the child got %d bytes", n)
 			}
 			child.exit(0, "")
@@ -69,7 +71,7 @@ func TestChannelsHoldUp(t *testing.T) {
 		}
 		s.client.Close()
 		child.exit(0, "")
-		wait(t, "input", input)
+		wspipetest.Wait(t, "input", input)
 	})
 }
 
@@ -81,11 +83,11 @@ func TestOutputWaitingIsBounded(t *testing.T) {
 		record string
 		most   int
 	}{
-		framing.Lines:  {"\n", maxUnsent + maxBurst + 3*blockSize},
-		framing.NUL:    {"\xff\x00", maxUnsent + maxBurst + 3*blockSize},
-		framing.Length: {"\x00\x00\x00\x00", maxUnsent + maxBurst + 3*blockSize},
-		framing.LSP:    {encoded(framing.LSP, strings.Repeat("\xff", 100_000)), maxUnsent + maxBurst + 3*blockSize},
-		framing.JSON:   {strings.Repeat("\x01", 120_000) + "\n", maxUnsent + maxBurst + 6*blockSize},
+		framing.Lines:  {"\n", wire.MaxUnsent + maxBurst + 3*wire.BlockSize},
+		framing.NUL:    {"\xff\x00", wire.MaxUnsent + maxBurst + 3*wire.BlockSize},
+		framing.Length: {"\x00\x00\x00\x00", wire.MaxUnsent + maxBurst + 3*wire.BlockSize},
+		framing.LSP:    {encoded(framing.LSP, strings.Repeat("\xff", 100_000)), wire.MaxUnsent + maxBurst + 3*wire.BlockSize},
+		framing.JSON:   {strings.Repeat("\x01", 120_000) + "\n", wire.MaxUnsent + maxBurst + 6*wire.BlockSize},
 	} {
 		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
@@ -93,7 +95,7 @@ func TestOutputWaitingIsBounded(t *testing.T) {
 			s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: mode})
 			go func() { // ends when the child does
 				for {
-					if _, err := io.WriteString(child.far[1], strings.Repeat(test.record, 1+blockSize/len(test.record))); err != nil {
+					if _, err := io.WriteString(child.far[1], strings.Repeat(test.record, 1+wire.BlockSize/len(test.record))); err != nil {
 						return
 					}
 				}
@@ -101,7 +103,7 @@ func TestOutputWaitingIsBounded(t *testing.T) {
 			most := 0
 			for waits := 0; waits < 100; {
 				n := s.wire.Out.Waiting()
-				if most = max(most, n); n > maxUnsent {
+				if most = max(most, n); n > wire.MaxUnsent {
 					waits++
 					if waits%10 == 0 {
 						s.br.Discard(10_000)

@@ -4,6 +4,7 @@ import (
 	"unicode/utf8"
 
 	"wspipe/bridge/framing"
+	"wspipe/bridge/vt"
 
 	"github.com/coder/websocket"
 )
@@ -32,7 +33,7 @@ type replay struct {
 	maxMessages, maxBytes int
 	// terminal is the state before the oldest message if the messages are a terminal's
 	// output, so that their boundaries mean nothing; otherwise nil.
-	terminal *terminalState
+	terminal *vt.State
 
 	messages []recorded
 	size     int // of them, in bytes
@@ -53,7 +54,7 @@ func (r *replay) add(more []recorded) {
 	for len(r.messages)-n > r.maxMessages || r.size > r.maxBytes {
 		r.size -= len(r.messages[n].data) + recordCost
 		if r.terminal != nil {
-			r.terminal.write(r.messages[n].data)
+			r.terminal.Write(r.messages[n].data)
 		}
 		r.messages[n] = recorded{}
 		n++

@@ -5,6 +5,8 @@ package bridge
 import (
 	"strings"
 	"testing"
+
+	"wspipe/bridge/vt"
 )
 
 // TestReplayIsBounded: also if it may hold any number of messages, and these are
@@ -13,7 +15,7 @@ func TestReplayIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]*replay{
 		"messages": {maxMessages: 1 << 40, maxBytes: maxReplay},
-		"screen":   {maxMessages: 1 << 40, maxBytes: maxScreen, terminal: new(terminalState)},
+		"screen":   {maxMessages: 1 << 40, maxBytes: maxScreen, terminal: new(vt.State)},
 	} {
 		for range 200_000 {
 			r.add([]recorded{{}, {data: []byte("x")}})
@@ -32,7 +34,7 @@ func TestReplayIsBounded(t *testing.T) {
 // replay with what they say, not with how many they are.
 func TestScreenOfSmallPieces(t *testing.T) {
 	t.Parallel()
-	r := &replay{maxMessages: 1 << 40, maxBytes: maxScreen, terminal: new(terminalState)}
+	r := &replay{maxMessages: 1 << 40, maxBytes: maxScreen, terminal: new(vt.State)}
 	for range 2 * maxScreen {
 		r.add([]recorded{{data: []byte("x")}})
 	}

@@ -3,6 +3,8 @@ package bridge
 import (
 	"errors"
 	"time"
+
+	"wspipe/bridge/wire"
 )
 
 // resumable is a child whose client may lose its connection and come back. It has at
@@ -28,7 +30,7 @@ func newResumable(b *Bridge) *resumable {
 	r.outlet = outlet{flow: r.journal, targets: []sink{r.journal}}
 	r.output = newStreams(b.child, &r.outlet, &b.opt, b.opt.Channels, b.brokenFraming)
 	if b.opt.Terminal {
-		r.journal.behind = min(r.journal.behind, maxUnsent)
+		r.journal.behind = min(r.journal.behind, wire.MaxUnsent)
 		r.journal.terminal = newTerminalHistory(b.opt.Channels)
 	}
 	for _, o := range []*outbound{r.output.stdout, r.output.stderr} {
@@ -143,7 +145,7 @@ func (r *resumable) attach(c *Client, opt ClientOptions) error {
 	if a.usesChannels() != r.opt.Channels {
 		return ErrHistoryLost
 	}
-	c.wire.boundSendBuffer(r.opt.Buffer / sendBufferPart)
+	c.wire.BoundSendBuffer(r.opt.Buffer / wire.SendBufferPart)
 	c.attachment = a // the session may end it at once
 	r.mu.Lock()
 	if r.state == ended {

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // TestResumeHoldsUpTheChild: while nobody is attached, what is written is held
@@ -21,7 +23,7 @@ func TestResumeHoldsUpTheChild(t *testing.T) {
 	child := startShell(t, `i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo $i; done`)
 	t.Cleanup(child.Stop)
 	r := startResumable(t, child, Options{Buffer: buffer})
-	eventually(t, "the buffer is full", r.journal.full)
+	wspipetest.Eventually(t, "the buffer is full", r.journal.full)
 	held := func() int {
 		r.journal.mu.Lock()
 		defer r.journal.mu.Unlock()
@@ -38,8 +40,8 @@ func TestResumeHoldsUpTheChild(t *testing.T) {
 			if err != nil { // what its host has is read first
 				break
 			}
-			if over = f.first == fin|opClose; over {
-				a.write(maskedFrame(fin|opClose, f.payload))
+			if over = f.first == fin|wire.OpClose; over {
+				a.write(maskedFrame(fin|wire.OpClose, f.payload))
 				continue
 			}
 			if n++; string(f.payload) != strconv.Itoa(n) {
@@ -71,8 +73,8 @@ func TestResumeKeepsWhatIsNotAcknowledged(t *testing.T) {
 	r.journal.mu.Unlock()
 	a := r.come(-1)
 	a.send("go") // now that no more is read
-	eventually(t, "the child has to wait", r.journal.full)
-	eventually(t, "as much is in flight as may be", func() bool {
+	wspipetest.Eventually(t, "the child has to wait", r.journal.full)
+	wspipetest.Eventually(t, "as much is in flight as may be", func() bool {
 		r.journal.mu.Lock()
 		defer r.journal.mu.Unlock()
 		return r.journal.reader.chokes()
@@ -99,7 +101,7 @@ func TestResumeKeepsSomeHistory(t *testing.T) {
 		for ; a.br.Buffered() > 16<<10; n++ { // in a quarter of the buffer there is room for that
 			a.expect("y")
 		}
-		eventually(t, "the child has to wait", r.journal.full)
+		wspipetest.Eventually(t, "the child has to wait", r.journal.full)
 		r.journal.mu.Lock()
 		if most := r.journal.reader.inFlight; most > r.journal.max/2 {
 			t.Errorf("%d bytes are in flight, more than half of %d", most, r.journal.max)
@@ -116,13 +118,13 @@ func TestResumeHearsOnlyWhoIsAttached(t *testing.T) {
 	j := newJournal(1 << 20)
 	near, far := net.Pipe()
 	defer far.Close()
-	wire := NewWire(near, nil)
-	defer wire.Abort()
-	older, _ := j.attach(wire, -1)
-	j.message(opText, []byte("text"))
+	conn := wire.NewConn(near, nil)
+	defer conn.Abort()
+	older, _ := j.attach(conn, -1)
+	j.Message(opText, []byte("text"))
 	older.read()
-	wire.Write([]byte("the frame"))
-	j.attach(wire, 0)
+	conn.Write([]byte("the frame"))
+	j.attach(conn, 0)
 	older.read()
 	if older.next != 0 || j.reader.next != 0 || j.reader.behind != j.size {
 		t.Errorf("%d entries are taken as sent, and %d by the newer", older.next, j.reader.next)
@@ -146,7 +148,7 @@ func TestResumeWithALongMessage(t *testing.T) {
 	a.vanish()
 	a = r.come(1) // all that there is of it is held
 	write(long[buffer/2:])
-	for n := 0; n < len(long)-blockSize; {
+	for n := 0; n < len(long)-wire.BlockSize; {
 		f, err := a.frame()
 		if err != nil {
 			t.Fatal(err)

@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // walk drives a session by events, and knows from the table what becomes of it.
@@ -63,7 +66,7 @@ func (w *walk) do(e resumeEvent) {
 	if e == isLost || e == leaves || e == isTold {
 		w.client = nil
 	}
-	eventually(w.t, fmt.Sprintf("%s after %s", stateNames[want], strings.Join(w.past, ", ")), func() bool {
+	wspipetest.Eventually(w.t, fmt.Sprintf("%s after %s", stateNames[want], strings.Join(w.past, ", ")), func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return w.state == want
@@ -188,9 +191,9 @@ func (r *outliving) visit() bool {
 		if err != nil {
 			break
 		}
-		if f.first&^fin == opClose {
+		if f.first&^fin == wire.OpClose {
 			if rand.N(2) == 0 {
-				c.Write(maskedFrame(fin|opClose, f.payload))
+				c.Write(maskedFrame(fin|wire.OpClose, f.payload))
 				io.Copy(io.Discard, c)
 			}
 			break

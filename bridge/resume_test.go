@@ -13,6 +13,8 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // resumed is a running Resumable, and where its clients come to.
@@ -48,7 +50,7 @@ func startResumableOver(t testing.TB, l link, child Child, opt Options) *outlivi
 	}()
 	t.Cleanup(func() {
 		r.Shutdown()
-		wait(t, "the end of Resumable.Run", r.ended)
+		wspipetest.Wait(t, "the end of Resumable.Run", r.ended)
 	})
 	return r
 }
@@ -72,7 +74,7 @@ func (r *outliving) dial() (*client, accepted) {
 	if r.link.protocol != "" {
 		header = append(header, "Sec-WebSocket-Protocol: "+r.link.protocol+"\r\n")
 	}
-	return handshake(r.t, conn, nil, header...), wait(r.t, "opening handshake", r.conns)
+	return handshake(r.t, conn, nil, header...), wspipetest.Wait(r.t, "opening handshake", r.conns)
 }
 
 // come attaches a client. When the test ends, it has gone and Run must return.
@@ -94,7 +96,7 @@ func (r *outliving) come(after int64) *reattached {
 
 func (a *reattached) summary() Summary {
 	a.client.t.Helper()
-	sum := wait(a.client.t, "the end of Attachment.Run", a.ended)
+	sum := wspipetest.Wait(a.client.t, "the end of Attachment.Run", a.ended)
 	a.ended <- sum
 	return sum
 }
@@ -148,7 +150,7 @@ func TestResumeGoesOnWhereTheClientWas(t *testing.T) {
 	if sum := a.summary(); sum.ExitCode != 3 || sum.Out.Messages != 1 || sum.In.Messages != 1 {
 		t.Errorf("summary %+v", sum)
 	}
-	if got := wait(t, "the end of the session", r.ended); got != "3" {
+	if got := wspipetest.Wait(t, "the end of the session", r.ended); got != "3" {
 		t.Errorf("Run returns %q", got)
 	}
 	r.ended <- "" // for the cleanup
@@ -166,7 +168,7 @@ func TestResumeCountsAnewWithoutAnOffset(t *testing.T) {
 	for range 10 {
 		a.expect("y")
 	}
-	eventually(t, "only what may be held is held", func() bool { return !r.journal.full() })
+	wspipetest.Eventually(t, "only what may be held is held", func() bool { return !r.journal.full() })
 	a.vanish()
 	r.refused(19)
 	r.refused(31)
@@ -192,12 +194,12 @@ func TestResumeElsewhere(t *testing.T) {
 	r := startResumable(t, child, Options{})
 	older := r.come(-1)
 	older.send("whole")
-	eventually(t, "it is received", func() bool { return older.in.total.total().Messages == 1 })
-	older.write(maskedFrame(opText, make([]byte, 3*blockSize))) // the beginning of a message
+	wspipetest.Eventually(t, "it is received", func() bool { return older.in.total.total().Messages == 1 })
+	older.write(maskedFrame(opText, make([]byte, 3*wire.BlockSize))) // the beginning of a message
 	child.print(t, "1\n")
 	older.expect("1")
 	newer := r.come(1)
-	older.write(maskedFrame(fin|opContinuation, []byte("message")), maskedFrame(fin|opText, []byte("late")))
+	older.write(maskedFrame(fin|wire.OpContinuation, []byte("message")), maskedFrame(fin|opText, []byte("late")))
 	older.expectClose(4010, "attached elsewhere")
 	if sum := older.summary(); sum.End != endTaken {
 		t.Errorf("the older ends with %+v", sum.End)
@@ -206,7 +208,7 @@ func TestResumeElsewhere(t *testing.T) {
 	child.print(t, "2\n")
 	newer.expect("2")
 	newer.write(closeFrame(1000, ""))
-	if got := string(wait(t, "the child's input", child.input)); got != "whole\nnew\n" {
+	if got := string(wspipetest.Wait(t, "the child's input", child.input)); got != "whole\nnew\n" {
 		t.Errorf("the child has read %q", got)
 	}
 }
@@ -237,7 +239,7 @@ func TestResumeDoesNotMixInput(t *testing.T) {
 	a := r.come(-1)
 	line := maskedFrame(fin|opText, []byte(strings.Repeat("x", 1000)))
 	a.write(bytes.Repeat(line, 2*maxWaiting/1000))
-	eventually(t, "the client has to wait", func() bool { return r.stdin.Waiting() > maxWaiting })
+	wspipetest.Eventually(t, "the client has to wait", func() bool { return r.stdin.Waiting() > maxWaiting })
 	a.reset()
 	a.summary() // it need not wait for the child
 	if s := r.stateNow(); s != detached {
@@ -248,7 +250,7 @@ func TestResumeDoesNotMixInput(t *testing.T) {
 	b.send("new")
 	child.readAll()
 	b.write(closeFrame(1000, ""))
-	got := string(wait(t, "the child's input", child.input))
+	got := string(wspipetest.Wait(t, "the child's input", child.input))
 	if !strings.HasSuffix(got, "\nnew\n") || strings.Trim(got, "x\n") != "new" {
 		t.Errorf("the child's input ends with %.2000q", got[max(0, len(got)-2000):])
 	}
@@ -261,16 +263,16 @@ func TestResumeTellsTheExitLate(t *testing.T) {
 	r.come(-1).vanish()
 	child.print(t, "last words")
 	child.exit(143, "TERM")
-	eventually(t, "the exit is kept", func() bool { return !r.Kept().IsZero() })
+	wspipetest.Eventually(t, "the exit is kept", func() bool { return !r.Kept().IsZero() })
 	a := r.come(0)
 	a.expect("last words")
 	f, err := a.frame()
-	if err != nil || f.first != fin|opClose {
+	if err != nil || f.first != fin|wire.OpClose {
 		t.Fatalf("instead of a close frame: %v, %v", f, err)
 	}
 	a.vanish() // without an answer
 	a = r.come(1)
-	if f, err = a.frame(); err != nil || f.first != fin|opClose {
+	if f, err = a.frame(); err != nil || f.first != fin|wire.OpClose {
 		t.Fatalf("instead of a close frame: %v, %v", f, err)
 	}
 	a.Abort() // its host has gone
@@ -278,7 +280,7 @@ func TestResumeTellsTheExitLate(t *testing.T) {
 	a = r.come(1)
 	a.expectClose(1000, "signal TERM")
 	a.summary()
-	wait(t, "the end of the session", r.ended)
+	wspipetest.Wait(t, "the end of the session", r.ended)
 	r.ended <- ""
 }
 
@@ -290,8 +292,8 @@ func TestResumeTellsABrokenFramingLate(t *testing.T) {
 	r := startResumable(t, child, Options{Framing: framing.LSP})
 	r.come(-1).vanish()
 	child.print(t, "Content-Length: 4\r\n\r\ngoodContent-Size: 3\r\n\r\nbad")
-	wait(t, "the child is stopped", child.stopped)
-	eventually(t, "its end is kept", func() bool { return !r.Kept().IsZero() })
+	wspipetest.Wait(t, "the child is stopped", child.stopped)
+	wspipetest.Eventually(t, "its end is kept", func() bool { return !r.Kept().IsZero() })
 	a := r.come(0)
 	a.expect("good")
 	exit, _ := r.exit()
@@ -310,7 +312,7 @@ func TestResumeEndsWithTheClient(t *testing.T) {
 		state resumeState
 	}{
 		"1000":        {closeFrame(1000, "bye"), ended},
-		"empty":       {maskedFrame(fin|opClose, nil), ended},
+		"empty":       {maskedFrame(fin|wire.OpClose, nil), ended},
 		"1001":        {closeFrame(1001, ""), detached},
 		"4999":        {closeFrame(4999, ""), detached},
 		"none":        {nil, detached},
@@ -333,7 +335,7 @@ func TestResumeEndsWithTheClient(t *testing.T) {
 				t.Fatalf("%s, want %s", stateNames[state], stateNames[test.state])
 			}
 			if state == ended {
-				wait(t, "the child is stopped", child.stopped)
+				wspipetest.Wait(t, "the child is stopped", child.stopped)
 			}
 		})
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"wspipe/bridge/wire"
 )
 
 // still is a child in a synctest bubble, where a kernel's pipe would stop the clock.
@@ -81,10 +83,10 @@ func bubble(t *testing.T, opt Options, f func(t *testing.T, r *resumable, child 
 func visitIn(t *testing.T, r *resumable, d time.Duration) Summary {
 	t.Helper()
 	near, far := net.Pipe()
-	wire := NewWire(near, nil)
+	conn := wire.NewConn(near, nil)
 	go io.Copy(io.Discard, far) // ends when far is closed
-	ws := acceptOn(t, wire)
-	a, err := r.Attach(ws, wire, ClientOptions{After: -1})
+	ws := acceptOn(t, conn)
+	a, err := r.Attach(ws, conn, ClientOptions{After: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,10 @@
 package bridge
 
-import "github.com/coder/websocket"
+import (
+	"github.com/coder/websocket"
+
+	"wspipe/bridge/wire"
+)
 
 // resumed is the attachment of the client of a resumable child.
 type resumed struct {
@@ -14,12 +18,12 @@ func (a *resumed) start() {
 	if a.usesChannels() {
 		a.greet()
 	}
-	a.tasks.Go(a.sendHeld) // ends with the session or the connection; unblocked by journal.detach and Outflow.Fail
+	a.tasks.Go(a.sendHeld) // ends with the session or the connection; unblocked by journal.detach and Queue.Fail
 }
 
 // closed implements attachment.
 func (a *resumed) closed() {
-	if a.answered || a.wire.done.Load() { // whoever has read the answer
+	if a.answered || a.wire.Done.Load() { // whoever has read the answer
 		a.session.happens(a, isTold)
 	}
 	a.session.happens(a, isLost)
@@ -52,9 +56,9 @@ func (a *resumed) sendBatch(batch []entry) error {
 		}
 		a.outlet.total.count(e.end, len(e.payload))
 		if to := a.outlet.targets[0]; e.begin && e.end {
-			err = to.message(e.typ(), e.payload)
+			err = to.Message(e.typ(), e.payload)
 		} else {
-			err = to.piece(e.typ(), e.payload, e.end)
+			err = to.Fragment(e.typ(), e.payload, e.end)
 		}
 	}
 	a.outlet.end()
@@ -62,13 +66,13 @@ func (a *resumed) sendBatch(batch []entry) error {
 	if err != nil {
 		return err
 	}
-	return a.wire.Out.Wait(min(maxUnsent, a.opt.Buffer/8))
+	return a.wire.Out.Wait(min(wire.MaxUnsent, a.opt.Buffer/8))
 }
 
 // detach implements attachment: it tells the session how the connection ends.
 func (a *resumed) detach() {
 	a.over.Store(true)
-	a.bridge.stdin.wake() // so that Run need not wait for a child that does not read
+	a.bridge.stdin.Wake() // so that Run need not wait for a child that does not read
 	a.session.journal.detach(a.reader)
 	last, _ := a.bridge.exit()
 	switch {

@@ -14,6 +14,7 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
 )
 
 // BenchmarkOutbound is a line of a flooding child on its way to the client.
@@ -128,8 +129,8 @@ func BenchmarkSession(b *testing.B) {
 		child := &puppet{pipes: newPipes(b), gone: make(chan struct{}), stopped: make(chan struct{})}
 		io.WriteString(child.far[1], "hi\n")
 		child.exit(0, "")
-		wire := NewWire(near, nil)
-		s := newSession(acceptOn(b, wire), wire, child, Options{MaxMessage: 1 << 20, PingInterval: time.Minute})
+		conn := wire.NewConn(near, nil)
+		s := newSession(acceptOn(b, conn), conn, child, Options{MaxMessage: 1 << 20, PingInterval: time.Minute})
 		ended := make(chan error, 1)
 		go func() { ended <- readToClose(far) }() // ends when Run returns at the latest
 		if sum := s.Run(); sum.Code != 1000 {
@@ -144,7 +145,7 @@ func BenchmarkSession(b *testing.B) {
 // readToClose is a client that answers a close frame that says "exit 0".
 func readToClose(c net.Conn) error {
 	defer c.Close()
-	last := append([]byte{fin | opClose, 2 + 6, 1000 >> 8, 1000 & 0xff}, "exit 0"...)
+	last := append([]byte{fin | wire.OpClose, 2 + 6, 1000 >> 8, 1000 & 0xff}, "exit 0"...)
 	buf := make([]byte, 1<<10)
 	for n := 0; !bytes.HasSuffix(buf[:n], last); {
 		m, err := c.Read(buf[n:])

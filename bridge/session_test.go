@@ -13,6 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"wspipe/bridge/wire"
 	"wspipe/cmd/wspipetest"
 )
 
@@ -74,7 +75,7 @@ func TestClientGoes(t *testing.T) {
 		want  End
 	}{
 		"with a code":   {func(c *client) { c.write(closeFrame(4321, "bye")) }, End{Code: 4321, Reason: "bye", by: byClient}},
-		"without one":   {func(c *client) { c.write(maskedFrame(fin|opClose, nil)) }, End{Code: 1005, by: byClient}},
+		"without one":   {func(c *client) { c.write(maskedFrame(fin|wire.OpClose, nil)) }, End{Code: 1005, by: byClient}},
 		"closing":       {func(c *client) { c.Close() }, lost},
 		"half closing":  {func(c *client) { c.Conn.(*net.TCPConn).CloseWrite() }, lost},
 		"with a reset":  {(*client).reset, lost},
@@ -87,7 +88,7 @@ func TestClientGoes(t *testing.T) {
 			test.leave(s.client)
 			if test.want.by == byClient {
 				f, err := s.frame()
-				if err != nil || f.first != fin|opClose {
+				if err != nil || f.first != fin|wire.OpClose {
 					t.Errorf("instead of a close frame: %v, %v", f, err)
 				}
 				s.client.Close()
@@ -129,7 +130,7 @@ func TestClientGoesInAFlood(t *testing.T) {
 			t.Parallel()
 			s := startOver(t, link{buffers: 256 << 10}, startShell(t, "exec yes"), Options{})
 			s.expect("y", "y")
-			eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+			wspipetest.Eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > wire.MaxUnsent })
 			leave(s.client)
 			if sum := s.summary(); sum.Signal != "KILL" {
 				t.Errorf("summary %+v", sum)
@@ -146,12 +147,12 @@ func TestLostClientHoldsNoChildUp(t *testing.T) {
 	child.reader = true // Stop waits for exit
 	s := startOver(t, link{buffers: 256 << 10}, child, patient)
 	s.write(bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 1300))
-	eventually(t, "input waits", func() bool { return s.stdin.Waiting() > maxWaiting })
+	wspipetest.Eventually(t, "input waits", func() bool { return s.stdin.Waiting() > maxWaiting })
 	go func() { // ends when all is read
 		child.far[1].Write(make([]byte, 8<<20))
 		child.exit(0, "")
 	}()
-	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+	wspipetest.Eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > wire.MaxUnsent })
 	s.Conn.(*net.TCPConn).CloseWrite()
 	if sum := s.summary(); sum.Code != 1006 || sum.ExitCode != 0 {
 		t.Errorf("summary %+v", sum)
@@ -191,7 +192,7 @@ func TestChildExitsWhileTheClientSends(t *testing.T) {
 // expectCloseOf expects close code 1000 while somebody else still writes.
 func expectCloseOf(t *testing.T, s *session, reason string) {
 	t.Helper()
-	if f, err := s.frame(); err != nil || f.first != fin|opClose || string(f.payload) != "\x03\xe8"+reason {
+	if f, err := s.frame(); err != nil || f.first != fin|wire.OpClose || string(f.payload) != "\x03\xe8"+reason {
 		t.Fatalf("instead of 1000 %q: %v, %v", reason, f, err)
 	}
 }
@@ -202,7 +203,7 @@ func TestSlowReaderGetsEverythingAfterTheExit(t *testing.T) {
 	const lines = 300_000
 	child := startShell(t, fmt.Sprintf("seq %d; printf last; exit 7", lines))
 	s := startOver(t, link{buffers: 256 << 10}, child, Options{})
-	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+	wspipetest.Eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > wire.MaxUnsent })
 	for i := range lines {
 		s.expect(strconv.Itoa(i + 1))
 	}
@@ -216,7 +217,7 @@ func TestReaderThatStartsAfterTheExit(t *testing.T) {
 	const lines = 20_000
 	child := startShell(t, fmt.Sprintf("seq %d", lines))
 	s := startOver(t, link{buffers: 256 << 10}, child, Options{})
-	wait(t, "the child's exit", child.exited)
+	wspipetest.Wait(t, "the child's exit", child.exited)
 	for i := range lines {
 		s.expect(strconv.Itoa(i + 1))
 	}
@@ -244,14 +245,14 @@ func TestShutdownWhileBlockedBothWays(t *testing.T) {
 	t.Parallel()
 	s := startOver(t, link{buffers: 256 << 10}, startShell(t, "exec yes"), Options{})
 	heldUpAfter(t, s, bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 5000))
-	eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+	wspipetest.Eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > wire.MaxUnsent })
 	s.Client.Shutdown()
 	for {
 		f, err := s.frame()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.first == fin|opClose {
+		if f.first == fin|wire.OpClose {
 			if string(f.payload) != "\x03\xe9server shutting down" {
 				t.Errorf("closed with %q", f.payload)
 			}
@@ -266,13 +267,13 @@ func TestShutdownWhileBlockedBothWays(t *testing.T) {
 
 func TestShutdownBeforeRun(t *testing.T) {
 	t.Parallel()
-	c, ws, wire := connect(t, link{})
-	s := newSession(ws, wire, startShell(t, "exec cat"), Options{})
+	c, ws, conn := connect(t, link{})
+	s := newSession(ws, conn, startShell(t, "exec cat"), Options{})
 	s.Shutdown()
 	ended := make(chan Summary, 1)
 	go func() { ended <- s.Run() }() // ends when the client has answered
 	c.expectClose(1001, "server shutting down")
-	if sum := wait(t, "the end of Run", ended); sum.End != endShutdown {
+	if sum := wspipetest.Wait(t, "the end of Run", ended); sum.End != endShutdown {
 		t.Errorf("summary %+v", sum)
 	}
 }
@@ -283,9 +284,9 @@ func TestAbort(t *testing.T) {
 	for name, shutdown := range map[string]bool{"after Shutdown": true, "alone": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			wspipetest.Soon(t, lingerTime, func() time.Duration {
+			wspipetest.Soon(t, 5*time.Second, func() time.Duration {
 				s := startOver(t, link{buffers: 256 << 10}, startShell(t, "exec yes"), Options{})
-				eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > maxUnsent })
+				wspipetest.Eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > wire.MaxUnsent })
 				if shutdown {
 					s.Client.Shutdown()
 				}
@@ -309,15 +310,15 @@ func TestProtocolErrors(t *testing.T) {
 		"RSV1":                        maskedFrame(fin|0x40|opText, nil),
 		"RSV2":                        maskedFrame(fin|0x20|opText, nil),
 		"RSV3":                        maskedFrame(fin|0x10|opPing, nil),
-		"continuation of nothing":     maskedFrame(fin|opContinuation, nil),
+		"continuation of nothing":     maskedFrame(fin|wire.OpContinuation, nil),
 		"message within a message":    append(maskedFrame(opText, []byte("a")), maskedFrame(fin|opText, nil)...),
 		"fragmented ping":             maskedFrame(opPing, nil),
 		"long ping":                   maskedFrame(fin|opPing, make([]byte, 126)),
-		"close frame with half code":  maskedFrame(fin|opClose, []byte{3}),
+		"close frame with half code":  maskedFrame(fin|wire.OpClose, []byte{3}),
 		"close frame with code 1005":  closeFrame(1005, ""),
 		"close frame with code 1006":  closeFrame(1006, ""),
 		"negative length":             append(frameHeader(fin|opText, 0x80, 1<<62)[:2], bytes.Repeat([]byte{0xff}, 12)...),
-		"unmasked within the message": append(maskedFrame(opText, []byte("a")), frameHeader(fin|opContinuation, 0, 0)...),
+		"unmasked within the message": append(maskedFrame(opText, []byte("a")), frameHeader(fin|wire.OpContinuation, 0, 0)...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -326,11 +327,11 @@ func TestProtocolErrors(t *testing.T) {
 			s.send("before")
 			s.write(sent)
 			f, err := s.frame()
-			if err != nil || f.first != fin|opClose || len(f.payload) < 2 || string(f.payload[:2]) != "\x03\xea" {
+			if err != nil || f.first != fin|wire.OpClose || len(f.payload) < 2 || string(f.payload[:2]) != "\x03\xea" {
 				t.Errorf("instead of close code 1002: %v, %v", f, err)
 			}
 			s.client.Close()
-			if got := string(wait(t, "input", child.input)); got != "before\n" {
+			if got := string(wspipetest.Wait(t, "input", child.input)); got != "before\n" {
 				t.Errorf("input %q", got)
 			}
 			if sum := s.summary(); sum.Code != websocket.StatusProtocolError {

@@ -1,6 +1,10 @@
 package bridge
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"wspipe/bridge/wire"
+)
 
 // SlowPolicy is what becomes of a client of a shared child that is more than
 // maxBehind bytes behind. The zero value is SlowDisconnect.
@@ -38,8 +42,8 @@ func (s *sharedClient) start() {
 // the client.
 func (s *sharedClient) stopWaiting() {
 	s.over.Store(true)
-	s.bridge.stdin.wake()
-	s.wire.Out.wake()
+	s.bridge.stdin.Wake()
+	s.wire.Out.Wake()
 }
 
 // closed implements attachment.
@@ -53,11 +57,11 @@ func (s *sharedClient) closed() {
 func (s *sharedClient) endInput() error { return errSharedInput }
 
 // deliver gives b to the client, and returns how many bytes wait for it now.
-func (s *sharedClient) deliver(b *burst) (waiting int) {
-	waiting = s.wire.Out.writeBurst(b)
+func (s *sharedClient) deliver(b *wire.Batch) (waiting int) {
+	waiting = s.wire.Out.WriteBatch(b)
 	s.outlet.total.add(b)
 	s.outlet.total.touch()
-	s.live += len(b.frames)
+	s.live += len(b.Frames)
 	return waiting
 }
 
@@ -70,8 +74,8 @@ func (s *sharedClient) enforce(waiting, fresh int) {
 	case s.opt.Slow == SlowDisconnect:
 		s.finish(endSlow(behind))
 	case s.opt.Slow == SlowDrop:
-		s.lost.Add(int64(s.wire.Out.dropBursts(maxBehind + waiting - behind)))
-		if behind = s.behind(s.wire.Out.backlog()) - fresh; behind > 2*maxBehind { // one message that is longer than that
+		s.lost.Add(int64(s.wire.Out.DropBatches(maxBehind + waiting - behind)))
+		if behind = s.behind(s.wire.Out.Backlog()) - fresh; behind > 2*maxBehind { // one message that is longer than that
 			s.finish(endSlow(behind))
 		}
 	}

@@ -4,62 +4,30 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"wspipe/bridge/wire"
 )
-
-// alarm calls a function again and again without a goroutine in between.
-type alarm struct {
-	mu      sync.Mutex
-	timer   *time.Timer
-	stopped bool
-}
-
-// startAlarm calls f after d, and then each time after what f returns, until
-// that is zero or less.
-func startAlarm(d time.Duration, f func() (next time.Duration)) *alarm {
-	a := &alarm{}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.timer = time.AfterFunc(d, func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if a.stopped {
-			return
-		}
-		if next := f(); next > 0 {
-			a.timer.Reset(next)
-		}
-	})
-	return a
-}
-
-// stop returns once f neither runs nor will.
-func (a *alarm) stop() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.stopped = true
-	a.timer.Stop()
-}
 
 // startTimers starts what ends the session by time alone. stop is to be called
 // when the connection is closed.
 func (c *Client) startTimers() (stop func()) {
 	k := &keepalive{client: c, interval: c.opt.PingInterval}
-	var alarms []*alarm
+	var alarms []*wire.Alarm
 	if d := c.opt.MaxRuntime; d > 0 && c.opt.Kind != Resumable { // whose child has it
-		alarms = append(alarms, startAlarm(d, func() time.Duration {
+		alarms = append(alarms, wire.StartAlarm(d, func() time.Duration {
 			c.finish(endRuntime)
 			return 0
 		}))
 	}
 	if d := c.opt.IdleTimeout; d > 0 {
-		alarms = append(alarms, startAlarm(d, c.checkIdle))
+		alarms = append(alarms, wire.StartAlarm(d, c.checkIdle))
 	}
 	if d := c.opt.PingInterval; d > 0 {
-		alarms = append(alarms, startAlarm(d, k.tick))
+		alarms = append(alarms, wire.StartAlarm(d, k.tick))
 	}
 	return func() {
 		for _, a := range alarms {
-			a.stop()
+			a.Stop()
 		}
 		k.stop()
 	}
@@ -78,7 +46,7 @@ func (c *Client) checkIdle() (next time.Duration) {
 type keepalive struct {
 	client   *Client
 	interval time.Duration
-	reads    int64  // Wire.reads at the last tick
+	reads    int64  // Conn.reads at the last tick
 	missed   int    // intervals in a row without the sign of life that was due
 	giveUp   func() // ends the wait for the last ping's pong; nil before the first
 	pings    sync.WaitGroup
@@ -88,7 +56,7 @@ type keepalive struct {
 // also to one that is silent: a kernel whose program has closed the connection
 // says so only when it gets something.
 func (k *keepalive) tick() (next time.Duration) {
-	reads := k.client.wire.reads.Load()
+	reads := k.client.wire.Reads.Load()
 	switch {
 	case reads != k.reads:
 		k.reads, k.missed = reads, 0
@@ -117,12 +85,12 @@ func (k *keepalive) stop() {
 // answers ours.
 func (k *keepalive) judge() {
 	c := k.client
-	if hostGone(c.wire.Conn, k.interval) {
+	if c.wire.HostGone(k.interval) {
 		c.wire.Abort()
 		return
 	}
 	heldUp := c.bridge.stdin.Waiting() > maxWaiting/2
-	unread := c.wire.Out.Waiting() > 0 || unsent(c.wire.Conn) > 0
+	unread := c.wire.Out.Waiting() > 0 || wire.Unsent(c.wire.Conn) > 0
 	if heldUp || unread {
 		k.missed = 0
 		return

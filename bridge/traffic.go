@@ -3,6 +3,8 @@ package bridge
 import (
 	"sync/atomic"
 	"time"
+
+	"wspipe/bridge/wire"
 )
 
 // Traffic is what went one way in a session.
@@ -26,9 +28,9 @@ func (t *traffic) count(last bool, size int) {
 }
 
 // add counts what is in b.
-func (t *traffic) add(b *burst) {
-	t.messages.Add(int64(b.messages))
-	t.bytes.Add(int64(b.payload))
+func (t *traffic) add(b *wire.Batch) {
+	t.messages.Add(int64(b.Messages))
+	t.bytes.Add(int64(b.Payload))
 }
 
 // touch notes that messages went through just now.

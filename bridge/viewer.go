@@ -1,6 +1,10 @@
 package bridge
 
-import "errors"
+import (
+	"errors"
+
+	"wspipe/bridge/wire"
+)
 
 // viewer is the attachment of a client of a broadcast child.
 type viewer struct {
@@ -39,9 +43,9 @@ func (v *viewer) admitted() {
 }
 
 // deliverLast gives v what a newcomer gets first. It stays there until Release.
-func (v *viewer) deliverLast(b *burst) {
+func (v *viewer) deliverLast(b *wire.Batch) {
 	v.wire.Out.Hold()
-	v.wire.Out.writeBurst(b)
+	v.wire.Out.WriteBatch(b)
 	v.outlet.total.add(b)
 }
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"wspipe/bridge"
+	"wspipe/bridge/wire"
 	"wspipe/process"
 	"wspipe/server/access"
 )
@@ -232,7 +233,7 @@ func (c *cgiRun) await() {
 			c.log.Warn("cgi program timed out", "pid", c.child.Pid())
 			return
 		case <-check.C:
-			if c.isUnread() && bridge.HungUp(connOf(c.r)) {
+			if c.isUnread() && wire.HungUp(connOf(c.r)) {
 				return
 			}
 		}

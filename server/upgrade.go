@@ -10,8 +10,8 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
 	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
 	"wspipe/server/access"
 )
 
@@ -63,7 +63,7 @@ func (s *Server) chooseSubprotocol(r *http.Request) string {
 // socket is an accepted WebSocket.
 type socket struct {
 	ws   *websocket.Conn
-	wire *bridge.Wire // below it
+	wire *wire.Conn // below it
 	// deflate says that permessage-deflate was negotiated (RFC 7692).
 	deflate bool
 }
@@ -94,7 +94,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (socket, error)
 type hijacker struct {
 	http.ResponseWriter
 	subprotocol string // empty for none
-	wire        *bridge.Wire
+	wire        *wire.Conn
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -118,6 +118,6 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	h.wire = bridge.NewWire(conn, slices.Clone(early))
+	h.wire = wire.NewConn(conn, slices.Clone(early))
 	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, readBuffer), bufio.NewWriterSize(h.wire, writeBuffer)), nil
 }

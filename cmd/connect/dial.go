@@ -17,10 +17,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wspipe/bridge/wire"
+
 	"github.com/coder/websocket"
 	"golang.org/x/net/http/httpproxy"
-
-	"wspipe/bridge"
 )
 
 // dialTimeout is how long an opening handshake may take, from the first look at
@@ -81,7 +81,7 @@ func (d *dialer) dial(ctx context.Context, address string, protocols []string) (
 			if err != nil {
 				return nil, err
 			}
-			l := &link{Wire: bridge.NewWire(conn, nil), idle: d.idle, readOn: d.Resume}
+			l := &link{Conn: wire.NewConn(conn, nil), idle: d.idle, readOn: d.Resume}
 			if l.readOn {
 				l.ReadOn()
 			}
@@ -133,7 +133,7 @@ type lossyConn struct{ io.ReadWriteCloser }
 func (c lossyConn) Read(p []byte) (int, error) {
 	n, err := c.ReadWriteCloser.Read(p)
 	if err == io.EOF {
-		err = bridge.ErrPeerGone
+		err = wire.ErrPeerGone
 	}
 	return n, err
 }

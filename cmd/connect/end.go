@@ -16,8 +16,8 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge"
 	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
 )
 
 // end is how a connection ended, or the client.
@@ -165,7 +165,7 @@ var againCodes = map[websocket.StatusCode]struct{}{
 // ofLoss is the end of a connection without a close frame.
 func ofLoss(err error) end {
 	text := "connection lost"
-	if cause := innermost(err); !slices.Contains([]error{io.EOF, bridge.ErrPeerGone, net.ErrClosed}, cause) {
+	if cause := innermost(err); !slices.Contains([]error{io.EOF, wire.ErrPeerGone, net.ErrClosed}, cause) {
 		text += ": " + clean(cause.Error())
 	}
 	return end{status: StatusFailed, err: errors.New(text), retry: true}

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"wspipe/bridge"
+	"wspipe/bridge/wire"
 )
 
 // linkBuffer is how much a link reads at once, in bytes.
@@ -14,7 +14,7 @@ const linkBuffer = 64 << 10
 // from waiting, so that pings are answered also while the server takes nothing
 // of what we send. Its Read calls idle before it asks the kernel for more.
 type link struct {
-	*bridge.Wire
+	*wire.Conn
 	idle func()
 
 	// readOn makes a write that fails nothing that ends reading.
@@ -32,12 +32,12 @@ func (l *link) Read(p []byte) (int, error) {
 		l.idle()
 		l.reads.Add(1) // as the one before has brought something
 		if len(p) >= linkBuffer {
-			return l.Wire.Read(p)
+			return l.Conn.Read(p)
 		}
 		if l.buf == nil {
 			l.buf = make([]byte, linkBuffer)
 		}
-		n, err := l.Wire.Read(l.buf)
+		n, err := l.Conn.Read(l.buf)
 		if l.start, l.end = 0, n; err != nil {
 			return 0, err
 		}
@@ -50,7 +50,7 @@ func (l *link) Read(p []byte) (int, error) {
 // Write implements io.Writer. The library reads no more once it cannot answer a
 // ping, but the server will not send again what our host has.
 func (l *link) Write(p []byte) (int, error) {
-	n, err := l.Wire.Write(p)
+	n, err := l.Conn.Write(p)
 	if err != nil && l.readOn {
 		return len(p), nil
 	}
@@ -60,7 +60,7 @@ func (l *link) Write(p []byte) (int, error) {
 // giveUp makes a link whose other end has vanished end. What has come is read
 // before: the server will not send again what our host has acknowledged.
 func (l *link) giveUp() {
-	if c, ok := l.Conn.(interface{ CloseRead() error }); ok {
+	if c, ok := l.Conn.Conn.(interface{ CloseRead() error }); ok {
 		c.CloseRead()
 	}
 }

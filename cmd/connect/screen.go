@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/term"
+	"wspipe/bridge/vt"
 
-	"wspipe/bridge"
+	"golang.org/x/term"
 )
 
 // screen is what the terminal behind stdout shows. It resets the modes that the
@@ -20,7 +20,7 @@ type screen struct {
 	reset atomic.Bool // the terminal is without the modes until the program writes again
 
 	mu    sync.Mutex // held while the terminal takes what is written
-	modes *bridge.ModeTracker
+	modes *vt.ModeTracker
 	done  bool // what the program still writes is dropped
 }
 
@@ -28,7 +28,7 @@ func newScreen(stdout io.Writer) *screen {
 	if f, ok := stdout.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
 		return nil
 	}
-	return &screen{out: stdout, modes: bridge.NewModeTracker()}
+	return &screen{out: stdout, modes: vt.NewModeTracker()}
 }
 
 // writer returns w, or what follows the program's output to it if it is a terminal.
@@ -84,7 +84,7 @@ func (s *screen) resetModes(keep, done bool) {
 		}
 		if !keep {
 			s.reset.Store(false)
-			s.modes = bridge.NewModeTracker()
+			s.modes = vt.NewModeTracker()
 		}
 		s.done = done
 	}()

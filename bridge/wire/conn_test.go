@@ -1,0 +1,348 @@
+//go:build unix
+
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"wspipe/cmd/wspipetest"
+)
+
+// newConn returns a Conn over TCP and the peer's end. The Conn is closed when
+// the test ends.
+func newConn(t testing.TB) (*Conn, *net.TCPConn) {
+	t.Helper()
+	near, far := wspipetest.ConnPair(t, "tcp")
+	w := NewConn(near, nil)
+	t.Cleanup(func() {
+		w.Abort()
+		wspipetest.Wait(t, "the end of the wire", w.Closed())
+	})
+	return w, far.(*net.TCPConn)
+}
+
+// send writes p to the peer's end and waits until the wire's kernel has it.
+func sendToWire(t testing.TB, far net.Conn, p []byte) {
+	t.Helper()
+	if _, err := far.Write(p); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := far.(*net.TCPConn); ok { // it is there at once over a unix socket
+		wspipetest.Eventually(t, "all is acknowledged", func() bool { return Unsent(far) == 0 })
+	}
+}
+
+// readWire reads once, size bytes at most.
+func readWire(t testing.TB, w *Conn, size int) string {
+	t.Helper()
+	p := make([]byte, size)
+	n, err := w.Read(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(p[:n])
+}
+
+func TestWireReadsWhatCameWithTheHandshakeFirst(t *testing.T) {
+	t.Parallel()
+	near, far := wspipetest.ConnPair(t, "tcp")
+	w := NewConn(near, []byte("early"))
+	far.Write([]byte(" late"))
+	var got []byte
+	for _, size := range []int{2, 512, 512} {
+		got = append(got, readWire(t, w, size)...)
+	}
+	if string(got) != "early late" {
+		t.Errorf("read %q", got)
+	}
+	if n := w.Reads.Load(); n != 1 {
+		t.Errorf("%d signs of life, want only the read from the socket", n)
+	}
+	w.Abort()
+	<-w.Closed()
+}
+
+func TestWireIsIdleOnlyWhenAllIsRead(t *testing.T) {
+	t.Parallel()
+	w, far := newConn(t)
+	idle := make(chan struct{}, 10)
+	w.OnIdle = func() { idle <- struct{}{} }
+	sendToWire(t, far, []byte("onetwo"))
+	readWire(t, w, 3)
+	readWire(t, w, 3)
+	if len(idle) > 0 {
+		t.Error("idle while something was there")
+	}
+	read := make(chan string)
+	go func() { read <- readWire(t, w, 9) }() // ends with the write below
+	wspipetest.Wait(t, "idle", idle)
+	far.Write([]byte("three"))
+	if got := wspipetest.Wait(t, "the read", read); got != "three" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// A block serves while much comes, and none is held while nothing does.
+func TestWireHoldsABlockOnlyWhileMuchComes(t *testing.T) {
+	t.Parallel()
+	w, far := newConn(t)
+	blocked := make(chan bool, 1)
+	w.OnIdle = func() { blocked <- w.block != nil || w.busy }
+	sendToWire(t, far, bytes.Repeat([]byte("x"), 5000))
+	readWire(t, w, 512)
+	if w.block != nil {
+		t.Error("a block for the first read")
+	}
+	readWire(t, w, 512)
+	if len(w.block) != BlockSize || len(w.early) != 5000-1024 {
+		t.Errorf("a full read is followed by one into %d bytes, %d left over", len(w.block), len(w.early))
+	}
+	for left := 5000 - 1024; left > 0; {
+		left -= len(readWire(t, w, 512))
+	}
+	read := make(chan string)
+	go func() { read <- readWire(t, w, 512) }() // ends with the write below
+	if wspipetest.Wait(t, "idle", blocked) {
+		t.Error("an idle wire holds a block")
+	}
+	far.Write([]byte("y"))
+	if got := wspipetest.Wait(t, "the read", read); got != "y" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// A reader with a large buffer of its own may come between two that use the
+// block.
+func TestWireKeepsBlockAndBufferApart(t *testing.T) {
+	t.Parallel()
+	w, far := newConn(t)
+	sendToWire(t, far, bytes.Repeat([]byte("x"), 1024))
+	readWire(t, w, 512)
+	readWire(t, w, 512)
+	sendToWire(t, far, []byte("into the buffer"))
+	if got := readWire(t, w, bigRead); got != "into the buffer" {
+		t.Errorf("large read: %q", got)
+	}
+	if w.inBlock {
+		t.Error("a large buffer is as good as the block")
+	}
+	sendToWire(t, far, []byte("and on"))
+	if got := readWire(t, w, 512); got != "and on" {
+		t.Errorf("small read after a large one: %q", got)
+	}
+}
+
+// Whatever the sizes of writes and reads, what is read is what was written.
+func TestWireReadsTheSameBytes(t *testing.T) {
+	t.Parallel()
+	sent := make([]byte, 8<<20)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range sent {
+		sent[i] = byte(r.Uint32())
+	}
+	w, far := newConn(t)
+	go func() { // ends when all is read
+		rest, r := sent, rand.New(rand.NewPCG(3, 4))
+		for len(rest) > 0 {
+			n := min(len(rest), 1<<r.IntN(18))
+			far.Write(rest[:n])
+			rest = rest[n:]
+		}
+		far.CloseWrite()
+	}()
+	var got []byte
+	for {
+		p := make([]byte, []int{1, 100, 512, 4096, 20000, 60000}[r.IntN(6)])
+		n, err := w.Read(p)
+		got = append(got, p[:n]...)
+		if err == ErrPeerGone {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(got, sent) {
+		t.Errorf("%d bytes read are not the %d sent", len(got), len(sent))
+	}
+}
+
+func TestWireWriteNeverWaits(t *testing.T) {
+	t.Parallel()
+	w, _ := newConn(t)
+	p := make([]byte, 1<<20)
+	for range 16 {
+		if n, err := w.Write(p); n != len(p) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	wspipetest.Eventually(t, "the kernel is full", func() bool { return w.Out.Waiting() > 0 })
+}
+
+// A socket that is closed while it holds unread data resets the connection.
+// Close must not, or the peer loses the last words.
+func TestWireCloseLingersWithUnreadData(t *testing.T) {
+	t.Parallel()
+	for name, network := range map[string]string{"TCP": "tcp", "unix": "unix"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			near, far := wspipetest.ConnPair(t, network)
+			w := NewConn(near, nil)
+			sendToWire(t, far, make([]byte, 100<<10))
+			last := bytes.Repeat([]byte("last words "), 1<<20)
+			w.Write(last)
+			w.Close()
+			sendToWire(t, far, make([]byte, 1000))
+			got, err := io.ReadAll(far)
+			if err != nil || !bytes.Equal(got, last) {
+				t.Errorf("got %d of %d bytes: %v", len(got), len(last), err)
+			}
+			far.Write([]byte("still here"))
+			select {
+			case <-w.Closed():
+				t.Error("closed while the peer may still send")
+			default:
+			}
+			far.Close()
+			wspipetest.Wait(t, "the end of the wire", w.Closed())
+		})
+	}
+}
+
+// A slow peer gets everything, however long that takes.
+func TestWireCloseWaitsForASlowPeer(t *testing.T) {
+	t.Parallel()
+	w, far := newConn(t)
+	wspipetest.SetBuffers(w.Conn, 64<<10)
+	far.SetReadBuffer(64 << 10)
+	const pieces, size = 7, 1 << 20
+	w.Write(make([]byte, pieces*size))
+	started := time.Now()
+	w.Close()
+	tick := time.NewTicker(lingerTime / (pieces - 1))
+	defer tick.Stop()
+	for i := range pieces {
+		<-tick.C
+		if n, err := io.CopyN(io.Discard, far, size); err != nil {
+			t.Fatalf("%d of %d bytes after %v: %v", i*size+int(n), pieces*size, time.Since(started), err)
+		}
+	}
+	if d := time.Since(started); d < lingerTime {
+		t.Errorf("took only %v", d)
+	}
+	if _, err := far.Read(make([]byte, 1)); err != io.EOF {
+		t.Error(err)
+	}
+}
+
+func TestWireCloseEndsAPendingRead(t *testing.T) {
+	t.Parallel()
+	w, far := newConn(t)
+	idle := make(chan struct{})
+	w.OnIdle = func() { close(idle) }
+	read := make(chan error)
+	go func() { // ends with Close
+		_, err := w.Read(make([]byte, 10))
+		read <- err
+	}()
+	wspipetest.Wait(t, "idle", idle)
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := wspipetest.Wait(t, "the end of Read", read); err != net.ErrClosed {
+		t.Errorf("pending Read: %v", err)
+	}
+	if _, err := far.Read(make([]byte, 10)); err != io.EOF {
+		t.Errorf("the peer reads: %v", err)
+	}
+	wspipetest.Soon(t, lingerTime, func() time.Duration {
+		started := time.Now()
+		if _, err := w.Read(make([]byte, 10)); err != net.ErrClosed {
+			t.Errorf("Read: %v", err)
+		}
+		return time.Since(started)
+	})
+	if err := w.Close(); err != net.ErrClosed {
+		t.Errorf("second Close: %v", err)
+	}
+	if w.Lost.Load() {
+		t.Error("lost, though Close ended it")
+	}
+	far.Close()
+	wspipetest.Wait(t, "the end of the wire", w.Closed())
+}
+
+func TestWireAbortIsImmediate(t *testing.T) {
+	t.Parallel()
+	for name, size := range map[string]int{"open": 32 << 20, "draining": 32 << 20, "discarding": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wspipetest.Soon(t, lingerTime, func() time.Duration {
+				w, far := newConn(t)
+				w.Write(make([]byte, size))
+				if name != "open" {
+					w.Close()
+				}
+				if name == "discarding" {
+					far.Read(make([]byte, 1)) // EOF
+				}
+				started := time.Now()
+				w.Abort()
+				wspipetest.Wait(t, "the end of the wire", w.Closed())
+				took := time.Since(started)
+				if _, err := w.Write([]byte("x")); err == nil {
+					t.Error("Write after Abort")
+				}
+				if n, _ := io.Copy(io.Discard, far); size > 0 && n >= int64(size) {
+					t.Errorf("the peer got all %d bytes", n)
+				}
+				return took
+			})
+		})
+	}
+}
+
+func TestWireLost(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(*net.TCPConn){
+		"closed": func(c *net.TCPConn) { c.Close() },
+		"reset":  func(c *net.TCPConn) { c.SetLinger(0); c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wspipetest.Soon(t, lingerTime, func() time.Duration {
+				w, far := newConn(t)
+				leave(far)
+				if _, err := w.Read(make([]byte, 10)); err == nil || errors.Is(err, net.ErrClosed) {
+					t.Errorf("Read: %v", err)
+				}
+				if !w.Lost.Load() {
+					t.Error("not lost")
+				}
+				started := time.Now()
+				w.Close()
+				wspipetest.Wait(t, "the end of the wire", w.Closed())
+				return time.Since(started)
+			})
+		})
+	}
+}
+
+func TestUnsentCountsWhatThePeersKernelHasNotTaken(t *testing.T) {
+	t.Parallel()
+	w, far := newConn(t)
+	if n := Unsent(w.Conn); n != 0 {
+		t.Errorf("%d bytes unsent in the beginning", n)
+	}
+	w.Write(make([]byte, 64<<20))
+	if n := Unsent(w.Conn); n <= 0 {
+		t.Errorf("%d bytes unsent", n)
+	}
+	io.CopyN(io.Discard, far, 64<<20)
+	wspipetest.Eventually(t, "all is acknowledged", func() bool { return Unsent(w.Conn) == 0 })
+}

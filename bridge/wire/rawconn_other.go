@@ -1,0 +1,18 @@
+//go:build !unix
+
+package wire
+
+import "errors"
+
+// Elsewhere a RawConn does not tell what would wait.
+
+type (
+	rawWriter struct{}
+	rawReader struct{}
+)
+
+func newRawWriter(any) *rawWriter                        { return nil }
+func newRawReader(any, func() []byte, func()) *rawReader { return nil }
+
+func (*rawWriter) write([]byte) (int, error) { return 0, errors.ErrUnsupported }
+func (*rawReader) read() (int, error)        { return 0, errors.ErrUnsupported }

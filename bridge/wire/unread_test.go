@@ -1,0 +1,99 @@
+//go:build unix
+
+package wire
+
+import (
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wspipe/cmd/wspipetest"
+)
+
+// TestUnreadLimit: what counts is progress, not how long everything takes.
+func TestUnreadLimit(t *testing.T) {
+	t.Parallel()
+	const step = 29 * time.Second
+	for name, test := range map[string]struct {
+		patience time.Duration
+		client   func(w *Conn, far net.Conn)
+		want     time.Duration // when the connection is aborted, never if zero
+	}{
+		"takes nothing":   {0, func(*Conn, net.Conn) {}, unreadTime},
+		"other patience":  {time.Minute, func(*Conn, net.Conn) {}, time.Minute},
+		"takes something": {0, func(_ *Conn, far net.Conn) { readSlowly(far, step, 5) }, 5*step + unreadTime},
+		"takes all":       {0, func(_ *Conn, far net.Conn) { readSlowly(far, step, 10) }, 0},
+		"paused": {0, func(w *Conn, far net.Conn) {
+			w.Out.Pause()
+			io.Copy(io.Discard, far)
+		}, unreadTime},
+		"paused for a while": {0, func(w *Conn, far net.Conn) {
+			w.Out.Pause()
+			time.AfterFunc(step, func() { w.Out.Continue() })
+			io.Copy(io.Discard, far)
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				w := NewConn(near, nil)
+				w.Write(make([]byte, 10*maxWrite))
+				start := time.Now()
+				w.LimitUnread(test.patience)
+				w.LimitUnread(time.Nanosecond)
+				go test.client(w, far) // ends when far is closed
+				select {
+				case <-w.Closed():
+				case <-time.After(time.Hour):
+					w.Abort()
+				}
+				took := time.Since(start).Truncate(5 * time.Second)
+				if want := test.want.Truncate(5 * time.Second); want != took && (want > 0 || took < time.Hour) {
+					t.Errorf("aborted after %v, want %v", took, want)
+				}
+				far.Close()
+			})
+		})
+	}
+}
+
+// readSlowly reads times as much as is written at once.
+func readSlowly(far net.Conn, pause time.Duration, times int) {
+	for range times {
+		<-time.After(pause)
+		io.CopyN(io.Discard, far, maxWrite)
+	}
+}
+
+// TestUnreadIsDropped: the kernel of a connection that is closed holds nothing for a
+// client that takes nothing, though some of it had been sent.
+func TestUnreadIsDropped(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(w *Conn, far *net.TCPConn){
+		"aborted":      func(w *Conn, _ *net.TCPConn) { w.Abort() },
+		"limited":      func(w *Conn, _ *net.TCPConn) { w.LimitUnread(time.Second) },
+		"client done":  func(w *Conn, _ *net.TCPConn) { w.CloseReceived(); w.Close() },
+		"client ended": func(w *Conn, far *net.TCPConn) { far.CloseWrite(); w.Close() },
+		"closed":       func(w *Conn, _ *net.TCPConn) { w.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, far := newConn(t)
+			far.SetReadBuffer(4096)
+			size := 1 << 20
+			if name != "client done" && name != "client ended" && name != "closed" {
+				size = 20 << 20
+			}
+			w.Write(make([]byte, size))
+			end(w, far)
+			wspipetest.Wait(t, "the end of the wire", w.Closed())
+			got, err := io.ReadAll(far)
+			if err == nil || len(got) >= size {
+				t.Errorf("read %d bytes, %v; want a reset", len(got), err)
+			}
+		})
+	}
+}
