@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"wspipe/bridge/framing"
 	"wspipe/server"
 )
 
@@ -19,13 +18,9 @@ func (o *options) addFlags(to *pflag.FlagSet) {
 	f := &flagSet{to: to, errs: &o.errs}
 	o.addListening(f)
 	o.addServing(f)
-	o.addMessages(f)
-	o.addTerminals(f)
-	o.addSharing(f)
-	o.addResume(f)
-	o.addLife(f)
+	o.addEndpointFlags(f)
+	o.addLimits(f)
 	o.addAccess(f)
-	o.addEnvironment(f)
 	o.addRest(f)
 }
 
@@ -53,31 +48,10 @@ func (o *options) addServing(f *flagSet) {
 	f.value("header-http", "LINE", "", "'Name: value' header for all other responses, repeatable", each(&o.headersHTTP, header))
 }
 
-func (o *options) addMessages(f *flagSet) {
-	f.group = "Messages"
-	f.nilValue("framing", "NAME", framing.Lines.String(), "message format: "+strings.Join(framing.Names(), ", "), optional(&o.framing, parseFraming))
-	f.nilToggle("binary", "false", "same as --framing=bytes", optional(&o.binary, boolean))
-	f.nilToggle("passstderr", "false", "same as --framing=json: also send stderr to the client", optional(&o.passStderr, boolean))
-	f.value("maxframesize", "SIZE", "1MiB", "largest message accepted, such as 64KiB; 0 for no limit", set(&o.maxFrameSize, size))
-	f.value("subprotocol", "NAME,..", "", "subprotocols to offer, in order of preference, repeatable", list(&o.subprotocols, token))
-	f.toggle("compress", "false", "compress messages if the client supports it (costs memory)", set(&o.compress, boolean))
-	f.value("pingms", "MS", "30000", "ping interval, which detects dead clients; 0 for no pings", set(&o.ping, milliseconds))
-}
-
-func (o *options) addTerminals(f *flagSet) {
-	f.group = "Terminals"
-	f.toggle("pty", "false", "run COMMAND in a terminal", set(&o.pty, boolean))
-	f.toggle("line-buffered", "false", "make COMMAND write each line at once, as it does to a terminal", set(&o.lineBuffered, boolean))
-	f.value("size", "COLSxROWS", "", "terminal size unless the client sets it; 80x24 by default with --pty", set(&o.size, windowSize))
-}
-
-func (o *options) addLife(f *flagSet) {
-	f.group = "Lifetime"
+func (o *options) addLimits(f *flagSet) {
+	f.group = "Limits"
 	f.value("maxforks", "N", "1024", "maximum number of children; 0 for no limit", set(&o.maxForks, integer(math.MinInt, math.MaxInt)))
-	f.value("max-runtime", "DUR", "", "end a session after this long, such as 30s or 5m", set(&o.maxRuntime, duration))
-	f.value("idle-timeout", "DUR", "", "end a session after this long without a message in either direction", set(&o.idleTimeout, duration))
-	f.value("closems", "MS", "", "extra wait before each signal that stops a child; -1 waits forever", set(&o.closeGrace, grace))
-	f.toggle("exit-close-code", "false", "close with code 4000 + status instead of 1000 if the child fails", set(&o.exitCloseCode, boolean))
+	f.value("max-per-ip", "N", "0", "maximum children or sharing clients per address; 0 for no limit", set(&o.maxPerIP, integer(0, math.MaxInt)))
 	f.toggle("once", "false", "serve one connection, then exit with the child's exit status", set(&o.once, boolean))
 	f.value("exit-when-idle", "DUR", "", "exit after this long without a connected client", set(&o.exitWhenIdle, duration))
 }
@@ -93,16 +67,6 @@ func (o *options) addAccess(f *flagSet) {
 	f.value("auth-header", "NAME", "", "accept the user that a trusted proxy names in this request header", set(&o.authHeader, token))
 	f.value("trusted-proxy", "CIDR", "", "trust X-Forwarded-For and -Proto from this network, or unix; repeatable", list(&o.proxies, proxy))
 	f.toggle("no-auth", "false", "serve a terminal (--pty) without authentication", set(&o.noAuth, boolean))
-	f.value("max-per-ip", "N", "0", "maximum children or sharing clients per address; 0 for no limit", set(&o.maxPerIP, integer(0, math.MaxInt)))
-}
-
-func (o *options) addEnvironment(f *flagSet) {
-	f.group = "Environment"
-	f.nilValue("passenv", "NAME,..", strings.Join(defaultPassEnv, ","), "environment variables passed to COMMAND", envNames(&o.passEnv))
-	f.value("setenv", "NAME=VALUE", "", "environment variable to set for COMMAND, repeatable", each(&o.setEnv, assignment))
-	f.toggle("reverselookup", "false", "look up the client's host name for REMOTE_HOST", set(&o.reverseLookup, boolean))
-	f.value("cwd", "DIR", "", "working directory of COMMAND", set(&o.cwd, nonEmpty))
-	f.value("user", "NAME[:GROUP]", "", "user to run COMMAND as (requires root)", set(&o.user, nonEmpty))
 }
 
 func (o *options) addRest(f *flagSet) {

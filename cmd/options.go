@@ -8,10 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"wspipe/bridge"
-	"wspipe/bridge/channel"
-	"wspipe/bridge/framing"
-	"wspipe/process"
 	"wspipe/server"
 	"wspipe/server/access"
 	"wspipe/server/listen"
@@ -19,6 +15,7 @@ import (
 
 // options holds the values of the flags.
 type options struct {
+	endpointOptions
 	// Listening
 	port       *int // nil if not given
 	addresses  []string
@@ -37,33 +34,10 @@ type options struct {
 	headers     []server.Header
 	headersWS   []server.Header
 	headersHTTP []server.Header
-	// Messages
-	framing      *framing.Framing // nil if not given
-	binary       *bool            // nil if not given
-	passStderr   *bool            // nil if not given
-	maxFrameSize int64
-	subprotocols []string
-	compress     bool
-	ping         time.Duration
-	// Terminals
-	pty          bool
-	lineBuffered bool
-	size         process.WindowSize // zero if not given
-	// Sharing
-	share    server.Share
-	replay   int
-	linger   time.Duration // negative: forever
-	slow     bridge.SlowPolicy
-	readOnly bool
-	resumeOptions
 	// Lifetime
-	maxForks      int
-	maxRuntime    time.Duration
-	idleTimeout   time.Duration
-	closeGrace    time.Duration
-	exitCloseCode bool
-	once          bool
-	exitWhenIdle  time.Duration
+	maxForks     int
+	once         bool
+	exitWhenIdle time.Duration
 	// Access
 	sameOrigin bool
 	origins    []string
@@ -75,20 +49,11 @@ type options struct {
 	proxies    []string
 	noAuth     bool
 	maxPerIP   int
-	// Environment
-	passEnv       []string // nil if not given
-	setEnv        []string
-	reverseLookup bool
-	cwd           string
-	user          string
 	// Log
 	logLevel  slog.Level
 	logFormat string
 	// Other
 	version, license bool
-
-	// errs are the errors of single flags.
-	errs []error
 }
 
 // The default ports, which do not require root.
@@ -104,41 +69,24 @@ func (o *options) config() (server.Config, error) {
 	if err := errors.Join(append(slices.Clone(o.errs), err, o.conflicts())...); err != nil {
 		return server.Config{}, err
 	}
-	cfg := server.Config{
-		Sockets:       o.sockets(),
-		Child:         process.Spec{Terminal: o.terminal(), Size: o.size, Grace: o.closeGrace},
-		Dir:           o.dir,
-		CGIDir:        o.cgiDir,
-		StaticDir:     o.staticDir,
-		PassEnv:       defaultPassEnv,
-		SetEnv:        o.setEnv,
-		Framing:       chosen,
-		Subprotocols:  o.subprotocols,
-		Compress:      o.compress,
-		MaxMessage:    o.maxFrameSize,
-		PingInterval:  o.ping,
-		ExitCloseCode: o.exitCloseCode,
-		Console:       o.devConsole,
-		Headers:       o.headers,
-		HeadersWS:     o.headersWS,
-		HeadersHTTP:   o.headersHTTP,
-		ReverseLookup: o.reverseLookup,
-		Rules:         o.rules(),
-		NoAuth:        o.noAuth,
-		MaxChildren:   max(0, o.maxForks), // a negative number means no limit, as in websocketd
-		MaxPerIP:      o.maxPerIP,
-		MaxRuntime:    o.maxRuntime,
-		IdleTimeout:   o.idleTimeout,
-		Once:          o.once,
-		ExitWhenIdle:  o.exitWhenIdle,
-		Software:      "wspipe/" + version(),
-	}
-	o.fillSharing(&cfg)
-	o.fillResume(&cfg)
-	if o.passEnv != nil {
-		cfg.PassEnv = o.passEnv
-	}
-	return cfg, nil
+	return server.Config{
+		Sockets:      o.sockets(),
+		Endpoint:     o.endpoint(chosen),
+		Dir:          o.dir,
+		CGIDir:       o.cgiDir,
+		StaticDir:    o.staticDir,
+		Console:      o.devConsole,
+		Headers:      o.headers,
+		HeadersWS:    o.headersWS,
+		HeadersHTTP:  o.headersHTTP,
+		Rules:        o.rules(),
+		NoAuth:       o.noAuth,
+		MaxChildren:  max(0, o.maxForks), // a negative number means no limit, as in websocketd
+		MaxPerIP:     o.maxPerIP,
+		Once:         o.once,
+		ExitWhenIdle: o.exitWhenIdle,
+		Software:     "wspipe/" + version(),
+	}, nil
 }
 
 // sockets returns the sockets to listen on.
@@ -178,46 +126,6 @@ func (o *options) chosenPort() int {
 	return defaultPort
 }
 
-// terminal returns which of the child's files are a terminal.
-func (o *options) terminal() process.Terminal {
-	switch {
-	case o.pty:
-		return process.FullTerminal
-	case o.lineBuffered:
-		return process.StdoutTerminal
-	}
-	return process.NoTerminal
-}
-
-// chosenFraming returns the framing that the flags select, or an error if they differ.
-func (o *options) chosenFraming() (chosen framing.Framing, err error) {
-	chosenBy := ""
-	choose := func(f framing.Framing, by string) {
-		if chosenBy != "" && f != chosen {
-			err = errors.Join(err, fmt.Errorf("%s conflicts with %s", chosenBy, by))
-		}
-		chosen, chosenBy = f, by
-	}
-	if o.framing != nil {
-		choose(*o.framing, "--framing="+o.framing.String())
-	}
-	for _, short := range []struct {
-		flag    string
-		given   *bool
-		framing framing.Framing
-	}{{"--binary", o.binary, framing.Bytes}, {"--passstderr", o.passStderr, framing.JSON}, {"--pty", &o.pty, framing.Bytes}} {
-		means := fmt.Sprintf("%s (--framing=%s)", short.flag, short.framing)
-		switch {
-		case short.given == nil:
-		case *short.given:
-			choose(short.framing, means)
-		case o.framing != nil && *o.framing == short.framing && short.given != &o.pty:
-			err = errors.Join(err, fmt.Errorf("--framing=%s conflicts with %s=false", short.framing, short.flag))
-		}
-	}
-	return chosen, err
-}
-
 // allowedOrigins makes --sameorigin=false mean --origin='*' unless --origin is given: in
 // websocketd, too, the list is the stricter of the two.
 func (o *options) allowedOrigins() []string {
@@ -229,21 +137,9 @@ func (o *options) allowedOrigins() []string {
 
 // conflicts joins the errors of flags that cannot be combined.
 func (o *options) conflicts() error {
-	var problems []error
-	check := func(wrong bool, problem error) {
-		if wrong {
-			problems = append(problems, problem)
-		}
-	}
-	twice := firstDuplicate(o.subprotocols)
-	check(twice != "", fmt.Errorf("--subprotocol lists %s twice", twice))
-	for _, name := range o.subprotocols {
-		check(slices.Contains(channel.Protocols, name), fmt.Errorf("--subprotocol lists %s, which every client can select anyway", name))
-	}
-	check(o.framing != nil && o.framing.HoldsWhole() && (o.maxFrameSize == 0 || o.maxFrameSize > framing.MaxHeld), hint(
-		errors.New("--framing=length and --framing=lsp buffer whole messages, so --maxframesize must be below 4GiB and not 0"), "--maxframesize=64MiB"))
-	check(o.pty && o.lineBuffered, hint(errors.New("--pty and --line-buffered cannot be combined"), "--pty alone also sends each line at once"))
-	check(o.size != (process.WindowSize{}) && !o.pty && !o.lineBuffered, hint(errors.New("--size requires a terminal"), "add --pty"))
+	problems := problemList{o.endpointOptions.conflicts()}
+	check := problems.check
+	check(o.resumeOptions.grace != 0 && o.once, hint(errors.New("--resume and --once cannot be combined: a resumed session has several connections"), "remove one of them"))
 	check(o.noAuth && o.basicAuth+o.htpasswd+o.tokenFile+o.authHeader+o.sslCA != "", errors.New("--no-auth conflicts with the flags that require authentication"))
 	check(o.ssl && (o.sslCert == "" || o.sslKey == ""), hint(errors.New("--ssl requires --sslcert and --sslkey"),
 		"--ssl --sslcert=cert.pem --sslkey=key.pem"))
@@ -257,7 +153,17 @@ func (o *options) conflicts() error {
 	check(o.redirPort != 0 && o.redirPort == o.chosenPort(), fmt.Errorf("--redirport=%d must differ from --port", o.redirPort))
 	check(o.authHeader != "" && len(o.proxies) == 0, hint(errors.New("--auth-header requires --trusted-proxy"),
 		"--trusted-proxy=127.0.0.1"))
-	return errors.Join(append(problems, o.sharingConflicts(), o.resumeConflicts())...)
+	return errors.Join(problems...)
+}
+
+// problemList collects errors.
+type problemList []error
+
+// check adds problem if something is wrong.
+func (p *problemList) check(wrong bool, problem error) {
+	if wrong {
+		*p = append(*p, problem)
+	}
 }
 
 // firstDuplicate returns the first name that occurs twice, or "".

@@ -38,13 +38,13 @@ func parse(t *testing.T, args ...string) *options {
 
 func TestDefaults(t *testing.T) {
 	want := server.Config{
-		Sockets:      listen.Sockets{Port: 8080},
-		PassEnv:      defaultPassEnv,
-		MaxMessage:   1 << 20,
-		PingInterval: 30 * time.Second,
-		ResumeBuffer: 1 << 20,
-		MaxChildren:  1024,
-		Software:     "wspipe/" + version(),
+		Sockets: listen.Sockets{Port: 8080},
+		Endpoint: server.Endpoint{PassEnv: defaultPassEnv,
+			MaxMessage:   1 << 20,
+			PingInterval: 30 * time.Second,
+			ResumeBuffer: 1 << 20},
+		MaxChildren: 1024,
+		Software:    "wspipe/" + version(),
 	}
 	if got, err := parse(t).config(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
@@ -91,7 +91,7 @@ func TestEachFlag(t *testing.T) {
 			c.Headers = []server.Header{{Name: "A", Value: "b"}, {Name: "a", Value: "c:d"}}
 			c.HeadersWS, c.HeadersHTTP = []server.Header{{Name: "X-W"}}, []server.Header{{Name: "X-H", Value: "ü"}}
 		}},
-		{[]string{"--reverselookup"}, func(c *server.Config) { c.ReverseLookup = true }},
+		{[]string{"--reverselookup"}, func(c *server.Config) { c.Endpoint.ReverseLookup = true }},
 		{[]string{"--basic-auth=me:se:cret"}, func(c *server.Config) { c.Auth.Basic = "me:se:cret" }},
 		{[]string{"--htpasswd=h", "--token-file=t"}, func(c *server.Config) { c.Auth.HtpasswdFile, c.Auth.TokenFile = "h", "t" }},
 		{[]string{"--auth-header=X-User", "--trusted-proxy=10.1.2.3/8, ::1", "--trusted-proxy=unix"}, func(c *server.Config) {
@@ -100,39 +100,39 @@ func TestEachFlag(t *testing.T) {
 				Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}, Unix: true,
 			}
 		}},
-		{[]string{"--framing=bytes"}, func(c *server.Config) { c.Framing = framing.Bytes }},
+		{[]string{"--framing=bytes"}, func(c *server.Config) { c.Endpoint.Framing = framing.Bytes }},
 		{[]string{"--framing=bytes", "--framing=lines"}, func(c *server.Config) {}},
-		{[]string{"-binary"}, func(c *server.Config) { c.Framing = framing.Bytes }},
+		{[]string{"-binary"}, func(c *server.Config) { c.Endpoint.Framing = framing.Bytes }},
 		{[]string{"--binary=false"}, func(c *server.Config) {}},
-		{[]string{"--binary", "--framing=bytes"}, func(c *server.Config) { c.Framing = framing.Bytes }},
-		{[]string{"--passstderr"}, func(c *server.Config) { c.Framing = framing.JSON }},
-		{[]string{"--framing=lsp", "--passstderr=false"}, func(c *server.Config) { c.Framing = framing.LSP }},
+		{[]string{"--binary", "--framing=bytes"}, func(c *server.Config) { c.Endpoint.Framing = framing.Bytes }},
+		{[]string{"--passstderr"}, func(c *server.Config) { c.Endpoint.Framing = framing.JSON }},
+		{[]string{"--framing=lsp", "--passstderr=false"}, func(c *server.Config) { c.Endpoint.Framing = framing.LSP }},
 		{[]string{"--pty", "--size=132x43"}, func(c *server.Config) {
-			c.Framing = framing.Bytes
-			c.Child.Terminal, c.Child.Size = process.FullTerminal, process.WindowSize{Rows: 43, Cols: 132}
+			c.Endpoint.Framing = framing.Bytes
+			c.Endpoint.Child.Terminal, c.Endpoint.Child.Size = process.FullTerminal, process.WindowSize{Rows: 43, Cols: 132}
 		}},
-		{[]string{"--line-buffered"}, func(c *server.Config) { c.Child.Terminal = process.StdoutTerminal }},
-		{[]string{"--share=broadcast"}, func(c *server.Config) { c.Share = server.ShareBroadcast }},
-		{[]string{"--share=mux"}, func(c *server.Config) { c.Share = server.ShareMux }},
+		{[]string{"--line-buffered"}, func(c *server.Config) { c.Endpoint.Child.Terminal = process.StdoutTerminal }},
+		{[]string{"--share=broadcast"}, func(c *server.Config) { c.Endpoint.Share = server.ShareBroadcast }},
+		{[]string{"--share=mux"}, func(c *server.Config) { c.Endpoint.Share = server.ShareMux }},
 		{[]string{"--share=broadcast", "--replay=20", "--linger=5m", "--slow=drop", "--readonly"}, func(c *server.Config) {
-			c.Share, c.Replay, c.Linger, c.Slow, c.ReadOnly = server.ShareBroadcast, 20, 5*time.Minute, bridge.SlowDrop, true
+			c.Endpoint.Share, c.Endpoint.Replay, c.Endpoint.Linger, c.Endpoint.Slow, c.Endpoint.ReadOnly = server.ShareBroadcast, 20, 5*time.Minute, bridge.SlowDrop, true
 		}},
 		{[]string{"--share=broadcast", "--linger=-1", "--slow=block", "--maxframesize=3GiB"}, func(c *server.Config) {
-			c.Share, c.Linger, c.Slow, c.MaxMessage = server.ShareBroadcast, -1, bridge.SlowBlock, 3<<30
+			c.Endpoint.Share, c.Endpoint.Linger, c.Endpoint.Slow, c.Endpoint.MaxMessage = server.ShareBroadcast, -1, bridge.SlowBlock, 3<<30
 		}},
 		{[]string{"--no-auth"}, func(c *server.Config) { c.NoAuth = true }},
-		{[]string{"--maxframesize=2KiB"}, func(c *server.Config) { c.MaxMessage = 2048 }},
-		{[]string{"--maxframesize=0"}, func(c *server.Config) { c.MaxMessage = 0 }},
-		{[]string{"--subprotocol=b,a", "--subprotocol=c"}, func(c *server.Config) { c.Subprotocols = []string{"b", "a", "c"} }},
-		{[]string{"--compress"}, func(c *server.Config) { c.Compress = true }},
-		{[]string{"--pingms=0"}, func(c *server.Config) { c.PingInterval = 0 }},
+		{[]string{"--maxframesize=2KiB"}, func(c *server.Config) { c.Endpoint.MaxMessage = 2048 }},
+		{[]string{"--maxframesize=0"}, func(c *server.Config) { c.Endpoint.MaxMessage = 0 }},
+		{[]string{"--subprotocol=b,a", "--subprotocol=c"}, func(c *server.Config) { c.Endpoint.Subprotocols = []string{"b", "a", "c"} }},
+		{[]string{"--compress"}, func(c *server.Config) { c.Endpoint.Compress = true }},
+		{[]string{"--pingms=0"}, func(c *server.Config) { c.Endpoint.PingInterval = 0 }},
 		{[]string{"--maxforks=0"}, func(c *server.Config) { c.MaxChildren = 0 }},
 		{[]string{"--maxforks=-1"}, func(c *server.Config) { c.MaxChildren = 0 }},
-		{[]string{"--max-runtime=1m"}, func(c *server.Config) { c.MaxRuntime = time.Minute }},
-		{[]string{"--idle-timeout=2m"}, func(c *server.Config) { c.IdleTimeout = 2 * time.Minute }},
-		{[]string{"--closems=300"}, func(c *server.Config) { c.Child.Grace = 300 * time.Millisecond }},
-		{[]string{"--closems=-1"}, func(c *server.Config) { c.Child.Grace = process.WaitForever }},
-		{[]string{"--exit-close-code"}, func(c *server.Config) { c.ExitCloseCode = true }},
+		{[]string{"--max-runtime=1m"}, func(c *server.Config) { c.Endpoint.MaxRuntime = time.Minute }},
+		{[]string{"--idle-timeout=2m"}, func(c *server.Config) { c.Endpoint.IdleTimeout = 2 * time.Minute }},
+		{[]string{"--closems=300"}, func(c *server.Config) { c.Endpoint.Child.Grace = 300 * time.Millisecond }},
+		{[]string{"--closems=-1"}, func(c *server.Config) { c.Endpoint.Child.Grace = process.WaitForever }},
+		{[]string{"--exit-close-code"}, func(c *server.Config) { c.Endpoint.ExitCloseCode = true }},
 		{[]string{"--once"}, func(c *server.Config) { c.Once = true }},
 		{[]string{"--exit-when-idle=5s"}, func(c *server.Config) { c.ExitWhenIdle = 5 * time.Second }},
 		{[]string{"--origin=a.example, null", "--origin=*"}, func(c *server.Config) { c.Origins = []string{"a.example", "null", "*"} }},
@@ -141,9 +141,9 @@ func TestEachFlag(t *testing.T) {
 		{[]string{"--sameorigin=false", "--origin=a.example"}, func(c *server.Config) { c.Origins = []string{"a.example"} }},
 		{[]string{"--host=pi.lan,[::1]", "--host=pi"}, func(c *server.Config) { c.Hosts = []string{"pi.lan", "::1", "pi"} }},
 		{[]string{"--max-per-ip=3"}, func(c *server.Config) { c.MaxPerIP = 3 }},
-		{[]string{"--passenv=A,B", "--passenv=C"}, func(c *server.Config) { c.PassEnv = []string{"A", "B", "C"} }},
-		{[]string{"--passenv="}, func(c *server.Config) { c.PassEnv = []string{} }},
-		{[]string{"--setenv=A=1,2", "--setenv", "B="}, func(c *server.Config) { c.SetEnv = []string{"A=1,2", "B="} }},
+		{[]string{"--passenv=A,B", "--passenv=C"}, func(c *server.Config) { c.Endpoint.PassEnv = []string{"A", "B", "C"} }},
+		{[]string{"--passenv="}, func(c *server.Config) { c.Endpoint.PassEnv = []string{} }},
+		{[]string{"--setenv=A=1,2", "--setenv", "B="}, func(c *server.Config) { c.Endpoint.SetEnv = []string{"A=1,2", "B="} }},
 	}
 	for _, test := range tests {
 		want, _ := parse(t).config()
@@ -158,7 +158,7 @@ func TestEachFlag(t *testing.T) {
 func TestFlagGroups(t *testing.T) {
 	var groups []string
 	byGroup(knownFlags(), func(group string) { groups = append(groups, group) }, func(*pflag.Flag) {})
-	want := []string{"Listening", "Content", "Messages", "Terminals", "Sharing", "Sessions", "Lifetime", "Access", "Environment", "Log", "Other"}
+	want := []string{"Listening", "Content", "Messages", "Terminals", "Sharing", "Sessions", "Lifetime", "Environment", "Limits", "Access", "Log", "Other"}
 	if !slices.Equal(groups, want) {
 		t.Errorf("got %q, want %q", groups, want)
 	}

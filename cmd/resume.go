@@ -23,19 +23,14 @@ const (
 	maxResumeBuffer     = 1 << 30
 )
 
-func (o *options) addResume(f *flagSet) {
+func (o *endpointOptions) addResume(f *flagSet) {
 	f.group = "Sessions"
 	f.value("resume", "DUR", "0", "how long COMMAND keeps running for a disconnected client", set(&o.resumeOptions.grace, duration))
 	f.value("resume-buffer", "SIZE", fmt.Sprintf("%dMiB", defaultResumeBuffer>>20), "how much output is kept for a disconnected client", set(&o.resumeOptions.buffer, resumeBuffer))
 }
 
-// fillResume sets the fields of cfg for sessions.
-func (o *options) fillResume(cfg *server.Config) {
-	cfg.Resume, cfg.ResumeBuffer = o.resumeOptions.grace, int(o.resumeOptions.buffer)
-}
-
 // resumeConflicts joins the errors of session flags that cannot be combined.
-func (o *options) resumeConflicts() error {
+func (o *endpointOptions) resumeConflicts() error {
 	if o.resumeOptions.grace == 0 {
 		if o.resumeOptions.buffer != defaultResumeBuffer {
 			return hint(errors.New("--resume-buffer requires --resume"), "add --resume=1m")
@@ -46,9 +41,6 @@ func (o *options) resumeConflicts() error {
 	if o.share != server.ShareNone {
 		problems = append(problems, hint(errors.New("--resume and --share cannot be combined: a shared COMMAND outlives its connections anyway"),
 			"--share=broadcast --linger=1m --replay=100"))
-	}
-	if o.once {
-		problems = append(problems, hint(errors.New("--resume and --once cannot be combined: a resumed session has several connections"), "remove one of them"))
 	}
 	if o.maxFrameSize == 0 || o.maxFrameSize > framing.MaxHeld {
 		problems = append(problems, hint(errors.New("--resume buffers whole messages, so --maxframesize must be below 4GiB and not 0"),

@@ -23,13 +23,13 @@ func (p *program) serve(ctx context.Context, cfg server.Config, words []string, 
 	if warning := misplacedFlag(p.line, flags); warning != nil {
 		p.report(slog.LevelWarn, "warning: ", warning)
 	}
-	if err := p.opts.fillChild(&cfg.Child, words); err != nil {
+	if err := p.opts.fillChild(&cfg.Endpoint.Child, words); err != nil {
 		return err
 	}
 	if err := p.opts.fillSecret(&cfg.Auth); err != nil {
 		return usageError{err}
 	}
-	if err := checkTerminal(cfg.Child.Terminal); err != nil {
+	if err := checkTerminal(cfg.Endpoint.Child.Terminal); err != nil {
 		return usageError{err}
 	}
 	ctx, reload, stop := handleSignals(ctx, p.interrupted)
@@ -49,7 +49,7 @@ func (p *program) serve(ctx context.Context, cfg server.Config, words []string, 
 }
 
 // fillChild sets the program, directory and user of child. The error joins all problems.
-func (o *options) fillChild(child *process.Spec, words []string) error {
+func (o *endpointOptions) fillChild(child *process.Spec, words []string) error {
 	var problems []error
 	var err error
 	if len(words) > 0 {

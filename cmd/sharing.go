@@ -12,7 +12,7 @@ import (
 	"wspipe/server"
 )
 
-func (o *options) addSharing(f *flagSet) {
+func (o *endpointOptions) addSharing(f *flagSet) {
 	f.group = "Sharing"
 	f.value("share", "NAME", "", "run one COMMAND for all clients: broadcast, or mux to address each client", set(&o.share, share))
 	f.value("replay", "N", "0", "number of recent messages that a new client receives first", set(&o.replay, integer(0, math.MaxInt)))
@@ -21,13 +21,8 @@ func (o *options) addSharing(f *flagSet) {
 	f.toggle("readonly", "false", "discard input from clients", set(&o.readOnly, boolean))
 }
 
-// fillSharing sets the fields of cfg for shared children.
-func (o *options) fillSharing(cfg *server.Config) {
-	cfg.Share, cfg.Replay, cfg.Linger, cfg.Slow, cfg.ReadOnly = o.share, o.replay, o.linger, o.slow, o.readOnly
-}
-
 // sharingConflicts joins the errors of sharing flags that cannot be combined.
-func (o *options) sharingConflicts() error {
+func (o *endpointOptions) sharingConflicts() error {
 	shared := o.share != server.ShareNone
 	if only := o.sharedOnlyFlag(); !shared && only != "" {
 		return hint(fmt.Errorf("%s requires --share", only), "add --share=broadcast")
@@ -45,7 +40,7 @@ func (o *options) sharingConflicts() error {
 
 // sharedOnlyFlag returns the first flag that requires --share, or "". A flag that is set to its
 // default does not count.
-func (o *options) sharedOnlyFlag() string {
+func (o *endpointOptions) sharedOnlyFlag() string {
 	switch {
 	case o.replay != 0:
 		return "--replay"
@@ -60,7 +55,7 @@ func (o *options) sharedOnlyFlag() string {
 }
 
 // muxConflict returns the first flag that cannot be combined with --share=mux, or "".
-func (o *options) muxConflict() string {
+func (o *endpointOptions) muxConflict() string {
 	isOn := func(flag *bool) bool { return flag != nil && *flag }
 	switch {
 	case o.pty:

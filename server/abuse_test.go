@@ -26,7 +26,7 @@ func TestSlowloris(t *testing.T) {
 	t.Parallel()
 	const attackers = 400
 	ca := newCA(t)
-	plain := serve(t, Config{Child: sh(`exec cat`)})
+	plain := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	secure := serveTLS(t, ca, `exec cat`, Config{})
 	var cut sync.WaitGroup
 	attack := func() {
@@ -73,7 +73,7 @@ func TestSlowloris(t *testing.T) {
 // A byte now and then is no reason to wait longer.
 func TestTrickleIsCutOff(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`)})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	conn := connect(t, s)
 	conn.send("GET / HTTP/1.1\r\nHost: h\r\nX-Slow: ")
 	r := conn.r
@@ -100,7 +100,7 @@ func TestTrickleIsCutOff(t *testing.T) {
 
 func TestHugeHeader(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`)})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	for name, start := range map[string]string{
 		"plain":     "GET / HTTP/1.1\r\nHost: h\r\nX-Huge: ",
 		"WebSocket": "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Huge: ",
@@ -130,7 +130,7 @@ func TestHugeHeader(t *testing.T) {
 func TestGarbage(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)
-	plain := serve(t, Config{Child: sh(`exec cat`)})
+	plain := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	secure := serveTLS(t, ca, `exec cat`, Config{})
 	for _, garbage := range []string{
 		"\x00", "\r\n\r\n\r\n", "\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\n: x\r\n\r\n",
@@ -161,7 +161,7 @@ func TestGarbage(t *testing.T) {
 func TestTheWrongPort(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)
-	plain := serve(t, Config{Child: sh(`exec cat`)})
+	plain := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	secure := serveTLS(t, ca, `exec cat`, Config{})
 	onPlain := connect(t, secure)
 	onPlain.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")

@@ -86,7 +86,7 @@ func TestAcceptErrorsEndNoServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.cfg.Child = sh(`exec cat`)
+			test.cfg.Endpoint.Child = sh(`exec cat`)
 			s := serve(t, test.cfg, failAtFirst)
 			url := s.ws
 			if name == "unix" {

@@ -152,7 +152,7 @@ func TestNotify(t *testing.T) {
 		}
 		return string(p[:n])
 	}
-	s := serve(t, Config{Child: sh(`exec cat`)})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	if got := next(); got != "READY=1" {
 		t.Errorf("at the start: %q", got)
 	}

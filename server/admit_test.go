@@ -86,7 +86,7 @@ func TestBehindAProxyWithTLS(t *testing.T) {
 		"page without TLS":    {Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host, "Origin: http://app.example", proto), 403, "--origin=http://app.example\n"},
 		"untrusted proxy":     {Config{Rules: access.Rules{Hosts: []string{"app.example"}}}, opening("/", host, origin, proto), 403, "--origin=https://app.example\n"},
 	} {
-		test.cfg.Child = sh(`echo $HTTPS $SERVER_PORT`)
+		test.cfg.Endpoint.Child = sh(`echo $HTTPS $SERVER_PORT`)
 		resp, body := ask(t, serve(t, test.cfg).listeners.Serving[0].Addr(), test.request)
 		if resp.StatusCode != test.status || !strings.HasSuffix(body, test.body) {
 			t.Errorf("%s: got %d %q, want %d %q", name, resp.StatusCode, body, test.status, test.body)
@@ -99,7 +99,7 @@ func serveHeld(t *testing.T, cfg Config) *testServer {
 	t.Helper()
 	cfg.CGIDir, cfg.Console = t.TempDir(), true
 	writeFile(t, filepath.Join(cfg.CGIDir, "hold.sh"), 0o755, "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nheld\\n'; exec cat\n")
-	cfg.Child = sh(`echo in; exec cat`)
+	cfg.Endpoint.Child = sh(`echo in; exec cat`)
 	return serve(t, cfg)
 }
 
@@ -131,7 +131,7 @@ func sendOn(t *testing.T, conn net.Conn, request string) *http.Response {
 // a browser tells only by Referer which page loads something.
 func TestBrowsersWithoutSecFetchSite(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{Child: sh(`exec cat`), Rules: access.Rules{Hosts: []string{"us.example"}, Origins: []string{"http://listed.example:3000"}}}, map[string]string{"run": textHeader + `echo ran`})
+	s := serveCGI(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Hosts: []string{"us.example"}, Origins: []string{"http://listed.example:3000"}}}, map[string]string{"run": textHeader + `echo ran`})
 	const browser, foreign = "User-Agent: Mozilla/5.0 (X11)", "Referer: http://evil.example/us.example:8080/"
 	for _, test := range []struct {
 		method, host string
@@ -216,7 +216,7 @@ func TestMaxPerIPBehindAProxy(t *testing.T) {
 	from := func(value string) *websocket.DialOptions {
 		return &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {value}}}
 	}
-	s := serve(t, Config{Child: sh(`echo $REMOTE_ADDR; exec cat`), MaxPerIP: 1, Rules: access.Rules{TrustedProxies: trusted}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo $REMOTE_ADDR; exec cat`)}, MaxPerIP: 1, Rules: access.Rules{TrustedProxies: trusted}})
 	for _, addr := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::1"} {
 		wspipetest.Dial(t, s.ws, from(addr)).Expect(addr)
 	}
@@ -225,7 +225,7 @@ func TestMaxPerIPBehindAProxy(t *testing.T) {
 			t.Errorf("%s: got %d %q, want 429", value, resp.StatusCode, body)
 		}
 	}
-	s = serve(t, Config{Child: sh(`echo $REMOTE_ADDR; exec cat`), MaxPerIP: 1})
+	s = serve(t, Config{Endpoint: Endpoint{Child: sh(`echo $REMOTE_ADDR; exec cat`)}, MaxPerIP: 1})
 	wspipetest.Dial(t, s.ws, from("192.0.2.1")).Expect("127.0.0.1")
 	if resp, _ := refused(t, s.ws, from("192.0.2.2")); resp.StatusCode != 429 {
 		t.Errorf("got %d, want 429", resp.StatusCode)
@@ -236,7 +236,7 @@ func TestMaxPerIPBehindAProxy(t *testing.T) {
 // learns anything without credentials, not even what there is.
 func TestOrderOfTheGate(t *testing.T) {
 	t.Parallel()
-	s := serveHeld(t, Config{MaxChildren: 1, Rules: access.Rules{Auth: access.Auth{Basic: "user:pass"}}, Subprotocols: []string{"known"}})
+	s := serveHeld(t, Config{MaxChildren: 1, Rules: access.Rules{Auth: access.Auth{Basic: "user:pass"}}, Endpoint: Endpoint{Subprotocols: []string{"known"}}})
 	to := s.listeners.Serving[0].Addr()
 	const ours, foreign, evil = "Host: localhost", "Host: evil.example", "Origin: http://evil.example"
 	login := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("user:pass"))
@@ -285,7 +285,7 @@ func TestOrderOfTheGate(t *testing.T) {
 // can still ask, and pages it gets as ever. What came to nothing does not count.
 func TestOnceTellsTheSecond(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`echo in; exec cat`), Once: true, Console: true})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo in; exec cat`)}, Once: true, Console: true})
 	const page = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	resp, early := send(t, s.listeners.Serving[0].Addr(), page)
 	io.Copy(io.Discard, resp.Body)

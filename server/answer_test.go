@@ -28,7 +28,7 @@ var extra = Config{
 func serveExtra(t *testing.T, cfg Config) *testServer {
 	t.Helper()
 	cfg.Headers, cfg.HeadersWS, cfg.HeadersHTTP = extra.Headers, extra.HeadersWS, extra.HeadersHTTP
-	cfg.Child = sh(`echo in; exec cat`)
+	cfg.Endpoint.Child = sh(`echo in; exec cat`)
 	cfg.StaticDir, cfg.CGIDir, cfg.Console = t.TempDir(), t.TempDir(), true
 	writeFile(t, filepath.Join(cfg.StaticDir, "f.txt"), 0o600, "0123456789")
 	writeFile(t, filepath.Join(cfg.CGIDir, "run.sh"), 0o755, `#!/bin/sh
@@ -56,7 +56,7 @@ func checkExtra(t *testing.T, what string, resp *http.Response) {
 
 func TestExtraHeaders(t *testing.T) {
 	t.Parallel()
-	s := serveExtra(t, Config{Subprotocols: []string{"known"}})
+	s := serveExtra(t, Config{Endpoint: Endpoint{Subprotocols: []string{"known"}}})
 	const host = "Host: localhost"
 	for _, test := range []struct {
 		request string
@@ -119,7 +119,7 @@ func TestExtraHeadersOfLimits(t *testing.T) {
 // TestOwnHeadersStay: without flags an answer is what it was.
 func TestOwnHeadersStay(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`echo in`), Console: true, HeadersWS: extra.HeadersWS})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo in`)}, Console: true, HeadersWS: extra.HeadersWS})
 	resp, _ := ask(t, s.listeners.Serving[0].Addr(), plain("GET", "/", "Host: localhost"))
 	if got := resp.Header; got.Get("Cache-Control") != "no-cache" || !strings.Contains(got.Get("Content-Security-Policy"), "default-src 'none'") || got.Get("X-Ws") != "" {
 		t.Errorf("the console's headers are %q", got)

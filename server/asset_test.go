@@ -19,7 +19,7 @@ import (
 // for, and sent again only if it has changed.
 func TestConsoleFiles(t *testing.T) {
 	t.Parallel()
-	s, without := serve(t, Config{Child: sh(`exec cat`), Console: true}), serve(t, Config{Child: sh(`exec cat`)})
+	s, without := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true}), serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	types := map[string]string{
 		".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
 		".mjs": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
@@ -68,7 +68,7 @@ func TestConsoleFiles(t *testing.T) {
 // everywhere else is its page.
 func TestConsoleHasNoOtherFiles(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`), Console: true})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true})
 	for _, path := range []string{
 		"console/", "console/none.js", "console/console", "console/vendor/x", "console/index.html/", "console//index.html",
 		"vendor/", "vendor/none.mjs", "vendor/%2e%2e/console/index.html",
@@ -113,7 +113,7 @@ text/javascript; charset=utf-8
 // TestAssetsAreZipped: for who asks for it, with a tag of their own.
 func TestAssetsAreZipped(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`), Console: true})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true})
 	for _, url := range []string{"/.wspipe/client.js", "/.wspipe/console/console.css", "/"} {
 		plain, content := fetch(t, "GET", s.http(url), nil, "Accept-Encoding", "identity")
 		tags := map[string]bool{plain.Header.Get("ETag"): true}

@@ -27,11 +27,12 @@ import (
 // not used because it can neither stop a program's whole group nor stop one
 // that waits while its client goes or the server stops.
 type cgiRun struct {
-	server *Server
-	child  *process.Child
-	log    *slog.Logger
-	w      http.ResponseWriter
-	r      *http.Request
+	server     *Server
+	maxRuntime time.Duration // see Endpoint.MaxRuntime
+	child      *process.Child
+	log        *slog.Logger
+	w          http.ResponseWriter
+	r          *http.Request
 
 	body     *requestBody
 	closing  bool          // the connection takes no other request
@@ -101,7 +102,7 @@ func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, client *access
 		s.logStartFailure(log, err)
 		return nil, &access.Refusal{Status: http.StatusInternalServerError, Why: "cannot start: " + startReason(err)}
 	}
-	return &cgiRun{server: s, child: child, log: log, w: w, r: r, body: body, answered: make(chan struct{})}, nil
+	return &cgiRun{server: s, maxRuntime: p.endpoint.MaxRuntime, child: child, log: log, w: w, r: r, body: body, answered: make(chan struct{})}, nil
 }
 
 // contentVariables tell a program what the body of r is.
@@ -214,7 +215,7 @@ const clientCheck = time.Second
 // await waits for a reason to stop the program.
 func (c *cgiRun) await() {
 	expired := make(<-chan time.Time)
-	if d := c.server.cfg.MaxRuntime; d > 0 {
+	if d := c.maxRuntime; d > 0 {
 		expired = time.After(d)
 	}
 	check := time.NewTicker(clientCheck)

@@ -253,7 +253,7 @@ func TestShutdownStopsCGI(t *testing.T) {
 
 func TestMaxRuntimeStopsCGI(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{MaxRuntime: 3 * time.Second}, map[string]string{"run": family + textHeader + `echo $$; wait`})
+	s := serveCGI(t, Config{Endpoint: Endpoint{MaxRuntime: 3 * time.Second}}, map[string]string{"run": family + textHeader + `echo $$; wait`})
 	c := connect(t, s)
 	c.send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 	awaitGone(t, firstPid(t, c))

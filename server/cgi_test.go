@@ -209,7 +209,7 @@ func TestCGIWorkingDirectory(t *testing.T) {
 		}
 	}
 	cwd := tree(t, nil)
-	if _, body := get(t, serveCGI(t, Config{Child: process.Spec{Dir: cwd}}, scripts).http("top")); body != cwd+"\n" {
+	if _, body := get(t, serveCGI(t, Config{Endpoint: Endpoint{Child: process.Spec{Dir: cwd}}}, scripts).http("top")); body != cwd+"\n" {
 		t.Errorf("with --cwd it runs in %q, want %q", body, cwd)
 	}
 }
@@ -261,7 +261,7 @@ func TestCGIMayWriteMoreThanIsSent(t *testing.T) {
 	t.Parallel()
 	// A client that has its answer may go, and a busy machine need more than a
 	// tenth of a second for the rest.
-	s := serveCGI(t, Config{Child: process.Spec{Grace: 10 * time.Second}}, map[string]string{
+	s := serveCGI(t, Config{Endpoint: Endpoint{Child: process.Spec{Grace: 10 * time.Second}}}, map[string]string{
 		"none":   `printf 'Status: 204\n\n'; head -c 1000000 /dev/zero; echo finished >&2`,
 		"head":   textHeader + `head -c 1000000 /dev/zero; echo finished >&2`,
 		"length": `printf 'Content-Type: text/x\nContent-Length: 3\n\n'; head -c 1000000 /dev/zero; echo finished >&2`,

@@ -96,7 +96,7 @@ func status(t *testing.T, text string) (s channel.Status) {
 // Several clients at one endpoint, each with a protocol of its own.
 func TestChannelsBesidePlainClients(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`echo "[$WEBSOCKET_PROTOCOL]"; echo err >&2; while read -r l; do echo "$l"; done; exit 3`), Subprotocols: []string{"mine"}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo "[$WEBSOCKET_PROTOCOL]"; echo err >&2; while read -r l; do echo "$l"; done; exit 3`), Subprotocols: []string{"mine"}}})
 	plain, mine := dial(t, s.ws), wspipetest.Dial(t, s.ws, &websocket.DialOptions{Subprotocols: []string{"unknown", "mine"}})
 	clients := make(map[string]channels)
 	for _, protocol := range channel.Protocols {
@@ -152,7 +152,7 @@ func TestChannelsAreChosenInOrder(t *testing.T) {
 		{nil, []string{"unknown", "v3.channel.k8s.io"}, "", 101},
 		{[]string{"mine"}, []string{"unknown"}, "", 400},
 	} {
-		s := serve(t, Config{Child: sh(`exec cat`), Subprotocols: test.ours})
+		s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), Subprotocols: test.ours}})
 		opt := &websocket.DialOptions{Subprotocols: test.offered}
 		if test.status == 400 {
 			if resp, body := refused(t, s.ws, opt); resp.StatusCode != 400 || !strings.Contains(body, "mine") {
@@ -171,13 +171,13 @@ func TestChannelsAreChosenInOrder(t *testing.T) {
 // Raw bytes both ways, a megabyte and more in each direction, also with
 // compression and over TLS.
 func TestChannelsCarryBytes(t *testing.T) {
-	for name, cfg := range map[string]Config{"plain": {}, "compressed": {Compress: true}, "a framing": {Framing: framing.LSP}, "TLS": {}} {
+	for name, cfg := range map[string]Config{"plain": {}, "compressed": {Endpoint: Endpoint{Compress: true}}, "a framing": {Endpoint: Endpoint{Framing: framing.LSP}}, "TLS": {}} {
 		for _, protocol := range []string{channel.ProtocolWspipe, channel.ProtocolV5} {
 			t.Run(name+"/"+protocol, func(t *testing.T) {
 				t.Parallel()
 				const script = `tee /dev/fd/2`
 				cfg := cfg
-				cfg.Child, cfg.MaxMessage = sh(script), 1<<20
+				cfg.Endpoint.Child, cfg.Endpoint.MaxMessage = sh(script), 1<<20
 				var c channels
 				if name == "TLS" {
 					ca := newCA(t)
@@ -264,25 +264,25 @@ func TestChannelsFailures(t *testing.T) {
 		code   websocket.StatusCode
 		reason string
 	}{
-		"shutdown": {Config{Child: sh(`echo ready; yes >&2 & exec yes`)}, func(s *testServer, _ channels) { s.stop() }, 1001, "server shutting down"},
-		"max runtime": {Config{Child: sh(`echo ready; yes >&2 & exec yes`), MaxRuntime: 3 * time.Second},
+		"shutdown": {Config{Endpoint: Endpoint{Child: sh(`echo ready; yes >&2 & exec yes`)}}, func(s *testServer, _ channels) { s.stop() }, 1001, "server shutting down"},
+		"max runtime": {Config{Endpoint: Endpoint{Child: sh(`echo ready; yes >&2 & exec yes`), MaxRuntime: 3 * time.Second}},
 			func(s *testServer, c channels) {
 				s.log.await(c.t, `"connect"`, 1)
 				awaitGone(c.t, int(s.records(c.t, "connect")[0]["pid"].(float64)))
 			}, 4001, "max runtime"},
-		"idle": {Config{Child: sh(`echo ready; exec sleep 1000`), IdleTimeout: 3 * time.Second}, func(*testServer, channels) {}, 4002, "idle timeout"},
-		"too big": {Config{Child: sh(`echo ready; exec cat`), MaxMessage: 1000},
+		"idle": {Config{Endpoint: Endpoint{Child: sh(`echo ready; exec sleep 1000`), IdleTimeout: 3 * time.Second}}, func(*testServer, channels) {}, 4002, "idle timeout"},
+		"too big": {Config{Endpoint: Endpoint{Child: sh(`echo ready; exec cat`), MaxMessage: 1000}},
 			func(_ *testServer, c channels) { c.say(channel.Stdin, strings.Repeat("x", 1000)) }, 1009, "message over 1000 bytes"},
-		"control too big": {Config{Child: sh(`echo ready; exec cat`)},
+		"control too big": {Config{Endpoint: Endpoint{Child: sh(`echo ready; exec cat`)}},
 			func(_ *testServer, c channels) { c.say(channel.Resize, strings.Repeat(" ", 4096)) }, 1009, "control message over 4096 bytes"},
-		"cannot start": {Config{Child: sh(`exit`)}, func(*testServer, channels) {}, 1011, "cannot start: no such working directory"},
+		"cannot start": {Config{Endpoint: Endpoint{Child: sh(`exit`)}}, func(*testServer, channels) {}, 1011, "cannot start: no such working directory"},
 	} {
 		for _, protocol := range channel.Protocols {
 			t.Run(name+"/"+protocol, func(t *testing.T) {
 				t.Parallel()
 				cfg := test.cfg
 				if name == "cannot start" {
-					cfg.Child.Dir = t.TempDir() + "/none"
+					cfg.Endpoint.Child.Dir = t.TempDir() + "/none"
 				}
 				s := serve(t, cfg)
 				c := dialChannels(t, s.ws, protocol)

@@ -27,8 +27,8 @@ const (
 // children is the table of the children that clients have in common, or can come
 // back to: one for each key at most. The first client has it started.
 type children struct {
-	linger time.Duration // see Config.Linger
-	slots  *slots
+	slots *slots
+	once  bool // see Config.Once
 
 	mu   sync.Mutex
 	open map[childKey]*child // those that take clients
@@ -37,6 +37,7 @@ type children struct {
 // childKey is what clients must have in common to attach to the same child. The zero
 // value is that of children that are not in the table: each has one client.
 type childKey struct {
+	endpoint *Endpoint
 	path     string // of the program
 	identity string // of the user who can come back, see access.Client
 	session  string // see resumption
@@ -49,12 +50,16 @@ func (k childKey) isSession() bool { return k.session != "" }
 // isShared reports whether the key is that of a child with any number of clients.
 func (k childKey) isShared() bool { return k != (childKey{}) && !k.isSession() }
 
-func newChildren(cfg Config, slots *slots) *children {
-	t := &children{linger: cfg.Linger, slots: slots, open: make(map[childKey]*child)}
-	if cfg.Once { // nobody else could attach
-		t.linger = 0
+func newChildren(slots *slots, once bool) *children {
+	return &children{slots: slots, once: once, open: make(map[childKey]*child)}
+}
+
+// linger returns how long c, a shared child, runs after its last client has disconnected.
+func (t *children) linger(c *child) time.Duration {
+	if t.once { // nobody else could attach
+		return 0
 	}
-	return t
+	return c.key.endpoint.Linger
 }
 
 // child is one child, from before its start to its end. Its slot is free when its
@@ -188,12 +193,12 @@ func (t *children) leave(c *child) {
 	case c.stop == nil: // the client that was to start it did not come that far, or failed
 		t.close(c)
 	case t.open[c.key] != c || c.key.isSession():
-	case t.linger == 0:
+	case t.linger(c) == 0:
 		t.close(c)
 		c.stop()
-	case t.linger > 0:
+	case t.linger(c) > 0:
 		c.idleSince = time.Now()
-		c.timer = time.AfterFunc(t.linger, func() { t.expire(c) })
+		c.timer = time.AfterFunc(t.linger(c), func() { t.expire(c) })
 	}
 	c.freeIfDone()
 }
@@ -203,7 +208,7 @@ func (t *children) leave(c *child) {
 func (t *children) expire(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.open[c.key] == c && c.clients == 0 && time.Since(c.idleSince) >= t.linger {
+	if t.open[c.key] == c && c.clients == 0 && time.Since(c.idleSince) >= t.linger(c) {
 		t.close(c)
 		c.stop()
 	}

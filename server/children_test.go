@@ -23,9 +23,9 @@ func begin(t *children, sh *child) (stopped *atomic.Bool) {
 	return stopped
 }
 
-func mustJoin(t *testing.T, table *children) *child {
+func mustJoin(t *testing.T, table *children, e *Endpoint) *child {
 	t.Helper()
-	sh, flag := table.join(childKey{path: "/p"}, netip.Addr{}, 0)
+	sh, flag := table.join(childKey{endpoint: e, path: "/p"}, netip.Addr{}, 0)
 	if flag != "" {
 		t.Fatalf("no room: %s", flag)
 	}
@@ -41,8 +41,9 @@ func TestLinger(t *testing.T) {
 		-1:          {false, false, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			table := newChildren(Config{Linger: linger}, newSlots(0, 0))
-			sh := mustJoin(t, table)
+			table := newChildren(newSlots(0, 0), false)
+			e := &Endpoint{Linger: linger}
+			sh := mustJoin(t, table, e)
 			stopped := begin(table, sh)
 			table.leave(sh)
 			for i, after := range []time.Duration{0, time.Minute - 1, 2} {
@@ -52,7 +53,7 @@ func TestLinger(t *testing.T) {
 					t.Errorf("linger %v: stopped is %v at step %d", linger, stopped.Load(), i)
 				}
 			}
-			again := mustJoin(t, table)
+			again := mustJoin(t, table, e)
 			if (again == sh) == want[2] {
 				t.Errorf("linger %v: the next client gets the same child: %v", linger, again == sh)
 			}
@@ -66,19 +67,20 @@ func TestLinger(t *testing.T) {
 // he goes it lingers as long as ever.
 func TestLingerBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := newChildren(Config{Linger: time.Minute}, newSlots(0, 0))
-		sh := mustJoin(t, table)
+		table := newChildren(newSlots(0, 0), false)
+		e := &Endpoint{Linger: time.Minute}
+		sh := mustJoin(t, table, e)
 		stopped := begin(table, sh)
 		table.leave(sh)
 		time.Sleep(50 * time.Second)
-		if mustJoin(t, table) != sh {
+		if mustJoin(t, table, e) != sh {
 			t.Error("a lingering child is not shared")
 		}
 		time.Sleep(time.Hour)
 		table.leave(sh)
 		for range 10 { // each a moment before the end of the last one's time
 			time.Sleep(time.Minute - 1)
-			mustJoin(t, table)
+			mustJoin(t, table, e)
 			table.leave(sh)
 		}
 		table.expire(sh) // a timer that had to wait for the table
@@ -97,19 +99,20 @@ func TestLingerBeginsAnew(t *testing.T) {
 // TestSlotsOfShares: only the child has one, whether it has been started or not.
 func TestSlotsOfShares(t *testing.T) {
 	t.Parallel()
-	table := newChildren(Config{}, newSlots(1, 0))
-	sh := mustJoin(t, table)
-	mustJoin(t, table)
-	if _, flag := table.join(childKey{path: "/another"}, netip.Addr{}, 0); flag != "--maxforks" {
+	table := newChildren(newSlots(1, 0), false)
+	e := &Endpoint{}
+	sh := mustJoin(t, table, e)
+	mustJoin(t, table, e)
+	if _, flag := table.join(childKey{endpoint: e, path: "/another"}, netip.Addr{}, 0); flag != "--maxforks" {
 		t.Errorf("a second child gets a slot, %q", flag)
 	}
 	table.leave(sh)
 	table.leave(sh) // none of them has started it
-	sh = mustJoin(t, table)
+	sh = mustJoin(t, table, e)
 	table.fail(sh)
-	again := mustJoin(t, table) // before all have left what has failed
+	again := mustJoin(t, table, e) // before all have left what has failed
 	table.leave(sh)
-	if again == sh || mustJoin(t, table) != again {
+	if again == sh || mustJoin(t, table, e) != again {
 		t.Error("what has failed is joined")
 	}
 	if table.slots.used != 1 {
@@ -128,11 +131,12 @@ func TestSlotOfAChildThatEndsAtOnce(t *testing.T) {
 		"failed, left":      {(*children).starts, (*children).fail, (*children).leave},
 		"left":              {(*children).leave},
 	} {
-		for kind, key := range map[string]childKey{"single": {}, "shared": {path: "/p"}, "resumable": {path: "/p", session: "s"}} {
-			table := newChildren(Config{}, newSlots(1, 1))
+		e := &Endpoint{}
+		for kind, key := range map[string]childKey{"single": {}, "shared": {endpoint: e, path: "/p"}, "resumable": {endpoint: e, path: "/p", session: "s"}} {
+			table := newChildren(newSlots(1, 1), false)
 			c, _ := table.join(key, netip.Addr{}, 0)
 			for i, step := range order {
-				if flag := table.ask(childKey{path: "/another", session: "another"}, netip.Addr{}, 0); flag == "" && !(kind == "shared" && i > 1) {
+				if flag := table.ask(childKey{endpoint: e, path: "/another", session: "another"}, netip.Addr{}, 0); flag == "" && !(kind == "shared" && i > 1) {
 					t.Errorf("%s, %s: the slot is free before step %d", name, kind, i)
 				}
 				step(table, c)
@@ -158,23 +162,24 @@ func (nothing) Stdin() io.WriteCloser { return nil }
 // TestEndedChildIsNotJoined: also while nobody has noted its end yet.
 func TestEndedChildIsNotJoined(t *testing.T) {
 	t.Parallel()
-	table := newChildren(Config{Linger: -1}, newSlots(0, 0))
-	sh := mustJoin(t, table)
+	table := newChildren(newSlots(0, 0), false)
+	e := &Endpoint{Linger: -1}
+	sh := mustJoin(t, table, e)
 	exited := make(chan struct{})
 	table.starts(sh)
 	table.began(sh, func() {}, exited)
-	if mustJoin(t, table) != sh {
+	if mustJoin(t, table, e) != sh {
 		t.Error("a running child is not joined")
 	}
 	close(exited)
-	again := mustJoin(t, table)
+	again := mustJoin(t, table, e)
 	if again == sh {
 		t.Error("an ended child is joined")
 	}
 	table.retire(sh)
 	table.leave(sh)
 	table.leave(sh)
-	if mustJoin(t, table) != again {
+	if mustJoin(t, table, e) != again {
 		t.Error("the end of the first child has cost the second one its place")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wspipe/bridge"
+	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
 	"wspipe/process"
 	"wspipe/server/access"
@@ -17,66 +18,24 @@ type Config struct {
 	// Sockets says what to listen on.
 	listen.Sockets
 
-	// Child is what each connection runs. Its Env is filled in per connection,
-	// and its Path if Dir is set. With neither there is no WebSocket.
-	Child process.Spec
+	// Endpoint is that of COMMAND, or says what those of Dir have in common. Without
+	// Dir and without a path for its child there is no WebSocket.
+	Endpoint Endpoint
 	// Dir, if set, has an endpoint for each executable file below it.
 	Dir string
 	// CGIDir, if set, has the programs that answer plain requests (RFC 3875).
 	CGIDir string
 	// StaticDir, if set, has the files that plain requests get.
 	StaticDir string
-	// PassEnv names the variables of our own environment that the child gets.
-	PassEnv []string
-	// SetEnv are NAME=VALUE pairs added last, so that they win.
-	SetEnv []string
-
-	// Framing maps the child's bytes to messages, unless a client chooses one of
-	// bridge.ChannelProtocols.
-	Framing framing.Framing
-	// Subprotocols are offered in this order, after bridge.ChannelProtocols. Empty
-	// accepts any client without one.
-	Subprotocols []string
-	// Compress negotiates permessage-deflate (RFC 7692).
-	Compress bool
-	// MaxMessage is the longest message taken from a client, in bytes. Zero or
-	// less means any length.
-	MaxMessage int64
-	// PingInterval is the time between pings. Zero or less sends none.
-	PingInterval time.Duration
-	// ExitCloseCode tells a failed child by close code 4000 + status.
-	ExitCloseCode bool
-
-	// Share says which clients have a child together. Without it, what else is
-	// said of sharing means nothing.
-	Share Share
-	// Replay is how many of the last messages a newcomer gets first.
-	Replay int
-	// Linger is how long a shared child stays when its last client has gone.
-	// Negative means for ever.
-	Linger time.Duration
-	// Slow is what becomes of clients that do not keep up.
-	Slow bridge.SlowPolicy
-	// ReadOnly takes no input from clients.
-	ReadOnly bool
-
-	// Resume is how long a client that names its session may take to come back to
-	// it. Zero means that there is nothing to come back to.
-	Resume time.Duration
-	// ResumeBuffer is how much is held for such a client, in bytes, about.
-	ResumeBuffer int
-
 	// Console serves the developer console on plain HTTP requests.
 	Console bool
 	// Headers are added to every answer, HeadersWS to those that open a
 	// WebSocket, HeadersHTTP to all others.
 	Headers, HeadersWS, HeadersHTTP []Header
-	// ReverseLookup sets REMOTE_HOST to the client's name, if it has one.
-	ReverseLookup bool
 
 	// Rules says which requests are admitted.
 	access.Rules
-	// NoAuth lets everybody in the network have a terminal, if Child has one and
+	// NoAuth lets everybody in the network have a terminal, if an endpoint has one and
 	// Auth is zero.
 	NoAuth bool
 
@@ -86,8 +45,6 @@ type Config struct {
 	MaxChildren, MaxPerIP int
 	// Timeouts bound how long a client may make no progress.
 	Timeouts Timeouts
-	// MaxRuntime and IdleTimeout end a session. Zero means never.
-	MaxRuntime, IdleTimeout time.Duration
 	// Once serves one connection and ends Serve with its child's status. A shared
 	// child does not linger then.
 	Once bool
@@ -109,6 +66,67 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// Endpoint is what the clients of one WebSocket endpoint get.
+type Endpoint struct {
+	// Child is what each connection runs. Its Env is filled in per connection,
+	// and its Path for the programs of a directory.
+	Child process.Spec
+	// PassEnv names the variables of our own environment that the child gets.
+	PassEnv []string
+	// SetEnv are NAME=VALUE pairs added last, so that they win.
+	SetEnv []string
+	// ReverseLookup sets REMOTE_HOST to the client's name, if it has one.
+	ReverseLookup bool
+
+	// Framing maps the child's bytes to messages, unless a client chooses one of
+	// bridge.ChannelProtocols.
+	Framing framing.Framing
+	// Subprotocols are offered in this order, after bridge.ChannelProtocols. Empty
+	// accepts any client without one.
+	Subprotocols []string
+	// Compress negotiates permessage-deflate (RFC 7692).
+	Compress bool
+	// MaxMessage is the longest message taken from a client, in bytes. Zero or
+	// less means any length.
+	MaxMessage int64
+	// PingInterval is the time between pings. Zero or less sends none.
+	PingInterval time.Duration
+	// ExitCloseCode tells a failed child by close code 4000 + status.
+	ExitCloseCode bool
+	// MaxRuntime and IdleTimeout end a session. Zero means never.
+	MaxRuntime, IdleTimeout time.Duration
+
+	// Share says which clients have a child together. Without it, the following fields
+	// mean nothing.
+	Share Share
+	// Replay is how many of the last messages a new client gets first.
+	Replay int
+	// Linger is how long a shared child runs after its last client has disconnected.
+	// Negative means forever.
+	Linger time.Duration
+	// Slow is what becomes of clients that do not keep up.
+	Slow bridge.SlowPolicy
+	// ReadOnly takes no input from clients.
+	ReadOnly bool
+
+	// Resume is how long a client that names its session may take to come back to
+	// it. Zero means that there is nothing to come back to.
+	Resume time.Duration
+	// ResumeBuffer is about how much is held for such a client, in bytes.
+	ResumeBuffer int
+}
+
+// isShared reports whether a child may have several clients at the same time.
+func (e *Endpoint) isShared() bool { return e.Share != ShareNone }
+
+// readOnly reports whether clients share a child that gets nothing from them.
+func (e *Endpoint) readOnly() bool { return e.isShared() && e.ReadOnly }
+
+// subprotocols are those that a client may choose, best first.
+func (e *Endpoint) subprotocols() []string {
+	return slices.Concat(channel.Protocols, e.Subprotocols)
+}
+
 // Timeouts are how long a client may make no progress before its connection is
 // closed. Zero values mean what stands here.
 type Timeouts struct {
@@ -127,7 +145,7 @@ type Header struct{ Name, Value string }
 // hiddenFiles returns the paths of files that no client may see: those with
 // secrets, since who may come in may not know how others do, and COMMAND.
 func (c *Config) hiddenFiles() []string {
-	paths := []string{c.Auth.HtpasswdFile, c.Auth.TokenFile, c.Child.Path}
+	paths := []string{c.Auth.HtpasswdFile, c.Auth.TokenFile, c.Endpoint.Child.Path}
 	if c.TLS != nil {
 		paths = append(paths, c.TLS.Key)
 	}

@@ -18,19 +18,20 @@ import (
 type connection struct {
 	socket
 	admission
-	server  *Server
-	id      string // of the session
-	spec    process.Spec
-	size    process.WindowSize // of the client's window, zero if it has not told
-	noStdin bool               // the client has no input for the child
-	told    environ            // what a child of ShareMux is told of the client
-	log     *slog.Logger
-	started time.Time
+	server   *Server
+	endpoint *Endpoint
+	id       string // of the session
+	spec     process.Spec
+	size     process.WindowSize // of the client's window, zero if it has not told
+	noStdin  bool               // the client has no input for the child
+	told     environ            // what a child of ShareMux is told of the client
+	log      *slog.Logger
+	started  time.Time
 }
 
 // newConnection prepares the program p for r.
 func (s *Server) newConnection(r *http.Request, client *access.Client, p *program, on socket, granted admission) *connection {
-	c := &connection{socket: on, admission: granted, server: s, id: newID(), started: time.Now()}
+	c := &connection{socket: on, admission: granted, server: s, endpoint: p.endpoint, id: newID(), started: time.Now()}
 	if c.child != nil {
 		c.id = c.child.id
 		if c.isShared() {
@@ -41,7 +42,7 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 	if client.User != "" {
 		c.log = c.log.With("user", client.User)
 	}
-	if size := takeSize(r); s.cfg.Child.Terminal == process.FullTerminal && !s.readOnly() {
+	if size := takeSize(r); c.endpoint.Child.Terminal == process.FullTerminal && !c.endpoint.readOnly() {
 		c.size = size
 	}
 	c.noStdin = lacksStdin(r.URL.RawQuery, c.ws.Subprotocol())
@@ -49,10 +50,10 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 	if sub := c.ws.Subprotocol(); sub != "" {
 		env.set("WEBSOCKET_PROTOCOL", sub)
 	}
-	if s.cfg.Share == ShareMux {
+	if c.endpoint.Share == ShareMux {
 		env, c.told = s.splitEnvironment(env, p)
 	}
-	env.describeTerminal(s.cfg.Child.Terminal)
+	env.describeTerminal(c.endpoint.Child.Terminal)
 	c.spec = s.spec(p, env, func() { s.children.processGone(c.child) }, c.childLog(p))
 	if c.size != (process.WindowSize{}) {
 		c.spec.Size = c.size
@@ -73,13 +74,13 @@ func (c *connection) childLog(p *program) *slog.Logger {
 }
 
 // isShared reports whether the child may have other clients at the same time.
-func (c *connection) isShared() bool { return c.server.cfg.Share != ShareNone }
+func (c *connection) isShared() bool { return c.endpoint.isShared() }
 
 // spec returns how to start p for one request.
 func (s *Server) spec(p *program, env environ, leave func(), log *slog.Logger) process.Spec {
-	spec := s.cfg.Child
+	spec := p.endpoint.Child
 	spec.Path = p.path
-	spec.Env = override(env, s.cfg.SetEnv)
+	spec.Env = override(env, p.endpoint.SetEnv)
 	spec.OnSessionEnd = leave
 	spec.Log = log
 	return spec
@@ -164,7 +165,7 @@ func (c *connection) start() (client *bridge.Client) {
 	if c.isShared() {
 		log.Log(context.Background(), LevelAccess, "shared child started", "pid", ch.process.Pid())
 	}
-	opt := s.bridgeOptions(log)
+	opt := c.bridgeOptions(log)
 	if c.resumes {
 		opt.Kind, opt.Channels = bridge.Resumable, c.usesChannels()
 		opt.Ended = func() { s.children.retire(ch) }
@@ -262,25 +263,25 @@ func exitSoFar(child *process.Child) slog.Attr {
 }
 
 // bridgeOptions are the flags that a child needs, whose stderr goes to log.
-func (s *Server) bridgeOptions(log *slog.Logger) bridge.Options {
-	cfg := &s.cfg
+func (c *connection) bridgeOptions(log *slog.Logger) bridge.Options {
+	e := c.endpoint
 	kinds := map[Share]bridge.Kind{ShareNone: bridge.Single, ShareBroadcast: bridge.Broadcast, ShareMux: bridge.Mux}
 	return bridge.Options{
-		Kind:          kinds[cfg.Share],
-		Framing:       cfg.Framing,
-		Terminal:      cfg.Child.Terminal == process.FullTerminal,
-		MaxMessage:    cfg.MaxMessage,
-		PingInterval:  cfg.PingInterval,
-		MaxRuntime:    cfg.MaxRuntime,
-		IdleTimeout:   cfg.IdleTimeout,
-		InputPatience: process.FirstWait(cfg.Child.Grace),
-		Unread:        cfg.Timeouts.Unread,
-		ExitCloseCode: cfg.ExitCloseCode,
-		Replay:        cfg.Replay,
-		ReadOnly:      cfg.ReadOnly,
-		Slow:          cfg.Slow,
-		Buffer:        cfg.ResumeBuffer,
-		Grace:         cfg.Resume,
+		Kind:          kinds[e.Share],
+		Framing:       e.Framing,
+		Terminal:      e.Child.Terminal == process.FullTerminal,
+		MaxMessage:    e.MaxMessage,
+		PingInterval:  e.PingInterval,
+		MaxRuntime:    e.MaxRuntime,
+		IdleTimeout:   e.IdleTimeout,
+		InputPatience: process.FirstWait(e.Child.Grace),
+		Unread:        c.server.cfg.Timeouts.Unread,
+		ExitCloseCode: e.ExitCloseCode,
+		Replay:        e.Replay,
+		ReadOnly:      e.ReadOnly,
+		Slow:          e.Slow,
+		Buffer:        e.ResumeBuffer,
+		Grace:         e.Resume,
 		Log:           log,
 	}
 }

@@ -24,8 +24,8 @@ func BenchmarkConnection(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := Listen(Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}}, Child: process.Spec{Path: path, Args: []string{"hi"}},
-		PassEnv: []string{"PATH"}, PingInterval: 30 * time.Second, MaxMessage: 1 << 20})
+	s, err := Listen(Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}}, Endpoint: Endpoint{Child: process.Spec{Path: path, Args: []string{"hi"}},
+		PassEnv: []string{"PATH"}, PingInterval: 30 * time.Second, MaxMessage: 1 << 20}})
 	if err != nil {
 		b.Fatal(err)
 	}

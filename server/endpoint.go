@@ -81,20 +81,20 @@ func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *access.Cli
 }
 
 func (s *Server) infoOf(p *program) *endpointInfo {
-	cfg := &s.cfg
+	e := p.endpoint
 	return &endpointInfo{
 		Path:         escapePath(p.name),
 		Program:      filepath.Base(p.path),
-		Framing:      cfg.Framing.String(),
-		PTY:          cfg.Child.Terminal == process.FullTerminal,
-		LineBuffered: cfg.Child.Terminal == process.StdoutTerminal,
-		Share:        map[Share]string{ShareBroadcast: "broadcast", ShareMux: "mux"}[cfg.Share],
-		ReadOnly:     cfg.ReadOnly && cfg.Share != ShareNone,
-		Clients:      s.children.count(childKey{path: p.path}),
-		Resume:       cfg.Resume.Milliseconds(),
-		Subprotocols: append([]string{}, cfg.Subprotocols...),
-		MaxMessage:   max(0, cfg.MaxMessage),
-		Once:         cfg.Once,
+		Framing:      e.Framing.String(),
+		PTY:          e.Child.Terminal == process.FullTerminal,
+		LineBuffered: e.Child.Terminal == process.StdoutTerminal,
+		Share:        map[Share]string{ShareBroadcast: "broadcast", ShareMux: "mux"}[e.Share],
+		ReadOnly:     e.readOnly(),
+		Clients:      s.children.count(childKey{endpoint: p.endpoint, path: p.path}),
+		Resume:       e.Resume.Milliseconds(),
+		Subprotocols: append([]string{}, e.Subprotocols...),
+		MaxMessage:   max(0, e.MaxMessage),
+		Once:         s.cfg.Once,
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *testServer) getJSON(t *testing.T, path string, answer any) {
 // TestEndpointOfACommand: the words of the answer, and that every path is its own.
 func TestEndpointOfACommand(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`), Console: true, MaxMessage: 1 << 20, Software: "wspipe/1.2.3"})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), MaxMessage: 1 << 20}, Console: true, Software: "wspipe/1.2.3"})
 	const want = `{"version":"1.2.3","endpoint":{"path":"/","program":"sh","framing":"lines","pty":false,"lineBuffered":false,` +
 		`"share":"","readonly":false,"clients":0,"resume":0,"subprotocols":[],"maxMessage":1048576,"once":false}}` + "\n"
 	for _, path := range []string{"/", "/any/path?q=/../", "//x", "/%20"} {
@@ -85,17 +85,17 @@ func TestEndpointTellsTheFlags(t *testing.T) {
 		set  func(cfg *Config)
 		want func(info *endpointInfo)
 	}{
-		"no limit":     {func(cfg *Config) { cfg.MaxMessage = -1 }, func(*endpointInfo) {}},
-		"framing":      {func(cfg *Config) { cfg.Framing = framing.NUL }, func(info *endpointInfo) { info.Framing = "nul" }},
-		"pty":          {func(cfg *Config) { cfg.Child.Terminal = process.FullTerminal }, func(info *endpointInfo) { info.PTY = true }},
-		"lines":        {func(cfg *Config) { cfg.Child.Terminal = process.StdoutTerminal }, func(info *endpointInfo) { info.LineBuffered = true }},
-		"broadcast":    {func(cfg *Config) { cfg.Share, cfg.ReadOnly = ShareBroadcast, true }, func(info *endpointInfo) { info.Share, info.ReadOnly = "broadcast", true }},
-		"mux":          {func(cfg *Config) { cfg.Share = ShareMux }, func(info *endpointInfo) { info.Share = "mux" }},
-		"resume":       {func(cfg *Config) { cfg.Resume = time.Minute }, func(info *endpointInfo) { info.Resume = 60000 }},
-		"subprotocols": {func(cfg *Config) { cfg.Subprotocols = []string{"b", "a"} }, func(info *endpointInfo) { info.Subprotocols = []string{"b", "a"} }},
+		"no limit":     {func(cfg *Config) { cfg.Endpoint.MaxMessage = -1 }, func(*endpointInfo) {}},
+		"framing":      {func(cfg *Config) { cfg.Endpoint.Framing = framing.NUL }, func(info *endpointInfo) { info.Framing = "nul" }},
+		"pty":          {func(cfg *Config) { cfg.Endpoint.Child.Terminal = process.FullTerminal }, func(info *endpointInfo) { info.PTY = true }},
+		"lines":        {func(cfg *Config) { cfg.Endpoint.Child.Terminal = process.StdoutTerminal }, func(info *endpointInfo) { info.LineBuffered = true }},
+		"broadcast":    {func(cfg *Config) { cfg.Endpoint.Share, cfg.Endpoint.ReadOnly = ShareBroadcast, true }, func(info *endpointInfo) { info.Share, info.ReadOnly = "broadcast", true }},
+		"mux":          {func(cfg *Config) { cfg.Endpoint.Share = ShareMux }, func(info *endpointInfo) { info.Share = "mux" }},
+		"resume":       {func(cfg *Config) { cfg.Endpoint.Resume = time.Minute }, func(info *endpointInfo) { info.Resume = 60000 }},
+		"subprotocols": {func(cfg *Config) { cfg.Endpoint.Subprotocols = []string{"b", "a"} }, func(info *endpointInfo) { info.Subprotocols = []string{"b", "a"} }},
 		"once":         {func(cfg *Config) { cfg.Once = true }, func(info *endpointInfo) { info.Once = true }},
 	} {
-		cfg, want := Config{Child: sh(`exec cat`), Console: true}, plain
+		cfg, want := Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true}, plain
 		test.set(&cfg)
 		test.want(&want)
 		if got := serve(t, cfg).describe(t, "/"); got.Endpoint == nil || !reflect.DeepEqual(*got.Endpoint, want) {
@@ -107,8 +107,8 @@ func TestEndpointTellsTheFlags(t *testing.T) {
 // TestEndpointIsBehindTheGate, and is nobody's without --devconsole.
 func TestEndpointIsBehindTheGate(t *testing.T) {
 	t.Parallel()
-	closed := serve(t, Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})
-	open, without := serve(t, Config{Child: sh(`exec cat`), Console: true}), serve(t, Config{Child: sh(`exec cat`)})
+	closed := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})
+	open, without := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true}), serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	for _, path := range []string{endpointPath + "?path=/", endpointsPath} {
 		if resp, _ := get(t, closed.http(path)); resp.StatusCode != 401 {
 			t.Errorf("%s without a password: got %d, want 401", path, resp.StatusCode)
@@ -127,7 +127,7 @@ func TestEndpointCountsClients(t *testing.T) {
 	t.Parallel()
 	for _, share := range []Share{ShareBroadcast, ShareMux} {
 		dir := tree(t, map[string]string{"a": "#!/bin/sh\nexec cat >&2", "b": "#!/bin/sh\nexec cat >&2"})
-		s := serve(t, Config{Dir: dir, Console: true, Share: share, MaxMessage: 1 << 20, Linger: -1})
+		s := serve(t, Config{Dir: dir, Console: true, Endpoint: Endpoint{Share: share, MaxMessage: 1 << 20, Linger: -1}})
 		count := func(path string, want int) {
 			t.Helper()
 			eventually(t, "the clients are counted", func() bool { return s.describe(t, path).Endpoint.Clients == want })

@@ -10,10 +10,10 @@ import (
 )
 
 // environment returns the child's environment for r: CGI/1.1 (RFC 3875) as
-// websocketd sets it, the variables of ours that cfg passes, and those it sets.
+// websocketd sets it, the variables of ours that the endpoint passes, and those it sets.
 func (s *Server) environment(r *http.Request, client *access.Client, p *program, id string) environ {
-	env := passedOn(s.cfg.PassEnv)
-	env = slices.Grow(env, 32+len(r.Header)+len(s.cfg.SetEnv))
+	env := passedOn(p.endpoint.PassEnv)
+	env = slices.Grow(env, 32+len(r.Header)+len(p.endpoint.SetEnv))
 	for name, values := range r.Header {
 		if key, ok := headerVariable(name); ok {
 			env.set(key, strings.Join(values, separator(key)))
@@ -33,7 +33,7 @@ func (s *Server) environment(r *http.Request, client *access.Client, p *program,
 	env.set("QUERY_STRING", r.URL.RawQuery)
 	env.set("REQUEST_URI", r.URL.RequestURI())
 	env.set("REMOTE_ADDR", client.Address())
-	env.set("REMOTE_HOST", s.hostName(r.Context(), client))
+	env.set("REMOTE_HOST", s.hostName(r.Context(), client, p.endpoint.ReverseLookup))
 	env.set("REMOTE_PORT", client.Port)
 	env.set("REMOTE_USER", client.User)
 	env.set("REMOTE_IDENT", "")

@@ -27,7 +27,7 @@ func proxies(networks ...string) (t access.TrustedProxies) {
 func TestForwardedEnvironment(t *testing.T) {
 	t.Parallel()
 	child := sh(`echo "$REMOTE_ADDR|$REMOTE_HOST|$REMOTE_PORT|${HTTPS-none}|$SERVER_NAME|$SERVER_PORT"`)
-	trusting, other := serve(t, Config{Child: child, Rules: access.Rules{TrustedProxies: proxies("127.0.0.1/32")}}), serve(t, Config{Child: child, Rules: access.Rules{TrustedProxies: proxies("10.0.0.0/8")}})
+	trusting, other := serve(t, Config{Endpoint: Endpoint{Child: child}, Rules: access.Rules{TrustedProxies: proxies("127.0.0.1/32")}}), serve(t, Config{Endpoint: Endpoint{Child: child}, Rules: access.Rules{TrustedProxies: proxies("10.0.0.0/8")}})
 	for _, test := range []struct {
 		s           *testServer
 		host        string

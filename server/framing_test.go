@@ -22,9 +22,9 @@ import (
 // i and o.
 func python(t *testing.T, script string) Config {
 	t.Helper()
-	cfg := Config{MaxMessage: 8 << 20}
-	cfg.Child.Path = wspipetest.Need(t, "python3")
-	cfg.Child.Args = []string{"-c", "import sys, os, time\ni, o, e = sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer\n" + script}
+	cfg := Config{Endpoint: Endpoint{MaxMessage: 8 << 20}}
+	cfg.Endpoint.Child.Path = wspipetest.Need(t, "python3")
+	cfg.Endpoint.Child.Args = []string{"-c", "import sys, os, time\ni, o, e = sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer\n" + script}
 	return cfg
 }
 
@@ -65,7 +65,7 @@ func TestRecordsBothWays(t *testing.T) {
 			t.Run(fmt.Sprint(mode, "/", compress), func(t *testing.T) {
 				t.Parallel()
 				cfg := python(t, script)
-				cfg.Framing, cfg.Compress = mode, compress
+				cfg.Endpoint.Framing, cfg.Endpoint.Compress = mode, compress
 				c := wspipetest.Dial(t, serve(t, cfg).ws, &websocket.DialOptions{CompressionMode: websocket.CompressionNoContextTakeover})
 				want := websocket.MessageText
 				if mode == framing.Length {
@@ -117,7 +117,7 @@ func TestBrokenFraming(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, Config{Child: sh(test.script), Framing: test.framing})
+			s := serve(t, Config{Endpoint: Endpoint{Child: sh(test.script), Framing: test.framing}})
 			c := dial(t, s.ws)
 			if got := c.ExpectEnd(1011, "bad "+test.framing.String()+" output: "+test.reason); !slices.Equal(got, test.messages) {
 				t.Errorf("got %q, want %q", got, test.messages)
@@ -134,7 +134,7 @@ func TestBrokenFraming(t *testing.T) {
 // A record that is announced as endless, and never ends, is no reason to stop.
 func TestEndlessRecord(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`printf '\377\377\377\377'; exec cat /dev/zero`), Framing: framing.Length})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`printf '\377\377\377\377'; exec cat /dev/zero`), Framing: framing.Length}})
 	c := dial(t, s.ws)
 	_, r, err := c.Reader(c.Ctx)
 	if err != nil {
@@ -177,7 +177,7 @@ func hear(t *testing.T, messages []string) (stdout, stderr string) {
 
 func TestJSONFraming(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`read -r l; echo "got $l"; read -r l; echo "err $l" >&2; read -r l; printf 'la\377st'; printf 'x\ty' >&2; exit 3`), Framing: framing.JSON})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`read -r l; echo "got $l"; read -r l; echo "err $l" >&2; read -r l; printf 'la\377st'; printf 'x\ty' >&2; exit 3`), Framing: framing.JSON}})
 	c := dial(t, s.ws)
 	c.Send(`"1"`)
 	c.Expect(`{"stream":"stdout","data":"got \"1\""}`)
@@ -204,7 +204,7 @@ os.write(1, b"x" * 100000)
 for n in range(50000): os.write(2, b"%d\n" % n)
 os.write(1, b"y\nlast")
 os.write(2, b"last")`)
-	cfg.Framing = framing.JSON
+	cfg.Endpoint.Framing = framing.JSON
 	stdout, stderr := hear(t, dial(t, serve(t, cfg).ws).ExpectEnd(1000, "exit 0"))
 	if want := strings.Repeat("x", 100_000) + "y\nlast\n"; stdout != want {
 		t.Errorf("stdout has %d bytes, want %d", len(stdout), len(want))
@@ -221,7 +221,7 @@ os.write(2, b"last")`)
 func TestJSONLongLineIsOneMessage(t *testing.T) {
 	t.Parallel()
 	cfg := python(t, `o.write(b"\xc3\xa9" * 5000000)`)
-	cfg.Framing = framing.JSON
+	cfg.Endpoint.Framing = framing.JSON
 	messages := dial(t, serve(t, cfg).ws).ExpectEnd(1000, "exit 0")
 	stdout, _ := hear(t, messages)
 	if len(messages) != 1 || stdout != strings.Repeat("é", 5_000_000)+"\n" {

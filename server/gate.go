@@ -86,35 +86,35 @@ func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want r
 	if !r.ProtoAtLeast(1, 1) {
 		return want, oldVersion
 	}
-	if why := s.refuseSubprotocols(r); why != nil {
+	if why := refuseSubprotocols(r, rt.program.endpoint); why != nil {
 		return want, why
 	}
 	return takeResumption(r)
 }
 
 // refuseSubprotocols returns why a client that offers only unknown ones is
-// refused, or nil. A server that was given none takes anybody without one.
-func (s *Server) refuseSubprotocols(r *http.Request) *access.Refusal {
-	if len(s.cfg.Subprotocols) == 0 || len(offered(r)) == 0 || s.chooseSubprotocol(r) != "" {
+// refused, or nil. An endpoint that was given none takes anybody without one.
+func refuseSubprotocols(r *http.Request, endpoint *Endpoint) *access.Refusal {
+	if len(endpoint.Subprotocols) == 0 || len(offered(r)) == 0 || endpoint.chooseSubprotocol(r) != "" {
 		return nil
 	}
 	return &access.Refusal{Status: http.StatusBadRequest, Why: fmt.Sprintf(
-		"none of the offered subprotocols is supported; this server supports: %s", strings.Join(s.subprotocols(), ", "))}
+		"none of the offered subprotocols is supported; this server supports: %s", strings.Join(endpoint.subprotocols(), ", "))}
 }
 
 // wantsSession reports whether a client is to have a seat in a session, if only to
 // be told that this is lost.
-func (s *Server) wantsSession(want resumption) bool {
-	return want.after > 0 || s.cfg.Resume > 0 && want.id != ""
+func (p *program) wantsSession(want resumption) bool {
+	return want.after > 0 || p.endpoint.Resume > 0 && want.id != ""
 }
 
 // keyOf returns what the child of p that client wants is found by.
-func (s *Server) keyOf(client *access.Client, p *program, want resumption) childKey {
+func (p *program) keyOf(client *access.Client, want resumption) childKey {
 	switch {
-	case s.wantsSession(want):
-		return childKey{p.path, client.Identity, want.id}
-	case s.cfg.Share != ShareNone:
-		return childKey{path: p.path}
+	case p.wantsSession(want):
+		return childKey{p.endpoint, p.path, client.Identity, want.id}
+	case p.endpoint.isShared():
+		return childKey{endpoint: p.endpoint, path: p.path}
 	}
 	return childKey{}
 }
@@ -122,14 +122,14 @@ func (s *Server) keyOf(client *access.Client, p *program, want resumption) child
 // takeChild counts client in as one of a child of p, which may be yet to start, or
 // returns why there is no room for it.
 func (s *Server) takeChild(client *access.Client, p *program, want resumption) (granted admission, why *access.Refusal) {
-	key := s.keyOf(client, p, want)
-	granted = admission{leave: func() {}, resumes: s.wantsSession(want), after: want.after}
+	key := p.keyOf(client, want)
+	granted = admission{leave: func() {}, resumes: p.wantsSession(want), after: want.after}
 	switch {
-	case granted.resumes && (s.cfg.Resume == 0 || want.id == ""): // there is none to come back to
+	case granted.resumes && (p.endpoint.Resume == 0 || want.id == ""): // there is none to come back to
 		return granted, s.begin(granted.leave)
 	case granted.resumes:
 		s.children.makeRoom(s.cfg.MaxChildren)
-	case s.cfg.Share != ShareNone:
+	case p.endpoint.isShared():
 		free, flag := s.slots.take(sharer(client.Addr))
 		if flag != "" {
 			return granted, tooManySharers(flag)
@@ -157,12 +157,12 @@ func (s *Server) takeChild(client *access.Client, p *program, want resumption) (
 
 // roomFor returns why takeChild would have no room now, or nil.
 func (s *Server) roomFor(client *access.Client, p *program, want resumption) *access.Refusal {
-	if s.cfg.Share != ShareNone && !s.wantsSession(want) {
+	if p.endpoint.isShared() && !p.wantsSession(want) {
 		if why := tooManySharers(s.slots.ask(sharer(client.Addr))); why != nil {
 			return why
 		}
 	}
-	return tooManyChildren(s.children.ask(s.keyOf(client, p, want), client.Addr, want.after))
+	return tooManyChildren(s.children.ask(p.keyOf(client, want), client.Addr, want.after))
 }
 
 // takeSlot counts a CGI program in, or returns why there is no room for it.

@@ -35,7 +35,7 @@ func serveGate(t *testing.T, f gateFlags, files string) *gateServer {
 			Addresses:  []string{"127.0.0.1"},
 			UnixSocket: filepath.Join(shortDir(t), "s"),
 		},
-		Child:     sh(`echo $REQUEST_METHOD $REQUEST_URI >>` + started + `; echo in`),
+		Endpoint:  Endpoint{Child: sh(`echo $REQUEST_METHOD $REQUEST_URI >>` + started + `; echo in`)},
 		CGIDir:    cgi,
 		StaticDir: files,
 		Console:   true,

@@ -172,8 +172,8 @@ func (s *Server) endpoint(u *url.URL) *program {
 	switch {
 	case s.dir != nil:
 		return s.dir.find(u)
-	case s.cfg.Child.Path != "" && !climbs(u.Path):
-		return &program{path: s.cfg.Child.Path, name: "/", info: u.Path}
+	case s.cfg.Endpoint.Child.Path != "" && !climbs(u.Path):
+		return &program{endpoint: &s.cfg.Endpoint, path: s.cfg.Endpoint.Child.Path, name: "/", info: u.Path}
 	}
 	return nil
 }
@@ -186,7 +186,7 @@ func notFound(why string) handler {
 // after it has returned.
 func (s *Server) webSocket(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal {
-		accepted, err := s.upgrade(w, r)
+		accepted, err := upgrade(w, r, p.endpoint)
 		if err != nil { // the library has answered
 			granted.leave()
 			s.sessions.done(nil)

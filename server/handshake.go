@@ -89,10 +89,11 @@ func (s *Server) judgeHandshake(asked *http.Request) verdict {
 	if asked == nil {
 		return verdict{Status: http.StatusBadRequest, Why: "the query parameter path is missing or is not a path of this server"}
 	}
-	if why := s.rehearse(asked, s.find(asked), s.policy.ClientOf(asked)); why != nil {
+	rt := s.find(asked)
+	if why := s.rehearse(asked, rt, s.policy.ClientOf(asked)); why != nil {
 		return verdict{Status: why.Status, Why: why.Why, Flag: why.Flag}
 	}
-	return verdict{Status: http.StatusSwitchingProtocols, Subprotocol: new(s.chooseSubprotocol(asked))}
+	return verdict{Status: http.StatusSwitchingProtocols, Subprotocol: new(rt.program.endpoint.chooseSubprotocol(asked))}
 }
 
 // writeJSON answers with v, which is true only now.

@@ -118,7 +118,7 @@ func TestHandshakesAreForetold(t *testing.T) {
 		return cfg
 	}
 	one := func(cfg Config) Config { cfg.MaxChildren = 1; return cfg }
-	command, evil := Config{Child: sh(in)}, "http://evil.example"
+	command, evil := Config{Endpoint: Endpoint{Child: sh(in)}}, "http://evil.example"
 	for name, test := range map[string]struct {
 		cfg    Config
 		held   string // the path of a client that is connected, if any
@@ -128,12 +128,12 @@ func TestHandshakesAreForetold(t *testing.T) {
 		"open":                      {command, "", question{path: "/"}, 101},
 		"any path":                  {command, "", question{path: "/any/path?q=%20&wspipe_size=x", origin: "http://localhost:3000"}, 101},
 		"a channel":                 {command, "", question{path: "/", protocols: "other, v5.channel.k8s.io, v1.wspipe"}, 101},
-		"a subprotocol":             {Config{Child: sh(in), Subprotocols: []string{"a", "b"}}, "", question{path: "/", protocols: "b,c , A"}, 101},
-		"no subprotocol":            {Config{Child: sh(in), Subprotocols: []string{"a", "b"}}, "", question{path: "/"}, 101},
-		"another subprotocol":       {Config{Child: sh(in), Subprotocols: []string{"a", "b"}}, "", question{path: "/", protocols: "c"}, 400},
+		"a subprotocol":             {Config{Endpoint: Endpoint{Child: sh(in), Subprotocols: []string{"a", "b"}}}, "", question{path: "/", protocols: "b,c , A"}, 101},
+		"no subprotocol":            {Config{Endpoint: Endpoint{Child: sh(in), Subprotocols: []string{"a", "b"}}}, "", question{path: "/"}, 101},
+		"another subprotocol":       {Config{Endpoint: Endpoint{Child: sh(in), Subprotocols: []string{"a", "b"}}}, "", question{path: "/", protocols: "c"}, 400},
 		"another, but none is ours": {command, "", question{path: "/", protocols: "c"}, 101},
 		"another origin":            {command, "", question{path: "/", origin: evil}, 403},
-		"a listed origin":           {Config{Child: sh(in), Rules: access.Rules{Origins: []string{"evil.example"}}}, "", question{path: "/", origin: evil}, 101},
+		"a listed origin":           {Config{Endpoint: Endpoint{Child: sh(in)}, Rules: access.Rules{Origins: []string{"evil.example"}}}, "", question{path: "/", origin: evil}, 101},
 		"null origin":               {command, "", question{path: "/", origin: "null"}, 403},
 		"a malformed origin":        {command, "", question{path: "/", origin: "evil.example"}, 403},
 		"upwards":                   {command, "", question{path: "/a/../b"}, 404},
@@ -143,13 +143,13 @@ func TestHandshakesAreForetold(t *testing.T) {
 		"files alone":               {Config{StaticDir: t.TempDir()}, "", question{path: "/"}, 404},
 		"maxforks":                  {one(command), "/", question{path: "/", origin: "http://localhost"}, 429},
 		"maxforks, other origin":    {one(command), "/", question{path: "/", origin: evil}, 403},
-		"max-per-ip":                {Config{Child: sh(in), MaxPerIP: 1}, "/", question{path: "/"}, 429},
-		"of a client elsewhere": {Config{Child: sh(in), MaxPerIP: 1, Rules: access.Rules{TrustedProxies: access.TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}}},
+		"max-per-ip":                {Config{Endpoint: Endpoint{Child: sh(in)}, MaxPerIP: 1}, "/", question{path: "/"}, 429},
+		"of a client elsewhere": {Config{Endpoint: Endpoint{Child: sh(in)}, MaxPerIP: 1, Rules: access.Rules{TrustedProxies: access.TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}}},
 			"/", question{path: "/", header: []string{"X-Forwarded-For: 192.0.2.1"}}, 101},
-		"the shared child":        {one(dir(Config{Share: ShareBroadcast})), "/a", question{path: "/a"}, 101},
-		"another shared child":    {one(dir(Config{Share: ShareBroadcast})), "/a", question{path: "/b"}, 429},
-		"too many who share":      {Config{Child: sh(in), Share: ShareBroadcast, MaxPerIP: 1, MaxChildren: 1}, "/", question{path: "/"}, 429},
-		"a lost session, sharing": {one(Config{Child: sh(in), Share: ShareBroadcast, MaxPerIP: 1}), "/", question{path: "/?wspipe_after=1"}, 101},
+		"the shared child":        {one(dir(Config{Endpoint: Endpoint{Share: ShareBroadcast}})), "/a", question{path: "/a"}, 101},
+		"another shared child":    {one(dir(Config{Endpoint: Endpoint{Share: ShareBroadcast}})), "/a", question{path: "/b"}, 429},
+		"too many who share":      {Config{Endpoint: Endpoint{Child: sh(in), Share: ShareBroadcast}, MaxPerIP: 1, MaxChildren: 1}, "/", question{path: "/"}, 429},
+		"a lost session, sharing": {one(Config{Endpoint: Endpoint{Child: sh(in), Share: ShareBroadcast}, MaxPerIP: 1}), "/", question{path: "/?wspipe_after=1"}, 101},
 		"no session":              {resuming(in), "", question{path: "/?wspipe_session=short"}, 400},
 		"no number":               {resuming(in), "", question{path: "/?wspipe_session=" + id + "&wspipe_after=x"}, 400},
 		"no session, none here":   {command, "", question{path: "/?wspipe_session=short"}, 400},
@@ -194,7 +194,7 @@ func openOnly(t *testing.T, s *testServer, q question) (*http.Response, string) 
 func TestQuestionsTakeNothing(t *testing.T) {
 	t.Parallel()
 	const in = `echo in; exec cat`
-	for name, cfg := range map[string]Config{"alone": {Child: sh(in)}, "broadcast": shared(in), "mux": mux(`echo '{"to":"*","data":"in"}'; exec cat >&2`), "resume": resuming(in)} {
+	for name, cfg := range map[string]Config{"alone": {Endpoint: Endpoint{Child: sh(in)}}, "broadcast": shared(in), "mux": mux(`echo '{"to":"*","data":"in"}'; exec cat >&2`), "resume": resuming(in)} {
 		for _, once := range []bool{false, true} {
 			cfg.MaxChildren, cfg.MaxPerIP, cfg.Once = 1, 1, once
 			s := serve(t, cfg)
@@ -219,7 +219,7 @@ func TestQuestionsTakeNothing(t *testing.T) {
 // TestQuestionsBesideTheOnly: of --once, on a connection that was open before.
 func TestQuestionsBesideTheOnly(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`echo in; exec cat`), Once: true})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo in; exec cat`)}, Once: true})
 	q := question{path: "/", origin: "http://localhost"}
 	to := s.listeners.Serving[0].Addr()
 	// It closes those that have not asked for anything when it stops listening.
@@ -248,7 +248,7 @@ func TestQuestionsBesideTheOnly(t *testing.T) {
 // against the handshake, in the same words.
 func TestQuestionsAtTheGate(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`)})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	const host, page = "Host: evil.example", "Origin: http://evil.example"
 	to := s.listeners.Serving[0].Addr()
 	resp, why := ask(t, to, opening("/", host, page))
@@ -289,7 +289,7 @@ func TestQuestionsDuringAShutdown(t *testing.T) {
 // TestPagesCannotPassForOthers: what the browser says of them counts.
 func TestPagesCannotPassForOthers(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`), Rules: access.Rules{Origins: []string{"http://good.example"}}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Origins: []string{"http://good.example"}}})
 	for _, lie := range []string{"http://good.example", "http://localhost", "*", ""} {
 		for _, origin := range []string{"http://evil.example", "null"} {
 			resp, body := fetch(t, "GET", s.http(handshakePath+"?path=/&origin="+url.QueryEscape(lie)), nil, "Origin", origin)
@@ -355,7 +355,7 @@ func TestQuestionsWithSecrets(t *testing.T) {
 // TestQuestionsThatAreNone: without a path, or not to be read.
 func TestQuestionsThatAreNone(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`)})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	for _, path := range []string{"", "relative", "http://localhost/", "?q", "/%zz", "*"} {
 		if told := s.rehearse(t, question{path: path}); told.Status != 400 || !strings.Contains(told.Why, "path") {
 			t.Errorf("%q: told %+v", path, told)

@@ -25,9 +25,9 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("WSPIPE_TEST_PASSED", "yes")
 	t.Setenv("WSPIPE_TEST_SECRET", "no")
 	s := serve(t, Config{
-		Child:    sh(`env`),
-		PassEnv:  []string{"PATH", "WSPIPE_TEST_PASSED", "WSPIPE_TEST_UNSET"},
-		SetEnv:   []string{"MORE=a=b", "SERVER_NAME=overridden"},
+		Endpoint: Endpoint{Child: sh(`env`),
+			PassEnv: []string{"PATH", "WSPIPE_TEST_PASSED", "WSPIPE_TEST_UNSET"},
+			SetEnv:  []string{"MORE=a=b", "SERVER_NAME=overridden"}},
 		Software: "wspipe/test",
 	})
 	header := http.Header{
@@ -71,7 +71,7 @@ func TestEnvironment(t *testing.T) {
 // TestHostIsAHost: a child may pass SERVER_NAME and SERVER_PORT to a shell.
 func TestHostIsAHost(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{Child: sh(`exec cat`), Rules: access.Rules{Origins: []string{"*"}}}, map[string]string{"run": textHeader + `printf '%s %s' "$SERVER_NAME" "$SERVER_PORT"`})
+	s := serveCGI(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Origins: []string{"*"}}}, map[string]string{"run": textHeader + `printf '%s %s' "$SERVER_NAME" "$SERVER_PORT"`})
 	for host, want := range map[string]string{
 		"localhost": "localhost 80", "LOCALHOST.:8080": "localhost 8080", "localhost:": "localhost 80", "[::1]": "[::1] 80", "[::1]:90": "[::1] 90", "": " 80",
 		"127.0.0.1:65535": "127.0.0.1 65535", "my_host-1.example:1": "my_host-1.example 1",
@@ -92,7 +92,7 @@ func TestHostIsAHost(t *testing.T) {
 func TestEnvironmentValuesAreOneLine(t *testing.T) {
 	t.Parallel()
 	// No header can hold these, but a decoded path can.
-	c := dial(t, serve(t, Config{Child: sh(`printf '[%s]\n' "$PATH_INFO"`)}).ws+"a%0d%0aEVIL=1%00b")
+	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`printf '[%s]\n' "$PATH_INFO"`)}}).ws+"a%0d%0aEVIL=1%00b")
 	c.Expect("[/a  EVIL=1 b]")
 }
 
@@ -108,11 +108,11 @@ func TestPlainRequests(t *testing.T) {
 		body, _ := io.ReadAll(resp.Body)
 		return resp.StatusCode, resp.Header, string(body)
 	}
-	bare := serve(t, Config{Child: sh(`echo started >&2`)})
+	bare := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo started >&2`)}})
 	if status, _, body := get("GET", bare.ws); status != 404 || !strings.Contains(body, "--devconsole") {
 		t.Errorf("got %d %q, want 404 and a hint", status, body)
 	}
-	s := serve(t, Config{Child: sh(`echo started >&2`), Console: true})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo started >&2`)}, Console: true})
 	for _, path := range []string{"", "any/path?x=1", "any/index.html"} {
 		status, header, body := get("GET", s.ws+path)
 		if status != 200 || !strings.Contains(body, "<html") || !strings.HasPrefix(header.Get("Content-Type"), "text/html") {
@@ -137,7 +137,7 @@ func TestPlainRequests(t *testing.T) {
 
 func TestBadHandshakes(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`echo started >&2`), MaxChildren: 1})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo started >&2`)}, MaxChildren: 1})
 	for name, more := range map[string]http.Header{
 		"version": {"Sec-Websocket-Version": {"8"}},
 		"no key":  {"Sec-Websocket-Key": nil},
@@ -160,7 +160,7 @@ func TestBadHandshakes(t *testing.T) {
 // configured for WebSockets. RFC 9110, section 15.5.22: a 426 has Upgrade.
 func TestProxyRemovedTheUpgrade(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`echo started >&2`), Console: true})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo started >&2`)}, Console: true})
 	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 	for name, request := range map[string]string{
 		"no Upgrade":             plain("GET", "/", "Host: localhost", key),
@@ -181,7 +181,7 @@ func TestProxyRemovedTheUpgrade(t *testing.T) {
 
 func TestAccessLog(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`read l; echo answer; echo "complaint" >&2; exit 3`)})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`read l; echo answer; echo "complaint" >&2; exit 3`)}})
 	c := dial(t, s.ws+"path?token=secret")
 	c.Send("payload")
 	c.ExpectEnd(1000, "exit 3")
@@ -222,7 +222,7 @@ func TestAccessLog(t *testing.T) {
 
 func TestStderr(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`head -c 100000 /dev/zero | tr '\0' e >&2; echo >&2; seq 20000 >&2; printf last >&2; echo out`)})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`head -c 100000 /dev/zero | tr '\0' e >&2; echo >&2; seq 20000 >&2; printf last >&2; echo out`)}})
 	if got := dial(t, s.ws).ExpectEnd(1000, "exit 0"); !slices.Equal(got, []string{"out"}) {
 		t.Errorf("got %q: stderr must not reach the client", got)
 	}
@@ -238,7 +238,7 @@ func TestStderr(t *testing.T) {
 
 func TestListening(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`echo $SERVER_NAME $REMOTE_ADDR`), Sockets: listen.Sockets{Addresses: []string{"127.0.0.1", "::1", "[::ffff:127.0.0.2]"}[:2]}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo $SERVER_NAME $REMOTE_ADDR`)}, Sockets: listen.Sockets{Addresses: []string{"127.0.0.1", "::1", "[::ffff:127.0.0.2]"}[:2]}})
 	urls := s.URLs()
 	port := urls[0][strings.LastIndex(urls[0], ":"):]
 	if want := []string{"ws://127.0.0.1" + port, "ws://[::1]" + port}; !slices.Equal(urls, want) {
@@ -258,7 +258,7 @@ func TestListening(t *testing.T) {
 
 func TestHalfARequestDoesNotStay(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`:`)})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`:`)}})
 	conn, err := net.Dial("tcp", strings.Trim(strings.TrimPrefix(s.ws, "ws://"), "/"))
 	if err != nil {
 		t.Fatal(err)

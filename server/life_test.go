@@ -70,7 +70,7 @@ func TestTheGroupGoesWithItsClient(t *testing.T) {
 		for how, depart := range leave {
 			t.Run(name+"/"+how, func(t *testing.T) {
 				t.Parallel()
-				goAndExpectGone(t, Config{Child: sh(script), PingInterval: 500 * time.Millisecond}, depart)
+				goAndExpectGone(t, Config{Endpoint: Endpoint{Child: sh(script), PingInterval: 500 * time.Millisecond}}, depart)
 			})
 		}
 	}
@@ -83,13 +83,13 @@ func TestAFloodEndsWithItsClient(t *testing.T) {
 		}
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			goAndExpectGone(t, Config{Child: sh(`echo $$; exec yes`)}, depart)
+			goAndExpectGone(t, Config{Endpoint: Endpoint{Child: sh(`echo $$; exec yes`)}}, depart)
 		})
 	}
 }
 
 func TestNoTailIsLostWhileTheClientSends(t *testing.T) {
-	s := serve(t, Config{Child: sh(`read l; seq 3000`)})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`read l; seq 3000`)}})
 	for range 100 {
 		c := dial(t, s.ws)
 		for i := 1; i <= 3000; i++ {
@@ -110,7 +110,7 @@ func TestADescendantDoesNotHoldTheConnection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := dial(t, serve(t, Config{Child: sh(script)}).ws)
+			c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(script)}}).ws)
 			pid := atoi(t, c.Next())
 			c.ExpectEnd(1000, "exit 4")
 			awaitGone(t, pid)
@@ -122,7 +122,7 @@ func TestClosemsWaitsForABatchJob(t *testing.T) {
 	t.Parallel()
 	child := sh(`trap 'echo signalled >&2' INT TERM; cat >/dev/null; sleep 1; echo finished >&2`)
 	child.Grace = process.WaitForever
-	s := serve(t, Config{Child: child})
+	s := serve(t, Config{Endpoint: Endpoint{Child: child}})
 	c := dial(t, s.ws)
 	c.Send("work")
 	c.Close(1000, "")
@@ -136,7 +136,7 @@ func TestWhatWasSentBeforeTheCloseArrives(t *testing.T) {
 	t.Parallel()
 	child := sh(`exec wc -c >&2`)
 	child.Grace = process.WaitForever
-	s := serve(t, Config{Child: child, MaxMessage: 1 << 20})
+	s := serve(t, Config{Endpoint: Endpoint{Child: child, MaxMessage: 1 << 20}})
 	c := dial(t, s.ws)
 	for range 30 { // more than may wait for a child
 		c.Send(strings.Repeat("x", 99_999))
@@ -147,7 +147,7 @@ func TestWhatWasSentBeforeTheCloseArrives(t *testing.T) {
 
 func TestShutdown(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`trap '' INT TERM; echo $$; while :; do sleep 1000; done`)})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`trap '' INT TERM; echo $$; while :; do sleep 1000; done`)}})
 	var clients []*wspipetest.Client
 	var pids []int
 	for range 10 {
@@ -181,7 +181,7 @@ func TestNoChildNoSession(t *testing.T) {
 		"/no/such/file": "cannot start: no such file",
 		"/etc/passwd":   "cannot start: not executable",
 	} {
-		s := serve(t, Config{Child: process.Spec{Path: path}, MaxChildren: 1})
+		s := serve(t, Config{Endpoint: Endpoint{Child: process.Spec{Path: path}}, MaxChildren: 1})
 		for range 2 { // the slot comes free
 			dial(t, s.ws).ExpectEnd(1011, reason)
 			awaitFree(t, s)
@@ -204,15 +204,15 @@ func TestExitIsTold(t *testing.T) {
 	} {
 		t.Run(test.script, func(t *testing.T) {
 			t.Parallel()
-			dial(t, serve(t, Config{Child: sh(test.script)}).ws).ExpectEnd(test.plain, test.reason)
-			dial(t, serve(t, Config{Child: sh(test.script), ExitCloseCode: true}).ws).ExpectEnd(test.code, test.reason)
+			dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(test.script)}}).ws).ExpectEnd(test.plain, test.reason)
+			dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(test.script), ExitCloseCode: true}}).ws).ExpectEnd(test.code, test.reason)
 		})
 	}
 }
 
 func TestChildThatClosesStdin(t *testing.T) {
 	t.Parallel()
-	c := dial(t, serve(t, Config{Child: sh(`exec <&-; echo ready; sleep 0.3; seq 3; exit 2`)}).ws)
+	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`exec <&-; echo ready; sleep 0.3; seq 3; exit 2`)}}).ws)
 	c.Expect("ready")
 	ctx, cancel := context.WithCancel(c.Ctx)
 	defer cancel()

@@ -20,23 +20,23 @@ func TestTimeLimits(t *testing.T) {
 	t.Parallel()
 	t.Run("max runtime", func(t *testing.T) {
 		t.Parallel()
-		s := serve(t, Config{Child: sh(`exec yes`), MaxRuntime: 300 * time.Millisecond})
+		s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec yes`), MaxRuntime: 300 * time.Millisecond}})
 		dial(t, s.ws).ExpectEnd(4001, "max runtime")
 	})
 	t.Run("idle", func(t *testing.T) {
 		t.Parallel()
-		s := serve(t, Config{Child: sh(`exec cat`), IdleTimeout: 300 * time.Millisecond})
+		s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), IdleTimeout: 300 * time.Millisecond}})
 		dial(t, s.ws).ExpectEnd(4002, "idle timeout")
 	})
 	t.Run("half a line is no message", func(t *testing.T) {
 		t.Parallel()
-		s := serve(t, Config{Child: sh(`while printf .; do sleep 0.05; done`), IdleTimeout: 300 * time.Millisecond})
+		s := serve(t, Config{Endpoint: Endpoint{Child: sh(`while printf .; do sleep 0.05; done`), IdleTimeout: 300 * time.Millisecond}})
 		dial(t, s.ws).ExpectEnd(4002, "idle timeout")
 	})
 	t.Run("not idle", func(t *testing.T) {
 		t.Parallel()
 		// Twice the limit in all, but never silent for so long.
-		s := serve(t, Config{Child: sh(`for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.6; done`), IdleTimeout: 3 * time.Second})
+		s := serve(t, Config{Endpoint: Endpoint{Child: sh(`for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.6; done`), IdleTimeout: 3 * time.Second}})
 		if got := dial(t, s.ws).ExpectEnd(1000, "exit 0"); len(got) != 10 {
 			t.Errorf("got %q", got)
 		}
@@ -46,7 +46,7 @@ func TestTimeLimits(t *testing.T) {
 func TestOnce(t *testing.T) {
 	t.Parallel()
 	for script, want := range map[string]int{`exit 3`: 3, `exit 0`: 0, `kill -TERM $$`: 143} {
-		s := serve(t, Config{Child: sh(script), Once: true, Rules: access.Rules{Origins: nil}})
+		s := serve(t, Config{Endpoint: Endpoint{Child: sh(script)}, Once: true, Rules: access.Rules{Origins: nil}})
 		refused(t, s.ws, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}}) // does not count
 		_, end := dial(t, s.ws).Rest()
 		if end.Code != 1000 {
@@ -60,7 +60,7 @@ func TestOnce(t *testing.T) {
 
 func TestOnceServesNobodyElse(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`), Once: true})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Once: true})
 	c := dial(t, s.ws)
 	c.Send("x")
 	c.Expect("x")
@@ -74,7 +74,7 @@ func TestOnceServesNobodyElse(t *testing.T) {
 
 func TestExitWhenIdle(t *testing.T) {
 	t.Parallel()
-	expectExitWhenIdle(t, Config{Child: sh(echoing)})
+	expectExitWhenIdle(t, Config{Endpoint: Endpoint{Child: sh(echoing)}})
 }
 
 // expectExitWhenIdle lets a client come to a child that runs echoing, and go: the
@@ -106,7 +106,7 @@ func expectExitWhenIdle(t *testing.T, cfg Config) {
 func TestMaxForks(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]Config{"--maxforks": {MaxChildren: 2}, "--max-per-ip": {MaxPerIP: 2}} {
-		cfg.Child = sh(`trap '' INT; echo $$; exec cat`)
+		cfg.Endpoint.Child = sh(`trap '' INT; echo $$; exec cat`)
 		s := serve(t, cfg)
 		first, second := dial(t, s.ws), dial(t, s.ws)
 		pid := atoi(t, first.Next())

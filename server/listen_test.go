@@ -43,7 +43,7 @@ func echoes(t testing.TB, path string) {
 // serveUnix serves cat at path alone.
 func serveUnix(t *testing.T, path string, cfg Config) *testServer {
 	t.Helper()
-	cfg.UnixSocket, cfg.Addresses, cfg.Child = path, []string{}, sh(`exec cat`)
+	cfg.UnixSocket, cfg.Addresses, cfg.Endpoint.Child = path, []string{}, sh(`exec cat`)
 	return serve(t, cfg)
 }
 
@@ -60,7 +60,7 @@ func listenError(t *testing.T, cfg Config) error {
 
 func TestEachAddressOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`), Sockets: listen.Sockets{Addresses: []string{"127.0.0.1", "[::1]", "::1", "localhost", "::ffff:127.0.0.1"}}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{Addresses: []string{"127.0.0.1", "[::1]", "::1", "localhost", "::ffff:127.0.0.1"}}})
 	urls := s.URLs()
 	port := urls[0][strings.LastIndexByte(urls[0], ':'):]
 	want := fmt.Sprintf("[ws://127.0.0.1%s ws://[::1]%s]", port, port)
@@ -76,7 +76,7 @@ func TestEachAddressOnce(t *testing.T) {
 
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`)})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	port := s.listeners.Serving[0].Addr().(*net.TCPAddr).Port
 	// The first of the two is free, and must be again afterwards.
 	err := listenError(t, Config{Sockets: listen.Sockets{Addresses: []string{"::1", "127.0.0.1"}, Port: port}})
@@ -105,7 +105,7 @@ func TestUnixSocket(t *testing.T) {
 
 func TestUnixSocketBesideTCP(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	s := serve(t, Config{Child: sh(`exec cat`), Sockets: listen.Sockets{UnixSocket: path}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{UnixSocket: path}})
 	c := dial(t, s.ws)
 	c.Send("x")
 	c.Expect("x")

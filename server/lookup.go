@@ -14,11 +14,11 @@ import (
 // lookupPatience bounds how long --reverselookup may hold a connection up.
 const lookupPatience = time.Second
 
-// hostName returns REMOTE_HOST: with --reverselookup the name of client's address
+// hostName returns REMOTE_HOST: with lookUp (--reverselookup) the name of client's address
 // if that name leads back to the address, as sshd has it; whoever owns the
 // address could claim any other. Else it is the address.
-func (s *Server) hostName(ctx context.Context, client *access.Client) string {
-	if !s.cfg.ReverseLookup || !client.Addr.IsValid() {
+func (s *Server) hostName(ctx context.Context, client *access.Client, lookUp bool) string {
+	if !lookUp || !client.Addr.IsValid() {
 		return client.Address()
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupPatience)

@@ -123,9 +123,9 @@ func (d *nameServer) asked() []string {
 func serveNamed(t *testing.T, d *nameServer, reverse bool) *testServer {
 	t.Helper()
 	s := serve(t, Config{
-		Child:         sh(`echo "$REMOTE_HOST $REMOTE_ADDR"`),
-		ReverseLookup: reverse,
-		Rules:         access.Rules{TrustedProxies: proxies("127.0.0.1/32")},
+		Endpoint: Endpoint{Child: sh(`echo "$REMOTE_HOST $REMOTE_ADDR"`),
+			ReverseLookup: reverse},
+		Rules: access.Rules{TrustedProxies: proxies("127.0.0.1/32")},
 	})
 	s.lookups.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return dialNameServer(ctx, "udp", d.LocalAddr().String())

@@ -7,12 +7,12 @@ import (
 
 // splitEnvironment takes apart env, the environment that a child of one client's
 // own would have: shared is what a child gets that talks to many, and told what
-// it is told of this one. What Config.SetEnv overrides is nobody's.
+// it is told of this one. What Endpoint.SetEnv overrides is nobody's.
 func (s *Server) splitEnvironment(env environ, p *program) (shared, told environ) {
-	shared = passedOn(s.cfg.PassEnv)
+	shared = passedOn(p.endpoint.PassEnv)
 	for _, pair := range env[len(shared):] { // which has those first
 		name, _, _ := strings.Cut(pair, "=")
-		if !slices.ContainsFunc(s.cfg.SetEnv, func(set string) bool { return strings.HasPrefix(set, name+"=") }) {
+		if !slices.ContainsFunc(p.endpoint.SetEnv, func(set string) bool { return strings.HasPrefix(set, name+"=") }) {
 			told = append(told, pair)
 		}
 	}

@@ -26,7 +26,7 @@ import (
 // mux is a server of one child that talks to each client, which runs script.
 func mux(script string) Config {
 	cfg := shared(script)
-	cfg.Share = ShareMux
+	cfg.Endpoint.Share = ShareMux
 	return cfg
 }
 
@@ -61,8 +61,8 @@ func TestMuxEnvironment(t *testing.T) {
 	t.Parallel()
 	const script = `env | sort >&2; ` + reflector
 	cfg := mux(script)
-	cfg.SetEnv, cfg.Software, cfg.Child.Terminal = []string{"SET=ours", "REMOTE_HOST=ours"}, "wspipe/test", process.StdoutTerminal
-	cfg.Subprotocols = []string{"chat"}
+	cfg.Endpoint.SetEnv, cfg.Software, cfg.Endpoint.Child.Terminal = []string{"SET=ours", "REMOTE_HOST=ours"}, "wspipe/test", process.StdoutTerminal
+	cfg.Endpoint.Subprotocols = []string{"chat"}
 	s := serve(t, cfg)
 	opt := &websocket.DialOptions{HTTPHeader: http.Header{"X-Me": {`"first"`}, "Proxy": {"evil"}}, Subprotocols: []string{"chat"}}
 	a := wspipetest.Dial(t, s.ws+"room?name=ada&wspipe_size=10x10", opt)
@@ -108,8 +108,8 @@ func TestMuxEnvironment(t *testing.T) {
 func TestMuxExitIsToldToAll(t *testing.T) {
 	t.Parallel()
 	for code, cfg := range map[websocket.StatusCode]Config{1000: mux(""), 4003: mux("")} {
-		cfg.ExitCloseCode, cfg.Linger = code != 1000, -1
-		cfg.Child = sh(`echo no order; n=0; while read -r e && [ $n -lt 3 ]; do n=$((n+1)); done; printf '{"to":"*","data":"%s"}\nhalf a line' $n; exit 3`)
+		cfg.Endpoint.ExitCloseCode, cfg.Endpoint.Linger = code != 1000, -1
+		cfg.Endpoint.Child = sh(`echo no order; n=0; while read -r e && [ $n -lt 3 ]; do n=$((n+1)); done; printf '{"to":"*","data":"%s"}\nhalf a line' $n; exit 3`)
 		s := serve(t, cfg)
 		for range 3 {
 			a, b := dial(t, s.ws), dial(t, s.ws)
@@ -149,7 +149,7 @@ func TestMuxLife(t *testing.T) {
 		t.Parallel()
 		for linger, id := range map[time.Duration]string{0: "1", -1: "2"} {
 			cfg := mux(reflector)
-			cfg.Linger = linger
+			cfg.Endpoint.Linger = linger
 			s := serve(t, cfg)
 			a := dial(t, s.ws)
 			nextTold(t, a)
@@ -192,7 +192,7 @@ func TestMuxLife(t *testing.T) {
 	})
 	t.Run("directory", func(t *testing.T) {
 		t.Parallel()
-		cfg := Config{Dir: t.TempDir(), Share: ShareMux, MaxMessage: 1 << 20}
+		cfg := Config{Dir: t.TempDir(), Endpoint: Endpoint{Share: ShareMux, MaxMessage: 1 << 20}}
 		for _, name := range []string{"a", "b"} {
 			writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\n"+reflector+"\n")
 		}
@@ -223,7 +223,7 @@ func TestMuxLife(t *testing.T) {
 	t.Run("cannot start", func(t *testing.T) {
 		t.Parallel()
 		cfg := mux("")
-		cfg.Child = process.Spec{Path: filepath.Join(t.TempDir(), "none")}
+		cfg.Endpoint.Child = process.Spec{Path: filepath.Join(t.TempDir(), "none")}
 		s := serve(t, cfg)
 		for range 2 {
 			dial(t, s.ws).ExpectEnd(1011, "cannot start: no such file")

@@ -47,7 +47,7 @@ func TestOriginRule(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s to %s, %q %q", test.origin, test.host, test.cfg.Origins, test.cfg.Hosts), func(t *testing.T) {
 			t.Parallel()
-			test.cfg.Child = sh(`echo in`)
+			test.cfg.Endpoint.Child = sh(`echo in`)
 			s := serve(t, test.cfg)
 			resp, body := ask(t, s.listeners.Serving[0].Addr(), "GET / HTTP/1.1\r\nHost: "+test.host+"\r\nOrigin: "+test.origin+"\r\n"+upgradeHeader)
 			switch {

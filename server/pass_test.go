@@ -44,7 +44,7 @@ var consoleParts = []string{
 // TestPassCookie: what the cookie is, and that the token cannot be told from it.
 func TestPassCookie(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
+	cfg := Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
 	s, another := serve(t, cfg), serve(t, cfg)
 	resp, _ := get(t, s.http(wspipetest.WithToken("/", wspipetest.GoodToken)))
 	fields := resp.Header["Set-Cookie"]
@@ -92,7 +92,7 @@ func TestPassIsSecureWithTLS(t *testing.T) {
 	if cookies := resp.Cookies(); len(cookies) != 1 || !cookies[0].Secure {
 		t.Errorf("with TLS: the cookies are %q", resp.Header["Set-Cookie"])
 	}
-	cfg := Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: auth}}
+	cfg := Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: auth}}
 	other := serve(t, cfg)
 	cfg.TrustedProxies = proxies("127.0.0.1/32")
 	trusting := serve(t, cfg)
@@ -113,7 +113,7 @@ func TestPassIsForThePageAlone(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"a.txt": "file", "sub/index.html": "index", "cgi/run": "#!/bin/sh\n" + textHeader + "echo run"})
 	everything := func(kinds string) *testServer {
-		return serve(t, Config{Child: sh(`exec cat`), Console: true, StaticDir: dir, CGIDir: dir + "/cgi", Rules: access.Rules{Auth: authOf(t, kinds)}})
+		return serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, StaticDir: dir, CGIDir: dir + "/cgi", Rules: access.Rules{Auth: authOf(t, kinds)}})
 	}
 	tokens, both, basic, none := everything("token"), everything("basic token"), everything("basic"), everything("")
 	bearer, pair := []string{"Authorization", "Bearer " + wspipetest.OtherToken}, []string{"Authorization", "Basic " + wspipetest.BasicPair(wspipetest.BasicUser, wspipetest.BasicPassword)}
@@ -162,7 +162,7 @@ func TestPassIsForThePageAlone(t *testing.T) {
 // any other.
 func TestPassOpensTheConsole(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
+	cfg := Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
 	s, another := serve(t, cfg), serve(t, cfg)
 	first, second := s.passOf(t, wspipetest.GoodToken), s.passOf(t, wspipetest.OtherToken)
 	for _, path := range consoleParts {
@@ -205,7 +205,7 @@ func TestPassOpensNothingElse(t *testing.T) {
 	})
 	cfg := Config{StaticDir: dir + "/static", CGIDir: dir + "/cgi", Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
 	withDir, withCommand := cfg, cfg
-	withDir.Dir, withCommand.Child = dir+"/ws", sh(run+`exec cat`)
+	withDir.Dir, withCommand.Endpoint.Child = dir+"/ws", sh(run+`exec cat`)
 	for name, cfg := range map[string]Config{"dir": withDir, "command": withCommand} {
 		s := serve(t, cfg)
 		cookie := "Cookie: " + s.passOf(t, wspipetest.GoodToken)
@@ -248,7 +248,7 @@ func TestPassOpensNothingElse(t *testing.T) {
 // TestPassWithoutTheConsole: there is nothing to give it.
 func TestPassWithoutTheConsole(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`), Rules: access.Rules{Auth: authOf(t, "token")}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Auth: authOf(t, "token")}})
 	if resp, _ := get(t, s.http(wspipetest.WithToken("/", wspipetest.GoodToken))); resp.StatusCode != 404 || len(resp.Header["Set-Cookie"]) > 0 {
 		t.Errorf("got %d %q, want 404 and no cookie", resp.StatusCode, resp.Header["Set-Cookie"])
 	}
@@ -259,7 +259,7 @@ func TestPassWithoutTheConsole(t *testing.T) {
 // it would do no good.
 func TestPassAtTheHandshakeQuestion(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: authOf(t, "token")}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}})
 	for path, want := range map[string]int{wspipetest.WithToken("/", wspipetest.GoodToken): 101, wspipetest.WithToken("/.wspipe/x", wspipetest.OtherToken): 101, wspipetest.WithToken("/", "wrong"): 401, "/": 401, "/.wspipe/x": 401, endpointPath: 401} {
 		resp, body := fetch(t, "GET", s.http(handshakePath+"?path="+url.QueryEscape(path)), nil, "Cookie", s.passOf(t, wspipetest.GoodToken))
 		var told verdict
@@ -273,7 +273,7 @@ func TestPassAtTheHandshakeQuestion(t *testing.T) {
 func TestPassEndsWithItsToken(t *testing.T) {
 	t.Parallel()
 	auth := authOf(t, "token")
-	s := serve(t, Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: auth}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: auth}})
 	first, second := s.passOf(t, wspipetest.GoodToken), s.passOf(t, wspipetest.OtherToken)
 	expect := func(cookie string, want int) {
 		t.Helper()
@@ -308,7 +308,7 @@ func TestPassEndsWithItsToken(t *testing.T) {
 func TestPassIsNotTheChilds(t *testing.T) {
 	t.Parallel()
 	const tell = `echo "${HTTP_COOKIE-none}|$(env | grep -c wspipe_[0-9])"`
-	s := serveCGI(t, Config{Child: sh(tell), Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}, map[string]string{"run": textHeader + tell})
+	s := serveCGI(t, Config{Endpoint: Endpoint{Child: sh(tell)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}, map[string]string{"run": textHeader + tell})
 	pass := s.passOf(t, wspipetest.GoodToken)
 	for cookies, want := range map[string]string{pass: "none|0", "a=1; " + pass + "; b=2": "a=1; b=2|0", "wspipe_80=" + strings.Repeat("A", 43) + "; a=1": "a=1|0"} {
 		header := http.Header{"Cookie": {cookies}, "Authorization": {"Bearer " + wspipetest.GoodToken}}

@@ -16,22 +16,24 @@ import (
 
 // program is what a request starts.
 type program struct {
-	path string // its file
-	name string // its part of the URL's path, SCRIPT_NAME
-	info string // the path behind that, PATH_INFO
+	endpoint *Endpoint // how it is run and talked to
+	path     string    // its file
+	name     string    // its part of the URL's path, SCRIPT_NAME
+	info     string    // the path behind that, PATH_INFO
 }
 
 // programDir is a directory whose executable files are programs, those of
 // --dir or --cgidir. No request leads out of it.
 type programDir struct {
-	path string // absolute
+	path     string    // absolute
+	endpoint *Endpoint // of each of them
 }
 
 // openProgramDir makes sure that the directory at path can be opened. Each
 // request opens it again: another may have taken its place.
-func openProgramDir(path string) (*programDir, error) {
+func openProgramDir(path string, endpoint *Endpoint) (*programDir, error) {
 	path, err := checkDir(path)
-	return &programDir{path: path}, err
+	return &programDir{path, endpoint}, err
 }
 
 // checkDir makes the path of a directory absolute. It fails if the directory
@@ -57,7 +59,7 @@ const maxDepth = 32
 func (d *programDir) find(u *url.URL) *program {
 	if name, rest := d.lookUp(u); name != "" && process.Executable(d.file(name)) {
 		if info, ok := pathInfo(rest); ok {
-			return &program{path: d.file(name), name: "/" + name, info: info}
+			return &program{endpoint: d.endpoint, path: d.file(name), name: "/" + name, info: info}
 		}
 	}
 	return nil

@@ -97,7 +97,7 @@ func TestProgramsComeAndGo(t *testing.T) {
 func TestARelativeDirWithCwd(t *testing.T) {
 	dir, cwd := tree(t, map[string]string{"programs/run": "#!/bin/sh\npwd -P; echo $0"}), tree(t, nil)
 	t.Chdir(dir)
-	s := serve(t, Config{Dir: "programs", Child: process.Spec{Dir: cwd}})
+	s := serve(t, Config{Dir: "programs", Endpoint: Endpoint{Child: process.Spec{Dir: cwd}}})
 	dial(t, s.ws+"run").Expect(cwd, dir+"/programs/run")
 	t.Chdir(cwd) // where it is must not depend on where we are now
 	dial(t, s.ws+"run").Expect(cwd, dir+"/programs/run")
@@ -186,7 +186,7 @@ func TestAProgramThatVanishes(t *testing.T) {
 // TestCommandsGetNoPathUpwards either.
 func TestCommandsGetNoPathUpwards(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Child: sh(`echo "$PATH_INFO"`)})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo "$PATH_INFO"`)}})
 	expectNoWebSocket(t, s, "../x", "a/../../x", "%2e%2e/x", "a/..%2fx", "..%5cx", "a/..")
 	dial(t, s.ws+"a/..b/.../x").Expect("/a/..b/.../x")
 }

@@ -23,7 +23,7 @@ import (
 // serveRedirect serves cfg with a redirecting port and returns where that is.
 func serveRedirect(t *testing.T, cfg Config) (s *testServer, hostPort string) {
 	t.Helper()
-	cfg.Child = sh(`exec cat`)
+	cfg.Endpoint.Child = sh(`exec cat`)
 	for try := 1; ; try++ {
 		_, port, err := net.SplitHostPort(freePort(t))
 		if err != nil {

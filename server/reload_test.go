@@ -114,7 +114,7 @@ func TestCertificateIsReplacedUnderLoad(t *testing.T) {
 			ca, issued, files := newCA(t), t.TempDir(), newFiles(t)
 			ca.issue(t, issued, "cert0", "127.0.0.1")
 			files.put(t, issued, "cert0")
-			s := serve(t, Config{Child: sh(`exec cat`), Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
+			s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
 			old := wspipetest.Dial(t, s.ws, over(t, ca.client(t)))
 			stop := load(t, s, ca)
 			for i := 1; i <= 4; i++ {
@@ -196,7 +196,7 @@ func TestBrokenFilesKeepTheOldCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	files.put(t, issued, "good")
-	s := serve(t, Config{Child: sh(`exec cat`), Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
 	// complaints makes new connections, which look at the files, until the log
 	// has so many, or for so long.
 	complaints := func(n int, most time.Duration) int {
@@ -257,7 +257,7 @@ func TestReloadReadsEverything(t *testing.T) {
 	ca.issue(t, issued, "one", "127.0.0.1")
 	ca.issue(t, issued, "two", "127.0.0.1")
 	fill("one")
-	s := serve(t, Config{Child: sh(`exec cat`), Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
 	if got := shown(t, s, ca); got != "one" {
 		t.Fatalf("the certificate is that of %s", got)
 	}
@@ -283,7 +283,7 @@ func TestPipesAreReadOnce(t *testing.T) {
 	defer r.Close()
 	fmt.Fprintln(w, "sesame")
 	w.Close()
-	s := serve(t, Config{Child: sh(`exec cat`), Console: true, Rules: access.Rules{Auth: access.Auth{TokenFile: fmt.Sprintf("/dev/fd/%d", r.Fd())}}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: access.Auth{TokenFile: fmt.Sprintf("/dev/fd/%d", r.Fd())}}})
 	s.reload()
 	s.log.await(t, "not a regular file", 1)
 	if resp, body := fetch(t, "GET", s.http(""), nil, "Authorization", "Bearer sesame"); resp.StatusCode != 200 {

@@ -54,7 +54,7 @@ func TestTheEndIsKept(t *testing.T) {
 				t.Parallel()
 				goFile := filepath.Join(t.TempDir(), "go")
 				cfg := resuming(holding(test.script))
-				cfg.SetEnv, cfg.ExitCloseCode = []string{"GO=" + goFile}, exitCode
+				cfg.Endpoint.SetEnv, cfg.Endpoint.ExitCloseCode = []string{"GO=" + goFile}, exitCode
 				s := serve(t, cfg)
 				plainID, channelID := newID(), newID()
 				c, d := dial(t, s.session(plainID, -1)), dialChannels(t, s.session(channelID, -1), channel.ProtocolWspipe)
@@ -108,7 +108,7 @@ func TestTheGraceEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := resuming(script)
-			cfg.Resume = 400 * time.Millisecond
+			cfg.Endpoint.Resume = 400 * time.Millisecond
 			s := serve(t, cfg)
 			id := newID()
 			c := dial(t, s.session(id, -1))
@@ -120,7 +120,7 @@ func TestTheGraceEnds(t *testing.T) {
 			c.Close(1001, "")
 			s.log.await(t, `"disconnect"`, 1)
 			s.log.await(t, `"session expired"`, 1)
-			if after := time.Since(gone); after < cfg.Resume {
+			if after := time.Since(gone); after < cfg.Endpoint.Resume {
 				t.Errorf("expired after %v", after)
 			}
 			s.log.await(t, `"session ended"`, 1)
@@ -138,7 +138,7 @@ func TestAFullBufferHoldsTheChild(t *testing.T) {
 	const lines = 30_000 // 33 MB
 	counter := filepath.Join(t.TempDir(), "counter")
 	cfg := resuming(fmt.Sprintf(`echo $$; i=0; while [ $i -lt %d ]; do i=$((i+1)); echo "$i %01100d"; echo . >>"$COUNTER"; done`, lines, 0))
-	cfg.SetEnv = []string{"COUNTER=" + counter}
+	cfg.Endpoint.SetEnv = []string{"COUNTER=" + counter}
 	s := serve(t, cfg)
 	id := newID()
 	c := dial(t, s.session(id, -1))
@@ -216,7 +216,7 @@ func TestABadHandshakeLeavesNoSession(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "late")
 	cfg := resuming("")
-	cfg.Child, cfg.MaxChildren = process.Spec{Path: path}, 1
+	cfg.Endpoint.Child, cfg.MaxChildren = process.Spec{Path: path}, 1
 	s := serve(t, cfg)
 	id := newID()
 	for range 3 {
@@ -241,17 +241,17 @@ func TestRulesEndTheSession(t *testing.T) {
 		code   uint16
 		reason string
 	}{
-		"too big":     {Config{MaxMessage: 1000}, func(c *rawClient) { c.frame(fin|opText, make([]byte, 1001)) }, 1009, "message over 1000 bytes"},
+		"too big":     {Config{Endpoint: Endpoint{MaxMessage: 1000}}, func(c *rawClient) { c.frame(fin|opText, make([]byte, 1001)) }, 1009, "message over 1000 bytes"},
 		"not UTF-8":   {Config{}, func(c *rawClient) { c.frame(fin|opText, []byte("\xff")) }, 1007, "text is not UTF-8"},
-		"max runtime": {Config{MaxRuntime: 8 * time.Second}, func(c *rawClient) {}, 4001, "max runtime"},
-		"idle":        {Config{IdleTimeout: 6 * time.Second}, func(c *rawClient) {}, 4002, "idle timeout"},
+		"max runtime": {Config{Endpoint: Endpoint{MaxRuntime: 8 * time.Second}}, func(c *rawClient) {}, 4001, "max runtime"},
+		"idle":        {Config{Endpoint: Endpoint{IdleTimeout: 6 * time.Second}}, func(c *rawClient) {}, 4002, "idle timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := resuming(`echo $$; exec cat`)
-			cfg.MaxRuntime, cfg.IdleTimeout = test.cfg.MaxRuntime, test.cfg.IdleTimeout
-			if test.cfg.MaxMessage > 0 {
-				cfg.MaxMessage = test.cfg.MaxMessage
+			cfg.Endpoint.MaxRuntime, cfg.Endpoint.IdleTimeout = test.cfg.Endpoint.MaxRuntime, test.cfg.Endpoint.IdleTimeout
+			if test.cfg.Endpoint.MaxMessage > 0 {
+				cfg.Endpoint.MaxMessage = test.cfg.Endpoint.MaxMessage
 			}
 			s := serve(t, cfg)
 			id := newID()
@@ -318,7 +318,7 @@ func TestShutdownWithSessions(t *testing.T) {
 func TestMemoryOfSessions(t *testing.T) {
 	const sessions, buffer = 100, 256 << 10
 	cfg := resuming(`echo ready; exec yes`)
-	cfg.ResumeBuffer = buffer
+	cfg.Endpoint.ResumeBuffer = buffer
 	s := serve(t, cfg)
 	heap := func() int64 {
 		runtime.GC()

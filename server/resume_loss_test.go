@@ -182,7 +182,7 @@ func TestNothingIsLost(t *testing.T) {
 				script = `cat "$OUT" & cat "$OUT" >&2; wait; exit 3`
 			}
 			cfg := resuming(script)
-			cfg.Framing, cfg.Compress, cfg.SetEnv, cfg.ResumeBuffer = way.framing, way.compress, []string{"OUT=" + out}, buffer
+			cfg.Endpoint.Framing, cfg.Endpoint.Compress, cfg.Endpoint.SetEnv, cfg.Endpoint.ResumeBuffer = way.framing, way.compress, []string{"OUT=" + out}, buffer
 			w := &wanderer{t: t, far: size / 12, cuts: 20}
 			if way.compress {
 				w.opt.CompressionMode = websocket.CompressionNoContextTakeover
@@ -287,7 +287,7 @@ func TestMessagesLongerThanTheBuffer(t *testing.T) {
 				t.Fatal(err)
 			}
 			cfg := resuming(`cat "$OUT"`)
-			cfg.ResumeBuffer, cfg.SetEnv = 64<<10, []string{"OUT=" + out}
+			cfg.Endpoint.ResumeBuffer, cfg.Endpoint.SetEnv = 64<<10, []string{"OUT=" + out}
 			w := &wanderer{t: t, s: serve(t, cfg), far: 1 << 20, cuts: 20}
 			if end := w.run(); end.Code != 1000 || end.Reason != "exit 0" {
 				t.Errorf("closed with %v", end)
@@ -320,7 +320,7 @@ func TestMessagesLongerThanTheBuffer(t *testing.T) {
 func TestSessionsAtRandom(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`while read -r l; do echo "$l"; [ "$l" = die ] && exit 7; done`)
-	cfg.Resume, cfg.ResumeBuffer, cfg.MaxChildren, cfg.PingInterval = 100*time.Millisecond, 64<<10, 20, time.Second
+	cfg.Endpoint.Resume, cfg.Endpoint.ResumeBuffer, cfg.MaxChildren, cfg.Endpoint.PingInterval = 100*time.Millisecond, 64<<10, 20, time.Second
 	s := serve(t, cfg)
 	ids := make([]string, 10)
 	for i := range ids {

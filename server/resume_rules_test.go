@@ -31,7 +31,7 @@ import (
 func TestWrongParameters(t *testing.T) {
 	t.Parallel()
 	id := strings.Repeat("x", 22)
-	cfgs := map[string]Config{"resuming": resuming(`cat`), "not resuming": {Child: sh(`cat`)}, "sharing": shared(`cat`)}
+	cfgs := map[string]Config{"resuming": resuming(`cat`), "not resuming": {Endpoint: Endpoint{Child: sh(`cat`)}}, "sharing": shared(`cat`)}
 	for name, cfg := range cfgs {
 		cfg.MaxChildren = 1
 		s := serve(t, cfg)
@@ -131,10 +131,10 @@ func TestParametersStaySecret(t *testing.T) {
 	id, after := newID()+"-secret", 1234567890
 	secret := regexp.MustCompile(`(?i)` + id + `|` + strconv.Itoa(after) + `|wspipe_(session|after)`)
 	const script = `env; cat /proc/$$/cmdline; echo; echo end; read -r l; exit 3`
-	cfgs := map[string]Config{"resuming": resuming(script), "not resuming": {Child: sh(script)}, "sharing": shared(script), "cannot start": resuming(script)}
+	cfgs := map[string]Config{"resuming": resuming(script), "not resuming": {Endpoint: Endpoint{Child: sh(script)}}, "sharing": shared(script), "cannot start": resuming(script)}
 	for name, cfg := range cfgs {
 		if name == "cannot start" {
-			cfg.Child = process.Spec{Path: "/no/such/file"}
+			cfg.Endpoint.Child = process.Spec{Path: "/no/such/file"}
 		}
 		s := serve(t, cfg)
 		var told []string
@@ -186,9 +186,9 @@ func TestParametersStaySecret(t *testing.T) {
 func TestALostSession(t *testing.T) {
 	t.Parallel()
 	once := resuming(echoing)
-	once.Resume, once.Once = 0, true
+	once.Endpoint.Resume, once.Once = 0, true
 	off := resuming(echoing)
-	off.Resume = 0
+	off.Endpoint.Resume = 0
 	for name, cfg := range map[string]Config{"resuming": resuming(echoing), "not resuming": off, "sharing": shared(echoing), "once": once} {
 		cfg.MaxChildren, cfg.MaxPerIP = 1, 1
 		s := serve(t, cfg)
@@ -209,7 +209,7 @@ func TestALostSession(t *testing.T) {
 // who has counted some does not start it either.
 func TestNobodyIsAheadOfItsSession(t *testing.T) {
 	t.Parallel()
-	table := newChildren(Config{}, newSlots(1, 0))
+	table := newChildren(newSlots(1, 0), false)
 	key := childKey{session: "id"}
 	first, _ := table.join(key, netip.Addr{}, 0)
 	if rs, flag := table.join(key, netip.Addr{}, 1); rs != nil || flag != "" {
@@ -262,7 +262,7 @@ func TestAnotherKindOfClient(t *testing.T) {
 func TestATerminalComesBack(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`trap 'echo drawn $(stty size)' WINCH; echo begun $(stty size); while :; do read -r l && echo "[$l $(stty size)]"; done`)
-	cfg.Child.Terminal, cfg.Framing = process.FullTerminal, framing.Bytes
+	cfg.Endpoint.Child.Terminal, cfg.Endpoint.Framing = process.FullTerminal, framing.Bytes
 	s := serve(t, cfg)
 	id := newID()
 	had := 0

@@ -24,7 +24,7 @@ import (
 
 // resuming is a server of sessions that wait for ever, whose children run script.
 func resuming(script string) Config {
-	return Config{Child: sh(script), Resume: time.Hour, ResumeBuffer: 1 << 20, MaxMessage: 1 << 20}
+	return Config{Endpoint: Endpoint{Child: sh(script), Resume: time.Hour, ResumeBuffer: 1 << 20, MaxMessage: 1 << 20}}
 }
 
 // session returns the address of the session id, for a client that has had after
@@ -80,9 +80,9 @@ func TestWhoIsLostMayComeBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := resuming(`echo $$; ` + echoing)
-			cfg.PingInterval = time.Hour
+			cfg.Endpoint.PingInterval = time.Hour
 			if name == "is silent" {
-				cfg.PingInterval = 500 * time.Millisecond
+				cfg.Endpoint.PingInterval = 500 * time.Millisecond
 			}
 			s := serve(t, cfg)
 			id := newID()
@@ -149,7 +149,7 @@ func TestWhereToGoOn(t *testing.T) {
 func TestTheCountBeginsAnew(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`while read -r n; do seq $n; done`)
-	cfg.ResumeBuffer = 64 << 10
+	cfg.Endpoint.ResumeBuffer = 64 << 10
 	s := serve(t, cfg)
 	id := newID()
 	c := dial(t, s.session(id, -1))
@@ -228,7 +228,7 @@ func TestWhoseSession(t *testing.T) {
 	t.Parallel()
 	id := newID()
 	cfg := resuming("")
-	cfg.Dir, cfg.Child = t.TempDir(), process.Spec{}
+	cfg.Dir, cfg.Endpoint.Child = t.TempDir(), process.Spec{}
 	for _, name := range []string{"a", "b"} {
 		writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\necho $$; exec cat\n")
 	}

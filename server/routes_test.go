@@ -202,7 +202,7 @@ func TestACommandBesideFilesAndCGI(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"cgi/answer": "#!/bin/sh\n" + textHeader + `echo "cgi $#"`, "www/index.html": "home",
 	})
-	s := serve(t, Config{Child: process.Spec{Path: "/bin/echo", Args: []string{"a", "b"}}, CGIDir: dir + "/cgi", StaticDir: dir + "/www"})
+	s := serve(t, Config{Endpoint: Endpoint{Child: process.Spec{Path: "/bin/echo", Args: []string{"a", "b"}}}, CGIDir: dir + "/cgi", StaticDir: dir + "/www"})
 	for _, path := range []string{"", "answer", "any/path"} {
 		dial(t, s.ws+path).Expect("a b")
 	}

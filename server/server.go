@@ -61,7 +61,7 @@ func Listen(cfg Config) (*Server, error) {
 		// Not the C library's, whose lookups could not be given up.
 		lookups: &net.Resolver{PreferGo: true, Dial: dialNameServer},
 	}
-	s.children = newChildren(cfg, s.slots)
+	s.children = newChildren(s.slots, cfg.Once)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -92,7 +92,7 @@ func (s *Server) openDirs() (err error) {
 		if path == "" || err != nil {
 			return
 		}
-		if *to, err = openProgramDir(path); err == nil {
+		if *to, err = openProgramDir(path, &s.cfg.Endpoint); err == nil {
 			programs = append(programs, *to)
 		}
 	}

@@ -54,8 +54,8 @@ func serve(t *testing.T, cfg Config, prepare ...func(*Server)) *testServer {
 	if cfg.Addresses == nil {
 		cfg.Addresses = []string{"127.0.0.1"}
 	}
-	if cfg.PassEnv == nil {
-		cfg.PassEnv = []string{"PATH"}
+	if cfg.Endpoint.PassEnv == nil {
+		cfg.Endpoint.PassEnv = []string{"PATH"}
 	}
 	cfg.Log = slog.New(slog.NewJSONHandler(ts.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	srv, err := Listen(cfg)

@@ -25,7 +25,7 @@ func TestASharedChildLingers(t *testing.T) {
 	t.Parallel()
 	for linger, stays := range map[time.Duration]bool{0: false, 50 * time.Millisecond: false, time.Hour: true, -1: true} {
 		cfg := shared(echoing)
-		cfg.Linger = linger
+		cfg.Endpoint.Linger = linger
 		s := serve(t, cfg)
 		a, pid := arrive(t, s.ws)
 		a.Close(1000, "")
@@ -81,7 +81,7 @@ func TestAChildThatIsBeingStoppedIsNotShared(t *testing.T) {
 func TestSharedChildCannotStart(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "late")
-	s := serve(t, Config{Child: process.Spec{Path: path}, Share: ShareBroadcast, MaxMessage: 1 << 20, MaxChildren: 1, MaxPerIP: 5})
+	s := serve(t, Config{Endpoint: Endpoint{Child: process.Spec{Path: path}, Share: ShareBroadcast, MaxMessage: 1 << 20}, MaxChildren: 1, MaxPerIP: 5})
 	for range 3 {
 		var clients []*wspipetest.Client
 		for range 5 {
@@ -108,7 +108,7 @@ func (s *testServer) unused() bool {
 // TestLimitsOfSharedChildren: --maxforks counts children, --max-per-ip clients.
 func TestLimitsOfSharedChildren(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Dir: t.TempDir(), Share: ShareBroadcast, MaxMessage: 1 << 20, MaxChildren: 1, MaxPerIP: 3}
+	cfg := Config{Dir: t.TempDir(), Endpoint: Endpoint{Share: ShareBroadcast, MaxMessage: 1 << 20}, MaxChildren: 1, MaxPerIP: 3}
 	for _, name := range []string{"a", "b"} {
 		writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\n"+echoing+"\n")
 	}
@@ -153,7 +153,7 @@ func TestLimitsOfSharedChildren(t *testing.T) {
 func TestABadHandshakeStartsNothing(t *testing.T) {
 	t.Parallel()
 	cfg := shared(echoing)
-	cfg.MaxChildren, cfg.Linger = 1, -1
+	cfg.MaxChildren, cfg.Endpoint.Linger = 1, -1
 	s := serve(t, cfg)
 	if resp := handshake(t, s.ws, http.Header{"Sec-Websocket-Key": {"short"}}); resp.StatusCode != 400 {
 		t.Fatalf("got %d, want 400", resp.StatusCode)
@@ -173,7 +173,7 @@ func TestShutdownWithViewers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := shared(script)
-			cfg.Linger = -1
+			cfg.Endpoint.Linger = -1
 			s := serve(t, cfg)
 			var clients []*wspipetest.Client
 			pid := 0
@@ -206,7 +206,7 @@ func TestShutdownWithViewers(t *testing.T) {
 func TestSharedExitWhenIdle(t *testing.T) {
 	t.Parallel()
 	cfg := shared(echoing)
-	cfg.Linger = -1
+	cfg.Endpoint.Linger = -1
 	expectExitWhenIdle(t, cfg)
 }
 
@@ -221,7 +221,7 @@ func TestSharedOnce(t *testing.T) {
 		`trap 'exit 6' INT; echo in; while :; do sleep 0.05; done`: 6,
 	} {
 		cfg := shared(script)
-		cfg.Once, cfg.Linger = true, -1
+		cfg.Once, cfg.Endpoint.Linger = true, -1
 		s := serve(t, cfg)
 		c := dial(t, s.ws)
 		c.Expect("in")

@@ -24,7 +24,7 @@ func TestArriveAtTheExit(t *testing.T) {
 	t.Parallel()
 	const lines, clients, visits = 50, 10, 30
 	cfg := shared("seq " + strconv.Itoa(lines) + "; exit 3")
-	cfg.Replay, cfg.Linger = lines, -1
+	cfg.Endpoint.Replay, cfg.Endpoint.Linger = lines, -1
 	s := serve(t, cfg)
 	var want []string
 	for i := range lines {
@@ -77,7 +77,7 @@ func TestClientsComeAndGo(t *testing.T) {
 	const clients, visits = 100, 15
 	for _, linger := range []time.Duration{0, 2 * time.Millisecond} {
 		cfg := shared(`while read -r l; do echo "$l"; [ "$l" = die ] && exit 7; done`)
-		cfg.Linger, cfg.Replay, cfg.PingInterval = linger, 5, time.Second
+		cfg.Endpoint.Linger, cfg.Endpoint.Replay, cfg.Endpoint.PingInterval = linger, 5, time.Second
 		s := serve(t, cfg)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 		var visiting sync.WaitGroup

@@ -29,7 +29,7 @@ import (
 
 // shared is a server of one child for all, which runs script.
 func shared(script string) Config {
-	return Config{Child: sh(script), Share: ShareBroadcast, MaxMessage: 1 << 20}
+	return Config{Endpoint: Endpoint{Child: sh(script), Share: ShareBroadcast, MaxMessage: 1 << 20}}
 }
 
 // echoing is a script that sends each word back with its pid.
@@ -129,9 +129,9 @@ func TestTheFirstClientGetsEverything(t *testing.T) {
 // started.
 func TestTheExitIsToldToAll(t *testing.T) {
 	t.Parallel()
-	for code, cfg := range map[websocket.StatusCode]Config{1000: {}, 4003: {ExitCloseCode: true}} {
-		cfg.Child, cfg.Share, cfg.Replay, cfg.Linger = sh(`echo $$; read -r l; echo "$l"; exit 3`), ShareBroadcast, 1, -1
-		cfg.MaxMessage = 1 << 20
+	for code, cfg := range map[websocket.StatusCode]Config{1000: {}, 4003: {Endpoint: Endpoint{ExitCloseCode: true}}} {
+		cfg.Endpoint.Child, cfg.Endpoint.Share, cfg.Endpoint.Replay, cfg.Endpoint.Linger = sh(`echo $$; read -r l; echo "$l"; exit 3`), ShareBroadcast, 1, -1
+		cfg.Endpoint.MaxMessage = 1 << 20
 		s := serve(t, cfg)
 		pids := map[string]bool{}
 		for range 5 {
@@ -163,7 +163,7 @@ func TestReplay(t *testing.T) {
 	t.Parallel()
 	for replay, want := range map[int][]string{0: nil, 3: {"8", "9", "10"}, 100: {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}} {
 		cfg := shared(`seq 10; while read -r l; do echo "$l"; done`)
-		cfg.Replay = replay
+		cfg.Endpoint.Replay = replay
 		s := serve(t, cfg)
 		a := dial(t, s.ws)
 		for i := range 10 {
@@ -184,7 +184,7 @@ func TestNewcomersIntoAFlood(t *testing.T) {
 	const clients, messages = 20, 2000
 	for _, replay := range []int{0, 50} {
 		cfg := shared(`exec seq 1000000000`)
-		cfg.Slow, cfg.Replay = bridge.SlowBlock, replay // or the slow ones would go
+		cfg.Endpoint.Slow, cfg.Endpoint.Replay = bridge.SlowBlock, replay // or the slow ones would go
 		s := serve(t, cfg)
 		var all sync.WaitGroup
 		first := make([]int, clients)
@@ -217,7 +217,7 @@ func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	wspipetest.Need(t, "timeout")
 	cfg := shared(`echo ready; read -r go <"$FIFO"; timeout 0.3 head -n 1; echo done; read -r go <"$FIFO"; exit 6`)
-	cfg.ReadOnly, cfg.Replay, cfg.SetEnv = true, 1, []string{"FIFO=" + fifo(t)}
+	cfg.Endpoint.ReadOnly, cfg.Endpoint.Replay, cfg.Endpoint.SetEnv = true, 1, []string{"FIFO=" + fifo(t)}
 	s := serve(t, cfg)
 	a, b := dial(t, s.ws), dial(t, s.ws)
 	a.Expect("ready")
@@ -230,7 +230,7 @@ func TestReadOnly(t *testing.T) {
 	b.Send("typed", "more")
 	b.Close(1000, "") // answered when all before it has been read
 	for _, want := range []string{"done", ""} {
-		if err := os.WriteFile(strings.TrimPrefix(cfg.SetEnv[0], "FIFO="), []byte("go\n"), 0); err != nil {
+		if err := os.WriteFile(strings.TrimPrefix(cfg.Endpoint.SetEnv[0], "FIFO="), []byte("go\n"), 0); err != nil {
 			t.Fatal(err)
 		}
 		if want != "" {
@@ -244,7 +244,7 @@ func TestReadOnly(t *testing.T) {
 // behind its name.
 func TestEndpointsOfADirectory(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Dir: t.TempDir(), Share: ShareBroadcast, MaxMessage: 1 << 20}
+	cfg := Config{Dir: t.TempDir(), Endpoint: Endpoint{Share: ShareBroadcast, MaxMessage: 1 << 20}}
 	for _, name := range []string{"a", "b"} {
 		writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\n"+echoing+"\n")
 	}
@@ -271,7 +271,7 @@ func TestEndpointsOfADirectory(t *testing.T) {
 func TestTheEnvironmentIsTheFirstClients(t *testing.T) {
 	t.Parallel()
 	cfg := shared(`echo "$QUERY_STRING $PATH_INFO $HTTP_X_ME"; exec cat`)
-	cfg.Replay = 1
+	cfg.Endpoint.Replay = 1
 	s := serve(t, cfg)
 	for i, name := range []string{"first", "second"} {
 		c := wspipetest.Dial(t, s.ws+"p"+strconv.Itoa(i)+"?"+name, &websocket.DialOptions{HTTPHeader: http.Header{"X-Me": {name}}})
@@ -284,7 +284,7 @@ func TestPlainViewersAndChannels(t *testing.T) {
 	t.Parallel()
 	for _, compress := range []bool{false, true} {
 		cfg := shared(`while read -r l && [ "$l" != quit ]; do echo "$l"; echo "err $l" >&2; done; exit 3`)
-		cfg.Compress = compress
+		cfg.Endpoint.Compress = compress
 		s := serve(t, cfg)
 		long := strings.Repeat("long.", 1000)
 		plain := wspipetest.Dial(t, s.ws, &websocket.DialOptions{CompressionMode: websocket.CompressionNoContextTakeover})
@@ -323,7 +323,7 @@ func TestPlainViewersAndChannels(t *testing.T) {
 func TestSharedTerminal(t *testing.T) {
 	t.Parallel()
 	cfg := shared(`echo ready; read -r l; echo "got $l by $TERM"; exit 2`)
-	cfg.Child.Terminal, cfg.Framing, cfg.Replay = process.FullTerminal, framing.Bytes, 10
+	cfg.Endpoint.Child.Terminal, cfg.Endpoint.Framing, cfg.Endpoint.Replay = process.FullTerminal, framing.Bytes, 10
 	s := serve(t, cfg)
 	a, b := dial(t, s.ws), dial(t, s.ws)
 	for _, c := range []*wspipetest.Client{a, b} {

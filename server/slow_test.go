@@ -16,7 +16,7 @@ import (
 func TestASlowClientGetsEverythingAfterTheExit(t *testing.T) {
 	t.Parallel()
 	const lines = 20_000 // 20 MB, more than all kernel buffers on the way
-	s := serve(t, Config{Child: sh(fmt.Sprintf(`seq -f %%01000.0f %d; exit 5`, lines))})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(fmt.Sprintf(`seq -f %%01000.0f %d; exit 5`, lines))}})
 	c := dial(t, s.ws)
 	for i := 1; i <= lines; i++ {
 		c.Expect(fmt.Sprintf("%01000d", i))
@@ -33,7 +33,7 @@ func TestAFewStuckClientsHurtNobody(t *testing.T) {
 	t.Parallel()
 	const ping = time.Second
 	const lines, few = 20_000, 1000 // 20 MB, more than all kernel buffers, and 1 MB
-	s := serve(t, Config{Child: sh(`exec seq -f %01000.0f "$QUERY_STRING"`), PingInterval: ping})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec seq -f %01000.0f "$QUERY_STRING"`), PingInterval: ping}})
 	stuck := make([]*rawClient, 3)
 	for i := range stuck {
 		stuck[i] = dialRaw(t, fmt.Sprint(s.ws, "?", lines))
@@ -57,7 +57,7 @@ func TestAFewStuckClientsHurtNobody(t *testing.T) {
 func TestOneEndlessMessageIsHeldUp(t *testing.T) {
 	t.Parallel()
 	const size = 64 << 20
-	s := serve(t, Config{Child: sh(`read go <"$FIFO"; head -n 1 | wc -c`), SetEnv: []string{"FIFO=" + fifo(t)}})
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`read go <"$FIFO"; head -n 1 | wc -c`), SetEnv: []string{"FIFO=" + fifo(t)}}})
 	c := dialRaw(t, s.ws)
 	sent := make(chan int)
 	go func() {
@@ -84,7 +84,7 @@ func TestOneEndlessMessageIsHeldUp(t *testing.T) {
 	if held == size {
 		t.Error("the client could send everything to a child that reads nothing")
 	}
-	if err := os.WriteFile(strings.TrimPrefix(s.cfg.SetEnv[0], "FIFO="), []byte("go\n"), 0); err != nil {
+	if err := os.WriteFile(strings.TrimPrefix(s.cfg.Endpoint.SetEnv[0], "FIFO="), []byte("go\n"), 0); err != nil {
 		t.Fatal(err)
 	}
 	for range sent {
@@ -103,7 +103,7 @@ func TestAClientThatHasSentTooMuchAndGone(t *testing.T) {
 		}
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, Config{Child: sh(`echo $$; exec sleep 1000`), MaxChildren: 1, PingInterval: 500 * time.Millisecond})
+			s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo $$; exec sleep 1000`), PingInterval: 500 * time.Millisecond}, MaxChildren: 1})
 			c := dialRaw(t, s.ws)
 			pid := atoi(t, c.message())
 			sent := make(chan struct{})

@@ -336,7 +336,7 @@ func TestHiddenFiles(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"run.sh": "#!/bin/sh\necho in", "tokens": "sesame\n", "link": "-> tokens", "page.txt": "a page",
 	})
-	s := serve(t, Config{StaticDir: dir, Child: process.Spec{Path: filepath.Join(dir, "run.sh")}, Rules: access.Rules{Auth: access.Auth{TokenFile: filepath.Join(dir, "tokens")}}})
+	s := serve(t, Config{StaticDir: dir, Endpoint: Endpoint{Child: process.Spec{Path: filepath.Join(dir, "run.sh")}}, Rules: access.Rules{Auth: access.Auth{TokenFile: filepath.Join(dir, "tokens")}}})
 	for path, status := range map[string]int{"run.sh": 404, "tokens": 404, "link": 404, "page.txt": 200} {
 		if resp, body := fetch(t, "GET", s.http(path), nil, "Authorization", "Bearer sesame"); resp.StatusCode != status {
 			t.Errorf("%s: got %d %q, want %d", path, resp.StatusCode, body, status)

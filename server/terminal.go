@@ -22,7 +22,7 @@ func (e *ExposedTerminalError) Error() string {
 // Config.NoAuth says that this is meant. Who may open a unix socket is up to the
 // mode of that.
 func (s *Server) checkExposure() error {
-	if s.cfg.Child.Terminal != process.FullTerminal || s.readOnly() || s.cfg.NoAuth || s.policy.Authenticates() {
+	if e := &s.cfg.Endpoint; e.Child.Terminal != process.FullTerminal || e.readOnly() || s.cfg.NoAuth || s.policy.Authenticates() {
 		return nil
 	}
 	for _, l := range s.listeners.Serving {
@@ -48,9 +48,6 @@ func (e *environ) describeTerminal(terminal process.Terminal) {
 		*e = override(*e, []string{"TERM=dumb", "NO_COLOR=1"})
 	}
 }
-
-// readOnly reports whether clients share a child that gets nothing from them.
-func (s *Server) readOnly() bool { return s.cfg.Share != ShareNone && s.cfg.ReadOnly }
 
 // takeSize returns the window's size that r tells, or the zero value, and removes
 // it from the query.

@@ -32,18 +32,18 @@ func TestTerminalIsNotExposed(t *testing.T) {
 		"with client certificates": {func(c *Config) { c.Addresses, c.TLS = []string{"0.0.0.0"}, files }, false},
 		"on loopback":              {func(c *Config) { c.Addresses = []string{"127.0.0.1", "::1", "127.0.0.2"} }, false},
 		"on a unix socket":         {func(c *Config) { c.UnixSocket, c.UnixSocketMode = filepath.Join(t.TempDir(), "s"), 0o666 }, false},
-		"a line-buffered child":    {func(c *Config) { c.Addresses, c.Child.Terminal = []string{"0.0.0.0"}, process.StdoutTerminal }, false},
+		"a line-buffered child":    {func(c *Config) { c.Addresses, c.Endpoint.Child.Terminal = []string{"0.0.0.0"}, process.StdoutTerminal }, false},
 		"read-only": {func(c *Config) {
-			c.Addresses, c.Share, c.ReadOnly = []string{"0.0.0.0"}, ShareBroadcast, true
+			c.Addresses, c.Endpoint.Share, c.Endpoint.ReadOnly = []string{"0.0.0.0"}, ShareBroadcast, true
 		}, false},
-		"shared":                     {func(c *Config) { c.Addresses, c.Share = []string{"0.0.0.0"}, ShareBroadcast }, true},
-		"read-only if shared":        {func(c *Config) { c.Addresses, c.ReadOnly = []string{"0.0.0.0"}, true }, true},
-		"a child without a terminal": {func(c *Config) { c.Addresses, c.Child.Terminal = []string{"0.0.0.0"}, process.NoTerminal }, false},
+		"shared":                     {func(c *Config) { c.Addresses, c.Endpoint.Share = []string{"0.0.0.0"}, ShareBroadcast }, true},
+		"read-only if shared":        {func(c *Config) { c.Addresses, c.Endpoint.ReadOnly = []string{"0.0.0.0"}, true }, true},
+		"a child without a terminal": {func(c *Config) { c.Addresses, c.Endpoint.Child.Terminal = []string{"0.0.0.0"}, process.NoTerminal }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := Config{Child: sh("exit")}
-			cfg.Child.Terminal = process.FullTerminal
+			cfg := Config{Endpoint: Endpoint{Child: sh("exit")}}
+			cfg.Endpoint.Child.Terminal = process.FullTerminal
 			test.change(&cfg)
 			s, err := Listen(cfg)
 			if err == nil {
@@ -77,8 +77,8 @@ func TestSizeFromTheStart(t *testing.T) {
 	} {
 		t.Run(query, func(t *testing.T) {
 			t.Parallel()
-			cfg := Config{Child: sh(script), Framing: framing.Bytes}
-			cfg.Child.Terminal = process.FullTerminal
+			cfg := Config{Endpoint: Endpoint{Child: sh(script), Framing: framing.Bytes}}
+			cfg.Endpoint.Child.Terminal = process.FullTerminal
 			c := dial(t, serve(t, cfg).ws+query)
 			if got := strings.Join(c.ExpectEnd(1000, "exit 0"), ""); got != want+"\r\n" {
 				t.Errorf("got %q, want %q", got, want)
@@ -96,11 +96,11 @@ func TestTerminalIsDescribed(t *testing.T) {
 		process.StdoutTerminal: "env=dumb no=1 tty=y",
 		process.FullTerminal:   "env=xterm-256color no= tty=y",
 	} {
-		cfg := Config{Child: sh(`[ -t 1 ] && tty=y; echo "env=$TERM no=$NO_COLOR tty=$tty"`)}
-		cfg.Child.Terminal = terminal
+		cfg := Config{Endpoint: Endpoint{Child: sh(`[ -t 1 ] && tty=y; echo "env=$TERM no=$NO_COLOR tty=$tty"`)}}
+		cfg.Endpoint.Child.Terminal = terminal
 		dial(t, serve(t, cfg).ws).Expect(want)
 	}
-	cfg := Config{Child: sh(`echo "$TERM"`), SetEnv: []string{"TERM=vt100"}}
-	cfg.Child.Terminal = process.StdoutTerminal
+	cfg := Config{Endpoint: Endpoint{Child: sh(`echo "$TERM"`), SetEnv: []string{"TERM=vt100"}}}
+	cfg.Endpoint.Child.Terminal = process.StdoutTerminal
 	dial(t, serve(t, cfg).ws).Expect("vt100")
 }

@@ -29,7 +29,7 @@ func serveTLS(t *testing.T, ca *testCA, script string, cfg Config) *testServer {
 		cfg.TLS = &listen.TLS{}
 	}
 	cfg.TLS.Cert, cfg.TLS.Key = cert, key
-	cfg.Child = sh(script)
+	cfg.Endpoint.Child = sh(script)
 	return serve(t, cfg)
 }
 

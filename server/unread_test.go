@@ -38,13 +38,13 @@ var unreadClients = map[string]struct {
 func unreadServers(size int) map[string]Config {
 	script := fmt.Sprintf(`read -r go; head -c %d /dev/zero | tr '\0' x; echo`, size)
 	block := shared(script)
-	block.Slow = bridge.SlowBlock
+	block.Endpoint.Slow = bridge.SlowBlock
 	all := map[string]Config{
-		"plain": {Child: sh(script)}, "broadcast": shared(script), "broadcast, block": block, "resume": resuming(script),
+		"plain": {Endpoint: Endpoint{Child: sh(script)}}, "broadcast": shared(script), "broadcast, block": block, "resume": resuming(script),
 		"mux": mux(fmt.Sprintf(`read -r open; read -r go; printf '{"to":"*","data":"'; head -c %d /dev/zero | tr '\0' x; echo '"}'`, size)),
 	}
 	for kind, cfg := range all {
-		cfg.MaxPerIP, cfg.ResumeBuffer = 1, 16*size // of which a half may be in flight, and a quarter not sent
+		cfg.MaxPerIP, cfg.Endpoint.ResumeBuffer = 1, 16*size // of which a half may be in flight, and a quarter not sent
 		all[kind] = cfg
 	}
 	return all

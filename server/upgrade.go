@@ -38,11 +38,6 @@ func hasToken(values []string, token string) bool {
 	return slices.ContainsFunc(access.HeaderList(values), func(t string) bool { return strings.EqualFold(t, token) })
 }
 
-// subprotocols are those that a client may choose, best first.
-func (s *Server) subprotocols() []string {
-	return slices.Concat(channel.Protocols, s.cfg.Subprotocols)
-}
-
 // offered are the subprotocols that r offers.
 func offered(r *http.Request) []string {
 	return access.HeaderList(r.Header.Values("Sec-WebSocket-Protocol"))
@@ -50,9 +45,9 @@ func offered(r *http.Request) []string {
 
 // chooseSubprotocol returns the best of those that r offers, or "". They are
 // case-sensitive: a browser fails a connection that answers with another spelling.
-func (s *Server) chooseSubprotocol(r *http.Request) string {
+func (e *Endpoint) chooseSubprotocol(r *http.Request) string {
 	names := offered(r)
-	for _, known := range s.subprotocols() {
+	for _, known := range e.subprotocols() {
 		if slices.Contains(names, known) {
 			return known
 		}
@@ -73,15 +68,15 @@ func (s socket) usesChannels() bool {
 	return slices.Contains(channel.Protocols, s.ws.Subprotocol())
 }
 
-// upgrade answers the opening handshake. After an error it has answered r with
+// upgrade answers the opening handshake for an endpoint. After an error it has answered r with
 // what is wrong with it.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (socket, error) {
-	h := &hijacker{ResponseWriter: w, subprotocol: s.chooseSubprotocol(r)}
+func upgrade(w http.ResponseWriter, r *http.Request, endpoint *Endpoint) (socket, error) {
+	h := &hijacker{ResponseWriter: w, subprotocol: endpoint.chooseSubprotocol(r)}
 	opt := &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the origin has been checked
 		OnPingReceived:     func(context.Context, []byte) bool { return h.wire.MayAnswer() },
 	}
-	if s.cfg.Compress {
+	if endpoint.Compress {
 		opt.CompressionMode = websocket.CompressionNoContextTakeover
 	}
 	ws, err := websocket.Accept(h, r, opt)

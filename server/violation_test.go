@@ -15,7 +15,7 @@ func allKinds(script string) map[string]Config {
 	terminal := sh(script)
 	terminal.Terminal = process.FullTerminal
 	return map[string]Config{
-		"plain": {Child: sh(script)}, "terminal": {Child: terminal},
+		"plain": {Endpoint: Endpoint{Child: sh(script)}}, "terminal": {Endpoint: Endpoint{Child: terminal}},
 		"broadcast": shared(script), "mux": mux(script), "resume": resuming(script),
 	}
 }
