@@ -33,7 +33,7 @@ func TestMessagesAllocateNothing(t *testing.T) {
 		"resumed out":  {resumedPath, many, 0.05},
 		"hub out":      {func(t testing.TB) path { return hubPath(t, 10) }, 5 * many, 0.05},
 		"bytes out":    {out(framing.Bytes, 0, strings.Repeat("x", 64<<10)), few, 0.9}, // here and below a message has its blocks alone
-		"channels out": {out(framing.Bytes, channel.Stdout, strings.Repeat("x", maxStreamMessage-lead)), few, 0.9},
+		"channels out": {out(framing.Bytes, channel.Stdout, strings.Repeat("x", maxStreamMessage-channelRoom)), few, 0.9},
 		"round trip":   {roundTripPath, few, 0.9},
 	}
 	for _, in := range inputs {

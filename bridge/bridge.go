@@ -37,7 +37,7 @@ type kind interface {
 	attach(c *Client, opt ClientOptions) error
 	// tellExit tells the clients that the child has ended. It returns when nobody
 	// can attach any more for what the child has left.
-	tellExit()
+	reportExit()
 	// clients returns the clients that are attached. mu is held.
 	clients() []*Client
 	// end ends the child, and a connection that has it alone with e. It does not wait.
@@ -97,7 +97,7 @@ func (b *Bridge) Run() (code int, signal string) {
 		b.last.end = endExit(code, signal, b.opt.ExitCloseCode)
 	}
 	b.mu.Unlock()
-	b.kind.tellExit()
+	b.kind.reportExit()
 	b.tasks.Wait()
 	return code, signal
 }
@@ -137,7 +137,7 @@ func (b *Bridge) Shutdown() { b.kind.end(endShutdown) }
 
 // Forget ends the child because there is no room for what it has left for a client
 // that may come back. It does not wait.
-func (b *Bridge) Forget() { b.kind.end(endNoMore) }
+func (b *Bridge) Forget() { b.kind.end(endHistoryLost) }
 
 // Kept returns since when the child has ended, if its client does not know that yet
 // and may come back; else the zero time.

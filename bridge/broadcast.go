@@ -12,9 +12,9 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// uncut is what viewers with streams apart have of a stream and others have not,
+// unsplit is what viewers with streams apart have of a stream and others have not,
 // or not all of its message.
-type uncut struct {
+type unsplit struct {
 	begun []byte // of a message being sent in pieces; only if there is a replay
 	tail  []byte // read, and not cut yet
 }
@@ -27,38 +27,38 @@ type uncut struct {
 // to a socket meanwhile, so that a new client need not wait for that.
 type broadcast struct {
 	*Bridge
-	outlet   outlet
-	stdout   *outbound
-	stderr   *outbound // for JSON only
-	recorded []*recorder
-	presses  map[form]*press // what makes frames, of the forms in use
-	caster   *outbound       // the sender, if it is one of these two
-	counted  Traffic         // what has left
-	quiet    *vt.QueryFilter // for the forms without queries; nil if none is in use
-	quietBuf []byte          // its output
+	sequencer sequencer
+	stdout    *output
+	stderr    *output // for JSON only
+	recorders []*recorder
+	encoders  map[encoding]*sharedEncoder // what makes frames, of the forms in use
+	sender    *output                     // the sender, if it is one of these two
+	counted   Traffic                     // what has left
+	quiet     *vt.QueryFilter             // for the forms without queries; nil if none is in use
+	quietBuf  []byte                      // its output
 
-	newcomers atomic.Int32 // len(waiting)
+	waitingCount atomic.Int32 // len(waiting)
 
 	// Guarded by mu:
-	viewers    []*viewer    // never changed, but replaced
-	waiting    []*viewer    // for the end of a message
-	forms      map[form]int // how many viewers have each, none of them 0
-	replay     replay
-	uncut      [2]uncut             // of stdout and stderr, after the last message
-	replays    map[form]*wire.Batch // of lastMessages, until there are others
-	rechoose   bool                 // chooseReplier may find another viewer
-	casting    bool                 // between Hold and Release
-	midMessage bool                 // viewers have part of a message
+	attached      []*broadcastClient // never changed, but replaced
+	waiting       []*broadcastClient // for the end of a message
+	encodings     map[encoding]int   // how many viewers have each, none of them 0
+	replay        replay
+	unsplit       [2]unsplit               // of stdout and stderr, after the last message
+	replayBatches map[encoding]*wire.Batch // of lastMessages, until there are others
+	rechoose      bool                     // chooseReplier may find another viewer
+	sending       bool                     // between Hold and Release
+	midMessage    bool                     // viewers have part of a message
 }
 
 func newBroadcast(b *Bridge) *broadcast {
-	h := &broadcast{Bridge: b, presses: map[form]*press{}, forms: map[form]int{}, replays: map[form]*wire.Batch{}}
+	h := &broadcast{Bridge: b, encoders: map[encoding]*sharedEncoder{}, encodings: map[encoding]int{}, replayBatches: map[encoding]*wire.Batch{}}
 	h.replay = replay{maxMessages: b.opt.Replay, maxBytes: maxReplay}
 	if b.opt.Terminal {
 		terminal := vt.NewState()
 		h.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen, terminal: &terminal}
 	}
-	h.outlet.flow = hubFlow{h}
+	h.sequencer.destination = fanOut{h}
 	h.stdout = h.newStream(channel.Stdout)
 	if b.opt.Framing == framing.JSON {
 		h.stdout.stream = "stdout"
@@ -69,28 +69,28 @@ func newBroadcast(b *Bridge) *broadcast {
 }
 
 // newStream returns what sends a stream of the child to all viewers.
-func (h *broadcast) newStream(number byte) *outbound {
+func (h *broadcast) newStream(number byte) *output {
 	f := h.opt.Framing
-	o := &outbound{outlet: &h.outlet, codec: f.NewCodec(), typ: messageType(f), broken: h.brokenFraming}
+	o := &output{sequencer: &h.sequencer, codec: f.NewCodec(), typ: messageType(f), broken: h.brokenFraming}
 	if h.replay.maxMessages > 0 {
 		r := &recorder{from: o}
-		h.recorded = append(h.recorded, r)
-		o.record = r.piece
+		h.recorders = append(h.recorders, r)
+		o.onPiece = r.piece
 	}
-	o.tap = func(fresh []byte) {
-		h.tap(number, fresh)
-		h.caster = o
+	o.onRead = func(fresh []byte) {
+		h.sendRaw(number, fresh)
+		h.sender = o
 	}
-	o.hurry = func() bool { return h.newcomers.Load() > 0 }
+	o.flushNow = func() bool { return h.waitingCount.Load() > 0 }
 	return o
 }
 
-// tap sends what the child wrote to viewers that have streams apart.
-func (h *broadcast) tap(number byte, fresh []byte) {
+// sendRaw sends what the child wrote to viewers that have streams apart.
+func (h *broadcast) sendRaw(number byte, fresh []byte) {
 	if h.quiet != nil {
 		h.quietBuf = h.quiet.Filter(h.quietBuf[:0], fresh)
 	}
-	for f, p := range h.presses {
+	for f, p := range h.encoders {
 		switch {
 		case f.quiet:
 			p.terminal(h.quietBuf)
@@ -103,26 +103,26 @@ func (h *broadcast) tap(number byte, fresh []byte) {
 // carryOutput implements kind.
 func (h *broadcast) carryOutput() {
 	var sent sync.WaitGroup
-	sent.Go(h.castStderr) // ends at the end of stderr; unblocked by Child.Stop
+	sent.Go(h.carryStderr) // ends at the end of stderr; unblocked by Child.Stop
 	h.stdout.run(h.child.Stdout())
 	sent.Wait()
 	h.flushQuiet()
 }
 
-// tellExit implements kind. Viewers are told when they have taken what there was,
+// reportExit implements kind. Viewers are told when they have taken what there was,
 // which may be never.
-func (h *broadcast) tellExit() {
+func (h *broadcast) reportExit() {
 	h.mu.Lock()
-	told := slices.Concat(h.viewers, h.waiting)
+	told := slices.Concat(h.attached, h.waiting)
 	h.mu.Unlock()
 	for _, v := range told {
-		go v.tellExit() // ends with the connection, or when the client has all
+		go v.reportExit() // ends with the connection, or when the client has all
 	}
 }
 
 // clients implements kind.
 func (h *broadcast) clients() (all []*Client) {
-	for _, v := range slices.Concat(h.viewers, h.waiting) {
+	for _, v := range slices.Concat(h.attached, h.waiting) {
 		all = append(all, v.Client)
 	}
 	return all
@@ -131,86 +131,86 @@ func (h *broadcast) clients() (all []*Client) {
 // end implements kind: viewers are told how the child ended.
 func (h *broadcast) end(End) { h.Stop() }
 
-// castStderr logs stderr, and sends it to viewers that want it.
-func (h *broadcast) castStderr() {
-	log := lineLog{log: h.opt.Log, pid: h.child.Pid()}
+// carryStderr logs stderr, and sends it to viewers that want it.
+func (h *broadcast) carryStderr() {
+	log := lineLogger{log: h.opt.Log, pid: h.child.Pid()}
 	defer log.end()
-	stderr := logged{h.child.Stderr(), &log}
+	stderr := loggedReader{h.child.Stderr(), &log}
 	if h.stderr != nil {
 		h.stderr.run(stderr)
 		return
 	}
 	readEach(stderr, func(p []byte) {
-		h.outlet.begin()
-		h.tap(channel.Stderr, p)
-		h.outlet.end()
-		h.outlet.flow.Wait(wire.MaxUnsent)
+		h.sequencer.begin()
+		h.sendRaw(channel.Stderr, p)
+		h.sequencer.end()
+		h.sequencer.destination.Wait(wire.MaxUnsent)
 	})
 }
 
 // join makes v a viewer, as soon as no message is half sent. It reports false if
 // the child has ended: then v gets the last messages only.
-func (h *broadcast) join(v *viewer) bool {
+func (h *broadcast) join(v *broadcastClient) bool {
 	h.mu.Lock()
-	v.form.quiet = h.oneReplies() && len(h.viewers) > 0
+	v.encoding.quiet = h.oneClientReplies() && len(h.attached) > 0
 	switch {
 	case h.exited:
-		v.deliverLast(h.lastMessages(v.form))
+		v.deliverReplay(h.replayBatch(v.encoding))
 		h.mu.Unlock()
 		v.wire.Out.Release()
 		return false
-	case h.midMessage && (!v.form.channels || h.opt.Framing.HoldsWhole()), h.casting && h.forms[v.form] == 0:
+	case h.midMessage && (!v.encoding.channels || h.opt.Framing.HoldsWhole()), h.sending && h.encodings[v.encoding] == 0:
 		h.waiting = append(h.waiting, v)
-		h.newcomers.Add(1)
+		h.waitingCount.Add(1)
 		h.mu.Unlock()
 		return true
 	}
 	h.admit(v)
 	h.mu.Unlock()
-	v.admitted()
+	v.joined()
 	return true
 }
 
 // admit makes v a viewer, which gets the last messages first.
-func (h *broadcast) admit(v *viewer) {
-	v.form.quiet = h.oneReplies() && len(h.viewers) > 0
+func (h *broadcast) admit(v *broadcastClient) {
+	v.encoding.quiet = h.oneClientReplies() && len(h.attached) > 0
 	h.rechoose = true
-	h.forms[v.form]++
-	h.viewers = append(slices.Clip(h.viewers), v)
+	h.encodings[v.encoding]++
+	h.attached = append(slices.Clip(h.attached), v)
 	if v.size != (WindowSize{}) {
-		h.fit()
+		h.resizeToFit()
 	}
-	v.deliverLast(h.lastMessages(v.form))
+	v.deliverReplay(h.replayBatch(v.encoding))
 }
 
-// lastMessages returns what new clients get first in a form. It is not compressed, which
+// replayBatch returns what new clients get first in a form. It is not compressed, which
 // would take long: a message need not be (RFC 7692, section 6).
-func (h *broadcast) lastMessages(f form) *wire.Batch {
+func (h *broadcast) replayBatch(f encoding) *wire.Batch {
 	f.deflate = false
-	if b := h.replays[f]; b != nil {
+	if b := h.replayBatches[f]; b != nil {
 		return b
 	}
-	p := newPress(f)
+	p := newSharedEncoder(f)
 	messages, payload := 0, 0
 	if h.opt.Terminal {
-		p.terminal(h.lastOutput(f.quiet))
+		p.terminal(h.terminalReplay(f.quiet))
 	} else {
-		messages, payload = h.appendLast(p)
+		messages, payload = h.appendReplay(p)
 	}
 	b := p.take(messages, payload)
 	b.Whole = true
-	h.replays[f] = b
+	h.replayBatches[f] = b
 	return b
 }
 
-// appendLast gives p the last messages, and returns how many there are, and of how
+// appendReplay gives p the last messages, and returns how many there are, and of how
 // many bytes.
-func (h *broadcast) appendLast(p *press) (messages, payload int) {
+func (h *broadcast) appendReplay(p *sharedEncoder) (messages, payload int) {
 	for _, m := range h.replay.messages {
 		number := channel.Stdout
 		switch {
-		case !p.form.channels:
-			p.Message(m.from.typ, m.payload()) // does not fail
+		case !p.encoding.channels:
+			p.Message(m.from.typ, m.encode()) // does not fail
 			payload += len(m.data)
 			continue
 		case m.from == h.stderr:
@@ -218,8 +218,8 @@ func (h *broadcast) appendLast(p *press) (messages, payload int) {
 		}
 		p.stream(number, m.raw(), maxStreamMessage)
 	}
-	if p.form.channels {
-		for i, u := range h.uncut {
+	if p.encoding.channels {
+		for i, u := range h.unsplit {
 			p.stream(channel.Stdout+byte(i), u.begun, maxStreamMessage)
 			p.stream(channel.Stdout+byte(i), u.tail, maxStreamMessage)
 		}
@@ -228,29 +228,29 @@ func (h *broadcast) appendLast(p *press) (messages, payload int) {
 }
 
 // leave forgets v.
-func (h *broadcast) leave(v *viewer) {
+func (h *broadcast) leave(v *broadcastClient) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if i := slices.Index(h.viewers, v); i >= 0 {
-		h.viewers = slices.Delete(slices.Clone(h.viewers), i, i+1)
-		if h.forms[v.form]--; h.forms[v.form] == 0 {
-			delete(h.forms, v.form)
+	if i := slices.Index(h.attached, v); i >= 0 {
+		h.attached = slices.Delete(slices.Clone(h.attached), i, i+1)
+		if h.encodings[v.encoding]--; h.encodings[v.encoding] == 0 {
+			delete(h.encodings, v.encoding)
 		}
 		h.rechoose = true
 		if v.size != (WindowSize{}) {
-			h.fit()
+			h.resizeToFit()
 		}
 	}
 	if i := slices.Index(h.waiting, v); i >= 0 {
 		h.waiting = slices.Delete(h.waiting, i, i+1)
-		h.newcomers.Add(-1)
+		h.waitingCount.Add(-1)
 	}
 }
 
-// fit makes the child's terminal fit into the window of every viewer.
-func (h *broadcast) fit() error {
+// resizeToFit makes the child's terminal fit into the window of every viewer.
+func (h *broadcast) resizeToFit() error {
 	var size WindowSize
-	for _, v := range h.viewers {
+	for _, v := range h.attached {
 		switch {
 		case v.size == WindowSize{}:
 		case size == WindowSize{}:

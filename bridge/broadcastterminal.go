@@ -7,11 +7,11 @@ import "wspipe/bridge/vt"
 // one client gets the output with queries, and the others without. A replay never
 // contains queries: they have had their reply.
 
-// oneReplies reports whether queries go to one client only.
-func (h *broadcast) oneReplies() bool { return h.opt.Terminal && !h.opt.ReadOnly }
+// oneClientReplies reports whether queries go to one client only.
+func (h *broadcast) oneClientReplies() bool { return h.opt.Terminal && !h.opt.ReadOnly }
 
-// lastOutput returns the replay for a new client.
-func (h *broadcast) lastOutput(quiet bool) []byte {
+// terminalReplay returns the replay for a new client.
+func (h *broadcast) terminalReplay(quiet bool) []byte {
 	output, end := h.replayed()
 	if quiet {
 		return output // h.quiet sends the rest once it is complete
@@ -34,7 +34,7 @@ func (h *broadcast) replayed() (output []byte, filter vt.QueryFilter) {
 // between bursts, and changes the form of a client only between sequences, where the
 // forms with and without queries are at the same point.
 func (h *broadcast) chooseReplier() {
-	if !h.rechoose || !h.oneReplies() {
+	if !h.rechoose || !h.oneClientReplies() {
 		return
 	}
 	if h.quiet == nil && h.hasQuiet() {
@@ -45,13 +45,13 @@ func (h *broadcast) chooseReplier() {
 		return
 	}
 	h.rechoose = false
-	var replier *viewer
-	for _, v := range h.viewers {
-		if !v.in.mute && (replier == nil || replier.size == WindowSize{} && v.size != WindowSize{}) {
+	var replier *broadcastClient
+	for _, v := range h.attached {
+		if !v.input.discard && (replier == nil || replier.size == WindowSize{} && v.size != WindowSize{}) {
 			replier = v
 		}
 	}
-	for _, v := range h.viewers {
+	for _, v := range h.attached {
 		h.setQuiet(v, v != replier)
 	}
 	if !h.hasQuiet() {
@@ -60,7 +60,7 @@ func (h *broadcast) chooseReplier() {
 }
 
 func (h *broadcast) hasQuiet() bool {
-	for f := range h.forms {
+	for f := range h.encodings {
 		if f.quiet {
 			return true
 		}
@@ -68,23 +68,23 @@ func (h *broadcast) hasQuiet() bool {
 	return false
 }
 
-func (h *broadcast) setQuiet(v *viewer, quiet bool) {
-	if h.forms[v.form]--; h.forms[v.form] == 0 {
-		delete(h.forms, v.form)
+func (h *broadcast) setQuiet(v *broadcastClient, quiet bool) {
+	if h.encodings[v.encoding]--; h.encodings[v.encoding] == 0 {
+		delete(h.encodings, v.encoding)
 	}
-	v.form.quiet = quiet
-	h.forms[v.form]++
+	v.encoding.quiet = quiet
+	h.encodings[v.encoding]++
 }
 
 // flushQuiet sends what the filter withholds at the end of the output.
 func (h *broadcast) flushQuiet() {
-	h.outlet.begin()
-	defer h.outlet.end()
+	h.sequencer.begin()
+	defer h.sequencer.end()
 	if h.quiet == nil {
 		return
 	}
 	rest := h.quiet.Flush(nil)
-	for f, p := range h.presses {
+	for f, p := range h.encoders {
 		if f.quiet {
 			p.terminal(rest)
 		}

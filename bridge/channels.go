@@ -14,7 +14,7 @@ import (
 
 // maxStreamMessage is the longest message that carries a stream to a client, in
 // bytes: its channel, and as much as a pipe holds (pipe(7)).
-const maxStreamMessage = lead + 64<<10
+const maxStreamMessage = channelRoom + 64<<10
 
 // channelProtocol returns which of Protocols was chosen for ws, or "".
 func channelProtocol(ws *websocket.Conn) string {
@@ -26,29 +26,29 @@ func channelProtocol(ws *websocket.Conn) string {
 	return ""
 }
 
-// greet sends what comes before all output: Kubernetes tells with an empty
+// sendHello sends what comes before all output: Kubernetes tells with an empty
 // message that the child is there.
-func (c *Client) greet() {
+func (c *Client) sendHello() {
 	greetings := [][]byte{{channel.Stdout}}
 	if c.protocol == channel.ProtocolWspipe {
 		hello := channel.ControlMessage{Type: channel.TypeHello, Session: c.id, PTY: &c.opt.Terminal, Pid: c.bridge.child.Pid()}
 		greetings = slices.Insert(greetings, 0, channel.Encode(channel.Control, hello))
 	}
-	c.outlet.sendBinary(greetings...)
+	c.sequencer.sendBinary(greetings...)
 }
 
-// farewell sends how the child ended, in words of the protocol.
-func (c *Client) farewell(code int, signal string) {
+// sendExit sends how the child ended, in words of the protocol.
+func (c *Client) sendExit(code int, signal string) {
 	status := channel.ExitStatus(code, signal)
 	if c.protocol != channel.ProtocolWspipe {
-		c.outlet.settle(channel.Encode(channel.Error, status))
+		c.sequencer.sendLast(channel.Encode(channel.Error, status))
 		return
 	}
 	exit := channel.ControlMessage{Type: channel.TypeExit, Signal: signal}
 	if signal == "" {
 		exit.Code = &code
 	}
-	c.outlet.settle(channel.Encode(channel.Control, exit), channel.Encode(channel.Error, status))
+	c.sequencer.sendLast(channel.Encode(channel.Control, exit), channel.Encode(channel.Error, status))
 }
 
 // Refuse closes ws because no child could be started for it. It returns when
@@ -56,7 +56,7 @@ func (c *Client) farewell(code int, signal string) {
 func Refuse(ws *websocket.Conn, reason string) { refuse(ws, endCannotStart(reason)) }
 
 // RefuseResume closes ws because of an error of Attach, as Refuse does.
-func RefuseResume(ws *websocket.Conn) { refuse(ws, endNoMore) }
+func RefuseResume(ws *websocket.Conn) { refuse(ws, endHistoryLost) }
 
 func refuse(ws *websocket.Conn, end End) {
 	if channelProtocol(ws) != "" {
@@ -65,9 +65,9 @@ func refuse(ws *websocket.Conn, end End) {
 	ws.Close(end.Code, end.Reason)
 }
 
-// obey does what a client says on another channel than Stdin. What it
+// handle does what a client says on another channel than Stdin. What it
 // cannot do, or does not understand, it leaves: so do Kubernetes and ssh.
-func (c *Client) obey(number byte, message []byte) {
+func (c *Client) handle(number byte, message []byte) {
 	var err error
 	switch {
 	case number == channel.Stdin:
@@ -80,23 +80,23 @@ func (c *Client) obey(number byte, message []byte) {
 		}
 		err = c.resize(WindowSize{Rows: size.Height, Cols: size.Width})
 	case number == channel.Control && c.protocol == channel.ProtocolWspipe:
-		err = c.obeyControl(message)
+		err = c.handleControl(message)
 	case number == channel.Close && c.protocol != channel.ProtocolV4 && string(message) == string([]byte{channel.Stdin}):
 		err = c.attachment.endInput()
 	default:
 		err = fmt.Errorf("protocol %s has no channel %d", c.protocol, number)
 	}
 	if err != nil {
-		c.ignored(err)
+		c.logIgnored(err)
 	}
 }
 
 // errNotControl does not tell what there was instead: payload is never logged.
 var errNotControl = errors.New("unknown control message")
 
-func (c *Client) obeyControl(message []byte) error {
+func (c *Client) handleControl(message []byte) error {
 	switch said := channel.ParseControl(message); {
-	case c.obeyPause(said):
+	case c.handlePause(said):
 		return nil
 	case said.Type == channel.TypeSignal:
 		return c.attachment.signal(said.Signal)
@@ -106,8 +106,8 @@ func (c *Client) obeyControl(message []byte) error {
 	return errNotControl
 }
 
-// obeyPause reports whether c is about a pause.
-func (c *Client) obeyPause(said channel.ControlMessage) bool {
+// handlePause reports whether c is about a pause.
+func (c *Client) handlePause(said channel.ControlMessage) bool {
 	switch said.Type {
 	case channel.TypePause:
 		c.wire.Out.Pause()
@@ -127,9 +127,9 @@ func (c *Client) resize(size WindowSize) error {
 	return c.attachment.resize(size)
 }
 
-// ignored logs why a message was, once: a client may send any number of them.
-func (c *Client) ignored(err error) {
-	c.ignoredOnce.Do(func() {
+// logIgnored logs why a message was, once: a client may send any number of them.
+func (c *Client) logIgnored(err error) {
+	c.logIgnoredOnce.Do(func() {
 		c.log.Warn("client's message ignored", "cause", err)
 	})
 }
@@ -145,7 +145,7 @@ func (c *Client) closeStdin() error {
 		stdin.End()
 		return nil
 	}
-	if !c.in.atLineStart() {
+	if !c.input.atLineStart() {
 		stdin.Write([]byte(endOfTransmission))
 	}
 	stdin.Write([]byte(endOfTransmission))

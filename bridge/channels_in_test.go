@@ -259,7 +259,7 @@ func TestChannelsLongControlMessage(t *testing.T) {
 	s := onChannels(t, channel.ProtocolWspipe, child, named)
 	s.greeted()
 	control := `{"type":"signal","signal":"USR1"}`
-	s.say(channel.Control, control+strings.Repeat(" ", maxControl-1-len(control)))
+	s.say(channel.Control, control+strings.Repeat(" ", maxControlMessage-1-len(control)))
 	if got := wspipetest.Wait(t, "a signal", child.told); got != "signal USR1" {
 		t.Errorf("the child was told %s", got)
 	}

@@ -171,7 +171,7 @@ func TestChannelsStreamsAreComplete(t *testing.T) {
 // No message is longer than the client may send, if that can be.
 func TestChannelsMessageSize(t *testing.T) {
 	t.Parallel()
-	const second = lead + 60_000 - (wire.SmallBlock - lead) // all that a puppet prints, but what the first read takes
+	const second = channelRoom + 60_000 - (wire.SmallBlock - channelRoom) // all that a puppet prints, but what the first read takes
 	for limit, most := range map[int64]int{0: second, -1: second, 1 << 20: second, 1000: 1000, 2: 2, 1: 2} {
 		child := newPuppet(t)
 		s := onChannels(t, channel.ProtocolV5, child, Options{MaxMessage: limit})

@@ -26,19 +26,19 @@ type Client struct {
 	muxID      string // see MuxID
 	log        *slog.Logger
 	deflate    bool // permessage-deflate was negotiated
-	in         inbound
+	input      input
 
-	protocol string // the channel protocol in use, or empty
-	outlet   outlet
+	protocol  string // the channel protocol in use, or empty
+	sequencer sequencer
 
 	// over says that nobody need wait for the child on behalf of this client.
-	over atomic.Bool
+	disconnecting atomic.Bool
 
-	tasks       sync.WaitGroup // what the end waits for
-	ignoredOnce sync.Once
-	endOnce     sync.Once
-	end         End  // set by finish
-	answered    bool // set by closeConn if it has read an answer to our close frame
+	tasks          sync.WaitGroup // what the end waits for
+	logIgnoredOnce sync.Once
+	endOnce        sync.Once
+	end            End  // set by finish
+	answered       bool // set by closeConn if it has read an answer to our close frame
 }
 
 // Summary tells how a connection went.
@@ -53,23 +53,23 @@ type Summary struct {
 }
 
 func newClient(b *Bridge, opt *Options, ws *websocket.Conn, conn *wire.Conn, of ClientOptions) *Client {
-	c := &Client{bridge: b, ws: ws, wire: conn, opt: opt, id: of.ID, log: of.Log, deflate: of.Deflate, protocol: channelProtocol(ws), outlet: newOutlet(conn, of.Deflate)}
+	c := &Client{bridge: b, ws: ws, wire: conn, opt: opt, id: of.ID, log: of.Log, deflate: of.Deflate, protocol: channelProtocol(ws), sequencer: newSequencer(conn, of.Deflate)}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	c.in = inbound{ws: ws, out: b.stdin, limit: opt.MaxMessage, mute: of.NoStdin, wait: c.waitForChild}
+	c.input = input{ws: ws, out: b.stdin, limit: opt.MaxMessage, discard: of.NoStdin, wait: c.waitForChild}
 	if c.usesChannels() {
-		c.in.codec, c.in.obey = streamCodec(opt.MaxMessage), c.obey
+		c.input.codec, c.input.handle = streamCodec(opt.MaxMessage), c.handle
 	} else {
-		c.in.codec, c.in.whole = opt.Framing.NewCodec(), opt.Framing.HoldsWhole()
+		c.input.codec, c.input.holdWhole = opt.Framing.NewCodec(), opt.Framing.HoldsWhole()
 	}
-	c.in.total.touch()
-	c.outlet.total.touch()
-	conn.OnIdle, conn.Server = c.in.handOn, true
+	c.input.total.touch()
+	c.sequencer.total.touch()
+	conn.OnIdle, conn.Server = c.input.flush, true
 	if opt.Terminal {
 		conn.BoundUnsent()
 	}
-	ws.SetReadLimit(-1) // inbound has the limit, and its own words for it
+	ws.SetReadLimit(-1) // input has the limit, and its own words for it
 	return c
 }
 
@@ -89,7 +89,7 @@ func (c *Client) Run() Summary {
 	stopTimers()
 	<-c.wire.Closed()
 	c.attachment.closed()
-	sum := Summary{End: c.end, In: c.in.total.total(), Out: c.outlet.total.total()}
+	sum := Summary{End: c.end, In: c.input.total.total(), Out: c.sequencer.total.total()}
 	if exit, ok := c.bridge.exit(); ok {
 		sum.ExitCode, sum.Signal = exit.code, exit.signal
 	}
@@ -109,14 +109,14 @@ func (c *Client) Shutdown() { c.finish(endShutdown) }
 // answered Shutdown for too long.
 func (c *Client) Abort() { c.wire.Abort() }
 
-// tellExit ends the connection because the child has ended, once the client has
+// reportExit ends the connection because the child has ended, once the client has
 // all that it wrote.
-func (c *Client) tellExit() {
+func (c *Client) reportExit() {
 	c.limitUnread()
 	c.wire.Out.Ready()
 	exit, _ := c.bridge.exit()
 	if c.usesChannels() && !exit.broken {
-		c.farewell(exit.code, exit.signal)
+		c.sendExit(exit.code, exit.signal)
 	}
 	c.wire.Out.Wait(0)
 	c.finish(exit.end)
@@ -129,7 +129,7 @@ func (c *Client) limitUnread() { c.wire.LimitUnread(c.opt.Unread) }
 // ends or a message breaks the rules.
 func (c *Client) receiveAll() {
 	for {
-		if err := c.in.receive(); err != nil {
+		if err := c.input.receive(); err != nil {
 			c.finish(c.endOf(err))
 			return
 		}
@@ -137,17 +137,17 @@ func (c *Client) receiveAll() {
 	}
 }
 
-// waitForChild holds the client up while more than maxWaiting bytes wait for
+// waitForChild holds the client up while more than maxInputBacklog bytes wait for
 // the child, and watches meanwhile whether the client is still there. A pause is
 // no longer than that: the client's word that ends it is not heard, and the child
 // may not read before it can write.
 func (c *Client) waitForChild() {
-	if c.bridge.stdin.Waiting() <= maxWaiting {
+	if c.bridge.stdin.Waiting() <= maxInputBacklog {
 		return
 	}
 	paused := c.wire.Out.Continue()
 	stop := c.wire.WatchHangup(func() { c.finish(endLost) })
-	c.bridge.stdin.WaitUnless(maxWaiting/2, &c.over)
+	c.bridge.stdin.WaitUnless(maxInputBacklog/2, &c.disconnecting)
 	stop()
 	if paused {
 		c.wire.Out.Pause()
@@ -186,7 +186,7 @@ func (c *Client) finish(e End) (first bool) {
 		c.end = e
 		c.wire.Out.Seal()     // what others get is not to come after the last words
 		if c.usesChannels() { // before the child is stopped, or its end would be told
-			c.outlet.settle(channel.Encode(channel.Error, channel.Failure(e.Reason))) // unless farewell has said all
+			c.sequencer.sendLast(channel.Encode(channel.Error, channel.Failure(e.Reason))) // unless farewell has said all
 		}
 		c.wire.Out.Continue() // whoever waits for the end of a pause has nothing to send any more
 		c.attachment.detach()
@@ -195,25 +195,25 @@ func (c *Client) finish(e End) (first bool) {
 	return first
 }
 
-// silencePatience is how long a client that answers no ping may still take to
+// silentCloseTime is how long a client that answers no ping may still take to
 // answer a close frame.
-const silencePatience = time.Second
+const silentCloseTime = time.Second
 
 // closeConn ends the connection in the way that c.end asks for.
 func (c *Client) closeConn() {
 	switch c.end.by {
 	case byUs:
-		c.in.ended.Store(true)
+		c.input.ended.Store(true)
 		err := c.ws.Close(c.end.Code, cutReason(c.end.Reason)) // nil also if the connection is lost meanwhile
 		_, otherCode := errors.AsType[websocket.CloseError](err)
 		c.answered = otherCode || err == nil && !c.wire.Lost.Load()
 	case bySilence:
-		c.in.ended.Store(true)
+		c.input.ended.Store(true)
 		// Whoever answers no ping will not answer a close frame either.
-		defer time.AfterFunc(silencePatience, c.wire.Abort).Stop()
+		defer time.AfterFunc(silentCloseTime, c.wire.Abort).Stop()
 		c.ws.Close(c.end.Code, c.end.Reason)
 	case byViolation:
-		c.in.ended.Store(true)
+		c.input.ended.Store(true)
 		c.wire.StopReading() // Close need not wait for an answer, which could not be found
 		c.ws.Close(c.end.Code, c.end.Reason)
 	case byClient:

@@ -41,14 +41,14 @@ var (
 	endNotUTF8  = End{Code: websocket.StatusInvalidFramePayloadData, Reason: "text is not UTF-8"}
 	endProtocol = End{Code: websocket.StatusProtocolError, Reason: "protocol error", by: byViolation}
 	// endBadReason is a violation within a close frame.
-	endBadReason = End{Code: wire.BadReasonCode, Reason: wire.BadReason, by: byViolation}
+	endBadReason = End{Code: wire.InvalidReasonCode, Reason: wire.InvalidReason, by: byViolation}
 
-	endSilent  = End{Code: websocket.StatusPolicyViolation, Reason: "no answer to pings", by: bySilence}
-	endTaken   = End{Code: 4010, Reason: "attached elsewhere"}
-	endNoMore  = End{Code: 4011, Reason: "history lost"}
-	endControl = End{Code: websocket.StatusMessageTooBig, Reason: fmt.Sprintf("control message over %d bytes", maxControl)}
-	endUnread  = End{Code: websocket.StatusAbnormalClosure, Reason: "output not read", by: byLoss}
-	endLost    = End{Code: websocket.StatusAbnormalClosure, Reason: "connection lost", by: byLoss}
+	endSilent      = End{Code: websocket.StatusPolicyViolation, Reason: "no answer to pings", by: bySilence}
+	endTakeover    = End{Code: 4010, Reason: "attached elsewhere"}
+	endHistoryLost = End{Code: 4011, Reason: "history lost"}
+	endControl     = End{Code: websocket.StatusMessageTooBig, Reason: fmt.Sprintf("control message over %d bytes", maxControlMessage)}
+	endUnread      = End{Code: websocket.StatusAbnormalClosure, Reason: "output not read", by: byLoss}
+	endLost        = End{Code: websocket.StatusAbnormalClosure, Reason: "connection lost", by: byLoss}
 )
 
 // endSlow tells a viewer that more waits for it than may.

@@ -39,7 +39,7 @@ func (c *chunked) Read(p []byte) (int, error) {
 // sender is an outbound and what its client gets.
 type sender struct {
 	*client
-	*outbound
+	*output
 	framing framing.Framing
 	ws      *websocket.Conn
 	wire    *wire.Conn
@@ -49,9 +49,9 @@ type sender struct {
 	cutOff   bool  // within a long message, whose part is the last one then
 }
 
-func newOutbound(ws *websocket.Conn, conn *wire.Conn, f framing.Framing) *outbound {
-	way := newOutlet(conn, false)
-	o := &outbound{outlet: &way, codec: f.NewCodec(), typ: messageType(f)}
+func newOutbound(ws *websocket.Conn, conn *wire.Conn, f framing.Framing) *output {
+	way := newSequencer(conn, false)
+	o := &output{sequencer: &way, codec: f.NewCodec(), typ: messageType(f)}
 	if f == framing.JSON {
 		o.stream = "stdout"
 	}
@@ -64,14 +64,14 @@ func newSender(t testing.TB, f framing.Framing) *sender {
 		conn.Abort()
 		wspipetest.Wait(t, "the end of the wire", conn.Closed())
 	})
-	return &sender{client: c, outbound: newOutbound(ws, conn, f), framing: f, ws: ws, wire: conn}
+	return &sender{client: c, output: newOutbound(ws, conn, f), framing: f, ws: ws, wire: conn}
 }
 
 // endFragmented ends the message that is sent in fragments, if there is one.
 func (s *sender) endFragmented() (was bool) {
 	if was = s.sender != nil; was {
-		s.sendPiece(s.outbound, nil, true)
-		s.flow.Release()
+		s.sendFragment(s.output, nil, true)
+		s.destination.Release()
 	}
 	return was
 }
@@ -84,7 +84,7 @@ func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 	t.Helper()
 	s.t = t
 	s.SetDeadline(time.Now().Add(wspipetest.Lifetime))
-	s.outbound = newOutbound(s.ws, s.wire, s.framing)
+	s.output = newOutbound(s.ws, s.wire, s.framing)
 	s.wrong, s.position, s.cutOff = nil, 0, false
 	s.broken = func(err error, position int64) { s.wrong, s.position = err, position }
 	done := make(chan error)
@@ -301,7 +301,7 @@ func TestReadBufferGrowsAndShrinks(t *testing.T) {
 	line := strings.Repeat("x", 99) + "\n"
 	r := &room{chunked: chunked{line, strings.Repeat(line, 40), "part", " of a line\n", line}}
 	newSender(t, framing.Lines).messages(t, r)
-	want := []int{wire.SmallBlock - lead, wire.SmallBlock - lead, wire.BlockSize - wire.SmallBlock, wire.BlockSize - lead, wire.SmallBlock - lead - 4, wire.SmallBlock - lead, wire.SmallBlock - lead}
+	want := []int{wire.SmallBlock - channelRoom, wire.SmallBlock - channelRoom, wire.BlockSize - wire.SmallBlock, wire.BlockSize - channelRoom, wire.SmallBlock - channelRoom - 4, wire.SmallBlock - channelRoom, wire.SmallBlock - channelRoom}
 	if !slices.Equal(r.sizes, want) {
 		t.Errorf("reads had room for %v bytes, want %v", r.sizes, want)
 	}
@@ -315,8 +315,8 @@ func TestMessagesOfOneReadLeaveInOneWrite(t *testing.T) {
 	conn := wire.NewConn(near, nil)
 	o := newOutbound(acceptOn(t, conn), conn, framing.Lines)
 	x := func(n int) string { return strings.Repeat("x", n) }
-	o.run(&chunked{"lone\n", strings.Repeat("many\n", 200), x(wire.SmallBlock-lead-1) + "\n", strings.Repeat(x(300)+"\n", 200)})
-	for _, want := range []int{2 + 4, 200 * (2 + 4), 4 + wire.SmallBlock - lead - 1, 200 * (4 + 300)} {
+	o.run(&chunked{"lone\n", strings.Repeat("many\n", 200), x(wire.SmallBlock-channelRoom-1) + "\n", strings.Repeat(x(300)+"\n", 200)})
+	for _, want := range []int{2 + 4, 200 * (2 + 4), 4 + wire.SmallBlock - channelRoom - 1, 200 * (4 + 300)} {
 		p := make([]byte, wire.BlockSize)
 		if n, err := far.Read(p); n != want || err != nil {
 			t.Errorf("one write took %d bytes, want %d: %v", n, want, err)
@@ -365,7 +365,7 @@ func TestReadHasRoomAfterAFullBufferCouldNotBeSent(t *testing.T) {
 	s := newSender(t, framing.Lines)
 	left := 0
 	s.run(&goodbye{
-		chunked{"1", strings.Repeat("x", wire.SmallBlock-lead-1), strings.Repeat("x", wire.BlockSize-wire.SmallBlock-1) + "\n", "end"},
+		chunked{"1", strings.Repeat("x", wire.SmallBlock-channelRoom-1), strings.Repeat("x", wire.BlockSize-wire.SmallBlock-1) + "\n", "end"},
 		func() {
 			if left++; left == 2 {
 				s.wire.Abort()

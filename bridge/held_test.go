@@ -31,8 +31,8 @@ func frameLength(n int) []byte { return []byte{byte(n >> 24), byte(n >> 16), byt
 // in its framing, byte by byte.
 func TestRecordsToTheChild(t *testing.T) {
 	t.Parallel()
-	sizes := []int{0, 1, 3, 4, 100, 4096, framing.MaxWhole, wire.BlockSize - spare - enough, wire.BlockSize - enough, wire.BlockSize - spare - 31, wire.BlockSize - spare - 30, wire.BlockSize - spare - 4,
-		wire.BlockSize - spare - 1, wire.BlockSize - spare, wire.BlockSize - spare + 1, wire.BlockSize - 1, wire.BlockSize, wire.BlockSize + 1, 2*wire.BlockSize - spare, 300_000, 1 << 20}
+	sizes := []int{0, 1, 3, 4, 100, 4096, framing.MaxWhole, wire.BlockSize - joinRoom - minRead, wire.BlockSize - minRead, wire.BlockSize - joinRoom - 31, wire.BlockSize - joinRoom - 30, wire.BlockSize - joinRoom - 4,
+		wire.BlockSize - joinRoom - 1, wire.BlockSize - joinRoom, wire.BlockSize - joinRoom + 1, wire.BlockSize - 1, wire.BlockSize, wire.BlockSize + 1, 2*wire.BlockSize - joinRoom, 300_000, 1 << 20}
 	for mode, record := range heldInput {
 		for name, l := range map[string]link{"TCP": {}, "TLS": {tls: true}} {
 			t.Run(fmt.Sprint(mode, "/", name), func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestRecordsForASlowChild(t *testing.T) {
 				count := 8_000_000 / size
 				sent := bytes.Repeat(maskedFrame(fin|opText, []byte(payload)), count)
 				n := heldUpAfter(t, s, sent)
-				if w := s.stdin.Waiting(); w < maxWaiting/2 || w > maxWaiting+limit+2*wire.BlockSize {
+				if w := s.stdin.Waiting(); w < maxInputBacklog/2 || w > maxInputBacklog+limit+2*wire.BlockSize {
 					t.Errorf("%d bytes wait", w)
 				}
 				child.readAll()
@@ -181,17 +181,17 @@ func TestStageOfALongMessageGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &inbound{ws: ws, out: wire.NewQueue(w), codec: framing.Length.NewCodec(), whole: true, wait: func() {}}
+	in := &input{ws: ws, out: wire.NewQueue(w), codec: framing.Length.NewCodec(), holdWhole: true, wait: func() {}}
 	ws.SetReadLimit(-1)
-	conn.OnIdle = in.handOn
+	conn.OnIdle = in.flush
 	go io.Copy(io.Discard, r)                                                                                                 // ends when w is closed
 	go c.Write(append(maskedFrame(fin|opBinary, make([]byte, 1<<20)), bytes.Repeat(maskedFrame(fin|opBinary, nil), 1000)...)) // ends when it is read
 	for i := range 1001 {
 		if err := in.receive(); err != nil {
 			t.Fatal(err)
 		}
-		if cap(in.stage) > wire.BlockSize {
-			t.Fatalf("after message %d the stage has %d bytes", i, cap(in.stage))
+		if cap(in.batch) > wire.BlockSize {
+			t.Fatalf("after message %d the stage has %d bytes", i, cap(in.batch))
 		}
 	}
 	in.out.Close()

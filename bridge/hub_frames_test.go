@@ -65,9 +65,9 @@ func TestALongReplayIsNotSlowness(t *testing.T) {
 // idle waits until the hub has sent so many messages.
 func (a *audience) idle(messages int64) {
 	a.t.Helper()
-	wspipetest.Eventually(a.t, "the hub has sent all", func() bool { return a.outlet.total.messages.Load() == messages })
-	a.outlet.mu.Lock() // until they are with all viewers
-	defer a.outlet.mu.Unlock()
+	wspipetest.Eventually(a.t, "the hub has sent all", func() bool { return a.sequencer.total.messages.Load() == messages })
+	a.sequencer.mu.Lock() // until they are with all viewers
+	defer a.sequencer.mu.Unlock()
 }
 
 // TestManySmallMessagesWait: a viewer that reads late costs no more per message

@@ -76,7 +76,7 @@ func (v *watching) some(n int, read *atomic.Int64) (messages []string) {
 			Stream, Data string
 			More         bool
 		}
-		if v.hub.opt.Framing == framing.JSON && !v.form.channels {
+		if v.shared.opt.Framing == framing.JSON && !v.encoding.channels {
 			if err := json.Unmarshal([]byte(text), &m); err != nil {
 				v.t.Errorf("%.100q: %v", text, err)
 			}

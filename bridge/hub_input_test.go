@@ -40,7 +40,7 @@ func TestMessagesOfManyDoNotMix(t *testing.T) {
 		go v.client.Write(sent) // ends when it is read
 	}
 	wspipetest.Eventually(t, "all have sent", func() bool {
-		return !slices.ContainsFunc(viewers, func(v *watching) bool { return v.in.total.messages.Load() < messages })
+		return !slices.ContainsFunc(viewers, func(v *watching) bool { return v.input.total.messages.Load() < messages })
 	})
 	h.Stop()
 	lines := strings.Split(strings.TrimSuffix(string(wspipetest.Wait(t, "input", child.input)), "\n"), "\n")
@@ -100,7 +100,7 @@ func TestViewersMayOnlyLook(t *testing.T) {
 	for _, message := range []string{"\x00input", "\x04" + `{"Width":10,"Height":10}`, "\x05" + `{"type":"signal","signal":"INT"}`, "\xff\x00", "\x00more"} {
 		v.write(maskedFrame(fin|opBinary, []byte(message)))
 	}
-	wspipetest.Eventually(t, "all has come", func() bool { return v.in.total.messages.Load() == 2 })
+	wspipetest.Eventually(t, "all has come", func() bool { return v.input.total.messages.Load() == 2 })
 	h.Stop()
 	if input := wspipetest.Wait(t, "input", child.input); len(input) > 0 {
 		t.Errorf("input %q", input)

@@ -72,13 +72,13 @@ func TestNobodyJoinsInABrokenOffLine(t *testing.T) {
 	first.message()
 	first.expect(`{"stream":"stderr","data":"oops"}`)
 	c, ws, conn := connect(t, link{})
-	v := &watching{client: c, viewer: attach(h.t, h.Bridge, Options{}, ws, conn, ClientOptions{}).attachment.(*viewer), ended: make(chan Summary, 1)}
+	v := &watching{client: c, broadcastClient: attach(h.t, h.Bridge, Options{}, ws, conn, ClientOptions{}).attachment.(*broadcastClient), ended: make(chan Summary, 1)}
 	go func() { v.ended <- v.Run() }() // ends when the client goes
 	t.Cleanup(func() { c.Close(); v.summary() })
 	wspipetest.Eventually(t, "it is there", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		return len(h.viewers)+len(h.waiting) == 2
+		return len(h.attached)+len(h.waiting) == 2
 	})
 	child.print(t, "y\nnext\n")
 	v.expect(fmt.Sprintf(`{"stream":"stdout","data":"%sy"}`, long), `{"stream":"stdout","data":"next"}`)

@@ -99,7 +99,7 @@ func TestDroppedMessagesAreCounted(t *testing.T) {
 		got++
 	}
 	v.expectClose(1000, "exit 0")
-	if lost := v.lost.Load(); lost == 0 || got+lost != lines {
+	if lost := v.dropped.Load(); lost == 0 || got+lost != lines {
 		t.Errorf("%d messages came, %d were lost, of %d", got, lost, lines)
 	}
 }

@@ -39,10 +39,10 @@ func startHub(t testing.TB, child Child, opt Options) *audience {
 	return a
 }
 
-// viewer is a client of an audience.
+// broadcastClient is a client of an audience.
 type watching struct {
 	*client
-	*viewer
+	*broadcastClient
 	ended chan Summary
 }
 
@@ -50,7 +50,7 @@ type watching struct {
 func (a *audience) join(l link, opt Options) *watching {
 	a.t.Helper()
 	c, ws, conn := connect(a.t, l)
-	v := &watching{client: c, viewer: attach(a.t, a.Bridge, opt, ws, conn, ClientOptions{Deflate: l.compress}).attachment.(*viewer), ended: make(chan Summary, 1)}
+	v := &watching{client: c, broadcastClient: attach(a.t, a.Bridge, opt, ws, conn, ClientOptions{Deflate: l.compress}).attachment.(*broadcastClient), ended: make(chan Summary, 1)}
 	go func() { v.ended <- v.Run() }() // ends when the client goes
 	a.t.Cleanup(func() {
 		c.Close()
@@ -59,8 +59,8 @@ func (a *audience) join(l link, opt Options) *watching {
 	wspipetest.Eventually(a.t, "the client has joined", func() bool {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		for _, other := range a.viewers {
-			if other == v.viewer {
+		for _, other := range a.attached {
+			if other == v.broadcastClient {
 				return true
 			}
 		}
@@ -184,7 +184,7 @@ func TestViewersWithChannels(t *testing.T) {
 	}
 	v.send("\x00from v\n")
 	plain.send("from plain")
-	wspipetest.Eventually(t, "both have sent", func() bool { return plain.in.total.messages.Load()+v.in.total.messages.Load() == 2 })
+	wspipetest.Eventually(t, "both have sent", func() bool { return plain.input.total.messages.Load()+v.input.total.messages.Load() == 2 })
 	v.write(maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin})) // does not end the input of others
 	plain.send("more")
 	child.exit(0, "")

@@ -153,7 +153,7 @@ func TestJSONLongLineBesideAnEndOfTheOther(t *testing.T) {
 	child := newPuppet(t)
 	s := start(t, child, Options{Framing: framing.JSON})
 	child.print(t, strings.Repeat("x", 2*wire.BlockSize))
-	wspipetest.Eventually(t, "a part is sent", func() bool { return s.outlet.total.total().Bytes > 0 })
+	wspipetest.Eventually(t, "a part is sent", func() bool { return s.sequencer.total.total().Bytes > 0 })
 	child.far[2].Close()
 	wspipetest.Eventually(t, "the end of stderr", func() bool { _, err := child.near[2].Stat(); return err != nil })
 	child.print(t, "y\n")
@@ -177,7 +177,7 @@ func TestJSONInterruptedLine(t *testing.T) {
 			long := strings.Repeat("x", 100_000)
 			stderr := strings.Repeat(strings.Repeat("e", 99)+"\n", 20_000)
 			child.print(t, long)
-			wspipetest.Eventually(t, "a part is sent", func() bool { return s.outlet.total.total().Bytes > 0 })
+			wspipetest.Eventually(t, "a part is sent", func() bool { return s.sequencer.total.total().Bytes > 0 })
 			go func() { // ends when the client has read
 				child.far[2].WriteString(stderr)
 				child.far[1].WriteString(end)

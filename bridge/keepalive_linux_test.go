@@ -91,7 +91,7 @@ func (s *session) standStill(t *testing.T) {
 func (s *session) judge(t *testing.T, k *keepalive, n int) {
 	t.Helper()
 	for i := range n {
-		k.judge()
+		k.checkAlive()
 		if k.missed >= 2 {
 			t.Fatalf("ended at judgement %d", i+1)
 		}
@@ -113,7 +113,7 @@ func TestKeepaliveOfAClientThatHasCaughtUp(t *testing.T) {
 	}
 	wspipetest.Eventually(t, "all is sent", func() bool { return s.wire.Out.Waiting() == 0 && wire.Unsent(s.wire.Conn) == 0 })
 	s.judge(t, k, 1)
-	k.judge()
+	k.checkAlive()
 	s.expectClose(1008, "no answer to pings")
 }
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A lineLog makes the same records of a text in whatever pieces it is written.
+// A lineLogger makes the same records of a text in whatever pieces it is written.
 func TestLineLog(t *testing.T) {
 	t.Parallel()
 	x := func(n int) string { return strings.Repeat("x", n) }
@@ -34,12 +34,12 @@ func TestLineLog(t *testing.T) {
 					continue // would be slow
 				}
 				log := &records{t: t}
-				l := lineLog{log: slog.New(log), pid: 1}
+				l := lineLogger{log: slog.New(log), pid: 1}
 				for p := range slices.Chunk([]byte(test.text), size) {
 					if n, err := l.Write(p); n != len(p) || err != nil {
 						t.Errorf("Write: %d, %v", n, err)
 					}
-					if len(l.rest) > maxRecord {
+					if len(l.rest) > maxLogLine {
 						t.Errorf("%d bytes are kept", len(l.rest))
 					}
 					clear(p) // the writer may use it again

@@ -15,8 +15,8 @@ import (
 // but not to a client.
 type mux struct {
 	*Bridge
-	mail mail         // of the goroutine that reads the output
-	last atomic.Int64 // the number of the last client
+	delivery delivery     // of the goroutine that reads the output
+	last     atomic.Int64 // the number of the last client
 
 	// Guarded by mu:
 	byID map[string]*muxClient // the clients whose connections have not ended
@@ -24,7 +24,7 @@ type mux struct {
 }
 
 func newMux(b *Bridge) *mux {
-	return &mux{Bridge: b, byID: make(map[string]*muxClient), mail: mail{slow: b.opt.Slow, presses: make(map[form]*press)}}
+	return &mux{Bridge: b, byID: make(map[string]*muxClient), delivery: delivery{slow: b.opt.Slow, encoders: make(map[encoding]*sharedEncoder)}}
 }
 
 // carryOutput implements kind.
@@ -35,13 +35,13 @@ func (m *mux) carryOutput() {
 	logged.Wait()
 }
 
-// tellExit implements kind. Clients are told when they have taken what there was,
+// reportExit implements kind. Clients are told when they have taken what there was,
 // which may be never.
-func (m *mux) tellExit() {
+func (m *mux) reportExit() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range m.byID {
-		go c.tellExit() // ends with the connection, or when the client has all
+		go c.reportExit() // ends with the connection, or when the client has all
 	}
 }
 
@@ -59,14 +59,14 @@ func (m *mux) end(End) { m.Stop() }
 // muxClient is the attachment of a client of a mux.
 type muxClient struct {
 	sharedClient
-	mux  *mux
-	form form
+	mux      *mux
+	encoding encoding
 
 	opening []byte // the event that tells the child of the client, while that waits
 
 	// Guarded by mux.mu:
 	opened    bool // the child has been told of the client
-	closeTold bool // and of its end
+	closeSent bool // and of its end
 	listed    bool // among who gets a message that is being addressed
 
 	events []byte // not handed on yet; a pooled block, or longer
@@ -81,19 +81,19 @@ type muxClient struct {
 func (m *mux) attach(client *Client, opt ClientOptions) error {
 	c := &muxClient{mux: m, sharedClient: sharedClient{direct: direct{client}}}
 	c.shareInput()
-	c.in.take, c.in.flush = c.takeMessage, c.flush
-	c.form = form{deflate: client.deflate, channels: c.usesChannels()}
+	c.input.takeMessage, c.input.flushEvents = c.takeMessage, c.flush
+	c.encoding = encoding{deflate: client.deflate, channels: c.usesChannels()}
 	if c.usesChannels() {
-		c.in.take = c.takeStream
-		c.greet()
+		c.input.takeMessage = c.takeStream
+		c.sendHello()
 	}
 	c.muxID = strconv.FormatInt(m.last.Add(1), 10)
 	c.opening = appendOpen(nil, c.muxID, opt.Env)
 	client.attachment = c // the child may end it at once
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c.late = m.exited
-	if !c.late {
+	c.attachedAfterExit = m.exited
+	if !c.attachedAfterExit {
 		m.byID[c.muxID] = c
 	}
 	return nil
@@ -103,7 +103,7 @@ func (m *mux) attach(client *Client, opt ClientOptions) error {
 func (c *muxClient) receive() {
 	c.open()
 	c.receiveAll()
-	c.tellClose()
+	c.writeClose()
 }
 
 // open tells the child of c, as soon as little enough waits for it. If c goes
@@ -123,7 +123,7 @@ func (m *mux) tryOpen(c *muxClient) bool {
 	if m.byID[c.muxID] != c {
 		return true
 	}
-	if m.stdin.Waiting() > maxWaiting {
+	if m.stdin.Waiting() > maxInputBacklog {
 		return false
 	}
 	m.open = append(slices.Clip(m.open), c) // before the event, for the child may answer at once
@@ -143,25 +143,25 @@ func (c *muxClient) detach() {
 	}
 	m.mu.Unlock()
 	if c.end.by == byUs || c.end.by == bySilence {
-		c.tellClose() // what still comes in is not the child's any more
+		c.writeClose() // what still comes in is not the child's any more
 	}
 }
 
-// tell gives the child events of c, unless it has been told of its end.
-func (c *muxClient) tell(events []byte) {
+// writeEvents gives the child events of c, unless it has been told of its end.
+func (c *muxClient) writeEvents(events []byte) {
 	c.mux.mu.Lock()
 	defer c.mux.mu.Unlock()
-	if c.opened && !c.closeTold {
+	if c.opened && !c.closeSent {
 		c.mux.stdin.Write(events) // as in tryOpen
 	}
 }
 
-// tellClose tells the child, once, how c has ended, if it has ever known it.
-func (c *muxClient) tellClose() {
+// writeClose tells the child, once, how c has ended, if it has ever known it.
+func (c *muxClient) writeClose() {
 	c.mux.mu.Lock()
 	defer c.mux.mu.Unlock()
-	if c.opened && !c.closeTold {
-		c.closeTold = true
+	if c.opened && !c.closeSent {
+		c.closeSent = true
 		c.mux.stdin.Write(appendClose(nil, c.muxID, c.end.Code))
 	}
 }

@@ -24,24 +24,24 @@ import (
 
 func TestOrders(t *testing.T) {
 	t.Parallel()
-	for line, want := range map[string]order{
+	for line, want := range map[string]muxCommand{
 		`{"to":"7","data":"hello"}`:                             {to: []string{"7"}, payload: []byte("hello")},
 		`{"to":["7","9"],"data":""}`:                            {to: []string{"7", "9"}, payload: []byte{}},
 		`{"to":[],"data":"x"}`:                                  {payload: []byte("x")},
-		`{"to":"*","data":"x"}`:                                 {everybody: true, to: []string{"*"}, payload: []byte("x")},
+		`{"to":"*","data":"x"}`:                                 {all: true, to: []string{"*"}, payload: []byte("x")},
 		`{"to":["*"],"data":"x"}`:                               {to: []string{"*"}, payload: []byte("x")},
 		`{"to":"7","base64":"/wA="}`:                            {to: []string{"7"}, payload: []byte("\xff\x00"), binary: true},
 		` { "base64" : "" , "to" : "" }` + "\r":                 {to: []string{""}, payload: []byte{}, binary: true},
 		`{"to":"7","data":"\ud83d\ude00\ud800\u0000","new":[]}`: {to: []string{"7"}, payload: []byte("😀\uFFFD\x00")},
 		`{"to":"7","Data":1,"data":"x"}`:                        {to: []string{"7"}, payload: []byte("x")},
-		`{"close":"7"}`:                                         {closes: "7", end: End{Code: 1000}},
-		`{"close":"*"}`:                                         {closes: "*", end: End{Code: 1000}},
-		`{"close":"7","code":3000}`:                             {closes: "7", end: End{Code: 3000}},
-		`{"close":"7","code":1014,"reason":""}`:                 {closes: "7", end: End{Code: 1014}},
+		`{"close":"7"}`:                                         {closeID: "7", end: End{Code: 1000}},
+		`{"close":"*"}`:                                         {closeID: "*", end: End{Code: 1000}},
+		`{"close":"7","code":3000}`:                             {closeID: "7", end: End{Code: 3000}},
+		`{"close":"7","code":1014,"reason":""}`:                 {closeID: "7", end: End{Code: 1014}},
 		`{"close":"7","code":4999,"reason":"` + strings.Repeat("é", 61) + `!","x":null}`: {
-			closes: "7", end: End{Code: 4999, Reason: strings.Repeat("é", 61) + "!"}},
+			closeID: "7", end: End{Code: 4999, Reason: strings.Repeat("é", 61) + "!"}},
 	} {
-		if got, err := parseOrder([]byte(line)); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := parseMuxCommand([]byte(line)); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, %v, want %+v", line, got, err, want)
 		}
 	}
@@ -60,15 +60,15 @@ var badLines = map[string]error{
 	`{"to":"7","data":"x"} {}`:         errNoObject,
 	`{"to":"7","data":"\x"}`:           errNoObject,
 	strings.Repeat("[", 20_000):        errNoObject,
-	`{}`:                               errNoOrder,
-	`{"data":"x"}`:                     errNoOrder,
-	`{"To":"7","data":"x"}`:            errNoOrder,
-	`{"CLOSE":"7"}`:                    errNoOrder,
-	`{"to":"7","close":"7"}`:           errBothOrder,
-	`{"close":"7","data":"x"}`:         errBothOrder,
-	`{"close":"7","base64":""}`:        errBothOrder,
-	`{"to":"7","data":"x","code":1}`:   errBothOrder,
-	`{"to":"7","reason":"x"}`:          errBothOrder,
+	`{}`:                               errNoCommand,
+	`{"data":"x"}`:                     errNoCommand,
+	`{"To":"7","data":"x"}`:            errNoCommand,
+	`{"CLOSE":"7"}`:                    errNoCommand,
+	`{"to":"7","close":"7"}`:           errMixedCommand,
+	`{"close":"7","data":"x"}`:         errMixedCommand,
+	`{"close":"7","base64":""}`:        errMixedCommand,
+	`{"to":"7","data":"x","code":1}`:   errMixedCommand,
+	`{"to":"7","reason":"x"}`:          errMixedCommand,
 	`{"to":7,"data":"x"}`:              errTo,
 	`{"to":null,"data":"x"}`:           errTo,
 	`{"to":{},"data":"x"}`:             errTo,
@@ -111,7 +111,7 @@ var badLines = map[string]error{
 func TestBadLines(t *testing.T) {
 	t.Parallel()
 	for line, want := range badLines {
-		if got, err := parseOrder([]byte(line)); err != want {
+		if got, err := parseMuxCommand([]byte(line)); err != want {
 			t.Errorf("%.100s: got %+v, %v, want %v", line, got, err, want)
 		}
 	}
@@ -140,7 +140,7 @@ func TestLinesSurviveAnyChunking(t *testing.T) {
 			var got []string
 			var log strings.Builder
 			l := muxLines{do: func(line []byte) error { got = append(got, string(line)); return nil },
-				log: complaints{log: slog.New(slog.NewJSONHandler(&log, nil))}}
+				log: invalidLineLog{log: slog.New(slog.NewJSONHandler(&log, nil))}}
 			for chunk := range slices.Chunk([]byte(test.output), size) {
 				l.write(chunk)
 			}
@@ -168,10 +168,10 @@ func TestLinesSurviveAnyChunking(t *testing.T) {
 func TestComplaintsAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		l := muxLines{do: func([]byte) error { return errNoObject }, log: complaints{log: slog.New(slog.NewTextHandler(&log, nil)), pid: 5}}
+		l := muxLines{do: func([]byte) error { return errNoObject }, log: invalidLineLog{log: slog.New(slog.NewTextHandler(&log, nil)), pid: 5}}
 		for i := range 3000 {
 			if i == 1000 || i == 2000 {
-				time.Sleep(complaintInterval)
+				time.Sleep(invalidLineInterval)
 			}
 			l.write([]byte("secret\n"))
 		}
@@ -225,25 +225,25 @@ func FuzzMuxLine(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, output []byte) {
 		do := func(line []byte) error {
-			o, err := parseOrder(line)
+			o, err := parseMuxCommand(line)
 			switch {
 			case err != nil:
-			case o.closes != "" && (o.end.Reason != cutReason(o.end.Reason) || !maySend(o.end.Code)):
+			case o.closeID != "" && (o.end.Reason != cutReason(o.end.Reason) || !maySend(o.end.Code)):
 				t.Errorf("a close with %+v", o.end)
-			case o.closes == "" && !o.binary && !utf8.Valid(o.payload):
+			case o.closeID == "" && !o.binary && !utf8.Valid(o.payload):
 				t.Errorf("text %q", o.payload)
 			}
-			for _, form := range []form{{}, {deflate: true}, {channels: true}} {
-				if err != nil || o.closes != "" {
+			for _, form := range []encoding{{}, {deflate: true}, {channels: true}} {
+				if err != nil || o.closeID != "" {
 					break
 				}
-				p := newPress(form)
+				p := newSharedEncoder(form)
 				p.order(form, o)
 				checkFrames(t, p.take(1, 0).Frames, form, o)
 			}
 			return err
 		}
-		l := muxLines{do: do, log: complaints{log: slog.New(slog.DiscardHandler)}}
+		l := muxLines{do: do, log: invalidLineLog{log: slog.New(slog.DiscardHandler)}}
 		l.write(output)
 		l.end()
 	})
@@ -251,7 +251,7 @@ func FuzzMuxLine(f *testing.F) {
 
 // checkFrames wants frames to be unmasked ones of one message, or of messages on
 // Stdout.
-func checkFrames(t *testing.T, frames []byte, f form, o order) {
+func checkFrames(t *testing.T, frames []byte, f encoding, o muxCommand) {
 	t.Helper()
 	var got []byte
 	begun := false

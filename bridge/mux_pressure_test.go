@@ -39,7 +39,7 @@ func TestAChildThatDoesNotRead(t *testing.T) {
 			}
 		}()
 	}
-	wspipetest.Eventually(t, "they are held up", func() bool { return s.stdin.Waiting() > maxWaiting })
+	wspipetest.Eventually(t, "they are held up", func() bool { return s.stdin.Waiting() > maxInputBacklog })
 	most := 0
 	var got [clients]int
 	for range clients * messages {
@@ -55,7 +55,7 @@ func TestAChildThatDoesNotRead(t *testing.T) {
 			t.Errorf("client %d: %d messages came", i+1, n)
 		}
 	}
-	if limit := maxWaiting + clients*(6*width+framing.MaxWhole); most > limit {
+	if limit := maxInputBacklog + clients*(6*width+framing.MaxWhole); most > limit {
 		t.Errorf("%d bytes waited, more than %d", most, limit)
 	}
 }
@@ -67,8 +67,8 @@ func TestAStormOfConnects(t *testing.T) {
 	const storm = 150
 	s := startMux(t, Options{})
 	first := s.join(link{}, Options{})
-	first.write(maskedFrame(fin|opText, []byte(strings.Repeat("x", maxWaiting+200_000)))) // more than the pipe takes
-	wspipetest.Eventually(t, "much waits", func() bool { return s.stdin.Waiting() > maxWaiting })
+	first.write(maskedFrame(fin|opText, []byte(strings.Repeat("x", maxInputBacklog+200_000)))) // more than the pipe takes
+	wspipetest.Eventually(t, "much waits", func() bool { return s.stdin.Waiting() > maxInputBacklog })
 	before := s.stdin.Waiting()
 	var all []*talker
 	for range storm {
@@ -198,7 +198,7 @@ func TestFloodForOneWhoReadsNothing(t *testing.T) {
 				got++
 			}
 			stuck.expectClose(1000, "exit 0")
-			if lost := stuck.lost.Load(); lost == 0 || got+lost != messages {
+			if lost := stuck.dropped.Load(); lost == 0 || got+lost != messages {
 				t.Errorf("%d messages came, %d were lost, of %d", got, lost, messages)
 			}
 		})
@@ -232,7 +232,7 @@ func TestHeldUpClientsMayGo(t *testing.T) {
 		s := startMux(t, Options{})
 		v := s.join(link{}, Options{})
 		go flood(v.client) // ends with the connection
-		wspipetest.Eventually(t, "it is held up", func() bool { return s.stdin.Waiting() > maxWaiting })
+		wspipetest.Eventually(t, "it is held up", func() bool { return s.stdin.Waiting() > maxInputBacklog })
 		v.reset()
 		if sum := v.summary(); sum.Code != 1006 {
 			t.Errorf("it ended with %+v", sum.End)
@@ -243,7 +243,7 @@ func TestHeldUpClientsMayGo(t *testing.T) {
 		h := startHub(t, newPuppet(t), Options{})
 		v := h.join(link{}, Options{})
 		go flood(v.client) // ends with the connection
-		wspipetest.Eventually(t, "it is held up", func() bool { return h.stdin.Waiting() > maxWaiting })
+		wspipetest.Eventually(t, "it is held up", func() bool { return h.stdin.Waiting() > maxInputBacklog })
 		v.reset()
 		if sum := v.summary(); sum.Code != 1006 {
 			t.Errorf("it ended with %+v", sum.End)

@@ -245,7 +245,7 @@ func TestWhatTheChildIsToldOfAnEnd(t *testing.T) {
 				v.send(fmt.Sprint(i))
 			}
 			if name == "slow" || name == "shutdown" || name == "silence" {
-				wspipetest.Eventually(t, "all has come", func() bool { return v.in.total.messages.Load() == 50 })
+				wspipetest.Eventually(t, "all has come", func() bool { return v.input.total.messages.Load() == 50 })
 				v.send("\x00") // may or may not come
 			}
 			test.end(v)

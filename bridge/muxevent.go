@@ -54,7 +54,7 @@ func appendClose(dst []byte, client string, code websocket.StatusCode) []byte {
 
 // takeMessage makes an event of a plain message.
 func (c *muxClient) takeMessage(message []byte) error {
-	c.say(message)
+	c.addMessage(message)
 	return nil
 }
 
@@ -77,15 +77,15 @@ func (c *muxClient) takeStream(part []byte) error {
 
 // endLine makes an event of the line at hand.
 func (c *muxClient) endLine() {
-	c.say(bytes.TrimSuffix(c.line, []byte{'\r'}))
+	c.addMessage(bytes.TrimSuffix(c.line, []byte{'\r'}))
 	if c.line = c.line[:0]; cap(c.line) > wire.SmallBlock {
 		c.line = nil
 	}
 }
 
-// say makes an event of a message. Many small ones wait for flush, which lets
+// addMessage makes an event of a message. Many small ones wait for flush, which lets
 // them go together.
-func (c *muxClient) say(message []byte) {
+func (c *muxClient) addMessage(message []byte) {
 	if c.events == nil {
 		c.events = wire.GetBlock()[:0]
 	}
@@ -99,21 +99,21 @@ func (c *muxClient) say(message []byte) {
 // flush gives the child the events so far.
 func (c *muxClient) flush() {
 	if c.events != nil {
-		c.tell(c.events)
+		c.writeEvents(c.events)
 		wire.PutBlock(c.events)
 		c.events = nil
-		c.in.total.touch()
+		c.input.total.touch()
 	}
 }
 
-// errForOne says why something is ignored that means one child, or its terminal.
-var errForOne = errors.New("this child (--share=mux) accepts only lines")
+// errOwnChildOnly says why something is ignored that means one child, or its terminal.
+var errOwnChildOnly = errors.New("this child (--share=mux) accepts only lines")
 
 // signal implements attachment.
-func (c *muxClient) signal(string) error { return errForOne }
+func (c *muxClient) signal(string) error { return errOwnChildOnly }
 
 // resize implements attachment.
-func (c *muxClient) resize(WindowSize) error { return errForOne }
+func (c *muxClient) resize(WindowSize) error { return errOwnChildOnly }
 
 // endInput implements attachment: the end of a client's input can end a line.
 func (c *muxClient) endInput() error {

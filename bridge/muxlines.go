@@ -15,7 +15,7 @@ var errLineTooLong = fmt.Errorf("line over %d bytes", maxMuxLine)
 // muxLines cuts what is written to it into lines and does what each says.
 type muxLines struct {
 	do  func(line []byte) error // keeps nothing of the line
-	log complaints
+	log invalidLineLog
 
 	rest     []byte // the line that is not complete, unless it is too long
 	size     int    // of that
@@ -63,12 +63,12 @@ func (l *muxLines) end() {
 	l.log.end()
 }
 
-// complaintInterval is the time between two records about lines that are no good.
-const complaintInterval = time.Second
+// invalidLineInterval is the time between two records about lines that are no good.
+const invalidLineInterval = time.Second
 
-// complaints logs what is wrong with a child's lines: the first at once, and
+// invalidLineLog logs what is wrong with a child's lines: the first at once, and
 // those that soon follow with their number alone.
-type complaints struct {
+type invalidLineLog struct {
 	log    *slog.Logger
 	pid    int
 	logged time.Time // when the last record was
@@ -76,8 +76,8 @@ type complaints struct {
 }
 
 // add logs that the line at position of the output, of size bytes, is dropped.
-func (c *complaints) add(cause error, position int64, size int) {
-	if time.Since(c.logged) < complaintInterval {
+func (c *invalidLineLog) add(cause error, position int64, size int) {
+	if time.Since(c.logged) < invalidLineInterval {
 		c.more++
 		return
 	}
@@ -87,7 +87,7 @@ func (c *complaints) add(cause error, position int64, size int) {
 }
 
 // end logs how many there were that have not been logged.
-func (c *complaints) end() {
+func (c *invalidLineLog) end() {
 	if c.more > 0 {
 		c.log.Error("further invalid lines from child dropped", "pid", c.pid, "count", c.more)
 		c.more = 0

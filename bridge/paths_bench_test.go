@@ -175,7 +175,7 @@ func outboundPath(t testing.TB, f framing.Framing, channel byte, record string) 
 
 // inboundPath is from a client, which floods with frames, to the pipe that is a
 // child's stdin. Each of frames is a message.
-func inboundPath(t testing.TB, in *inbound, frames []byte) path {
+func inboundPath(t testing.TB, in *input, frames []byte) path {
 	c, ws, conn := connect(t, link{})
 	c.SetDeadline(time.Time{})
 	ws.SetReadLimit(-1)
@@ -186,11 +186,11 @@ func inboundPath(t testing.TB, in *inbound, frames []byte) path {
 	newTally().read(r) // ends when w is closed
 	in.ws, in.out = ws, wire.NewQueue(w)
 	in.wait = func() {
-		if in.out.Waiting() > maxWaiting {
-			in.out.Wait(maxWaiting / 2)
+		if in.out.Waiting() > maxInputBacklog {
+			in.out.Wait(maxInputBacklog / 2)
 		}
 	}
-	conn.OnIdle = in.handOn
+	conn.OnIdle = in.flush
 	flooded := make(chan struct{})
 	go func() { // ends with the connection
 		defer close(flooded)

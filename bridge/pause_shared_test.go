@@ -40,14 +40,14 @@ func TestPausedViewer(t *testing.T) {
 			for round := range 5 {
 				paused.pause()
 				paused.stillQuiet()
-				before := paused.outlet.total.messages.Load()
+				before := paused.sequencer.total.messages.Load()
 				for i := range 50 {
 					line := strings.Repeat(fmt.Sprint(round, i), 1+i%7*600)
 					child.print(t, line+"\n")
 					other.expect(line)
 					want += line + "\n"
 				}
-				wspipetest.Eventually(t, "it has been given to the paused one", func() bool { return paused.outlet.total.messages.Load() >= before+50 })
+				wspipetest.Eventually(t, "it has been given to the paused one", func() bool { return paused.sequencer.total.messages.Load() >= before+50 })
 				paused.stillQuiet() // although more waits than a client may have that is sent pongs
 				paused.goOn()
 				if got := paused.stdout(len(want)); got != want {
@@ -154,8 +154,8 @@ func TestPausedViewerEnds(t *testing.T) {
 		"shutdown":       func(v *watching) { v.Shutdown() },
 		"breaks a rule":  func(v *watching) { v.write([]byte{0xff, 0x80, 0, 0, 0, 0}) },
 		"abort":          func(v *watching) { v.Abort() },
-		"the child's":    func(v *watching) { v.hub.Stop(); v.goOn() },
-		"the child's, 2": func(v *watching) { v.hub.Stop(); v.client.Close() },
+		"the child's":    func(v *watching) { v.shared.Stop(); v.goOn() },
+		"the child's, 2": func(v *watching) { v.shared.Stop(); v.client.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -241,8 +241,8 @@ func TestMuxClientPausedForTooLong(t *testing.T) {
 				expectSlow(paused.client)
 			case SlowDrop:
 				paused.stillQuiet()
-				if n := paused.wire.Out.Backlog(); n < maxBehind/2 || paused.lost.Load() == 0 {
-					t.Errorf("%d bytes wait, %d messages are lost", n, paused.lost.Load())
+				if n := paused.wire.Out.Backlog(); n < maxBehind/2 || paused.dropped.Load() == 0 {
+					t.Errorf("%d bytes wait, %d messages are lost", n, paused.dropped.Load())
 				}
 			}
 		})
@@ -262,7 +262,7 @@ func TestPausedAttachment(t *testing.T) {
 	a.pause()
 	a.stillQuiet()
 	written := child.trickle(text)
-	wspipetest.Eventually(t, "the child has to wait", func() bool { return written.Load() >= pipeful && r.journal.full() })
+	wspipetest.Eventually(t, "the child has to wait", func() bool { return written.Load() >= pipeful && r.history.full() })
 	a.stillQuiet()
 	if n := written.Load(); n > 512<<10 {
 		t.Errorf("the child has written %d bytes", n)

@@ -330,14 +330,14 @@ func TestPauseGoesOnAfterMuchInput(t *testing.T) {
 	s := onChannels(t, channel.ProtocolWspipe, child, named)
 	s.greeted()
 	s.pause()
-	for range 2 * maxWaiting / 50_000 {
+	for range 2 * maxInputBacklog / 50_000 {
 		go s.client.Write(maskedFrame(fin|opBinary, make([]byte, 50_000))) // ends when it is read
 	}
-	wspipetest.Eventually(t, "the client is held up", func() bool { return s.stdin.Waiting() > maxWaiting && !s.wire.Out.Paused() })
+	wspipetest.Eventually(t, "the client is held up", func() bool { return s.stdin.Waiting() > maxInputBacklog && !s.wire.Out.Paused() })
 	child.print(t, "the client is not heard")
 	s.stdout(len("the client is not heard"))
 	go io.Copy(io.Discard, child.far[0]) // ends with stdin
-	wspipetest.Eventually(t, "all is read", func() bool { return s.in.total.messages.Load() == 2*maxWaiting/50_000 })
+	wspipetest.Eventually(t, "all is read", func() bool { return s.input.total.messages.Load() == 2*maxInputBacklog/50_000 })
 	wspipetest.Eventually(t, "the child has it", func() bool { return s.stdin.Waiting() == 0 })
 	s.stillQuiet()
 	child.print(t, "the client is heard")

@@ -34,11 +34,11 @@ func TestChannelsHoldUp(t *testing.T) {
 		}
 		sent := bytes.Repeat(maskedFrame(fin|opBinary, append([]byte{channel.Stdin}, strings.Repeat("x", 999)...)), size/999+1)
 		n := heldUpAfter(t, s, sent)
-		if w := s.stdin.Waiting(); w > maxWaiting+2*wire.BlockSize {
+		if w := s.stdin.Waiting(); w > maxInputBacklog+2*wire.BlockSize {
 			t.Errorf("%d bytes wait for the child", w)
 		}
 		wspipetest.Eventually(t, "output waits for the client", func() bool { return s.wire.Out.Waiting() >= wire.MaxUnsent })
-		if w := s.wire.Out.Waiting(); w > 2*(wire.MaxUnsent+maxBurst+wire.BlockSize) {
+		if w := s.wire.Out.Waiting(); w > 2*(wire.MaxUnsent+maxBatch+wire.BlockSize) {
 			t.Errorf("%d bytes wait for the client", w)
 		}
 		if len(written) > 0 {
@@ -83,11 +83,11 @@ func TestOutputWaitingIsBounded(t *testing.T) {
 		record string
 		most   int
 	}{
-		framing.Lines:  {"\n", wire.MaxUnsent + maxBurst + 3*wire.BlockSize},
-		framing.NUL:    {"\xff\x00", wire.MaxUnsent + maxBurst + 3*wire.BlockSize},
-		framing.Length: {"\x00\x00\x00\x00", wire.MaxUnsent + maxBurst + 3*wire.BlockSize},
-		framing.LSP:    {encoded(framing.LSP, strings.Repeat("\xff", 100_000)), wire.MaxUnsent + maxBurst + 3*wire.BlockSize},
-		framing.JSON:   {strings.Repeat("\x01", 120_000) + "\n", wire.MaxUnsent + maxBurst + 6*wire.BlockSize},
+		framing.Lines:  {"\n", wire.MaxUnsent + maxBatch + 3*wire.BlockSize},
+		framing.NUL:    {"\xff\x00", wire.MaxUnsent + maxBatch + 3*wire.BlockSize},
+		framing.Length: {"\x00\x00\x00\x00", wire.MaxUnsent + maxBatch + 3*wire.BlockSize},
+		framing.LSP:    {encoded(framing.LSP, strings.Repeat("\xff", 100_000)), wire.MaxUnsent + maxBatch + 3*wire.BlockSize},
+		framing.JSON:   {strings.Repeat("\x01", 120_000) + "\n", wire.MaxUnsent + maxBatch + 6*wire.BlockSize},
 	} {
 		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()

@@ -15,16 +15,16 @@ const (
 	// maxScreen is that for a terminal, of which a newcomer gets as much as may
 	// still be on the screen.
 	maxScreen = 64 << 10
-	// recordCost is what a message costs beside its bytes, about: empty ones are
+	// recordOverhead is what a message costs beside its bytes, about: empty ones are
 	// not for nothing.
-	recordCost = 64
+	recordOverhead = 64
 	// maxMerged is up to which size what a terminal shows is one record, in bytes.
 	maxMerged = 4 << 10
 )
 
-// recorded is a message as the child wrote it.
-type recorded struct {
-	from *outbound // whose it is
+// recordedMessage is a message as the child wrote it.
+type recordedMessage struct {
+	from *output // whose it is
 	data []byte
 }
 
@@ -35,12 +35,12 @@ type replay struct {
 	// output, so that their boundaries mean nothing; otherwise nil.
 	terminal *vt.State
 
-	messages []recorded
+	messages []recordedMessage
 	size     int // of them, in bytes
 }
 
 // add adds messages, and forgets the oldest.
-func (r *replay) add(more []recorded) {
+func (r *replay) add(more []recordedMessage) {
 	for _, m := range more {
 		if last := len(r.messages) - 1; r.terminal != nil && last >= 0 && len(r.messages[last].data)+len(m.data) <= maxMerged {
 			r.messages[last].data = append(r.messages[last].data, m.data...)
@@ -48,15 +48,15 @@ func (r *replay) add(more []recorded) {
 			continue
 		}
 		r.messages = append(r.messages, m)
-		r.size += len(m.data) + recordCost
+		r.size += len(m.data) + recordOverhead
 	}
 	n := 0
 	for len(r.messages)-n > r.maxMessages || r.size > r.maxBytes {
-		r.size -= len(r.messages[n].data) + recordCost
+		r.size -= len(r.messages[n].data) + recordOverhead
 		if r.terminal != nil {
 			r.terminal.Write(r.messages[n].data)
 		}
-		r.messages[n] = recorded{}
+		r.messages[n] = recordedMessage{}
 		n++
 	}
 	r.messages = r.messages[n:]
@@ -64,10 +64,10 @@ func (r *replay) add(more []recorded) {
 
 // recorder gathers the messages of one stream as they are cut.
 type recorder struct {
-	from    *outbound
+	from    *output
 	data    []byte // of a message that is not complete
 	tooLong bool
-	done    []recorded
+	done    []recordedMessage
 }
 
 // piece takes what the child wrote of a message.
@@ -81,20 +81,20 @@ func (r *recorder) piece(p []byte, last bool) {
 		return
 	}
 	if !r.tooLong {
-		r.done = append(r.done, recorded{r.from, r.data})
+		r.done = append(r.done, recordedMessage{r.from, r.data})
 	}
 	r.data, r.tooLong = nil, false
 }
 
 // take returns the messages that are complete.
-func (r *recorder) take() []recorded {
+func (r *recorder) take() []recordedMessage {
 	done := r.done
 	r.done = nil
 	return done
 }
 
-// payload returns m as the payload of a plain message.
-func (m recorded) payload() []byte {
+// encode returns m as the payload of a plain message.
+func (m recordedMessage) encode() []byte {
 	switch {
 	case m.from.stream != "":
 		d := framing.AppendJSONHead(nil, m.from.stream)
@@ -106,7 +106,7 @@ func (m recorded) payload() []byte {
 }
 
 // raw returns m as the child may have written it.
-func (m recorded) raw() []byte {
+func (m recordedMessage) raw() []byte {
 	before, after := m.from.codec.Join(len(m.data))
 	return append(append([]byte(before), m.data...), after...)
 }

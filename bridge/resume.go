@@ -11,31 +11,31 @@ import (
 // most one client at a time.
 type resumable struct {
 	*Bridge
-	outlet  outlet
-	output  streams
-	journal *journal
+	sequencer sequencer
+	streams   streams
+	history   *history
 
 	// Guarded by mu:
 	state   resumeState
-	client  *resumed    // who is attached, or was the last
-	waiting time.Time   // detached or kept since
-	timer   *time.Timer // calls expire
-	runtime *time.Timer // ends the child after MaxRuntime; nil if that is zero
+	client  *resumedClient // who is attached, or was the last
+	waiting time.Time      // detached or kept since
+	timer   *time.Timer    // calls expire
+	runtime *time.Timer    // ends the child after MaxRuntime; nil if that is zero
 
 	over chan struct{} // closed in state ended
 }
 
 func newResumable(b *Bridge) *resumable {
-	r := &resumable{Bridge: b, journal: newJournal(b.opt.Buffer), over: make(chan struct{})}
-	r.outlet = outlet{flow: r.journal, targets: []sink{r.journal}}
-	r.output = newStreams(b.child, &r.outlet, &b.opt, b.opt.Channels, b.brokenFraming)
+	r := &resumable{Bridge: b, history: newHistory(b.opt.Buffer), over: make(chan struct{})}
+	r.sequencer = sequencer{destination: r.history, writers: []messageWriter{r.history}}
+	r.streams = newStreams(b.child, &r.sequencer, &b.opt, b.opt.Channels, b.brokenFraming)
 	if b.opt.Terminal {
-		r.journal.behind = min(r.journal.behind, wire.MaxUnsent)
-		r.journal.terminal = newTerminalHistory(b.opt.Channels)
+		r.history.behind = min(r.history.behind, wire.MaxUnsent)
+		r.history.terminal = newTerminalHistory(b.opt.Channels)
 	}
-	for _, o := range []*outbound{r.output.stdout, r.output.stderr} {
+	for _, o := range []*output{r.streams.stdout, r.streams.stderr} {
 		if o != nil {
-			o.hurry = r.journal.full
+			o.flushNow = r.history.full
 		}
 	}
 	r.mu.Lock()
@@ -49,17 +49,17 @@ func newResumable(b *Bridge) *resumable {
 }
 
 // carryOutput implements kind.
-func (r *resumable) carryOutput() { r.output.run(&r.tasks) }
+func (r *resumable) carryOutput() { r.streams.run(&r.tasks) }
 
-// tellExit implements kind.
-func (r *resumable) tellExit() {
+// reportExit implements kind.
+func (r *resumable) reportExit() {
 	r.mu.Lock()
 	if r.state != ended {
 		r.kept = time.Now()
 	}
 	r.enter(resumeStates[r.state][exits])
 	r.mu.Unlock()
-	r.journal.finish()
+	r.history.finish()
 	<-r.over
 }
 
@@ -75,7 +75,7 @@ func (r *resumable) clients() []*Client {
 func (r *resumable) end(e End) {
 	r.mu.Lock()
 	client := r.client
-	r.enter(resumeStates[r.state][isEnded])
+	r.enter(resumeStates[r.state][ends])
 	r.mu.Unlock()
 	if client != nil {
 		client.finish(e)
@@ -93,8 +93,8 @@ func (r *resumable) expire() {
 	}
 }
 
-// happens is what a's connection makes happen, unless another has taken its place.
-func (r *resumable) happens(a *resumed, e resumeEvent) {
+// happened is what a's connection makes happen, unless another has taken its place.
+func (r *resumable) happened(a *resumedClient, e resumeEvent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.client == a {
@@ -118,7 +118,7 @@ func (r *resumable) enter(s resumeState) {
 			r.runtime.Stop()
 		}
 		r.kept = time.Time{}
-		r.journal.fail()
+		r.history.fail()
 		r.Stop()
 		close(r.over)
 		if r.opt.Ended != nil {
@@ -140,8 +140,8 @@ var (
 
 // attach implements kind: it takes the session from the client that has it.
 func (r *resumable) attach(c *Client, opt ClientOptions) error {
-	a := &resumed{direct: direct{c}, session: r}
-	a.in.whole = true // another connection's input may follow
+	a := &resumedClient{direct: direct{c}, session: r}
+	a.input.holdWhole = true // another connection's input may follow
 	if a.usesChannels() != r.opt.Channels {
 		return ErrHistoryLost
 	}
@@ -153,20 +153,20 @@ func (r *resumable) attach(c *Client, opt ClientOptions) error {
 		return ErrSessionEnded
 	}
 	var err error
-	if a.reader, err = r.journal.attach(c.wire, opt.After); err != nil {
+	if a.reader, err = r.history.attach(c.wire, opt.After); err != nil {
 		r.mu.Unlock()
 		return err
 	}
 	before := r.client
 	r.client = a
-	r.enter(resumeStates[r.state][comes])
+	r.enter(resumeStates[r.state][attaches])
 	r.mu.Unlock()
 	if opt.NoStdin && before == nil {
 		c.closeStdin()
 	}
 	if before != nil {
-		before.in.ended.Store(true) // its input would come behind that of a
-		before.finish(endTaken)
+		before.input.ended.Store(true) // its input would come behind that of a
+		before.finish(endTakeover)
 	}
 	if r.opt.Terminal && before != nil && opt.After < 0 {
 		r.child.Signal("WINCH") // what is held need not be all that the screen shows

@@ -23,11 +23,11 @@ func TestResumeHoldsUpTheChild(t *testing.T) {
 	child := startShell(t, `i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo $i; done`)
 	t.Cleanup(child.Stop)
 	r := startResumable(t, child, Options{Buffer: buffer})
-	wspipetest.Eventually(t, "the buffer is full", r.journal.full)
+	wspipetest.Eventually(t, "the buffer is full", r.history.full)
 	held := func() int {
-		r.journal.mu.Lock()
-		defer r.journal.mu.Unlock()
-		return r.journal.size
+		r.history.mu.Lock()
+		defer r.history.mu.Unlock()
+		return r.history.size
 	}
 	if n := held(); n > buffer+framing.MaxWhole {
 		t.Errorf("%d bytes are held, of %d", n, buffer)
@@ -67,17 +67,17 @@ func TestResumeKeepsWhatIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	child := startShell(t, `read go; i=0; while [ $i -lt 10000 ]; do i=$((i+1)); echo $i; done`)
 	t.Cleanup(child.Stop)
-	r := startResumableOver(t, link{network: "unix"}, child, Options{Buffer: 100 * entryCost})
-	r.journal.mu.Lock()
-	r.journal.pause = 1 // as if the machine were busy: it is over before the wait begins
-	r.journal.mu.Unlock()
+	r := startResumableOver(t, link{network: "unix"}, child, Options{Buffer: 100 * entryOverhead})
+	r.history.mu.Lock()
+	r.history.pause = 1 // as if the machine were busy: it is over before the wait begins
+	r.history.mu.Unlock()
 	a := r.come(-1)
 	a.send("go") // now that no more is read
-	wspipetest.Eventually(t, "the child has to wait", r.journal.full)
+	wspipetest.Eventually(t, "the child has to wait", r.history.full)
 	wspipetest.Eventually(t, "as much is in flight as may be", func() bool {
-		r.journal.mu.Lock()
-		defer r.journal.mu.Unlock()
-		return r.journal.reader.chokes()
+		r.history.mu.Lock()
+		defer r.history.mu.Unlock()
+		return r.history.reader.tooMuchInFlight()
 	})
 	a.vanish()
 	a = r.come(0)
@@ -101,12 +101,12 @@ func TestResumeKeepsSomeHistory(t *testing.T) {
 		for ; a.br.Buffered() > 16<<10; n++ { // in a quarter of the buffer there is room for that
 			a.expect("y")
 		}
-		wspipetest.Eventually(t, "the child has to wait", r.journal.full)
-		r.journal.mu.Lock()
-		if most := r.journal.reader.inFlight; most > r.journal.max/2 {
-			t.Errorf("%d bytes are in flight, more than half of %d", most, r.journal.max)
+		wspipetest.Eventually(t, "the child has to wait", r.history.full)
+		r.history.mu.Lock()
+		if most := r.history.reader.inFlight; most > r.history.max/2 {
+			t.Errorf("%d bytes are in flight, more than half of %d", most, r.history.max)
 		}
-		r.journal.mu.Unlock()
+		r.history.mu.Unlock()
 		a.vanish()
 		r.come(n).vanish()
 	}
@@ -115,7 +115,7 @@ func TestResumeKeepsSomeHistory(t *testing.T) {
 // A connection that has been replaced does not say what the new one has.
 func TestResumeHearsOnlyWhoIsAttached(t *testing.T) {
 	t.Parallel()
-	j := newJournal(1 << 20)
+	j := newHistory(1 << 20)
 	near, far := net.Pipe()
 	defer far.Close()
 	conn := wire.NewConn(near, nil)

@@ -30,7 +30,7 @@ func (w *walk) do(e resumeEvent) {
 	w.mu.Lock()
 	from := w.state
 	w.mu.Unlock()
-	if w.client == nil && (e == isLost || e == leaves) || e == isTold && from != ending || e == exits && from != attached && from != detached {
+	if w.client == nil && (e == losesConnection || e == disconnects) || e == acknowledges && from != ending || e == exits && from != attached && from != detached {
 		return
 	}
 	w.past = append(w.past, eventNames[e])
@@ -40,30 +40,30 @@ func (w *walk) do(e resumeEvent) {
 	}
 	older := w.client
 	switch e {
-	case comes:
+	case attaches:
 		w.comeIn(from)
-	case isLost:
+	case losesConnection:
 		w.client.reset()
-	case leaves:
+	case disconnects:
 		w.client.write(closeFrame(1000, ""))
 		io.Copy(io.Discard, w.client)
 	case exits:
 		w.child.exit(7, "")
-	case isTold:
+	case acknowledges:
 		w.client.expectClose(1000, "exit 7")
 	case expires:
 		w.mu.Lock()
 		w.waiting = w.waiting.Add(-2 * w.opt.Grace) // time passes
 		w.mu.Unlock()
 		w.expire()
-	case isEnded:
+	case ends:
 		w.Shutdown()
 	}
-	if older != nil && (older != w.client || e == isLost || e == leaves || e == isTold) {
+	if older != nil && (older != w.client || e == losesConnection || e == disconnects || e == acknowledges) {
 		older.client.Close()
 		older.summary()
 	}
-	if e == isLost || e == leaves || e == isTold {
+	if e == losesConnection || e == disconnects || e == acknowledges {
 		w.client = nil
 	}
 	wspipetest.Eventually(w.t, fmt.Sprintf("%s after %s", stateNames[want], strings.Join(w.past, ", ")), func() bool {
@@ -136,9 +136,9 @@ func TestModelOfSessions(t *testing.T) {
 				w.mu.Lock()
 				from := w.state
 				w.mu.Unlock()
-				e := resumeEvent(rand.N(int(isEnded) + 1))
+				e := resumeEvent(rand.N(int(ends) + 1))
 				if resumeStates[from][e] == ended && rand.N(2) > 0 {
-					e = comes
+					e = attaches
 				}
 				before := len(w.past)
 				if w.do(e); len(w.past) > before {
@@ -238,8 +238,8 @@ func TestSessionsUnderQuarrel(t *testing.T) {
 					defer time.AfterFunc(time.Duration(rand.N(300))*time.Millisecond, r.Shutdown).Stop()
 				}
 				came.Add(r.quarrel(1 + i%4))
-				if r.mu.Lock(); r.state != ended || r.journal.size > 0 {
-					t.Errorf("state %s, %d bytes held", stateNames[r.state], r.journal.size)
+				if r.mu.Lock(); r.state != ended || r.history.size > 0 {
+					t.Errorf("state %s, %d bytes held", stateNames[r.state], r.history.size)
 				}
 				r.mu.Unlock()
 			})

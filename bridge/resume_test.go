@@ -17,7 +17,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// resumed is a running Resumable, and where its clients come to.
+// resumedClient is a running Resumable, and where its clients come to.
 type outliving struct {
 	*resumable
 	t     testing.TB
@@ -58,7 +58,7 @@ func startResumableOver(t testing.TB, l link, child Child, opt Options) *outlivi
 // attachment is a connection of a resumed, and its client.
 type reattached struct {
 	*client
-	*resumed
+	*resumedClient
 	ended chan Summary
 }
 
@@ -85,7 +85,7 @@ func (r *outliving) come(after int64) *reattached {
 	if err != nil {
 		r.t.Fatalf("after %d: %v", after, err)
 	}
-	at := &reattached{client: c, resumed: a.attachment.(*resumed), ended: make(chan Summary, 1)}
+	at := &reattached{client: c, resumedClient: a.attachment.(*resumedClient), ended: make(chan Summary, 1)}
 	go func() { at.ended <- a.Run() }() // ends when the client goes
 	r.t.Cleanup(func() {
 		c.Close()
@@ -159,7 +159,7 @@ func TestResumeGoesOnWhereTheClientWas(t *testing.T) {
 func TestResumeCountsAnewWithoutAnOffset(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	r := startResumable(t, child, Options{Buffer: 10 * (1 + entryCost)})
+	r := startResumable(t, child, Options{Buffer: 10 * (1 + entryOverhead)})
 	a := r.come(-1)
 	child.print(t, strings.Repeat("x\n", 20)+strings.Repeat("y\n", 10))
 	for range 20 {
@@ -168,7 +168,7 @@ func TestResumeCountsAnewWithoutAnOffset(t *testing.T) {
 	for range 10 {
 		a.expect("y")
 	}
-	wspipetest.Eventually(t, "only what may be held is held", func() bool { return !r.journal.full() })
+	wspipetest.Eventually(t, "only what may be held is held", func() bool { return !r.history.full() })
 	a.vanish()
 	r.refused(19)
 	r.refused(31)
@@ -194,14 +194,14 @@ func TestResumeElsewhere(t *testing.T) {
 	r := startResumable(t, child, Options{})
 	older := r.come(-1)
 	older.send("whole")
-	wspipetest.Eventually(t, "it is received", func() bool { return older.in.total.total().Messages == 1 })
+	wspipetest.Eventually(t, "it is received", func() bool { return older.input.total.total().Messages == 1 })
 	older.write(maskedFrame(opText, make([]byte, 3*wire.BlockSize))) // the beginning of a message
 	child.print(t, "1\n")
 	older.expect("1")
 	newer := r.come(1)
 	older.write(maskedFrame(fin|wire.OpContinuation, []byte("message")), maskedFrame(fin|opText, []byte("late")))
 	older.expectClose(4010, "attached elsewhere")
-	if sum := older.summary(); sum.End != endTaken {
+	if sum := older.summary(); sum.End != endTakeover {
 		t.Errorf("the older ends with %+v", sum.End)
 	}
 	newer.send("new")
@@ -238,8 +238,8 @@ func TestResumeDoesNotMixInput(t *testing.T) {
 	r := startResumable(t, child, Options{InputPatience: -1})
 	a := r.come(-1)
 	line := maskedFrame(fin|opText, []byte(strings.Repeat("x", 1000)))
-	a.write(bytes.Repeat(line, 2*maxWaiting/1000))
-	wspipetest.Eventually(t, "the client has to wait", func() bool { return r.stdin.Waiting() > maxWaiting })
+	a.write(bytes.Repeat(line, 2*maxInputBacklog/1000))
+	wspipetest.Eventually(t, "the client has to wait", func() bool { return r.stdin.Waiting() > maxInputBacklog })
 	a.reset()
 	a.summary() // it need not wait for the child
 	if s := r.stateNow(); s != detached {

@@ -6,40 +6,40 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// resumed is the attachment of the client of a resumable child.
-type resumed struct {
+// resumedClient is the attachment of the client of a resumable child.
+type resumedClient struct {
 	direct
 	session *resumable
-	reader  *reader
+	reader  *historyReader
 }
 
 // start implements attachment.
-func (a *resumed) start() {
+func (a *resumedClient) start() {
 	if a.usesChannels() {
-		a.greet()
+		a.sendHello()
 	}
-	a.tasks.Go(a.sendHeld) // ends with the session or the connection; unblocked by journal.detach and Queue.Fail
+	a.tasks.Go(a.sendHistory) // ends with the session or the connection; unblocked by journal.detach and Queue.Fail
 }
 
 // closed implements attachment.
-func (a *resumed) closed() {
+func (a *resumedClient) closed() {
 	if a.answered || a.wire.Done.Load() { // whoever has read the answer
-		a.session.happens(a, isTold)
+		a.session.happened(a, acknowledges)
 	}
-	a.session.happens(a, isLost)
+	a.session.happened(a, losesConnection)
 }
 
 // endInput implements attachment.
-func (a *resumed) endInput() error { return a.closeStdin() }
+func (a *resumedClient) endInput() error { return a.closeStdin() }
 
-// sendHeld sends what the journal has, as it comes, and tells the child's exit when
+// sendHistory sends what the journal has, as it comes, and tells the child's exit when
 // nothing more comes.
-func (a *resumed) sendHeld() {
+func (a *resumedClient) sendHistory() {
 	for {
 		batch, over := a.reader.read()
 		switch {
 		case over:
-			a.tellExit()
+			a.reportExit()
 			return
 		case len(batch) == 0 || a.sendBatch(batch) != nil:
 			return
@@ -48,21 +48,21 @@ func (a *resumed) sendHeld() {
 }
 
 // sendBatch sends messages in one write, and waits while the client is slow.
-func (a *resumed) sendBatch(batch []entry) error {
-	err := a.outlet.begin()
+func (a *resumedClient) sendBatch(batch []entry) error {
+	err := a.sequencer.begin()
 	for _, e := range batch {
 		if err != nil {
 			break
 		}
-		a.outlet.total.count(e.end, len(e.payload))
-		if to := a.outlet.targets[0]; e.begin && e.end {
+		a.sequencer.total.count(e.end, len(e.payload))
+		if to := a.sequencer.writers[0]; e.begin && e.end {
 			err = to.Message(e.typ(), e.payload)
 		} else {
 			err = to.Fragment(e.typ(), e.payload, e.end)
 		}
 	}
-	a.outlet.end()
-	a.outlet.total.touch()
+	a.sequencer.end()
+	a.sequencer.total.touch()
 	if err != nil {
 		return err
 	}
@@ -70,17 +70,17 @@ func (a *resumed) sendBatch(batch []entry) error {
 }
 
 // detach implements attachment: it tells the session how the connection ends.
-func (a *resumed) detach() {
-	a.over.Store(true)
+func (a *resumedClient) detach() {
+	a.disconnecting.Store(true)
 	a.bridge.stdin.Wake() // so that Run need not wait for a child that does not read
-	a.session.journal.detach(a.reader)
+	a.session.history.detach(a.reader)
 	last, _ := a.bridge.exit()
 	switch {
 	case a.end.mayResume():
-		a.session.happens(a, isLost)
+		a.session.happened(a, losesConnection)
 	case a.end == last.end: // closed sees whether the client gets to know
 	default:
-		a.session.happens(a, leaves)
+		a.session.happened(a, disconnects)
 	}
 }
 

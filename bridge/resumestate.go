@@ -17,22 +17,22 @@ const (
 type resumeEvent int
 
 const (
-	comes   resumeEvent = iota // a client: for the first time, again, or instead of another
-	isLost                     // the client is, or leaves such that it may come back
-	leaves                     // the client is done, or its connection was ended by a rule
-	exits                      // the child, and all that it wrote is in the journal
-	isTold                     // the client has answered the close frame that told the exit
-	expires                    // the client has not come back in time
-	isEnded                    // by the server: it stops, a time limit is over, or there is no room
+	attaches        resumeEvent = iota // a client: for the first time, again, or instead of another
+	losesConnection                    // the client is, or leaves such that it may come back
+	disconnects                        // the client is done, or its connection was ended by a rule
+	exits                              // the child, and all that it wrote is in the journal
+	acknowledges                       // the client has answered the close frame that told the exit
+	expires                            // the client has not come back in time
+	ends                               // by the server: it stops, a time limit is over, or there is no room
 )
 
 // resumeStates has the state after each event. What does not stand here changes
 // nothing.
 var resumeStates = map[resumeState]map[resumeEvent]resumeState{
-	attached: {comes: attached, isLost: detached, leaves: ended, exits: ending, isEnded: ended},
-	detached: {comes: attached, exits: kept, expires: ended, isEnded: ended},
-	ending:   {comes: ending, isLost: kept, leaves: ended, isTold: ended, isEnded: ended},
-	kept:     {comes: ending, expires: ended, isEnded: ended},
+	attached: {attaches: attached, losesConnection: detached, disconnects: ended, exits: ending, ends: ended},
+	detached: {attaches: attached, exits: kept, expires: ended, ends: ended},
+	ending:   {attaches: ending, losesConnection: kept, disconnects: ended, acknowledges: ended, ends: ended},
+	kept:     {attaches: ending, expires: ended, ends: ended},
 }
 
 // waits reports whether a session in state s waits for its client.

@@ -13,7 +13,7 @@ import (
 
 var stateNames = map[resumeState]string{attached: "attached", detached: "detached", ending: "ending", kept: "kept", ended: "ended"}
 
-var eventNames = map[resumeEvent]string{comes: "attach", isLost: "lose", leaves: "leave", exits: "exit", isTold: "acknowledge", expires: "expire", isEnded: "stop"}
+var eventNames = map[resumeEvent]string{attaches: "attach", losesConnection: "lose", disconnects: "leave", exits: "exit", acknowledges: "acknowledge", expires: "expire", ends: "stop"}
 
 // documentedStates reads the table of docs/sessions.md.
 func documentedStates(t *testing.T) map[resumeState]map[resumeEvent]resumeState {
@@ -104,16 +104,16 @@ func TestStatesHaveNoTrap(t *testing.T) {
 		if s == ended {
 			continue
 		}
-		if resumeStates[s][isEnded] != ended {
+		if resumeStates[s][ends] != ended {
 			t.Errorf("%s: the server cannot end it", name)
 		}
 		if s.waits() != (resumeStates[s][expires] == ended) {
 			t.Errorf("%s: what waits for a client must expire, and nothing else", name)
 		}
-		if to := resumeStates[s][comes]; to.waits() || to == unchanged || to == ended {
+		if to := resumeStates[s][attaches]; to.waits() || to == unchanged || to == ended {
 			t.Errorf("%s: a client that comes finds %s", name, stateNames[to])
 		}
-		if reach(s, leaves, isTold, expires, isEnded)[ended] {
+		if reach(s, disconnects, acknowledges, expires, ends)[ended] {
 			t.Errorf("%s: ends though the client may come back", name)
 		}
 	}

@@ -56,7 +56,7 @@ func BenchmarkOutboundFramings(b *testing.B) {
 func BenchmarkInbound(b *testing.B) {
 	for _, size := range []int{7, 64, 1000, 60000} {
 		benchmarkPath(b, fmt.Sprint(size), func(t testing.TB) path {
-			return inboundPath(t, &inbound{codec: framing.Lines.NewCodec()}, flood(size))
+			return inboundPath(t, &input{codec: framing.Lines.NewCodec()}, flood(size))
 		})
 	}
 }
@@ -64,20 +64,20 @@ func BenchmarkInbound(b *testing.B) {
 // inputs are ways to receive a client's messages.
 var inputs = []struct {
 	name string
-	open func(testing.TB) *inbound
+	open func(testing.TB) *input
 }{
 	{"lines", framed(framing.Lines)},
 	{"bytes", framed(framing.Bytes)},
 	{"nul", framed(framing.NUL)},
 	{"length", framed(framing.Length)},
 	{"lsp", framed(framing.LSP)},
-	{"channels", func(t testing.TB) *inbound {
-		return &inbound{codec: streamCodec(0), obey: func(channel byte, _ []byte) { t.Error("a message on channel", channel) }}
+	{"channels", func(t testing.TB) *input {
+		return &input{codec: streamCodec(0), handle: func(channel byte, _ []byte) { t.Error("a message on channel", channel) }}
 	}},
 }
 
-func framed(f framing.Framing) func(testing.TB) *inbound {
-	return func(testing.TB) *inbound { return &inbound{codec: f.NewCodec(), whole: f.HoldsWhole()} }
+func framed(f framing.Framing) func(testing.TB) *input {
+	return func(testing.TB) *input { return &input{codec: f.NewCodec(), holdWhole: f.HoldsWhole()} }
 }
 
 // zeros are frames of binary messages of 64 bytes, on Stdin if they name one.

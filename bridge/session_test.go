@@ -147,7 +147,7 @@ func TestLostClientHoldsNoChildUp(t *testing.T) {
 	child.reader = true // Stop waits for exit
 	s := startOver(t, link{buffers: 256 << 10}, child, patient)
 	s.write(bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 1300))
-	wspipetest.Eventually(t, "input waits", func() bool { return s.stdin.Waiting() > maxWaiting })
+	wspipetest.Eventually(t, "input waits", func() bool { return s.stdin.Waiting() > maxInputBacklog })
 	go func() { // ends when all is read
 		child.far[1].Write(make([]byte, 8<<20))
 		child.exit(0, "")

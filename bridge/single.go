@@ -3,8 +3,8 @@ package bridge
 // single is a child of one client. The client attaches before Run.
 type single struct {
 	*Bridge
-	client *Client
-	output streams
+	client  *Client
+	streams streams
 }
 
 func (s *single) attach(c *Client, opt ClientOptions) error {
@@ -13,16 +13,16 @@ func (s *single) attach(c *Client, opt ClientOptions) error {
 		c.closeStdin()
 	}
 	if c.usesChannels() {
-		c.greet()
+		c.sendHello()
 	}
-	s.output = newStreams(s.child, &c.outlet, &s.opt, c.usesChannels(), s.brokenFraming)
+	s.streams = newStreams(s.child, &c.sequencer, &s.opt, c.usesChannels(), s.brokenFraming)
 	c.attachment = &singleAttachment{direct{c}}
 	return nil
 }
 
-func (s *single) carryOutput() { s.output.run(&s.tasks) }
+func (s *single) carryOutput() { s.streams.run(&s.tasks) }
 
-func (s *single) tellExit() { s.client.tellExit() }
+func (s *single) reportExit() { s.client.reportExit() }
 
 func (s *single) clients() []*Client { return []*Client{s.client} }
 

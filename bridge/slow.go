@@ -23,32 +23,32 @@ const maxBehind = 1 << 20
 // sharedClient is a client of a shared child.
 type sharedClient struct {
 	direct
-	lost atomic.Int64 // messages dropped because it was slow
-	live int          // bytes of frames that deliver was given
-	late bool         // the child had ended already
+	dropped           atomic.Int64 // messages dropped because it was slow
+	delivered         int          // bytes of frames that deliver was given
+	attachedAfterExit bool         // the child had ended already
 }
 
 // shareInput says that other clients send to the same stdin.
-func (s *sharedClient) shareInput() { s.in.whole = true } // their messages must not mix
+func (s *sharedClient) shareInput() { s.input.holdWhole = true } // their messages must not mix
 
 // start implements attachment.
 func (s *sharedClient) start() {
-	if s.late {
-		s.tasks.Go(s.tellExit) // ends with the connection, or when the client has all
+	if s.attachedAfterExit {
+		s.tasks.Go(s.reportExit) // ends with the connection, or when the client has all
 	}
 }
 
 // stopWaiting lets nobody wait any more for the child on behalf of the client, or for
 // the client.
 func (s *sharedClient) stopWaiting() {
-	s.over.Store(true)
+	s.disconnecting.Store(true)
 	s.bridge.stdin.Wake()
 	s.wire.Out.Wake()
 }
 
 // closed implements attachment.
 func (s *sharedClient) closed() {
-	if lost := s.lost.Load(); lost > 0 {
+	if lost := s.dropped.Load(); lost > 0 {
 		s.log.Warn("slow client: messages dropped", "count", lost)
 	}
 }
@@ -59,22 +59,22 @@ func (s *sharedClient) endInput() error { return errSharedInput }
 // deliver gives b to the client, and returns how many bytes wait for it now.
 func (s *sharedClient) deliver(b *wire.Batch) (waiting int) {
 	waiting = s.wire.Out.WriteBatch(b)
-	s.outlet.total.add(b)
-	s.outlet.total.touch()
-	s.live += len(b.Frames)
+	s.sequencer.total.add(b)
+	s.sequencer.total.touch()
+	s.delivered += len(b.Frames)
 	return waiting
 }
 
-// enforce does what the slow-client policy says if too much waits for the client.
+// enforceSlowPolicy does what the slow-client policy says if too much waits for the client.
 // fresh bytes of what waits are too young to count.
-func (s *sharedClient) enforce(waiting, fresh int) {
+func (s *sharedClient) enforceSlowPolicy(waiting, fresh int) {
 	behind := s.behind(waiting) - fresh
 	switch {
 	case behind <= maxBehind:
 	case s.opt.Slow == SlowDisconnect:
 		s.finish(endSlow(behind))
 	case s.opt.Slow == SlowDrop:
-		s.lost.Add(int64(s.wire.Out.DropBatches(maxBehind + waiting - behind)))
+		s.dropped.Add(int64(s.wire.Out.DropBatches(maxBehind + waiting - behind)))
 		if behind = s.behind(s.wire.Out.Backlog()) - fresh; behind > 2*maxBehind { // one message that is longer than that
 			s.finish(endSlow(behind))
 		}
@@ -83,4 +83,4 @@ func (s *sharedClient) enforce(waiting, fresh int) {
 
 // behind returns how much of what waits is no replay: that came before all that
 // was delivered, and may be longer than a client may be behind.
-func (s *sharedClient) behind(waiting int) int { return min(waiting, s.live) }
+func (s *sharedClient) behind(waiting int) int { return min(waiting, s.delivered) }

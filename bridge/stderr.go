@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// maxRecord is the longest stderr line that is one log record, in bytes. A
+// maxLogLine is the longest stderr line that is one log record, in bytes. A
 // longer one goes on in the next record.
-const maxRecord = 1 << 20
+const maxLogLine = 1 << 20
 
 // awaiter is an output that calls f, in a goroutine, once there is something to
 // read in it, or its end.
@@ -35,45 +35,45 @@ func logStderr(tasks *sync.WaitGroup, child Child, log *slog.Logger) {
 // LogStderr logs the standard error of the child called pid, one record a line,
 // until its end.
 func LogStderr(r io.Reader, pid int, log *slog.Logger) {
-	l := lineLog{log: log, pid: pid}
+	l := lineLogger{log: log, pid: pid}
 	readEach(r, func(p []byte) { l.Write(p) })
 	l.end()
 }
 
-// logged is an output that goes to a log, too.
-type logged struct {
+// loggedReader is an output that goes to a log, too.
+type loggedReader struct {
 	io.Reader
-	log *lineLog
+	log *lineLogger
 }
 
 // Read implements io.Reader.
-func (l logged) Read(p []byte) (n int, err error) {
+func (l loggedReader) Read(p []byte) (n int, err error) {
 	n, err = l.Reader.Read(p)
 	l.log.Write(p[:n])
 	return n, err
 }
 
 // ReadNow is readNow.
-func (l logged) ReadNow(p []byte) (n int) {
+func (l loggedReader) ReadNow(p []byte) (n int) {
 	n = readNow(l.Reader, p)
 	l.log.Write(p[:n])
 	return n
 }
 
-// lineLog logs what is written to it, one record a line.
-type lineLog struct {
+// lineLogger logs what is written to it, one record a line.
+type lineLogger struct {
 	log  *slog.Logger
 	pid  int
-	rest []byte // the line that is not complete, at most maxRecord
+	rest []byte // the line that is not complete, at most maxLogLine
 }
 
 // Write implements io.Writer. It never fails.
-func (l *lineLog) Write(p []byte) (int, error) {
+func (l *lineLogger) Write(p []byte) (int, error) {
 	size := len(p)
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')
 		n, whole := i+1, i >= 0
-		if room := maxRecord - len(l.rest); !whole && len(p) > room || i > room {
+		if room := maxLogLine - len(l.rest); !whole && len(p) > room || i > room {
 			n, whole = room, true
 		}
 		if !whole {
@@ -92,14 +92,14 @@ func (l *lineLog) Write(p []byte) (int, error) {
 }
 
 // end logs a last line without a newline.
-func (l *lineLog) end() {
+func (l *lineLogger) end() {
 	if len(l.rest) > 0 {
 		l.record(l.rest)
 		l.rest = nil
 	}
 }
 
-func (l *lineLog) record(line []byte) {
+func (l *lineLogger) record(line []byte) {
 	line = bytes.TrimRight(line, "\r\n")
 	l.log.LogAttrs(context.Background(), slog.LevelInfo, "stderr", slog.Int("pid", l.pid), slog.String("line", string(line)))
 }

@@ -13,26 +13,26 @@ import (
 type streams struct {
 	child  Child
 	opt    *Options
-	stdout *outbound
-	stderr *outbound // nil if it goes to the log alone
+	stdout *output
+	stderr *output // nil if it goes to the log alone
 }
 
 // newStreams returns the streams of child: apart for a client with channels, else
 // as opt.Framing says. broken is told how stdout breaks that, and at which byte.
-func newStreams(child Child, outlet *outlet, opt *Options, channels bool, broken func(cause error, position int64)) streams {
+func newStreams(child Child, outlet *sequencer, opt *Options, channels bool, broken func(cause error, position int64)) streams {
 	s := streams{child: child, opt: opt}
 	if channels {
-		s.stdout = &outbound{outlet: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: channel.Stdout}
+		s.stdout = &output{sequencer: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: channel.Stdout}
 		if !opt.Terminal {
-			s.stderr = &outbound{outlet: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: channel.Stderr}
+			s.stderr = &output{sequencer: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: channel.Stderr}
 		}
 		return s
 	}
 	f := opt.Framing
-	s.stdout = &outbound{outlet: outlet, codec: f.NewCodec(), typ: messageType(f), broken: broken}
+	s.stdout = &output{sequencer: outlet, codec: f.NewCodec(), typ: messageType(f), broken: broken}
 	if opt.Framing == framing.JSON {
 		s.stdout.stream = "stdout"
-		s.stderr = &outbound{outlet: outlet, codec: f.NewCodec(), typ: messageType(f), stream: "stderr"}
+		s.stderr = &output{sequencer: outlet, codec: f.NewCodec(), typ: messageType(f), stream: "stderr"}
 	}
 	return s
 }
@@ -52,7 +52,7 @@ func streamCodec(limit int64) framing.Codec {
 	if limit > 0 {
 		size = int(min(int64(size), limit))
 	}
-	return framing.Chunks(max(1, size-lead))
+	return framing.Chunks(max(1, size-channelRoom))
 }
 
 // run sends all that the child writes. What goes to the log alone may take longer,
@@ -70,7 +70,7 @@ func (s *streams) run(tasks *sync.WaitGroup) {
 
 // sendStderr carries stderr to the client and to the log.
 func (s *streams) sendStderr() {
-	log := lineLog{log: s.opt.Log, pid: s.child.Pid()}
-	s.stderr.run(logged{s.child.Stderr(), &log})
+	log := lineLogger{log: s.opt.Log, pid: s.child.Pid()}
+	s.stderr.run(loggedReader{s.child.Stderr(), &log})
 	log.end()
 }

@@ -35,7 +35,7 @@ func (c *Client) startTimers() (stop func()) {
 
 // checkIdle ends the session if no message has gone either way for IdleTimeout.
 func (c *Client) checkIdle() (next time.Duration) {
-	next = c.opt.IdleTimeout - min(c.in.total.quiet(), c.outlet.total.quiet())
+	next = c.opt.IdleTimeout - min(c.input.total.quiet(), c.sequencer.total.quiet())
 	if next <= 0 {
 		c.finish(endIdle)
 	}
@@ -44,12 +44,12 @@ func (c *Client) checkIdle() (next time.Duration) {
 
 // keepalive finds dead peers. A peer lives as long as anything of it arrives.
 type keepalive struct {
-	client   *Client
-	interval time.Duration
-	reads    int64  // Conn.reads at the last tick
-	missed   int    // intervals in a row without the sign of life that was due
-	giveUp   func() // ends the wait for the last ping's pong; nil before the first
-	pings    sync.WaitGroup
+	client     *Client
+	interval   time.Duration
+	reads      int64  // Conn.reads at the last tick
+	missed     int    // intervals in a row without the sign of life that was due
+	cancelPing func() // ends the wait for the last ping's pong; nil before the first
+	pings      sync.WaitGroup
 }
 
 // tick looks whether the peer has answered the last ping, and sends another,
@@ -60,12 +60,12 @@ func (k *keepalive) tick() (next time.Duration) {
 	switch {
 	case reads != k.reads:
 		k.reads, k.missed = reads, 0
-	case k.giveUp != nil:
-		k.judge()
+	case k.cancelPing != nil:
+		k.checkAlive()
 	}
 	k.stop()
 	ctx, cancel := context.WithCancel(context.Background())
-	k.giveUp = cancel
+	k.cancelPing = cancel
 	k.pings.Go(func() { k.client.ws.Ping(ctx) }) // ends with the pong, the connection or giveUp
 	return k.interval
 }
@@ -73,23 +73,23 @@ func (k *keepalive) tick() (next time.Duration) {
 // stop gives up the last ping. That was written an interval ago: a context that
 // ends while the library writes would close the connection.
 func (k *keepalive) stop() {
-	if k.giveUp != nil {
-		k.giveUp()
+	if k.cancelPing != nil {
+		k.cancelPing()
 	}
 	k.pings.Wait()
 }
 
-// judge ends the session if the peer is dead. Silence proves that only if the
+// checkAlive ends the session if the peer is dead. Silence proves that only if the
 // peer has got our ping and we would have read its answer: a client that does
 // not read, or one that a child holds up, may be silent as long as its host
 // answers ours.
-func (k *keepalive) judge() {
+func (k *keepalive) checkAlive() {
 	c := k.client
 	if c.wire.HostGone(k.interval) {
 		c.wire.Abort()
 		return
 	}
-	heldUp := c.bridge.stdin.Waiting() > maxWaiting/2
+	heldUp := c.bridge.stdin.Waiting() > maxInputBacklog/2
 	unread := c.wire.Out.Waiting() > 0 || wire.Unsent(c.wire.Conn) > 0
 	if heldUp || unread {
 		k.missed = 0

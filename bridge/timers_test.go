@@ -12,9 +12,9 @@ func TestIdleIsNoMessageEitherWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &Client{opt: &Options{IdleTimeout: 10 * time.Second}}
-		for _, touched := range []*traffic{&s.in.total, &s.outlet.total} {
-			s.in.total.touch()
-			s.outlet.total.touch()
+		for _, touched := range []*trafficCounter{&s.input.total, &s.sequencer.total} {
+			s.input.total.touch()
+			s.sequencer.total.touch()
 			<-time.After(6 * time.Second)
 			if next := s.checkIdle(); next != 4*time.Second {
 				t.Errorf("after 6s: look again in %v", next)

@@ -13,14 +13,14 @@ type Traffic struct {
 	Messages, Bytes int64
 }
 
-// traffic counts one direction. One goroutine counts at a time; others may read.
-type traffic struct {
+// trafficCounter counts one direction. One goroutine counts at a time; others may read.
+type trafficCounter struct {
 	messages, bytes atomic.Int64
 	touched         atomic.Int64 // Unix nanoseconds
 }
 
 // count adds size bytes of payload, and a message if they end one.
-func (t *traffic) count(last bool, size int) {
+func (t *trafficCounter) count(last bool, size int) {
 	if last {
 		t.messages.Add(1)
 	}
@@ -28,17 +28,17 @@ func (t *traffic) count(last bool, size int) {
 }
 
 // add counts what is in b.
-func (t *traffic) add(b *wire.Batch) {
+func (t *trafficCounter) add(b *wire.Batch) {
 	t.messages.Add(int64(b.Messages))
 	t.bytes.Add(int64(b.Payload))
 }
 
 // touch notes that messages went through just now.
-func (t *traffic) touch() { t.touched.Store(time.Now().UnixNano()) }
+func (t *trafficCounter) touch() { t.touched.Store(time.Now().UnixNano()) }
 
 // quiet returns how long no message has gone through.
-func (t *traffic) quiet() time.Duration { return time.Since(time.Unix(0, t.touched.Load())) }
+func (t *trafficCounter) quiet() time.Duration { return time.Since(time.Unix(0, t.touched.Load())) }
 
-func (t *traffic) total() Traffic {
+func (t *trafficCounter) total() Traffic {
 	return Traffic{Messages: t.messages.Load(), Bytes: t.bytes.Load()}
 }

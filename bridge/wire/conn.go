@@ -62,18 +62,18 @@ func NewConn(conn net.Conn, early []byte) *Conn {
 // bigRead is the size from which on a reader's own buffer is as good as a block.
 const bigRead = 16 << 10
 
-// ErrPeerGone stands for the end of what the peer sends. The WebSocket library
+// ErrDisconnected stands for the end of what the peer sends. The WebSocket library
 // takes an io.EOF below it for the end of the message at hand, and behind
 // compression an io.ErrUnexpectedEOF, too, which TLS yields.
-var ErrPeerGone = errors.New("peer has gone")
+var ErrDisconnected = errors.New("peer has gone")
 
 // Read reads what the peer sent, at once if something is there. It returns
-// ErrPeerGone at the end.
+// ErrDisconnected at the end.
 func (w *Conn) Read(p []byte) (n int, err error) {
 	w.readMu.Lock()
 	defer w.readMu.Unlock()
 	if w.broken.Load() {
-		return 0, ErrPeerGone
+		return 0, ErrDisconnected
 	}
 	if len(w.early) > 0 {
 		n = copy(p, w.early)
@@ -91,7 +91,7 @@ func (w *Conn) Read(p []byte) (n int, err error) {
 		}
 		w.Lost.Store(true)
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = ErrPeerGone
+			err = ErrDisconnected
 		}
 	}
 	return n, err
@@ -166,17 +166,17 @@ func isCloseFrame(p []byte) bool {
 	return len(p) >= 2 && p[0] == FinBit|OpClose && len(p) == 2+int(p[1])
 }
 
-// BadReasonCode and BadReason are the close code and the reason of that.
+// InvalidReasonCode and InvalidReason are the close code and the reason of that.
 const (
-	BadReasonCode = 1007
-	BadReason     = "close reason is not UTF-8"
+	InvalidReasonCode = 1007
+	InvalidReason     = "close reason is not UTF-8"
 )
 
 // badReasonFrame is sent instead of a close frame that repeats a client's reason
 // which is not UTF-8, as the library would (RFC 6455, section 8.1).
 var badReasonFrame = func() []byte {
-	payload := binary.BigEndian.AppendUint16(nil, BadReasonCode)
-	payload = append(payload, BadReason...)
+	payload := binary.BigEndian.AppendUint16(nil, InvalidReasonCode)
+	payload = append(payload, InvalidReason...)
 	return append(appendHeader(nil, FinBit|OpClose, len(payload)), payload...)
 }()
 
@@ -191,9 +191,9 @@ func (w *Conn) StopReading() {
 // connection ends, when the kernel drops what is unsent. Where the kernel does not
 // tell, the send buffer is to be smaller than what matters.
 func (w *Conn) Acked() int64 {
-	handed := w.Out.handed() // first: what follows only makes more unsent
+	handed := w.Out.taken() // first: what follows only makes more unsent
 	left := Unsent(w.Conn)
-	if HungUp(w.Conn) || w.Out.handed() < handed {
+	if HungUp(w.Conn) || w.Out.taken() < handed {
 		return 0
 	}
 	return handed - int64(left)
@@ -274,7 +274,7 @@ func (w *Conn) linger() {
 	w.releaseBlock()
 	w.readMu.Unlock()
 	if w.discard() {
-		w.awaitTaken()
+		w.waitTaken()
 	}
 }
 
@@ -359,9 +359,9 @@ func (w *Conn) discardTime(left int) time.Duration {
 	return lingerTime
 }
 
-// awaitTaken waits until the peer's kernel has almost all that was sent, as long
+// waitTaken waits until the peer's kernel has almost all that was sent, as long
 // as it takes some of it in each lingerTime.
-func (w *Conn) awaitTaken() {
+func (w *Conn) waitTaken() {
 	since := time.Now()
 	for left := Unsent(w.Conn); left > maxOrphan && !w.Lost.Load() && time.Since(since) < lingerTime; {
 		time.Sleep(takenPause)

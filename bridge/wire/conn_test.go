@@ -161,7 +161,7 @@ func TestWireReadsTheSameBytes(t *testing.T) {
 		p := make([]byte, []int{1, 100, 512, 4096, 20000, 60000}[r.IntN(6)])
 		n, err := w.Read(p)
 		got = append(got, p[:n]...)
-		if err == ErrPeerGone {
+		if err == ErrDisconnected {
 			break
 		} else if err != nil {
 			t.Fatal(err)

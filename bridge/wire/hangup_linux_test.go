@@ -63,7 +63,7 @@ func TestHangupWatchEndsAndLeavesTheWireUsable(t *testing.T) {
 		}
 	}
 	far.Close()
-	if _, err := w.Read(make([]byte, 1)); err != ErrPeerGone {
+	if _, err := w.Read(make([]byte, 1)); err != ErrDisconnected {
 		t.Errorf("Read: %v", err)
 	}
 }

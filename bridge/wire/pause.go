@@ -18,7 +18,7 @@ func (o *Queue) Continue() (wasPaused bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	wasPaused = o.paused.Swap(false)
-	o.letGo()
+	o.releaseBatches()
 	o.change.Broadcast()
 	return wasPaused
 }
@@ -36,18 +36,18 @@ func (o *Queue) Ready() {
 	}
 }
 
-// keepBack takes b while there is a pause.
-func (o *Queue) keepBack(b *Batch) {
-	o.kept.addBatch(segment{b: b.Frames, batch: b})
-	o.behind += len(b.Frames)
+// holdBatch takes b while there is a pause.
+func (o *Queue) holdBatch(b *Batch) {
+	o.heldBatches.addBatch(segment{b: b.Frames, batch: b})
+	o.heldBytes += len(b.Frames)
 }
 
-// letGo puts what was kept back behind what waits.
-func (o *Queue) letGo() {
-	o.total += int64(o.behind)
-	o.size.Add(int64(o.behind))
-	o.waiting = append(o.waiting, o.kept...)
-	o.kept, o.behind = nil, 0
+// releaseBatches puts what was kept back behind what waits.
+func (o *Queue) releaseBatches() {
+	o.written += int64(o.heldBytes)
+	o.size.Add(int64(o.heldBytes))
+	o.waiting = append(o.waiting, o.heldBatches...)
+	o.heldBatches, o.heldBytes = nil, 0
 	if !o.held {
 		o.flush()
 	}
@@ -60,5 +60,5 @@ func (o *Queue) Paused() bool { return o.paused.Load() }
 func (o *Queue) Backlog() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.Waiting() + o.behind
+	return o.Waiting() + o.heldBytes
 }

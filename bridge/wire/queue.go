@@ -19,23 +19,23 @@ type Queue struct {
 	// onFail, if set, is called in a goroutine of its own when a write fails.
 	onFail func()
 
-	size    atomic.Int64 // of what waits, in bytes; changed with mu held
-	mu      sync.Mutex
-	change  sync.Cond // on mu: less waits, or err is set
-	waiting segments  // what the kernel has not taken; none is empty
-	taken   int       // of waiting[0]
-	total   int64     // bytes written and waiting, ever
-	held    bool      // Hold was called
-	ending  bool      // End was called
-	sealed  bool      // seal was called
-	dataEnd bool      // endData was called
-	writing bool      // the goroutine runs
-	err     error     // why nothing more is written
-	dropped bool      // and something waited then
+	size       atomic.Int64 // of what waits, in bytes; changed with mu held
+	mu         sync.Mutex
+	change     sync.Cond // on mu: less waits, or err is set
+	waiting    segments  // what the kernel has not taken; none is empty
+	frontTaken int       // of waiting[0]
+	written    int64     // bytes written and waiting, ever
+	held       bool      // Hold was called
+	ending     bool      // End was called
+	sealed     bool      // seal was called
+	dataEnd    bool      // endData was called
+	writing    bool      // the goroutine runs
+	err        error     // why nothing more is written
+	dropped    bool      // and something waited then
 
-	paused atomic.Bool // between pause and proceed; changed with mu held
-	kept   segments    // bursts that have come meanwhile
-	behind int         // of them, in bytes
+	paused      atomic.Bool // between pause and proceed; changed with mu held
+	heldBatches segments    // bursts that have come meanwhile
+	heldBytes   int         // of them, in bytes
 }
 
 // MaxUnsent is how much may wait in a client's queue before the child must wait, in
@@ -65,14 +65,14 @@ func (o *Queue) write(p []byte) (int, error) {
 	case o.ending:
 		return 0, net.ErrClosed
 	}
-	o.total += int64(len(p))
+	o.written += int64(len(p))
 	n := 0
 	if !o.held && o.size.Load() == 0 {
-		if n = o.try(p); n == len(p) || o.err != nil {
+		if n = o.tryWrite(p); n == len(p) || o.err != nil {
 			return n, o.err
 		}
 	}
-	o.keep(p[n:])
+	o.appendCopy(p[n:])
 	if !o.held {
 		o.flush()
 	}
@@ -97,8 +97,8 @@ func (o *Queue) endData() {
 	o.mu.Unlock()
 }
 
-// keep copies p behind what waits.
-func (o *Queue) keep(p []byte) {
+// appendCopy copies p behind what waits.
+func (o *Queue) appendCopy(p []byte) {
 	o.size.Add(int64(len(p)))
 	for len(p) > 0 {
 		last := len(o.waiting) - 1
@@ -122,13 +122,13 @@ func (o *Queue) WriteBatch(b *Batch) (waiting int) {
 	case o.err != nil || o.ending || o.sealed:
 		return 0
 	case o.paused.Load():
-		o.keepBack(b)
-		return o.Waiting() + o.behind
+		o.holdBatch(b)
+		return o.Waiting() + o.heldBytes
 	}
-	o.total += int64(len(b.Frames))
+	o.written += int64(len(b.Frames))
 	n := 0
 	if !o.held && o.size.Load() == 0 {
-		n = o.try(b.Frames)
+		n = o.tryWrite(b.Frames)
 	}
 	if n < len(b.Frames) && o.err == nil {
 		o.size.Add(int64(len(b.Frames) - n))
@@ -144,7 +144,7 @@ func (o *Queue) WriteBatch(b *Batch) (waiting int) {
 // is kept back goes first.
 func (o *Queue) Seal() {
 	o.mu.Lock()
-	o.letGo()
+	o.releaseBatches()
 	o.sealed = true
 	o.mu.Unlock()
 }
@@ -154,10 +154,10 @@ func (o *Queue) Seal() {
 func (o *Queue) DropBatches(limit int) (messages int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	messages, size := o.waiting.dropBatches(1, o.Waiting()+o.behind-limit) // the first may be being written
+	messages, size := o.waiting.dropBatches(1, o.Waiting()+o.heldBytes-limit) // the first may be being written
 	o.size.Add(-int64(size))
-	more, size := o.kept.dropBatches(0, o.Waiting()+o.behind-limit)
-	o.behind -= size
+	more, size := o.heldBatches.dropBatches(0, o.Waiting()+o.heldBytes-limit)
+	o.heldBytes -= size
 	o.change.Broadcast()
 	return messages + more
 }
@@ -182,9 +182,9 @@ func (o *Queue) Release() {
 // to the goroutine.
 func (o *Queue) flush() {
 	for !o.writing && o.size.Load() > 0 && o.err == nil {
-		front := o.waiting[0].b[o.taken:]
-		n := o.try(front)
-		o.take(n)
+		front := o.waiting[0].b[o.frontTaken:]
+		n := o.tryWrite(front)
+		o.removeFront(n)
 		if n < len(front) && o.err == nil {
 			o.writing = true
 			go o.writeWaiting() // ends when nothing waits or the write fails; unblocked by Close
@@ -192,8 +192,8 @@ func (o *Queue) flush() {
 	}
 }
 
-// try writes what the kernel takes of p without waiting.
-func (o *Queue) try(p []byte) int {
+// tryWrite writes what the kernel takes of p without waiting.
+func (o *Queue) tryWrite(p []byte) int {
 	if o.raw == nil {
 		return 0
 	}
@@ -204,19 +204,19 @@ func (o *Queue) try(p []byte) int {
 	return n
 }
 
-// take removes n bytes from what waits, unless fail has dropped it.
-func (o *Queue) take(n int) {
+// removeFront removes n bytes from what waits, unless fail has dropped it.
+func (o *Queue) removeFront(n int) {
 	if o.err != nil {
 		return
 	}
 	o.size.Add(-int64(n))
-	o.taken += n
-	if first := o.waiting[0]; o.taken == len(first.b) {
+	o.frontTaken += n
+	if first := o.waiting[0]; o.frontTaken == len(first.b) {
 		if first.batch == nil {
 			PutBlock(first.b)
 		}
 		o.waiting.forgetFirst()
-		o.taken = 0
+		o.frontTaken = 0
 	}
 	o.change.Broadcast()
 }
@@ -229,7 +229,7 @@ func (o *Queue) writeWaiting() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.size.Load() > 0 && o.err == nil {
-		front := o.waiting[0].b[o.taken:]
+		front := o.waiting[0].b[o.frontTaken:]
 		o.mu.Unlock()
 		n, err := o.w.Write(front[:min(len(front), maxWrite)])
 		o.mu.Lock()
@@ -237,7 +237,7 @@ func (o *Queue) writeWaiting() {
 			o.writeFailed(err)
 			break
 		}
-		o.take(n)
+		o.removeFront(n)
 	}
 	o.writing = false
 	o.closeIfDone()
@@ -256,8 +256,8 @@ func (o *Queue) writeFailed(err error) {
 func (o *Queue) fail(err error) {
 	if o.err == nil {
 		o.err, o.dropped = err, o.size.Load() > 0
-		o.waiting, o.taken = nil, 0
-		o.kept, o.behind = nil, 0
+		o.waiting, o.frontTaken = nil, 0
+		o.heldBatches, o.heldBytes = nil, 0
 		o.size.Store(0)
 		o.change.Broadcast()
 	}
@@ -270,17 +270,17 @@ func (o *Queue) Waiting() int { return int(o.size.Load()) }
 func (o *Queue) Position() int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.total
+	return o.written
 }
 
-// handed returns how many of them the kernel has taken; 0 after an error.
-func (o *Queue) handed() int64 {
+// taken returns how many of them the kernel has taken; 0 after an error.
+func (o *Queue) taken() int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err != nil {
 		return 0
 	}
-	return o.total - o.size.Load()
+	return o.written - o.size.Load()
 }
 
 // Wait waits until at most n bytes wait. It returns the error that ended the
@@ -289,10 +289,10 @@ func (o *Queue) Wait(n int) error {
 	return o.WaitUnless(n, new(atomic.Bool))
 }
 
-// Taken waits until the kernel has all that was written. It returns the error that
+// WaitTaken waits until the kernel has all that was written. It returns the error that
 // ended the flow only if something was lost with it: who would send that again must
 // not send what has arrived.
-func (o *Queue) Taken() error {
+func (o *Queue) WaitTaken() error {
 	err := o.Wait(0)
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -122,7 +122,7 @@ func TestOutflowTaken(t *testing.T) {
 					o.Wait(0)
 				}
 				o.Fail(net.ErrClosed)
-				if err := o.Taken(); err != test.want {
+				if err := o.WaitTaken(); err != test.want {
 					t.Errorf("Taken: %v, want %v", err, test.want)
 				}
 				if err := o.Wait(0); err != net.ErrClosed {

@@ -9,9 +9,9 @@ import (
 // has written.
 const unreadTime = 30 * time.Second
 
-// unreadLooks is how often within that time it is looked whether the client has
+// unreadChecks is how often within that time it is looked whether the client has
 // taken something.
-const unreadLooks = 30
+const unreadChecks = 30
 
 // unreadLimit ends a connection whose client takes nothing.
 type unreadLimit struct {
@@ -37,18 +37,18 @@ func (w *Conn) LimitUnread(patience time.Duration) {
 	w.patience = patience
 	w.unread = &unreadLimit{wire: w, since: time.Now()}
 	w.unread.taken, _ = w.unread.progress()
-	w.unread.Alarm = StartAlarm(patience/unreadLooks, w.unread.look)
+	w.unread.Alarm = StartAlarm(patience/unreadChecks, w.unread.check)
 }
 
 // progress returns how much the client's host has acknowledged, and whether that is
 // all, and the client has not paused.
 func (u *unreadLimit) progress() (taken int64, all bool) {
 	out, left := u.wire.Out, Unsent(u.wire.Conn)
-	return out.handed() - int64(left), left == 0 && out.Backlog() == 0 && !out.Paused()
+	return out.taken() - int64(left), left == 0 && out.Backlog() == 0 && !out.Paused()
 }
 
-// look aborts the connection if it is time to.
-func (u *unreadLimit) look() (next time.Duration) {
+// check aborts the connection if it is time to.
+func (u *unreadLimit) check() (next time.Duration) {
 	w := u.wire
 	taken, all := u.progress()
 	switch {
@@ -59,7 +59,7 @@ func (u *unreadLimit) look() (next time.Duration) {
 		w.Abort()
 		return 0
 	}
-	return w.patience / unreadLooks
+	return w.patience / unreadChecks
 }
 
 // maxOrphan is how much the kernel may go on to hold for a client, in bytes, when

@@ -133,7 +133,7 @@ type lossyConn struct{ io.ReadWriteCloser }
 func (c lossyConn) Read(p []byte) (int, error) {
 	n, err := c.ReadWriteCloser.Read(p)
 	if err == io.EOF {
-		err = wire.ErrPeerGone
+		err = wire.ErrDisconnected
 	}
 	return n, err
 }

@@ -165,7 +165,7 @@ var againCodes = map[websocket.StatusCode]struct{}{
 // ofLoss is the end of a connection without a close frame.
 func ofLoss(err error) end {
 	text := "connection lost"
-	if cause := innermost(err); !slices.Contains([]error{io.EOF, wire.ErrPeerGone, net.ErrClosed}, cause) {
+	if cause := innermost(err); !slices.Contains([]error{io.EOF, wire.ErrDisconnected, net.ErrClosed}, cause) {
 		text += ": " + clean(cause.Error())
 	}
 	return end{status: StatusFailed, err: errors.New(text), retry: true}

@@ -60,7 +60,7 @@ func (s *session) sendEOF() {
 // rest. If the connection is lost before, all of it goes to the next one.
 func (s *session) taken(rest []byte) error {
 	s.link.Out.Release()
-	if err := s.link.Out.Taken(); err != nil {
+	if err := s.link.Out.WaitTaken(); err != nil {
 		return err
 	}
 	s.input.keep(rest)

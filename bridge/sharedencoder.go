@@ -8,42 +8,44 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// form is one way in which viewers get the same messages.
-type form struct {
+// encoding is one way in which viewers get the same messages.
+type encoding struct {
 	deflate  bool // compressed
 	channels bool // with streams apart
 	quiet    bool // without terminal queries
 }
 
-// press is the sink of all clients of one form: it gathers the frames of messages
+// sharedEncoder is the sink of all clients of one form: it gathers the frames of messages
 // until they are taken.
-type press struct {
+type sharedEncoder struct {
 	wire.Encoder
-	form   form
-	pooled []byte // what was gathered, in room that is used again
+	encoding encoding
+	pooled   []byte // what was gathered, in room that is used again
 
 	messages, payload int // that stream and terminal have put into frames
 }
 
-func newPress(f form) *press { return &press{Encoder: wire.Encoder{Deflate: f.deflate}, form: f} }
+func newSharedEncoder(f encoding) *sharedEncoder {
+	return &sharedEncoder{Encoder: wire.Encoder{Deflate: f.deflate}, encoding: f}
+}
 
 // Message implements sink.
-func (p *press) Message(typ websocket.MessageType, payload []byte) error {
+func (p *sharedEncoder) Message(typ websocket.MessageType, payload []byte) error {
 	p.pooled = p.AppendMessage(p.pooled, typ, payload)
 	return nil
 }
 
 // Fragment implements sink.
-func (p *press) Fragment(typ websocket.MessageType, payload []byte, last bool) error {
+func (p *sharedEncoder) Fragment(typ websocket.MessageType, payload []byte, last bool) error {
 	p.pooled = p.AppendFragment(p.pooled, typ, payload, last)
 	return nil
 }
 
 // take returns what was gathered, and empties the press. messages and payload count
 // that, unless stream or terminal did.
-func (p *press) take(messages, payload int) *wire.Batch {
+func (p *sharedEncoder) take(messages, payload int) *wire.Batch {
 	taken := &wire.Batch{Frames: append([]byte(nil), p.pooled...), Messages: messages, Payload: payload}
-	if p.form.channels || p.messages > 0 {
+	if p.encoding.channels || p.messages > 0 {
 		taken.Messages, taken.Payload = p.messages, p.payload
 		p.messages, p.payload = 0, 0
 	}
@@ -54,9 +56,9 @@ func (p *press) take(messages, payload int) *wire.Batch {
 }
 
 // stream adds bytes of a stream, as messages on a channel.
-func (p *press) stream(channel byte, content []byte, maxSize int) {
+func (p *sharedEncoder) stream(channel byte, content []byte, maxSize int) {
 	for len(content) > 0 {
-		n := min(len(content), maxSize-lead)
+		n := min(len(content), maxSize-channelRoom)
 		p.Message(websocket.MessageBinary, append([]byte{channel}, content[:n]...)) // does not fail
 		p.messages++
 		p.payload += n
@@ -65,8 +67,8 @@ func (p *press) stream(channel byte, content []byte, maxSize int) {
 }
 
 // terminal adds bytes of a terminal's output.
-func (p *press) terminal(content []byte) {
-	if p.form.channels {
+func (p *sharedEncoder) terminal(content []byte) {
+	if p.encoding.channels {
 		p.stream(channel.Stdout, content, maxStreamMessage)
 		return
 	}

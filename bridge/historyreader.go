@@ -2,9 +2,9 @@ package bridge
 
 import "wspipe/bridge/wire"
 
-// reader takes messages out of a journal for one connection.
-type reader struct {
-	journal *journal
+// historyReader takes messages out of a journal for one connection.
+type historyReader struct {
+	history *history
 	wire    *wire.Conn
 
 	// Guarded by journal.mu. Entries are counted as journal.forgotten:
@@ -29,38 +29,38 @@ type sentMark struct {
 // markedBytes is how much of an Queue has one mark, at least.
 const markedBytes = 4 << 10
 
-// lags reports whether the child is to wait for the client, though there is room.
+// isBehind reports whether the child is to wait for the client, though there is room.
 // The client's program may not have read yet what its host, or a proxy, has
 // acknowledged: so a quarter of the room is for that, a half for what is in
 // flight, and the rest for what is not sent.
-func (r *reader) lags() bool { return r != nil && r.behind > r.journal.behind }
+func (r *historyReader) isBehind() bool { return r != nil && r.behind > r.history.behind }
 
-// chokes reports whether so much is in flight that no more should be: with another
+// tooMuchInFlight reports whether so much is in flight that no more should be: with another
 // batch it would be more than half.
-func (r *reader) chokes() bool {
-	most := r.journal.max/2 - r.maxBatch()
+func (r *historyReader) tooMuchInFlight() bool {
+	most := r.history.max/2 - r.maxBatch()
 	if r.inFlight > most {
-		r.hear()
+		r.updateAcked()
 	}
 	return r.inFlight > most
 }
 
 // maxBatch is how much a batch costs at most, if it is more than one entry.
-func (r *reader) maxBatch() int { return r.journal.max / 8 }
+func (r *historyReader) maxBatch() int { return r.history.max / 8 }
 
-// has reports whether the client's host has acknowledged entry i, or had it before.
-func (r *reader) has(i int) bool {
+// hasAcked reports whether the client's host has acknowledged entry i, or had it before.
+func (r *historyReader) hasAcked(i int) bool {
 	if r == nil || i >= r.next {
 		return false
 	}
 	if i >= r.acked {
-		r.hear()
+		r.updateAcked()
 	}
 	return i < r.acked
 }
 
-// hear asks the kernel what the client's host has acknowledged.
-func (r *reader) hear() {
+// updateAcked asks the kernel what the client's host has acknowledged.
+func (r *historyReader) updateAcked() {
 	for position := r.wire.Acked(); len(r.marks) > 0 && r.marks[0].position <= position; r.marks = r.marks[1:] {
 		r.acked = r.marks[0].next
 		r.inFlight -= r.marks[0].cost
@@ -70,19 +70,19 @@ func (r *reader) hear() {
 // read waits for messages, and returns some that leave in one write; none once r
 // is detached, or has all and nothing more comes, which over tells. They count as
 // sent with the next call.
-func (r *reader) read() (batch []entry, over bool) {
-	j := r.journal
+func (r *historyReader) read() (batch []entry, over bool) {
+	j := r.history
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	r.sent()
+	r.batchSent()
 	for j.reader == r && j.err == nil {
-		if r.chokes() {
+		if r.tooMuchInFlight() {
 			j.waitForAck()
 			continue
 		}
 		r.gather()
 		if len(r.batch) > 0 {
-			j.handed = max(j.handed, r.next+len(r.batch))
+			j.sent = max(j.sent, r.next+len(r.batch))
 			return r.batch, false
 		}
 		if j.over {
@@ -93,9 +93,9 @@ func (r *reader) read() (batch []entry, over bool) {
 	return nil, false
 }
 
-// sent notes that the batch has been handed to the wire.
-func (r *reader) sent() {
-	j := r.journal
+// batchSent notes that the batch has been handed to the wire.
+func (r *historyReader) batchSent() {
+	j := r.history
 	if j.reader == r && j.err == nil && len(r.batch) > 0 {
 		cost := 0
 		for i := range r.batch {
@@ -113,7 +113,7 @@ func (r *reader) sent() {
 
 // mark notes what was sent. Short ones in a row share a mark, which is where the
 // last of them ends.
-func (r *reader) mark(m sentMark) {
+func (r *historyReader) mark(m sentMark) {
 	if n := len(r.marks); n > 1 && m.position-r.marks[n-2].position <= markedBytes {
 		m.cost += r.marks[n-1].cost
 		r.marks = r.marks[:n-1]
@@ -122,8 +122,8 @@ func (r *reader) mark(m sentMark) {
 }
 
 // gather takes what is next into the batch.
-func (r *reader) gather() {
-	j := r.journal
+func (r *historyReader) gather() {
+	j := r.history
 	rest := j.entries[r.next-j.forgotten:]
 	for !r.begun && len(rest) > 0 {
 		if r.begun = rest[0].begin; !r.begun { // the end of a message whose beginning is gone
@@ -137,7 +137,7 @@ func (r *reader) gather() {
 	size, cost := 0, 0
 	for i := range rest {
 		cost += rest[i].cost()
-		if size >= wire.MaxUnsent || i > 0 && (size+len(rest[i].payload) > maxBurst || cost > r.maxBatch()) {
+		if size >= wire.MaxUnsent || i > 0 && (size+len(rest[i].payload) > maxBatch || cost > r.maxBatch()) {
 			break
 		}
 		r.batch = append(r.batch, rest[i])

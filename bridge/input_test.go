@@ -264,10 +264,10 @@ func TestChildThatDoesNotRead(t *testing.T) {
 			child.reader = true
 			s := startOver(t, link{buffers: 256 << 10}, child, patient)
 			n := heldUpAfter(t, s, sent)
-			if n > maxWaiting+(2<<20) {
+			if n > maxInputBacklog+(2<<20) {
 				t.Errorf("held up only after %d bytes", n)
 			}
-			if n := s.stdin.Waiting(); n < maxWaiting || n > maxWaiting+2*wire.BlockSize {
+			if n := s.stdin.Waiting(); n < maxInputBacklog || n > maxInputBacklog+2*wire.BlockSize {
 				t.Errorf("%d bytes wait", n)
 			}
 			child.readAll()
@@ -290,7 +290,7 @@ func heldUpAfter(t *testing.T, s *session, sent []byte) (n int) {
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatal(err)
 		}
-		if m == 0 && s.stdin.Waiting() >= maxWaiting {
+		if m == 0 && s.stdin.Waiting() >= maxInputBacklog {
 			s.SetWriteDeadline(time.Now().Add(wspipetest.Patience))
 			return n
 		}
@@ -341,7 +341,7 @@ func TestClientGoesWithinAMessage(t *testing.T) {
 				s.write(maskedFrame(fin|opText, []byte("the rest never comes"))[:20], nil)
 			}
 			if name == "reset" { // which would overtake what is not read yet
-				wspipetest.Eventually(t, "all is read", func() bool { return wire.Unsent(s.Conn) == 0 && s.in.total.total().Messages == 1 })
+				wspipetest.Eventually(t, "all is read", func() bool { return wire.Unsent(s.Conn) == 0 && s.input.total.total().Messages == 1 })
 			}
 			leave(s.client)
 			if got := string(wspipetest.Wait(t, "input", child.input)); got != "before\n" {

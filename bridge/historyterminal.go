@@ -34,7 +34,7 @@ func (t *terminalHistory) forget(e entry) {
 // What has been handed to a connection before becomes a replay, preceded by a message
 // that sets the modes in effect. What has not stays as it is: its queries have had no
 // reply.
-func (j *journal) beginTerminal() {
+func (j *history) beginTerminal() {
 	t := j.terminal
 	if t == nil {
 		return
@@ -44,13 +44,13 @@ func (j *journal) beginTerminal() {
 	if begins {
 		j.entries = slices.Insert(j.entries, 0, entry{payload: slices.Clone(t.prefix), binary: true, begin: true, end: true})
 		j.forgotten--
-		j.gone--
+		j.forgottenMessages--
 		j.size += j.entries[0].cost()
-		j.handed = max(j.handed, j.forgotten+1)
+		j.sent = max(j.sent, j.forgotten+1)
 	}
 	t.start = vt.NewState()
 	var output []byte
-	history := j.entries[:max(0, j.handed-j.forgotten)]
+	history := j.entries[:max(0, j.sent-j.forgotten)]
 	for i := range history {
 		if i == 0 && begins {
 			output = r.Begin(output[:0])
@@ -66,7 +66,7 @@ func (j *journal) beginTerminal() {
 
 // rewrite replaces the output in e. Clients with channels do not count empty messages,
 // so an empty one becomes a NUL, which terminals ignore.
-func (j *journal) rewrite(e *entry, output []byte) {
+func (j *history) rewrite(e *entry, output []byte) {
 	n := len(j.terminal.prefix)
 	if len(output) == 0 {
 		output = []byte{0}

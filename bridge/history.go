@@ -10,10 +10,10 @@ import (
 	"github.com/coder/websocket"
 )
 
-// journal holds the last messages of a child whose client may come back, and all
+// history holds the last messages of a child whose client may come back, and all
 // that the client has not had yet. It is the sink and the flow of the child's
 // streams; a reader takes them out again. Messages are numbered from 1.
-type journal struct {
+type history struct {
 	max   int           // bytes that may be held before the child must wait
 	pause time.Duration // see ackPause
 	// behind is how many of them may not have been sent to the client that is there,
@@ -22,20 +22,20 @@ type journal struct {
 	// terminal is for a child that has one, or nil.
 	terminal *terminalHistory
 
-	mu        sync.Mutex
-	change    sync.Cond // on mu: there is more, or room, or another reader, or an end
-	entries   []entry   // what is held
-	forgotten int       // how many were before entries[0]
-	gone      int64     // how many messages began with those
-	size      int       // of entries, in bytes
-	room      []byte    // for the next entries' payload
-	begun     int64     // messages that have begun
-	complete  int64     // messages that have ended
-	base      int64     // messages before the first that the client has counted
-	handed    int       // entries before this one have been handed to a connection; counted as forgotten
-	reader    *reader   // nil while nobody is attached
-	over      bool      // nothing more comes
-	err       error     // nothing more is taken
+	mu                sync.Mutex
+	change            sync.Cond      // on mu: there is more, or room, or another reader, or an end
+	entries           []entry        // what is held
+	forgotten         int            // how many were before entries[0]
+	forgottenMessages int64          // how many messages began with those
+	size              int            // of entries, in bytes
+	buffer            []byte         // for the next entries' payload
+	begun             int64          // messages that have begun
+	complete          int64          // messages that have ended
+	base              int64          // messages before the first that the client has counted
+	sent              int            // entries before this one have been handed to a connection; counted as forgotten
+	reader            *historyReader // nil while nobody is attached
+	over              bool           // nothing more comes
+	err               error          // nothing more is taken
 }
 
 // entry is a message, or a frame of a long one.
@@ -46,17 +46,17 @@ type entry struct {
 }
 
 const (
-	// entryCost is what an entry takes of journal.max beside its payload, in bytes.
-	entryCost = 32
-	// maxRoom is up to how much payload lies together: all of it stays until the
+	// entryOverhead is what an entry takes of journal.max beside its payload, in bytes.
+	entryOverhead = 32
+	// maxBuffer is up to how much payload lies together: all of it stays until the
 	// last entry there goes.
-	maxRoom = 32 << 10
+	maxBuffer = 32 << 10
 	// ackPause is how long to wait for an acknowledgement before the kernel is asked
 	// again: nothing else tells.
 	ackPause = 2 * time.Millisecond
 )
 
-func (e *entry) cost() int { return len(e.payload) + entryCost }
+func (e *entry) cost() int { return len(e.payload) + entryOverhead }
 
 func (e *entry) typ() websocket.MessageType {
 	if e.binary {
@@ -65,31 +65,31 @@ func (e *entry) typ() websocket.MessageType {
 	return websocket.MessageText
 }
 
-func newJournal(max int) *journal {
-	j := &journal{max: max, behind: max / 4, pause: ackPause}
+func newHistory(max int) *history {
+	j := &history{max: max, behind: max / 4, pause: ackPause}
 	j.change.L = &j.mu
 	return j
 }
 
 // Message implements sink.
-func (j *journal) Message(typ websocket.MessageType, payload []byte) error {
+func (j *history) Message(typ websocket.MessageType, payload []byte) error {
 	return j.Fragment(typ, payload, true)
 }
 
 // Fragment implements sink.
-func (j *journal) Fragment(typ websocket.MessageType, payload []byte, last bool) error {
+func (j *history) Fragment(typ websocket.MessageType, payload []byte, last bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.err != nil {
 		return j.err
 	}
 	e := entry{binary: typ == websocket.MessageBinary, begin: j.begun == j.complete, end: last}
-	if cap(j.room)-len(j.room) < len(payload) {
-		j.room = make([]byte, 0, max(len(payload), min(maxRoom, wire.SmallBlock+j.size)))
+	if cap(j.buffer)-len(j.buffer) < len(payload) {
+		j.buffer = make([]byte, 0, max(len(payload), min(maxBuffer, wire.SmallBlock+j.size)))
 	}
-	n := len(j.room)
-	j.room = append(j.room, payload...)
-	e.payload = j.room[n:len(j.room):len(j.room)]
+	n := len(j.buffer)
+	j.buffer = append(j.buffer, payload...)
+	e.payload = j.buffer[n:len(j.buffer):len(j.buffer)]
 	if e.begin {
 		j.begun++
 	}
@@ -105,28 +105,28 @@ func (j *journal) Fragment(typ websocket.MessageType, payload []byte, last bool)
 }
 
 // full reports whether the child is to wait.
-func (j *journal) full() bool {
+func (j *history) full() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.size > j.max || j.reader.lags()
+	return j.size > j.max || j.reader.isBehind()
 }
 
 // Ready implements flow: a pause is the reader's.
-func (j *journal) Ready() {}
+func (j *history) Ready() {}
 
 // Hold implements flow.
-func (j *journal) Hold() {}
+func (j *history) Hold() {}
 
 // Release implements flow: what was added may be read.
-func (j *journal) Release() { j.change.Broadcast() }
+func (j *history) Release() { j.change.Broadcast() }
 
 // Wait implements flow. It waits until no more is held than may be, and forgets
 // the oldest as far as the client's host has them. While nobody is attached that
 // is nothing: who knows what the client's program had read.
-func (j *journal) Wait(int) error {
+func (j *history) Wait(int) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for j.err == nil && (!j.shrink() || j.reader.lags()) {
+	for j.err == nil && (!j.shrink() || j.reader.isBehind()) {
 		if j.size > j.max && j.reader != nil && j.forgotten < j.reader.next { // sent, but not acknowledged
 			j.waitForAck()
 		} else {
@@ -137,7 +137,7 @@ func (j *journal) Wait(int) error {
 }
 
 // waitForAck waits for a change, or until the kernel should be asked again.
-func (j *journal) waitForAck() {
+func (j *history) waitForAck() {
 	again := time.AfterFunc(j.pause, j.wake)
 	j.change.Wait()
 	again.Stop()
@@ -145,7 +145,7 @@ func (j *journal) waitForAck() {
 
 // wake lets whoever waits look again. With mu held it cannot come too early for
 // one who is about to wait.
-func (j *journal) wake() {
+func (j *history) wake() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.change.Broadcast()
@@ -154,21 +154,21 @@ func (j *journal) wake() {
 // shrink forgets the oldest messages and reports whether no more is held than may be.
 // A client that loses its connection within a message wants all of it again, so
 // part of one goes only if it is longer than what may be held.
-func (j *journal) shrink() bool {
+func (j *history) shrink() bool {
 	n := 0
 	for j.size > j.max && n < len(j.entries) {
 		end := j.endOf(n)
 		if end == len(j.entries) && !j.entries[end-1].end { // nothing else is held
 			end = n + 1
 		}
-		if !j.reader.has(j.forgotten + end - 1) {
+		if !j.reader.hasAcked(j.forgotten + end - 1) {
 			break
 		}
 		for ; n < end; n++ {
 			j.size -= j.entries[n].cost()
 			j.terminal.forget(j.entries[n])
 			if j.entries[n].begin {
-				j.gone++
+				j.forgottenMessages++
 			}
 			j.entries[n] = entry{}
 		}
@@ -179,7 +179,7 @@ func (j *journal) shrink() bool {
 }
 
 // endOf returns where what follows the message of entry i begins.
-func (j *journal) endOf(i int) int {
+func (j *history) endOf(i int) int {
 	for i++; i < len(j.entries) && !j.entries[i-1].end; i++ {
 	}
 	return i
@@ -188,13 +188,13 @@ func (j *journal) endOf(i int) int {
 // attach lets wire's client have the messages after those that it has counted
 // already, or all that are held if after is negative: then it counts anew. The
 // reader before gets no more.
-func (j *journal) attach(conn *wire.Conn, after int64) (*reader, error) {
+func (j *history) attach(conn *wire.Conn, after int64) (*historyReader, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
 	case after < 0:
 		j.beginTerminal()
-		j.base, after = j.gone, 0
+		j.base, after = j.forgottenMessages, 0
 	case after > 0 && j.base+after > j.complete:
 		return nil, ErrHistoryLost
 	}
@@ -202,7 +202,7 @@ func (j *journal) attach(conn *wire.Conn, after int64) (*reader, error) {
 	if i < 0 {
 		return nil, ErrHistoryLost
 	}
-	r := &reader{journal: j, wire: conn, next: j.forgotten + i, acked: j.forgotten + i}
+	r := &historyReader{history: j, wire: conn, next: j.forgotten + i, acked: j.forgotten + i}
 	for _, e := range j.entries[i:] {
 		r.behind += e.cost()
 	}
@@ -213,8 +213,8 @@ func (j *journal) attach(conn *wire.Conn, after int64) (*reader, error) {
 
 // find returns the entry that message number begins with, where it will be if that
 // is the next one to begin, or negative if it is not held.
-func (j *journal) find(number int64) int {
-	n := j.gone
+func (j *history) find(number int64) int {
+	n := j.forgottenMessages
 	for i := range j.entries {
 		if j.entries[i].begin {
 			if n++; n == number {
@@ -229,7 +229,7 @@ func (j *journal) find(number int64) int {
 }
 
 // detach ends what r gets.
-func (j *journal) detach(r *reader) {
+func (j *history) detach(r *historyReader) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.reader == r {
@@ -239,7 +239,7 @@ func (j *journal) detach(r *reader) {
 }
 
 // finish tells that nothing more comes.
-func (j *journal) finish() {
+func (j *history) finish() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.over = true
@@ -247,10 +247,10 @@ func (j *journal) finish() {
 }
 
 // fail drops what is held, takes no more, and ends every reader.
-func (j *journal) fail() {
+func (j *history) fail() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.err = net.ErrClosed
-	j.entries, j.room, j.size = nil, nil, 0
+	j.entries, j.buffer, j.size = nil, nil, 0
 	j.change.Broadcast()
 }

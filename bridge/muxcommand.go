@@ -12,31 +12,31 @@ import (
 	"github.com/coder/websocket"
 )
 
-// order is what a Mux's child wants done: a message to be sent to clients or, if
+// muxCommand is what a Mux's child wants done: a message to be sent to clients or, if
 // closes is not empty, a client's connection to be closed.
-type order struct {
-	everybody bool
-	to        []string
-	payload   []byte
-	binary    bool
+type muxCommand struct {
+	all     bool
+	to      []string
+	payload []byte
+	binary  bool
 
-	closes string
-	end    End
+	closeID string
+	end     End
 }
 
 // What may be wrong with a line. None of these tells what stands there: payload is
 // never logged.
 var (
-	errNoObject  = errors.New("not a JSON object")
-	errNoOrder   = errors.New("want \"to\" or \"close\"")
-	errBothOrder = errors.New("\"close\" cannot be combined with \"to\", \"data\" or \"base64\", nor \"code\" or \"reason\" with \"to\"")
-	errTo        = errors.New("\"to\" must be a client, a list of clients, or \"*\"")
-	errNoPayload = errors.New("want exactly one of \"data\" and \"base64\"")
-	errData      = errors.New("\"data\" must be a string")
-	errBase64    = errors.New("\"base64\" must be a base64 string")
-	errClose     = errors.New("\"close\" must be a client")
-	errCode      = errors.New("invalid close code")
-	errReason    = fmt.Errorf("\"reason\" must be a string of at most %d bytes", maxReason)
+	errNoObject     = errors.New("not a JSON object")
+	errNoCommand    = errors.New("want \"to\" or \"close\"")
+	errMixedCommand = errors.New("\"close\" cannot be combined with \"to\", \"data\" or \"base64\", nor \"code\" or \"reason\" with \"to\"")
+	errTo           = errors.New("\"to\" must be a client, a list of clients, or \"*\"")
+	errNoPayload    = errors.New("want exactly one of \"data\" and \"base64\"")
+	errData         = errors.New("\"data\" must be a string")
+	errBase64       = errors.New("\"base64\" must be a base64 string")
+	errClose        = errors.New("\"close\" must be a client")
+	errCode         = errors.New("invalid close code")
+	errReason       = fmt.Errorf("\"reason\" must be a string of at most %d bytes", maxReason)
 )
 
 // members are those of a line, by their exact names. Those that mean nothing here
@@ -52,28 +52,28 @@ func (m members) has(names ...string) bool {
 	return false
 }
 
-// parseOrder returns what line says, with U+FFFD for what is not UTF-8.
-func parseOrder(line []byte) (order, error) {
+// parseMuxCommand returns what line says, with U+FFFD for what is not UTF-8.
+func parseMuxCommand(line []byte) (muxCommand, error) {
 	if !utf8.Valid(line) {
 		line = framing.AppendValid(nil, line)
 	}
 	var m members
 	if json.Unmarshal(line, &m) != nil || m == nil {
-		return order{}, errNoObject
+		return muxCommand{}, errNoObject
 	}
 	switch isClose := m.has("close"); {
 	case !isClose && !m.has("to"):
-		return order{}, errNoOrder
+		return muxCommand{}, errNoCommand
 	case isClose && m.has("to", "data", "base64"), !isClose && m.has("code", "reason"):
-		return order{}, errBothOrder
+		return muxCommand{}, errMixedCommand
 	case isClose:
 		return parseClose(m)
 	}
 	return parseMessage(m)
 }
 
-func parseMessage(m members) (o order, err error) {
-	if o.everybody, o.to, err = parseTo(m["to"]); err != nil {
+func parseMessage(m members) (o muxCommand, err error) {
+	if o.all, o.to, err = parseTo(m["to"]); err != nil {
 		return o, err
 	}
 	o.binary = m.has("base64")
@@ -81,14 +81,14 @@ func parseMessage(m members) (o order, err error) {
 		return o, errNoPayload
 	}
 	if !o.binary {
-		text, ok := str(m["data"])
+		text, ok := parseString(m["data"])
 		if !ok {
 			return o, errData
 		}
 		o.payload = []byte(text)
 		return o, nil
 	}
-	text, ok := str(m["base64"])
+	text, ok := parseString(m["base64"])
 	if ok {
 		o.payload, err = base64.StdEncoding.DecodeString(text)
 	}
@@ -100,7 +100,7 @@ func parseMessage(m members) (o order, err error) {
 
 // parseTo returns who is to get a message.
 func parseTo(raw json.RawMessage) (everybody bool, to []string, err error) {
-	if one, ok := str(raw); ok {
+	if one, ok := parseString(raw); ok {
 		return one == "*", []string{one}, nil
 	}
 	var list []*string
@@ -116,9 +116,9 @@ func parseTo(raw json.RawMessage) (everybody bool, to []string, err error) {
 	return false, to, nil
 }
 
-func parseClose(m members) (o order, err error) {
+func parseClose(m members) (o muxCommand, err error) {
 	var ok bool
-	if o.closes, ok = str(m["close"]); !ok || o.closes == "" {
+	if o.closeID, ok = parseString(m["close"]); !ok || o.closeID == "" {
 		return o, errClose
 	}
 	o.end.Code = websocket.StatusNormalClosure
@@ -129,15 +129,15 @@ func parseClose(m members) (o order, err error) {
 		}
 	}
 	if raw, given := m["reason"]; given {
-		if o.end.Reason, ok = str(raw); !ok || len(o.end.Reason) > maxReason {
+		if o.end.Reason, ok = parseString(raw); !ok || len(o.end.Reason) > maxReason {
 			return o, errReason
 		}
 	}
 	return o, nil
 }
 
-// str returns the string that raw is, if it is one.
-func str(raw json.RawMessage) (s string, ok bool) {
+// parseString returns the string that raw is, if it is one.
+func parseString(raw json.RawMessage) (s string, ok bool) {
 	return s, len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &s) == nil
 }
 
