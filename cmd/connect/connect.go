@@ -79,15 +79,15 @@ type client struct {
 	input    *input
 	output   *output
 	terminal *terminal
-	screen   *screen
-	windows  *windowWatch
-	resuming *resumption
+	modes    *modeResetter
+	window   *windowWatcher
+	resumed  *resumedSession
 
-	mu      sync.Mutex
-	current *session // nil between connections
-	final   *end     // how we end, if it is us who want to
-	hangUp  context.CancelFunc
-	late    chan struct{} // closed when that has taken too long
+	mu         sync.Mutex
+	current    *clientConn // nil between connections
+	result     *result     // how we end, if it is us who want to
+	cancelDial context.CancelFunc
+	timedOut   chan struct{} // closed when that has taken too long
 }
 
 // Run connects and returns when it is over: the exit status, and what there is
@@ -103,123 +103,123 @@ func Run(ctx context.Context, cfg Config) (status int, err error) {
 }
 
 func run(ctx context.Context, cfg Config) (status int, err error) {
-	c := &client{Config: cfg, input: newInput(cfg.Stdin), terminal: newTerminal(cfg.Stdin, cfg.Stdout), screen: newScreen(cfg.Stdout), late: make(chan struct{})}
-	c.output = &output{stdout: c.screen.writer(cfg.Stdout), stderr: c.screen.writer(cfg.Stderr), onFail: c.outputFailed}
+	c := &client{Config: cfg, input: newInput(cfg.Stdin), terminal: newTerminal(cfg.Stdin, cfg.Stdout), modes: newModeResetter(cfg.Stdout), timedOut: make(chan struct{})}
+	c.output = &output{stdout: c.modes.writer(cfg.Stdout), stderr: c.modes.writer(cfg.Stderr), onFail: c.outputFailed}
 	if cfg.Resume {
-		c.resuming = newResumption()
+		c.resumed = newResumedSession()
 	}
 	defer c.input.stop()
 	signals := watchSignals()
 	defer signals.stop() // not before the terminal is as it was
-	defer c.giveUpTerminal()
-	if err := c.wantTerminal(); err != nil {
+	defer c.closeTerminal()
+	if err := c.checkTerminal(); err != nil {
 		return StatusFailed, err
 	}
 	if c.dialer, err = newDialer(cfg, c.output.flush); err != nil {
 		return StatusFailed, err
 	}
-	c.windows = watchWindow()
-	defer c.windows.stop()
+	c.window = watchWindow()
+	defer c.window.stop()
 	attempts, hangUp := context.WithCancel(ctx)
-	c.hangUp = hangUp
+	c.cancelDial = hangUp
 	defer hangUp()
-	done := make(chan end, 1)
+	done := make(chan result, 1)
 	go func() { // ends with the last connection; unblocked by leave
-		defer c.rescue()
-		done <- keepConnected(attempts, c.Reconnect || c.Resume, c.connection, c.Notice)
+		defer c.restoreOnPanic()
+		done <- keepConnected(attempts, c.Reconnect || c.Resume, c.connectOnce, c.Notice)
 	}()
 	for enough := ctx.Done(); ; {
 		select {
 		case e := <-done:
-			return c.ending(e)
-		case <-c.late:
-			return c.ending(end{})
+			return c.finalResult(e)
+		case <-c.timedOut:
+			return c.finalResult(result{})
 		case <-enough:
-			c.leave(end{status: StatusFailed, err: context.Cause(ctx)})
+			c.exit(result{status: StatusFailed, err: context.Cause(ctx)})
 			enough = nil
 		case sig := <-signals.c:
-			if c.obey(sig, &signals.interrupts) {
-				return c.ending(end{})
+			if c.handleSignal(sig, &signals.interrupts) {
+				return c.finalResult(result{})
 			}
-		case event := <-c.windows.c:
-			c.windows.follow(c, event)
+		case event := <-c.window.c:
+			c.window.handle(c, event)
 		}
 	}
 }
 
-// wantTerminal says why there cannot be the terminal that was asked for.
-func (c *client) wantTerminal() error {
+// checkTerminal says why there cannot be the terminal that was asked for.
+func (c *client) checkTerminal() error {
 	if c.PTY == nil || !*c.PTY || c.terminal != nil {
 		return nil
 	}
 	return ErrNoTerminal
 }
 
-// ending is how Run ends: as we wanted, otherwise with e.
-func (c *client) ending(e end) (status int, err error) {
+// finalResult is how Run ends: as we wanted, otherwise with e.
+func (c *client) finalResult(e result) (status int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.final != nil {
-		e = *c.final
+	if c.result != nil {
+		e = *c.result
 	}
 	return e.status, e.err
 }
 
-// leaveTime is how long our end may take, whatever the server does, and whoever
+// exitTimeout is how long our end may take, whatever the server does, and whoever
 // does not take our output.
-const leaveTime = 2 * closeTime
+const exitTimeout = 2 * closeTimeout
 
-// leave ends the client with e, unless it is ending already. It does not wait.
-func (c *client) leave(e end) {
+// exit ends the client with e, unless it is ending already. It does not wait.
+func (c *client) exit(e result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.final != nil {
+	if c.result != nil {
 		return
 	}
-	c.final = &e
-	time.AfterFunc(leaveTime, func() { close(c.late) })
-	c.hangUp()
+	c.result = &e
+	time.AfterFunc(exitTimeout, func() { close(c.timedOut) })
+	c.cancelDial()
 	if c.current != nil {
 		c.current.close()
 	}
 }
 
-// isLeaving reports whether leave has been called.
-func (c *client) isLeaving() bool {
+// isExiting reports whether leave has been called.
+func (c *client) isExiting() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.final != nil
+	return c.result != nil
 }
 
-// session returns the connection that there is, or nil.
-func (c *client) session() *session {
+// conn returns the connection that there is, or nil.
+func (c *client) conn() *clientConn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current
 }
 
-// setSession says which connection there is now; nil for none.
-func (c *client) setSession(s *session) {
+// setConn says which connection there is now; nil for none.
+func (c *client) setConn(s *clientConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.current = s
-	if s != nil && c.final != nil {
+	if s != nil && c.result != nil {
 		s.close()
 	}
 }
 
-// connection connects, once, and returns how that ended.
-func (c *client) connection(ctx context.Context) end {
-	ws, link, err := c.dialer.dial(ctx, c.address(), c.resuming.offer(withPlain(c.Subprotocols)))
+// connectOnce connects, once, and returns how that ended.
+func (c *client) connectOnce(ctx context.Context) result {
+	ws, link, err := c.dialer.dial(ctx, c.address(), c.resumed.offer(withPlain(c.Subprotocols)))
 	if err != nil {
-		return cannotConnect(err)
+		return dialResult(err)
 	}
-	s := newSession(c, ws, link)
-	c.resuming.join(s.protocol)
-	c.setSession(s)
-	e := c.resuming.judge(s.run(), c.Reconnect)
-	c.setSession(nil)
-	if c.restoreTerminal(c.resuming.goesOn(e)) && e.err != nil {
+	s := newClientConn(c, ws, link)
+	c.resumed.connected(s.protocol)
+	c.setConn(s)
+	e := c.resumed.resolve(s.run(), c.Reconnect)
+	c.setConn(nil)
+	if c.restoreTerminal(c.resumed.continuesAfter(e)) && e.err != nil {
 		io.WriteString(c.Stderr, "\n") // the message is not to go on with the program's line
 	}
 	return e
@@ -235,8 +235,8 @@ func (c *client) address() string {
 		}
 		u.RawQuery += query
 	}
-	add(c.resuming.query())
-	if size, ok := c.terminal.size(); ok && c.wantsRaw(true) && slices.Contains(c.Subprotocols, channel.ProtocolWspipe) {
+	add(c.resumed.query())
+	if size, ok := c.terminal.size(); ok && c.rawWanted(true) && slices.Contains(c.Subprotocols, channel.ProtocolWspipe) {
 		add(fmt.Sprintf("%s=%dx%d", channel.SizeParameter, size.Width, size.Height))
 	}
 	return u.String()
@@ -246,15 +246,15 @@ func (c *client) address() string {
 // because its reader has had enough, there is nothing to say.
 func (c *client) outputFailed(err error) {
 	if isBrokenPipe(err) {
-		c.leave(end{status: 128 + int(signalNumbers["PIPE"])})
+		c.exit(result{status: 128 + int(signalNumbers["PIPE"])})
 		return
 	}
-	c.leave(end{status: StatusFailed, err: err})
+	c.exit(result{status: StatusFailed, err: err})
 }
 
-// wantsRaw reports whether our terminal is to become that of a program which has
+// rawWanted reports whether our terminal is to become that of a program which has
 // one, or is not known to have none.
-func (c *client) wantsRaw(pty bool) bool {
+func (c *client) rawWanted(pty bool) bool {
 	return c.terminal != nil && (c.PTY == nil && pty || c.PTY != nil && *c.PTY)
 }
 

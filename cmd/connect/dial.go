@@ -17,10 +17,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"wspipe/bridge/wire"
-
 	"github.com/coder/websocket"
 	"golang.org/x/net/http/httpproxy"
+
+	"wspipe/bridge/wire"
 )
 
 // dialTimeout is how long an opening handshake may take, from the first look at
@@ -30,15 +30,15 @@ const dialTimeout = 30 * time.Second
 // dialer opens connections to one URL.
 type dialer struct {
 	Config
-	header http.Header
-	host   string // the Host header, if it is not the URL's
-	tls    *tls.Config
-	idle   func() // see link
+	header     http.Header
+	host       string // the Host header, if it is not the URL's
+	tls        *tls.Config
+	beforeRead func() // see link
 }
 
 // newDialer reads the files that cfg names.
 func newDialer(cfg Config, idle func()) (*dialer, error) {
-	d := &dialer{Config: cfg, header: http.Header{}, idle: idle, tls: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: cfg.Insecure}}
+	d := &dialer{Config: cfg, header: http.Header{}, beforeRead: idle, tls: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: cfg.Insecure}}
 	for _, h := range cfg.Headers {
 		if d.header.Add(h.Name, h.Value); strings.EqualFold(h.Name, "Host") {
 			d.host = h.Value
@@ -72,17 +72,17 @@ func cannotRead(what, file string, err error) error {
 
 // dial does the opening handshake with address, which is d.URL or more, and offers
 // protocols.
-func (d *dialer) dial(ctx context.Context, address string, protocols []string) (*websocket.Conn, *link, error) {
-	var last atomic.Pointer[link] // a redirect takes another
+func (d *dialer) dial(ctx context.Context, address string, protocols []string) (*websocket.Conn, *netConn, error) {
+	var last atomic.Pointer[netConn] // a redirect takes another
 	transport := &http.Transport{
 		Proxy: d.proxy,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := d.connect(ctx, network, addr)
+			conn, err := d.dialNet(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}
-			l := &link{Conn: wire.NewConn(conn, nil), idle: d.idle, readOn: d.Resume}
-			if l.readOn {
+			l := &netConn{Conn: wire.NewConn(conn, nil), beforeRead: d.beforeRead, ignoreWriteErrors: d.Resume}
+			if l.ignoreWriteErrors {
 				l.ReadOn()
 			}
 			if before := last.Swap(l); before != nil {
@@ -94,7 +94,7 @@ func (d *dialer) dial(ctx context.Context, address string, protocols []string) (
 		DisableKeepAlives: true,
 	}
 	ws, response, err := websocket.Dial(ctx, address, &websocket.DialOptions{
-		HTTPClient:     &http.Client{Transport: lossy{transport}, CheckRedirect: mayRedirect, Timeout: dialTimeout},
+		HTTPClient:     &http.Client{Transport: eofTransport{transport}, CheckRedirect: checkRedirect, Timeout: dialTimeout},
 		HTTPHeader:     d.header,
 		Host:           d.host,
 		Subprotocols:   protocols,
@@ -108,29 +108,29 @@ func (d *dialer) dial(ctx context.Context, address string, protocols []string) (
 	if l := last.Load(); l != nil {
 		l.Abort()
 	}
-	return nil, nil, d.explain(response, err)
+	return nil, nil, d.dialError(response, err)
 }
 
-// lossy makes the end of what a server sends an error: the WebSocket library takes
+// eofTransport makes the end of what a server sends an error: the WebSocket library takes
 // an io.EOF, which TLS has for it, for the end of the message at hand.
-type lossy struct{ http.RoundTripper }
+type eofTransport struct{ http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
-func (l lossy) RoundTrip(r *http.Request) (*http.Response, error) {
+func (l eofTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := l.RoundTripper.RoundTrip(r)
 	if err != nil {
 		return response, err
 	}
 	if conn, ok := response.Body.(io.ReadWriteCloser); ok { // after the upgrade
-		response.Body = lossyConn{conn}
+		response.Body = eofConn{conn}
 	}
 	return response, nil
 }
 
-type lossyConn struct{ io.ReadWriteCloser }
+type eofConn struct{ io.ReadWriteCloser }
 
 // Read implements io.Reader.
-func (c lossyConn) Read(p []byte) (int, error) {
+func (c eofConn) Read(p []byte) (int, error) {
 	n, err := c.ReadWriteCloser.Read(p)
 	if err == io.EOF {
 		err = wire.ErrDisconnected
@@ -147,8 +147,8 @@ func (d *dialer) proxy(r *http.Request) (*url.URL, error) {
 	return httpproxy.FromEnvironment().ProxyFunc()(r.URL)
 }
 
-// connect opens the network connection.
-func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+// dialNet opens the network connection.
+func (d *dialer) dialNet(ctx context.Context, network, addr string) (net.Conn, error) {
 	var dialer net.Dialer
 	if d.Socket != "" {
 		return dialer.DialContext(ctx, "unix", d.Socket)
@@ -156,9 +156,9 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 	return dialer.DialContext(ctx, network, addr)
 }
 
-// mayRedirect follows a server that sends us to its TLS port, or to another path.
+// checkRedirect follows a server that sends us to its TLS port, or to another path.
 // What we say to it, such as a token, is not for others.
-func mayRedirect(request *http.Request, via []*http.Request) error {
+func checkRedirect(request *http.Request, via []*http.Request) error {
 	from, to := via[len(via)-1].URL, request.URL
 	secures := from.Scheme == "http" && to.Scheme == "https"
 	if len(via) < 10 && from.Hostname() == to.Hostname() && (secures || from.Scheme == to.Scheme && from.Port() == to.Port()) {
@@ -178,7 +178,7 @@ type RefusedError struct {
 	// Location is where else it sends us, if it does.
 	Location string
 
-	after time.Duration
+	retryAfter time.Duration
 }
 
 // Error implements error.
@@ -193,17 +193,17 @@ func (e *RefusedError) Error() string {
 	return text
 }
 
-// explain says why there is no connection.
-func (d *dialer) explain(response *http.Response, err error) error {
+// dialError says why there is no connection.
+func (d *dialer) dialError(response *http.Response, err error) error {
 	if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
-		refused := &RefusedError{URL: ShownURL(d.URL), Status: response.StatusCode, after: retryAfter(response.Header)}
+		refused := &RefusedError{URL: ShownURL(d.URL), Status: response.StatusCode, retryAfter: retryAfter(response.Header)}
 		if to, err := response.Location(); err == nil {
-			refused.Location = clean(ShownURL(to))
+			refused.Location = singleLine(ShownURL(to))
 		}
 		kind := response.Header.Get("Content-Type") // Go's server gives none if it is spoken to without TLS
 		if (kind == "" || strings.HasPrefix(kind, "text/plain")) && response.Body != nil {
 			body, _ := io.ReadAll(response.Body) // what there is of it
-			refused.Text = clean(string(body))
+			refused.Text = singleLine(string(body))
 		}
 		return refused
 	}
@@ -235,11 +235,11 @@ func ShownURL(u *url.URL) string {
 	return shown.String()
 }
 
-// cannotConnect is the end of an attempt to connect.
-func cannotConnect(err error) end {
-	e := end{status: StatusFailed, err: err, retry: true}
+// dialResult is the end of an attempt to connect.
+func dialResult(err error) result {
+	e := result{status: StatusFailed, err: err, retry: true}
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
-		switch e.after = refused.after; refused.Status {
+		switch e.retryAfter = refused.retryAfter; refused.Status {
 		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		default:
 			e.retry = false

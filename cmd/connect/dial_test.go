@@ -176,7 +176,7 @@ func TestMayRedirect(t *testing.T) {
 	} {
 		from, _ := url.Parse(test.from)
 		to, _ := url.Parse(test.to)
-		if err := mayRedirect(&http.Request{URL: to}, []*http.Request{{URL: from}}); (err == nil) != test.want {
+		if err := checkRedirect(&http.Request{URL: to}, []*http.Request{{URL: from}}); (err == nil) != test.want {
 			t.Errorf("%s to %s: %v", test.from, test.to, err)
 		}
 	}

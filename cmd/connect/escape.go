@@ -3,16 +3,16 @@ package connect
 // escapeLine, at the beginning of a line, ends the client, as with ssh(1).
 const escapeLine = "~."
 
-// escapes finds escapeLine in what is typed. Two tildes there are one for the
+// escapeFilter finds escapeLine in what is typed. Two tildes there are one for the
 // program.
-type escapes struct {
+type escapeFilter struct {
 	midLine bool // something was typed since the last newline
 	tilde   bool // a tilde at the beginning of a line waits for what follows
 }
 
 // filter appends to p what of keys is for the program, and reports whether that
 // is the last of it.
-func (e *escapes) filter(p, keys []byte) (_ []byte, leave bool) {
+func (e *escapeFilter) filter(p, keys []byte) (_ []byte, leave bool) {
 	for _, key := range keys {
 		switch {
 		case e.tilde && key == '.':

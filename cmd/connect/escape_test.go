@@ -27,7 +27,7 @@ func TestEscapes(t *testing.T) {
 	for _, test := range tests {
 		// However the keys come together.
 		for size := 1; size <= len(test.keys); size++ {
-			var e escapes
+			var e escapeFilter
 			var got []byte
 			leave := false
 			for i := 0; i < len(test.keys) && !leave; i += size {

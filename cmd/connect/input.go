@@ -7,10 +7,10 @@ import (
 
 // input is stdin, for all connections of a client.
 type input struct {
-	file   io.Reader
-	begin  sync.Once
-	blocks chan []byte   // of the reader; one is good until the next is taken
-	done   chan struct{} // closed by stop
+	file      io.Reader
+	startOnce sync.Once
+	blocks    chan []byte   // of the reader; one is good until the next is taken
+	done      chan struct{} // closed by stop
 
 	// The connection's:
 
@@ -27,7 +27,7 @@ func newInput(file io.Reader) *input {
 
 // start begins to read, at the first call.
 func (in *input) start(guard func()) {
-	in.begin.Do(func() {
+	in.startOnce.Do(func() {
 		go func() { // ends at the end of stdin or after stop; a read is not interrupted, it may end with the process
 			defer guard()
 			in.read()
@@ -57,9 +57,9 @@ func (in *input) read() {
 	}
 }
 
-// more adds to pending what comes next, or notes that nothing does. It returns
+// next adds to pending what comes next, or notes that nothing does. It returns
 // false if over is closed before.
-func (in *input) more(over <-chan struct{}) bool {
+func (in *input) next(over <-chan struct{}) bool {
 	select {
 	case block, ok := <-in.blocks:
 		in.pending, in.ended = append(in.pending, block...), !ok

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// outputBuffer is how much of the output is gathered, in bytes, while more is
+// outputBufferSize is how much of the output is gathered, in bytes, while more is
 // there already.
-const outputBuffer = 128 << 10
+const outputBufferSize = 128 << 10
 
 // output writes what the program wrote. Bytes for stdout are gathered until
 // flush, those for stderr are written at once, after these.
@@ -19,7 +19,7 @@ type output struct {
 	// is dropped.
 	onFail func(error)
 
-	since atomic.Int64 // when the write going on began, in Unix nanoseconds; 0 if there is none
+	writeStart atomic.Int64 // when the write going on began, in Unix nanoseconds; 0 if there is none
 
 	mu         sync.Mutex
 	buf        []byte
@@ -27,15 +27,15 @@ type output struct {
 	failed     bool
 }
 
-// room returns where the next bytes for stdout go, before wrote tells how many
+// space returns where the next bytes for stdout go, before wrote tells how many
 // these are.
-func (o *output) room() []byte {
+func (o *output) space() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.buf == nil {
-		o.buf = make([]byte, outputBuffer)
+		o.buf = make([]byte, outputBufferSize)
 	}
-	if len(o.buf)-o.end < outputBuffer/2 {
+	if len(o.buf)-o.end < outputBufferSize/2 {
 		o.write()
 	}
 	if o.start == o.end {
@@ -44,9 +44,9 @@ func (o *output) room() []byte {
 	return o.buf[o.end:]
 }
 
-// wrote tells that n bytes have been put where room said. There may have been a
+// advance tells that n bytes have been put where room said. There may have been a
 // flush since.
-func (o *output) wrote(n int) {
+func (o *output) advance(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.end += n
@@ -65,8 +65,8 @@ func (o *output) write() {
 	if len(p) == 0 || o.failed {
 		return
 	}
-	o.since.Store(time.Now().UnixNano())
-	defer o.since.Store(0)
+	o.writeStart.Store(time.Now().UnixNano())
+	defer o.writeStart.Store(0)
 	if _, err := o.stdout.Write(p); err != nil {
 		o.failed = true
 		go o.onFail(err) // ends at once
@@ -76,10 +76,10 @@ func (o *output) write() {
 // copyToStdout writes what comes from r, which is a message, and suffix.
 func (o *output) copyToStdout(r io.Reader, suffix string) error {
 	for {
-		n, err := r.Read(o.room())
-		o.wrote(n)
+		n, err := r.Read(o.space())
+		o.advance(n)
 		if err == io.EOF {
-			o.wrote(copy(o.room(), suffix))
+			o.advance(copy(o.space(), suffix))
 			return nil
 		}
 		if err != nil {
@@ -93,12 +93,12 @@ func (o *output) copyToStdout(r io.Reader, suffix string) error {
 func (o *output) copyToStderr(r io.Reader) error {
 	o.flush()
 	for {
-		p := o.room()
+		p := o.space()
 		n, err := r.Read(p)
 		if n > 0 {
-			o.since.Store(time.Now().UnixNano())
+			o.writeStart.Store(time.Now().UnixNano())
 			o.stderr.Write(p[:n])
-			o.since.Store(0)
+			o.writeStart.Store(0)
 		}
 		if err == io.EOF {
 			return nil
@@ -109,9 +109,9 @@ func (o *output) copyToStderr(r io.Reader) error {
 	}
 }
 
-// stuckFor returns how long a write has been going on.
-func (o *output) stuckFor() time.Duration {
-	if since := o.since.Load(); since != 0 {
+// blockedFor returns how long a write has been going on.
+func (o *output) blockedFor() time.Duration {
+	if since := o.writeStart.Load(); since != 0 {
 		return time.Since(time.Unix(0, since))
 	}
 	return 0

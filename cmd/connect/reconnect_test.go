@@ -20,7 +20,7 @@ import (
 )
 
 // lost is the end of an attempt that another may follow.
-var lost = end{status: StatusFailed, err: errors.New("connection lost"), retry: true}
+var lost = result{status: StatusFailed, err: errors.New("connection lost"), retry: true}
 
 // The wait doubles up to a limit, with some of it left out, and begins anew after
 // a connection that lasted.
@@ -28,29 +28,29 @@ func TestBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Time
 		var notices []string
-		keepConnected(t.Context(), true, func(context.Context) end {
+		keepConnected(t.Context(), true, func(context.Context) result {
 			at = append(at, time.Now())
 			switch len(at) {
 			case 10:
-				time.Sleep(longBackoff)
+				time.Sleep(maxBackoff)
 				e := lost
-				e.lasted = longBackoff
+				e.duration = maxBackoff
 				return e
 			case 12:
-				return exited(3)
+				return exitResult(3)
 			}
 			return lost
 		}, func(text string) { notices = append(notices, text) })
-		want := shortBackoff
+		want := minBackoff
 		for i := 1; i < len(at); i++ {
 			wait := at[i].Sub(at[i-1])
 			if i == 10 {
-				wait, want = wait-longBackoff, shortBackoff
+				wait, want = wait-maxBackoff, minBackoff
 			}
 			if wait > want || wait < want/2 {
 				t.Errorf("attempt %d after %v, want %v to %v", i, wait, want/2, want)
 			}
-			want = min(2*want, longBackoff)
+			want = min(2*want, maxBackoff)
 		}
 		if len(at) != 12 || len(notices) != 11 || !strings.HasPrefix(notices[0], "connection lost; connecting again in ") {
 			t.Errorf("%d attempts, notices %q", len(at), notices)
@@ -58,7 +58,7 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
-// A server may ask for more time than that, up to longBackoff.
+// A server may ask for more time than that, up to maxBackoff.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for value, want := range map[string]time.Duration{
@@ -72,17 +72,17 @@ func TestRetryAfter(t *testing.T) {
 		}
 		began := time.Now()
 		attempts := 0
-		keepConnected(t.Context(), true, func(context.Context) end {
+		keepConnected(t.Context(), true, func(context.Context) result {
 			attempts++
 			switch attempts {
 			case 1:
-				return cannotConnect(&RefusedError{Status: 503, after: 20 * time.Second})
+				return dialResult(&RefusedError{Status: 503, retryAfter: 20 * time.Second})
 			case 2:
-				return cannotConnect(&RefusedError{Status: 503, after: math.MaxInt32 * time.Second})
+				return dialResult(&RefusedError{Status: 503, retryAfter: math.MaxInt32 * time.Second})
 			}
-			return end{}
+			return result{}
 		}, func(string) {})
-		if got := time.Since(began); got != 20*time.Second+longBackoff {
+		if got := time.Since(began); got != 20*time.Second+maxBackoff {
 			t.Errorf("the third attempt came after %v", got)
 		}
 	})
@@ -93,7 +93,7 @@ func TestBackoffEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		began := time.Now()
-		keepConnected(ctx, true, func(context.Context) end { return lost }, func(string) { stop() })
+		keepConnected(ctx, true, func(context.Context) result { return lost }, func(string) { stop() })
 		if time.Since(began) > 0 {
 			t.Error("it waited")
 		}
@@ -101,29 +101,29 @@ func TestBackoffEndsWithTheContext(t *testing.T) {
 }
 
 func TestWhatIsTriedAgain(t *testing.T) {
-	for e, want := range map[end]bool{
-		cannotConnect(&RefusedError{Status: 429}):                                       true,
-		cannotConnect(&RefusedError{Status: 502}):                                       true,
-		cannotConnect(&RefusedError{Status: 503}):                                       true,
-		cannotConnect(&RefusedError{Status: 504}):                                       true,
-		cannotConnect(&RefusedError{Status: 400}):                                       false,
-		cannotConnect(&RefusedError{Status: 401}):                                       false,
-		cannotConnect(&RefusedError{Status: 403}):                                       false,
-		cannotConnect(&RefusedError{Status: 404}):                                       false,
-		cannotConnect(&RefusedError{Status: 500}):                                       false,
-		cannotConnect(errors.New("connection refused")):                                 true,
-		ofLoss(errors.New("connection reset")):                                          true,
-		ofClose(websocket.CloseError{Code: 1001}, nil, false):                           true,
-		ofClose(websocket.CloseError{Code: 1002}, nil, false):                           true,
-		ofClose(websocket.CloseError{Code: 1012}, nil, false):                           true,
-		ofClose(websocket.CloseError{Code: 1013}, nil, false):                           true,
-		ofClose(websocket.CloseError{Code: 1000}, nil, false):                           false,
-		ofClose(websocket.CloseError{Code: 1000, Reason: "exit 1"}, nil, false):         false,
-		ofClose(websocket.CloseError{Code: 1008}, nil, false):                           false,
-		ofClose(websocket.CloseError{Code: 1011, Reason: "cannot start"}, nil, false):   false,
-		ofClose(websocket.CloseError{Code: 4002, Reason: "idle timeout"}, nil, false):   false,
-		ofClose(websocket.CloseError{Code: 1001, Reason: "x"}, &end{status: 3}, false):  true,
-		ofClose(websocket.CloseError{Code: 1000, Reason: ""}, &end{status: 300}, false): false,
+	for e, want := range map[result]bool{
+		dialResult(&RefusedError{Status: 429}):                                                 true,
+		dialResult(&RefusedError{Status: 502}):                                                 true,
+		dialResult(&RefusedError{Status: 503}):                                                 true,
+		dialResult(&RefusedError{Status: 504}):                                                 true,
+		dialResult(&RefusedError{Status: 400}):                                                 false,
+		dialResult(&RefusedError{Status: 401}):                                                 false,
+		dialResult(&RefusedError{Status: 403}):                                                 false,
+		dialResult(&RefusedError{Status: 404}):                                                 false,
+		dialResult(&RefusedError{Status: 500}):                                                 false,
+		dialResult(errors.New("connection refused")):                                           true,
+		lossResult(errors.New("connection reset")):                                             true,
+		closeResult(websocket.CloseError{Code: 1001}, nil, false):                              true,
+		closeResult(websocket.CloseError{Code: 1002}, nil, false):                              true,
+		closeResult(websocket.CloseError{Code: 1012}, nil, false):                              true,
+		closeResult(websocket.CloseError{Code: 1013}, nil, false):                              true,
+		closeResult(websocket.CloseError{Code: 1000}, nil, false):                              false,
+		closeResult(websocket.CloseError{Code: 1000, Reason: "exit 1"}, nil, false):            false,
+		closeResult(websocket.CloseError{Code: 1008}, nil, false):                              false,
+		closeResult(websocket.CloseError{Code: 1011, Reason: "cannot start"}, nil, false):      false,
+		closeResult(websocket.CloseError{Code: 4002, Reason: "idle timeout"}, nil, false):      false,
+		closeResult(websocket.CloseError{Code: 1001, Reason: "x"}, &result{status: 3}, false):  true,
+		closeResult(websocket.CloseError{Code: 1000, Reason: ""}, &result{status: 300}, false): false,
 	} {
 		if e.retry != want {
 			t.Errorf("%d, %v: again %t", e.status, e.err, e.retry)

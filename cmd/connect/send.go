@@ -13,15 +13,15 @@ import (
 	"github.com/coder/websocket"
 )
 
-// maxLine is from which length on a line is sent before its end is known, in
+// maxBufferedLine is from which length on a line is sent before its end is known, in
 // bytes.
-const maxLine = 64 << 10
+const maxBufferedLine = 64 << 10
 
-// send sends stdin until it ends, or the connection.
-func (s *session) send() {
+// sendStdin sends stdin until it ends, or the connection.
+func (s *clientConn) sendStdin() {
 	for {
 		var err error
-		switch s.link.Out.Hold(); {
+		switch s.netConn.Out.Hold(); {
 		case s.raw.Load():
 			err = s.sendKeys()
 		case s.channels || s.Binary:
@@ -29,21 +29,21 @@ func (s *session) send() {
 		default:
 			err = s.sendLines()
 		}
-		if s.link.Out.Release(); err != nil {
+		if s.netConn.Out.Release(); err != nil {
 			return
 		}
 		if s.input.ended {
 			s.sendEOF()
 			return
 		}
-		if !s.input.more(s.over) {
+		if !s.input.next(s.done) {
 			return
 		}
 	}
 }
 
 // sendEOF tells the program that stdin has ended, where there are words for that.
-func (s *session) sendEOF() {
+func (s *clientConn) sendEOF() {
 	if err := s.input.err; err != nil && err != io.EOF {
 		s.Notice(fmt.Sprintf("cannot read stdin: %v", innermost(err)))
 		s.input.err = io.EOF // that was told
@@ -51,16 +51,16 @@ func (s *session) sendEOF() {
 	if s.protocol == channel.ProtocolWspipe || s.protocol == channel.ProtocolV5 {
 		s.ws.Write(context.Background(), websocket.MessageBinary, []byte{channel.Close, channel.Stdin})
 	}
-	if s.eof.Store(true); s.silence != nil {
-		s.silence.Reset(s.EOFTimeout)
+	if s.eofSent.Store(true); s.eofTimer != nil {
+		s.eofTimer.Reset(s.EOFTimeout)
 	}
 }
 
-// taken waits until the kernel has what was sent, and then forgets it but for
+// commit waits until the kernel has what was sent, and then forgets it but for
 // rest. If the connection is lost before, all of it goes to the next one.
-func (s *session) taken(rest []byte) error {
-	s.link.Out.Release()
-	if err := s.link.Out.WaitTaken(); err != nil {
+func (s *clientConn) commit(rest []byte) error {
+	s.netConn.Out.Release()
+	if err := s.netConn.Out.WaitTaken(); err != nil {
 		return err
 	}
 	s.input.keep(rest)
@@ -68,7 +68,7 @@ func (s *session) taken(rest []byte) error {
 }
 
 // sendBytes sends p, which is what is pending or stands for it, as it is.
-func (s *session) sendBytes(p []byte) error {
+func (s *clientConn) sendBytes(p []byte) error {
 	for len(p) > 0 {
 		n := min(len(p), maxPayload)
 		s.message = append(s.message[:1], p[:n]...)
@@ -81,28 +81,28 @@ func (s *session) sendBytes(p []byte) error {
 		}
 		p = p[n:]
 	}
-	return s.taken(nil)
+	return s.commit(nil)
 }
 
 // sendKeys sends what was typed, and heeds what is for us.
-func (s *session) sendKeys() error {
-	keys, leave := s.escapes.filter(nil, s.input.pending)
+func (s *clientConn) sendKeys() error {
+	keys, leave := s.escapeFilter.filter(nil, s.input.pending)
 	err := s.sendBytes(keys)
 	if leave {
 		err = fmt.Errorf("connection closed by %s", escapeLine)
-		s.leave(end{status: StatusFailed, err: err})
+		s.exit(result{status: StatusFailed, err: err})
 	}
 	return err
 }
 
 // sendLines sends each line that is pending as a message. What is no line yet
 // stays pending, unless it is too long for that.
-func (s *session) sendLines() error {
+func (s *clientConn) sendLines() error {
 	rest := s.input.pending
 	if s.input.midMessage && s.line == nil { // its beginning went to an earlier connection
 		_, after, found := bytes.Cut(rest, []byte("\n"))
 		if rest = after; !found && !s.input.ended {
-			return s.taken(nil)
+			return s.commit(nil)
 		}
 		s.input.midMessage = false
 	}
@@ -120,11 +120,11 @@ func (s *session) sendLines() error {
 	switch {
 	case s.input.ended && (len(rest) > 0 || s.line != nil):
 		err, rest = s.sendLine(rest), nil
-	case len(rest) > maxLine:
+	case len(rest) > maxBufferedLine:
 		rest, err = s.sendPart(rest)
 	}
 	if err == nil {
-		err = s.taken(rest)
+		err = s.commit(rest)
 	}
 	if err == nil {
 		s.input.midMessage = s.line != nil
@@ -134,7 +134,7 @@ func (s *session) sendLines() error {
 
 // sendLine sends a line, or the end of the one whose parts have been sent. Bytes
 // that are not UTF-8 cannot be text.
-func (s *session) sendLine(line []byte) error {
+func (s *clientConn) sendLine(line []byte) error {
 	if s.line == nil {
 		return s.ws.Write(context.Background(), lineType(line), line)
 	}
@@ -146,7 +146,7 @@ func (s *session) sendLine(line []byte) error {
 
 // sendPart sends part of a line. It leaves a final \r, which may belong to the
 // line's end.
-func (s *session) sendPart(part []byte) (rest []byte, err error) {
+func (s *clientConn) sendPart(part []byte) (rest []byte, err error) {
 	n := len(bytes.TrimSuffix(part, []byte("\r")))
 	if s.line == nil {
 		if s.line, err = s.ws.Writer(context.Background(), lineType(part[:n])); err != nil {
@@ -160,7 +160,7 @@ func (s *session) sendPart(part []byte) (rest []byte, err error) {
 
 // lineType returns the type of the message that begins with, or is, line.
 func lineType(line []byte) websocket.MessageType {
-	if utf8.Valid(line) || len(line) > maxLine && utf8.Valid(line[:lastRune(line)]) {
+	if utf8.Valid(line) || len(line) > maxBufferedLine && utf8.Valid(line[:lastRune(line)]) {
 		return websocket.MessageText
 	}
 	return websocket.MessageBinary

@@ -152,10 +152,10 @@ type running struct {
 	stdin          *os.File // its far end
 	stdout, stderr *strings.Builder
 	notices        chan string
-	result         chan result
+	result         chan runResult
 }
 
-type result struct {
+type runResult struct {
 	status int
 	err    error
 }
@@ -167,7 +167,7 @@ func start(t testing.TB, cfg Config) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := &running{t: t, stdin: w, stdout: new(strings.Builder), stderr: new(strings.Builder), notices: make(chan string, 100), result: make(chan result, 1)}
+	run := &running{t: t, stdin: w, stdout: new(strings.Builder), stderr: new(strings.Builder), notices: make(chan string, 100), result: make(chan runResult, 1)}
 	if cfg.Stdin == nil {
 		cfg.Stdin = r
 	}
@@ -181,7 +181,7 @@ func start(t testing.TB, cfg Config) *running {
 	ctx, stop := context.WithCancelCause(context.Background())
 	go func() { // ends with Run
 		status, err := Run(ctx, cfg)
-		run.result <- result{status, err}
+		run.result <- runResult{status, err}
 		close(run.result)
 	}()
 	t.Cleanup(func() {

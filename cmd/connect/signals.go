@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// signalWatch has the signals that would end us.
-type signalWatch struct {
+// signalWatcher has the signals that would end us.
+type signalWatcher struct {
 	c          chan os.Signal
 	interrupts interrupts
 }
 
-func watchSignals() *signalWatch {
-	w := &signalWatch{c: make(chan os.Signal, 4)}
+func watchSignals() *signalWatcher {
+	w := &signalWatcher{c: make(chan os.Signal, 4)}
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(sig) { // as under nohup, or in a script's background
 			signal.Notify(w.c, sig)
@@ -23,7 +23,7 @@ func watchSignals() *signalWatch {
 	return w
 }
 
-func (w *signalWatch) stop() { signal.Stop(w.c) }
+func (w *signalWatcher) stop() { signal.Stop(w.c) }
 
 // interrupts are the times of the last SIGINTs, the last one first.
 type interrupts [2]time.Time
@@ -35,14 +35,14 @@ func (i *interrupts) isThird(now time.Time) bool {
 	return third
 }
 
-// obey does what sig asks for, and reports whether that is to end at once. What a
+// handleSignal does what sig asks for, and reports whether that is to end at once. What a
 // program on the other side can be told it is told: that ends us only if it ends
 // by it.
-func (c *client) obey(sig os.Signal, recent *interrupts) (enough bool) {
+func (c *client) handleSignal(sig os.Signal, recent *interrupts) (enough bool) {
 	number := sig.(syscall.Signal)
-	s := c.session()
+	s := c.conn()
 	switch {
-	case c.isLeaving():
+	case c.isExiting():
 		return true
 	case sig == os.Interrupt && !recent.isThird(time.Now()) && s != nil && s.sendSignal("INT"):
 		return false
@@ -50,6 +50,6 @@ func (c *client) obey(sig os.Signal, recent *interrupts) (enough bool) {
 		return false
 	}
 	c.restoreTerminal(true)
-	c.leave(end{status: 128 + int(number)})
+	c.exit(result{status: 128 + int(number)})
 	return false
 }

@@ -100,7 +100,7 @@ func TestSignalsThatEnd(t *testing.T) {
 // A server that answers nothing, not even a close frame, keeps us for seconds at
 // most, and a second signal does not wait for that.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
-	for signals, limit := range map[int]time.Duration{1: 2*closeTime + 2*time.Second, 2: closeTime / 2} {
+	for signals, limit := range map[int]time.Duration{1: 2*closeTimeout + 2*time.Second, 2: closeTimeout / 2} {
 		wspipetest.Soon(t, limit, func() time.Duration {
 			s := serve(t, nil, channel.ProtocolWspipe)
 			c := startBinary(t, s.url().String())

@@ -22,9 +22,9 @@ import (
 type terminal struct {
 	in, out int // descriptors
 
-	mu    sync.Mutex
-	saved *rawState // how it was before it became raw; nil while it is not
-	done  bool      // it is ours no more
+	mu     sync.Mutex
+	saved  *rawState // how it was before it became raw; nil while it is not
+	closed bool      // it is ours no more
 }
 
 func newTerminal(stdin *os.File, stdout io.Writer) *terminal {
@@ -43,7 +43,7 @@ func newTerminal(stdin *os.File, stdout io.Writer) *terminal {
 func (t *terminal) makeRaw() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.saved != nil || t.done {
+	if t.saved != nil || t.closed {
 		return nil
 	}
 	saved, err := makeRaw(t.in, t.out)
@@ -69,13 +69,13 @@ func (t *terminal) restore() (wasRaw bool) {
 	return true
 }
 
-// giveUp restores the terminal for good.
-func (t *terminal) giveUp() {
+// close restores the terminal for good.
+func (t *terminal) close() {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
-	t.done = true
+	t.closed = true
 	t.mu.Unlock()
 	t.restore()
 }
@@ -83,21 +83,21 @@ func (t *terminal) giveUp() {
 // restoreTerminal makes the terminal what it was, and reports whether it was raw.
 // programGoesOn says that the program may have it again.
 func (c *client) restoreTerminal(programGoesOn bool) (wasRaw bool) {
-	c.screen.leave(programGoesOn) // before a console of Windows no longer takes sequences
+	c.modes.reset(programGoesOn) // before a console of Windows no longer takes sequences
 	return c.terminal.restore()
 }
 
-// giveUpTerminal restores the terminal for good.
-func (c *client) giveUpTerminal() {
-	c.screen.giveUp()
-	c.terminal.giveUp()
+// closeTerminal restores the terminal for good.
+func (c *client) closeTerminal() {
+	c.modes.close()
+	c.terminal.close()
 }
 
 // rescue, deferred by a goroutine, restores the terminal before a panic ends the
 // program.
-func (c *client) rescue() {
+func (c *client) restoreOnPanic() {
 	if v := recover(); v != nil {
-		c.giveUpTerminal()
+		c.closeTerminal()
 		panic(v)
 	}
 }

@@ -247,7 +247,7 @@ func TestPanicRestores(t *testing.T) {
 	said := make(chan any)
 	go func() { // ends with its panic
 		defer func() { said <- recover() }()
-		defer (&client{terminal: terminal}).rescue()
+		defer (&client{terminal: terminal}).restoreOnPanic()
 		panic("on purpose")
 	}()
 	if got := wait(t, "the panic", said); got != "on purpose" {

@@ -40,27 +40,27 @@ func (s *rawState) restore(in, out int) {
 // windowEvent is a time to look at the window: nothing tells of a new size.
 type windowEvent = time.Time
 
-// windowWatch has such times.
-type windowWatch struct {
+// windowWatcher has such times.
+type windowWatcher struct {
 	c      <-chan windowEvent
 	ticker *time.Ticker
 	last   channel.Size
 }
 
-func watchWindow() *windowWatch {
+func watchWindow() *windowWatcher {
 	ticker := time.NewTicker(500 * time.Millisecond)
-	return &windowWatch{c: ticker.C, ticker: ticker}
+	return &windowWatcher{c: ticker.C, ticker: ticker}
 }
 
-// watchStop does nothing: nobody stops a program here.
-func (w *windowWatch) watchStop() {}
+// catchSuspend does nothing: nobody stops a program here.
+func (w *windowWatcher) catchSuspend() {}
 
-func (w *windowWatch) stop() { w.ticker.Stop() }
+func (w *windowWatcher) stop() { w.ticker.Stop() }
 
-// follow follows a new size.
-func (w *windowWatch) follow(c *client, _ windowEvent) {
+// handle follows a new size.
+func (w *windowWatcher) handle(c *client, _ windowEvent) {
 	size, ok := c.terminal.size()
-	if s := c.session(); s != nil && ok && size != w.last {
+	if s := c.conn(); s != nil && ok && size != w.last {
 		w.last = size
 		s.sendSize()
 	}

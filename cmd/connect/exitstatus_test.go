@@ -81,7 +81,7 @@ func TestClean(t *testing.T) {
 		"\xff\u202eé":            "\uFFFD\uFFFDé",
 		strings.Repeat("é", 600): strings.Repeat("é", 500) + "...",
 	} {
-		if got := clean(text); got != want {
+		if got := singleLine(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}

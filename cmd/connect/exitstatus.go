@@ -16,24 +16,24 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge/channel"
 	"wspipe/bridge/wire"
+	"wspipe/bridge/channel"
 )
 
 // end is how a connection ended, or the client.
-type end struct {
+type result struct {
 	status int
 	// err is what there is to say about it. Nil means nothing.
 	err error
 	// retry says that another attempt may do better, which is not to come before
 	// after.
-	retry bool
-	after time.Duration
+	retry      bool
+	retryAfter time.Duration
 	// code and reason are those of the server's close frame that ended a connection.
-	code   websocket.StatusCode
-	reason string
+	closeCode   websocket.StatusCode
+	closeReason string
 	// lasted is how long there was a connection.
-	lasted time.Duration
+	duration time.Duration
 }
 
 // signalNumbers are the signals of programs, by name without SIG, as Linux
@@ -44,102 +44,102 @@ var signalNumbers = map[string]syscall.Signal{
 	"XCPU": 24, "XFSZ": 25, "VTALRM": 26, "PROF": 27, "WINCH": 28, "IO": 29, "POLL": 29, "PWR": 30, "SYS": 31,
 }
 
-// exited is the end of a program with this exit status. An operating system may
+// exitResult is the end of a program with this exit status. An operating system may
 // have larger ones than ours can tell.
-func exited(code int) end {
+func exitResult(code int) result {
 	if code < 0 || code > StatusFailed {
 		code = StatusFailed
 	}
-	return end{status: code}
+	return result{status: code}
 }
 
-// killed is the end of a program by the signal of this name, or number if it has
+// signalResult is the end of a program by the signal of this name, or number if it has
 // none.
-func killed(signal string) end {
+func signalResult(signal string) result {
 	n, err := strconv.Atoi(signal)
 	if number, ok := signalNumbers[signal]; ok {
 		n = int(number)
 	} else if err != nil {
-		return end{status: StatusFailed, err: fmt.Errorf("the program was ended by signal %s", clean(signal))}
+		return result{status: StatusFailed, err: fmt.Errorf("the program was ended by signal %s", singleLine(signal))}
 	}
-	return exited(128 + n)
+	return exitResult(128 + n)
 }
 
-// ofReason returns what a close frame's reason tells of the program's end.
-func ofReason(reason string) (e end, ok bool) {
+// parseCloseReason returns what a close frame's reason tells of the program's end.
+func parseCloseReason(reason string) (e result, ok bool) {
 	what, which, _ := strings.Cut(reason, " ")
 	switch what {
 	case "exit":
 		code, err := strconv.Atoi(which)
-		return exited(code), err == nil
+		return exitResult(code), err == nil
 	case "signal":
-		return killed(which), which != ""
+		return signalResult(which), which != ""
 	}
-	return end{}, false
+	return result{}, false
 }
 
-// ofControl returns what a message on bridge.ChannelControl tells of it.
-func ofControl(c channel.ControlMessage) (e end, ok bool) {
+// parseExitMessage returns what a message on bridge.ChannelControl tells of it.
+func parseExitMessage(c channel.ControlMessage) (e result, ok bool) {
 	switch {
 	case c.Type != channel.TypeExit:
-		return end{}, false
+		return result{}, false
 	case c.Signal != "":
-		return killed(c.Signal), true
+		return signalResult(c.Signal), true
 	case c.Code != nil:
-		return exited(*c.Code), true
+		return exitResult(*c.Code), true
 	}
-	return end{}, false
+	return result{}, false
 }
 
-// ofStatus returns what the message on bridge.ChannelStatus tells of it.
-func ofStatus(message []byte) (e end, ok bool) {
+// parseStatus returns what the message on bridge.ChannelStatus tells of it.
+func parseStatus(message []byte) (e result, ok bool) {
 	var status channel.Status
 	if err := json.Unmarshal(message, &status); err != nil {
-		return end{}, false
+		return result{}, false
 	}
 	if status.Status == channel.StatusSuccess {
-		return exited(0), true
+		return exitResult(0), true
 	}
 	if status.Details != nil && status.Reason == channel.ReasonNonZeroExitCode {
 		for _, cause := range status.Details.Causes {
 			if code, err := strconv.Atoi(cause.Message); err == nil && cause.Reason == channel.ReasonExitCode {
-				return exited(code), true
+				return exitResult(code), true
 			}
 		}
 	}
-	return end{status: StatusFailed, err: fmt.Errorf("the server says: %s", clean(status.Message))}, true
+	return result{status: StatusFailed, err: fmt.Errorf("the server says: %s", singleLine(status.Message))}, true
 }
 
-// ofClose is the end of a connection by a close frame. told is what the server
+// closeResult is the end of a connection by a close frame. told is what the server
 // has said before about the program's end, or nil; mustTell says that it should
 // have.
-func ofClose(frame websocket.CloseError, told *end, mustTell bool) end {
+func closeResult(frame websocket.CloseError, told *result, mustTell bool) result {
 	isNormal := frame.Code == websocket.StatusNormalClosure || frame.Code == websocket.StatusNoStatusRcvd
-	ofProgram, ok := ofReason(frame.Reason)
+	ofProgram, ok := parseCloseReason(frame.Reason)
 	switch {
 	case told != nil && (isNormal || ok):
 		return *told
 	case ok && (isNormal || frame.Code >= 4000):
 		return ofProgram
 	case isNormal && mustTell:
-		return end{status: StatusFailed, err: errors.New("the server did not say how the program ended")}
+		return result{status: StatusFailed, err: errors.New("the server did not say how the program ended")}
 	case isNormal:
-		return end{}
+		return result{}
 	}
 	text := fmt.Sprintf("connection closed by the server: code %d", frame.Code)
-	if meaning := codeMeanings[frame.Code]; meaning != "" {
+	if meaning := closeCodeTexts[frame.Code]; meaning != "" {
 		text += " (" + meaning + ")"
 	}
-	if reason := clean(frame.Reason); reason != "" {
+	if reason := singleLine(frame.Reason); reason != "" {
 		text += ": " + reason
 	}
-	_, again := againCodes[frame.Code]
-	return end{status: StatusFailed, err: errors.New(text), retry: again, code: frame.Code, reason: frame.Reason}
+	_, again := retryCodes[frame.Code]
+	return result{status: StatusFailed, err: errors.New(text), retry: again, closeCode: frame.Code, closeReason: frame.Reason}
 }
 
-// codeMeanings says the codes of RFC 6455 section 7.4.1, and of its registry, in
+// closeCodeTexts says the codes of RFC 6455 section 7.4.1, and of its registry, in
 // words.
-var codeMeanings = map[websocket.StatusCode]string{
+var closeCodeTexts = map[websocket.StatusCode]string{
 	websocket.StatusGoingAway:               "going away",
 	websocket.StatusProtocolError:           "protocol error",
 	websocket.StatusUnsupportedData:         "cannot take such data",
@@ -152,23 +152,23 @@ var codeMeanings = map[websocket.StatusCode]string{
 	websocket.StatusBadGateway:              "bad gateway",
 }
 
-// againCodes are the close codes after which a server wants its clients back, or
+// retryCodes are the close codes after which a server wants its clients back, or
 // will have nothing against it. We send no invalid frames: after 1002 it was a
 // proxy that did.
-var againCodes = map[websocket.StatusCode]struct{}{
+var retryCodes = map[websocket.StatusCode]struct{}{
 	websocket.StatusGoingAway:      {},
 	websocket.StatusProtocolError:  {},
 	websocket.StatusServiceRestart: {},
 	websocket.StatusTryAgainLater:  {},
 }
 
-// ofLoss is the end of a connection without a close frame.
-func ofLoss(err error) end {
+// lossResult is the end of a connection without a close frame.
+func lossResult(err error) result {
 	text := "connection lost"
 	if cause := innermost(err); !slices.Contains([]error{io.EOF, wire.ErrDisconnected, net.ErrClosed}, cause) {
-		text += ": " + clean(cause.Error())
+		text += ": " + singleLine(cause.Error())
 	}
-	return end{status: StatusFailed, err: errors.New(text), retry: true}
+	return result{status: StatusFailed, err: errors.New(text), retry: true}
 }
 
 // innermost returns the error that err is about.
@@ -211,8 +211,8 @@ func (e printableError) Error() string { return printable(e.error.Error()) }
 // Unwrap returns the error.
 func (e printableError) Unwrap() error { return e.error }
 
-// clean makes a text from the server one short, printable line.
-func clean(s string) string {
+// singleLine makes a text from the server one short, printable line.
+func singleLine(s string) string {
 	s = printable(strings.Join(strings.Fields(s), " "))
 	if len(s) > maxShown {
 		s = strings.ToValidUTF8(s[:maxShown], "") + "..."

@@ -7,52 +7,52 @@ import (
 	"sync/atomic"
 	"time"
 
-	"wspipe/bridge/vt"
-
 	"golang.org/x/term"
+
+	"wspipe/bridge/vt"
 )
 
-// screen is what the terminal behind stdout shows. It resets the modes that the
+// modeResetter is what the terminal behind stdout shows. It resets the modes that the
 // program has set there, such as the alternate screen, on every way out. It is nil
 // if stdout is no terminal, and then does nothing.
-type screen struct {
-	out   io.Writer
-	reset atomic.Bool // the terminal is without the modes until the program writes again
+type modeResetter struct {
+	out     io.Writer
+	isReset atomic.Bool // the terminal is without the modes until the program writes again
 
-	mu    sync.Mutex // held while the terminal takes what is written
-	modes *vt.ModeTracker
-	done  bool // what the program still writes is dropped
+	mu     sync.Mutex // held while the terminal takes what is written
+	modes  *vt.ModeTracker
+	closed bool // what the program still writes is dropped
 }
 
-func newScreen(stdout io.Writer) *screen {
+func newModeResetter(stdout io.Writer) *modeResetter {
 	if f, ok := stdout.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
 		return nil
 	}
-	return &screen{out: stdout, modes: vt.NewModeTracker()}
+	return &modeResetter{out: stdout, modes: vt.NewModeTracker()}
 }
 
 // writer returns w, or what follows the program's output to it if it is a terminal.
 // Stderr and stdout are the same one then.
-func (s *screen) writer(w io.Writer) io.Writer {
+func (s *modeResetter) writer(w io.Writer) io.Writer {
 	if f, ok := w.(*os.File); s == nil || !ok || !term.IsTerminal(int(f.Fd())) {
 		return w
 	}
-	return screenWriter{s, w}
+	return modeWriter{s, w}
 }
 
-type screenWriter struct {
-	*screen
+type modeWriter struct {
+	*modeResetter
 	to io.Writer
 }
 
 // Write implements io.Writer.
-func (w screenWriter) Write(p []byte) (int, error) {
+func (w modeWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.done {
+	if w.closed {
 		return len(p), nil
 	}
-	if w.reset.Swap(false) {
+	if w.isReset.Swap(false) {
 		w.out.Write(w.modes.AppendSet(nil))
 	}
 	w.modes.Write(p)
@@ -62,14 +62,14 @@ func (w screenWriter) Write(p []byte) (int, error) {
 // resetTime bounds how long a terminal that takes nothing keeps us.
 const resetTime = time.Second
 
-// leave resets the modes that the program has set. keep says that the same program
+// reset resets the modes that the program has set. keep says that the same program
 // may go on: then its next output sets them again.
-func (s *screen) leave(keep bool) { s.resetModes(keep, false) }
+func (s *modeResetter) reset(keep bool) { s.resetModes(keep, false) }
 
-// giveUp does so for good.
-func (s *screen) giveUp() { s.resetModes(false, true) }
+// close does so for good.
+func (s *modeResetter) close() { s.resetModes(false, true) }
 
-func (s *screen) resetModes(keep, done bool) {
+func (s *modeResetter) resetModes(keep, done bool) {
 	if s == nil {
 		return
 	}
@@ -78,15 +78,15 @@ func (s *screen) resetModes(keep, done bool) {
 		defer close(written)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if sequences := s.modes.AppendReset(nil); !s.reset.Load() && len(sequences) > 0 {
+		if sequences := s.modes.AppendReset(nil); !s.isReset.Load() && len(sequences) > 0 {
 			s.out.Write(sequences)
-			s.reset.Store(true)
+			s.isReset.Store(true)
 		}
 		if !keep {
-			s.reset.Store(false)
+			s.isReset.Store(false)
 			s.modes = vt.NewModeTracker()
 		}
-		s.done = done
+		s.closed = done
 	}()
 	select {
 	case <-written:
@@ -95,4 +95,4 @@ func (s *screen) resetModes(keep, done bool) {
 }
 
 // wasReset reports whether the program's modes wait for its next output.
-func (s *screen) wasReset() bool { return s != nil && s.reset.Load() }
+func (s *modeResetter) wasReset() bool { return s != nil && s.isReset.Load() }

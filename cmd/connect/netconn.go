@@ -7,18 +7,18 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// linkBuffer is how much a link reads at once, in bytes.
-const linkBuffer = 64 << 10
+// readBufferSize is how much a link reads at once, in bytes.
+const readBufferSize = 64 << 10
 
-// link is the connection below TLS and the WebSocket. The Wire keeps the library
+// netConn is the connection below TLS and the WebSocket. The Wire keeps the library
 // from waiting, so that pings are answered also while the server takes nothing
 // of what we send. Its Read calls idle before it asks the kernel for more.
-type link struct {
+type netConn struct {
 	*wire.Conn
-	idle func()
+	beforeRead func()
 
 	// readOn makes a write that fails nothing that ends reading.
-	readOn bool
+	ignoreWriteErrors bool
 
 	reads atomic.Int64 // signs of life
 
@@ -27,15 +27,15 @@ type link struct {
 }
 
 // Read implements io.Reader.
-func (l *link) Read(p []byte) (int, error) {
+func (l *netConn) Read(p []byte) (int, error) {
 	if l.start == l.end {
-		l.idle()
+		l.beforeRead()
 		l.reads.Add(1) // as the one before has brought something
-		if len(p) >= linkBuffer {
+		if len(p) >= readBufferSize {
 			return l.Conn.Read(p)
 		}
 		if l.buf == nil {
-			l.buf = make([]byte, linkBuffer)
+			l.buf = make([]byte, readBufferSize)
 		}
 		n, err := l.Conn.Read(l.buf)
 		if l.start, l.end = 0, n; err != nil {
@@ -49,17 +49,17 @@ func (l *link) Read(p []byte) (int, error) {
 
 // Write implements io.Writer. The library reads no more once it cannot answer a
 // ping, but the server will not send again what our host has.
-func (l *link) Write(p []byte) (int, error) {
+func (l *netConn) Write(p []byte) (int, error) {
 	n, err := l.Conn.Write(p)
-	if err != nil && l.readOn {
+	if err != nil && l.ignoreWriteErrors {
 		return len(p), nil
 	}
 	return n, err
 }
 
-// giveUp makes a link whose other end has vanished end. What has come is read
+// closeRead makes a link whose other end has vanished end. What has come is read
 // before: the server will not send again what our host has acknowledged.
-func (l *link) giveUp() {
+func (l *netConn) closeRead() {
 	if c, ok := l.Conn.Conn.(interface{ CloseRead() error }); ok {
 		c.CloseRead()
 	}
@@ -67,20 +67,20 @@ func (l *link) giveUp() {
 
 // SetWriteDeadline does nothing: a Write never waits. TLS, which sets one when it
 // closes, would end what still waits to be written.
-func (l *link) SetWriteDeadline(time.Time) error { return nil }
+func (l *netConn) SetWriteDeadline(time.Time) error { return nil }
 
 // SetDeadline is that for reading.
-func (l *link) SetDeadline(t time.Time) error { return l.SetReadDeadline(t) }
+func (l *netConn) SetDeadline(t time.Time) error { return l.SetReadDeadline(t) }
 
-// closeTime is how long the end of a connection may take.
-const closeTime = 3 * time.Second
+// closeTimeout is how long the end of a connection may take.
+const closeTimeout = 3 * time.Second
 
-// await waits until the closed link has delivered what waits and the server has
-// closed, too, but not longer than closeTime.
-func (l *link) await() {
+// waitClosed waits until the closed link has delivered what waits and the server has
+// closed, too, but not longer than closeTimeout.
+func (l *netConn) waitClosed() {
 	select {
 	case <-l.Closed():
-	case <-time.After(closeTime):
+	case <-time.After(closeTimeout):
 		l.Abort()
 		<-l.Closed()
 	}
