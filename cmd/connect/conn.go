@@ -28,24 +28,24 @@ type clientConn struct {
 	channels bool // the first byte of each message is its channel
 
 	closeOnce     sync.Once
-	done          chan struct{}  // closed when no message comes any more
-	helloOnce     sync.Once      // the hello of ProtocolWspipe, or that it is missing
-	helloReceived chan struct{}  // closed at the hello
-	helloMissing  bool           // the hello is missing
-	goroutines    sync.WaitGroup // the goroutines beside run's
-	canSignal     atomic.Bool    // signals can be sent
-	canResize     atomic.Bool    // so can window sizes
-	raw           atomic.Bool    // what is typed comes key by key
-	eofSent       atomic.Bool    // stdin has ended, and that has been sent
-	eofTimer      *time.Timer    // EOFTimeout; nil without
+	done          chan struct{}  // closed when reading has ended
+	helloOnce     sync.Once      // decides between helloReceived and helloMissing
+	helloReceived chan struct{}  // closed when the hello is received
+	helloMissing  bool           // no hello within helloTimeout
+	goroutines    sync.WaitGroup // those of spawn
+	canSignal     atomic.Bool    // the server accepts signals
+	canResize     atomic.Bool    // the server accepts window sizes
+	raw           atomic.Bool    // stdin is a raw terminal
+	eofSent       atomic.Bool    // stdin has ended, and sendEOF was called
+	eofTimer      *time.Timer    // of EOFTimeout; nil if that is 0
 
-	// The reader's:
-	reported *result // how the program ended, once the server has said so
+	// Used by the reader:
+	reported *result // the child's exit, as the server has reported it, or nil
 
-	// The sender's:
+	// Used by the sender:
 	escapeFilter escapeFilter
-	message      []byte         // what is sent, behind its channel
-	line         io.WriteCloser // a long line that is being sent, or nil
+	message      []byte         // a buffer for a channel byte and a payload
+	line         io.WriteCloser // a long line that is partly sent, or nil
 }
 
 func newClientConn(c *client, ws *websocket.Conn, l *netConn) *clientConn {
@@ -58,7 +58,8 @@ func newClientConn(c *client, ws *websocket.Conn, l *netConn) *clientConn {
 	return s
 }
 
-// run returns when nothing of the connection is left.
+// run copies messages both ways. It returns when the connection is closed and all its
+// goroutines have ended.
 func (s *clientConn) run() result {
 	if s.EOFTimeout > 0 {
 		s.eofTimer = time.AfterFunc(math.MaxInt64, s.eofTimedOut)
@@ -76,9 +77,9 @@ func (s *clientConn) run() result {
 	err := s.readMessages()
 	s.output.flush()
 	close(s.done)
-	s.ws.CloseNow() // the close frames have been exchanged, or there will be none
+	s.ws.CloseNow() // after the close frames, or without
 	s.netConn.waitClosed()
-	s.closeOnce.Do(func() {}) // nor is there anything left to close
+	s.closeOnce.Do(func() {}) // close starts no goroutine from now on
 	s.goroutines.Wait()
 	frame, ok := errors.AsType[websocket.CloseError](err)
 	if ok && !utf8.ValidString(frame.Reason) {
@@ -96,11 +97,11 @@ func (s *clientConn) run() result {
 	return e
 }
 
-// errBadReason makes a close frame an invalid one (RFC 6455, section 8.1): the
-// connection is lost.
+// errBadReason reports a close frame that is invalid by RFC 6455 section 8.1. It counts as
+// a lost connection.
 var errBadReason = errors.New("close reason is not UTF-8")
 
-// spawn runs f in a goroutine, which run waits for.
+// spawn runs f in a goroutine for which run waits.
 func (s *clientConn) spawn(f func()) {
 	s.goroutines.Go(func() {
 		defer s.restoreOnPanic()
@@ -108,8 +109,7 @@ func (s *clientConn) spawn(f func()) {
 	})
 }
 
-// start starts what is sent. pty says that the program is known to have a
-// terminal.
+// start starts sending stdin. pty reports whether the child has a terminal.
 func (s *clientConn) start(pty bool) {
 	if s.rawWanted(pty) {
 		s.window.catchSuspend()
@@ -126,7 +126,7 @@ func (s *clientConn) start(pty bool) {
 	s.spawn(s.sendStdin) // ends with stdin or the connection
 }
 
-// close ends the connection from our side. It does not wait.
+// close starts the closing handshake. It does not wait.
 func (s *clientConn) close() {
 	s.closeOnce.Do(func() {
 		s.spawn(func() { // ends within closeTimeout
@@ -136,7 +136,7 @@ func (s *clientConn) close() {
 	})
 }
 
-// readMessages hands out what comes, until nothing does any more.
+// readMessages handles received messages until reading fails.
 func (s *clientConn) readMessages() error {
 	for {
 		typ, r, err := s.ws.Reader(context.Background())
@@ -160,11 +160,11 @@ func (s *clientConn) readMessages() error {
 	}
 }
 
-// readChannel hands out a message behind its channel.
+// readChannel handles a message with a channel byte.
 func (s *clientConn) readChannel(r io.Reader) error {
 	var number [1]byte
 	if _, err := io.ReadFull(r, number[:]); err == io.EOF {
-		return nil // a message without even a channel says nothing
+		return nil // ignore an empty message
 	} else if err != nil {
 		return err
 	}
@@ -183,14 +183,14 @@ func (s *clientConn) readChannel(r io.Reader) error {
 		}
 		return err
 	}
-	_, err := io.Copy(io.Discard, r) // of a later protocol
+	_, err := io.Copy(io.Discard, r) // an unknown channel
 	return err
 }
 
-// maxControl is how much is taken of a message to us, in bytes.
+// maxControl is how much of a control message is read, in bytes.
 const maxControl = 64 << 10
 
-// handleControl takes a message that is for us. What it does not understand it ignores.
+// handleControl handles a message on one of the control channels. It ignores unknown ones.
 func (s *clientConn) handleControl(number byte, text []byte) {
 	if number == channel.Error {
 		if e, ok := parseStatus(text); ok && s.reported == nil {
@@ -214,15 +214,15 @@ func (s *clientConn) handleControl(number byte, text []byte) {
 	}
 }
 
-// helloTimeout is how long the hello of ProtocolWspipe may take.
+// helloTimeout bounds the wait for the hello of ProtocolWspipe.
 const helloTimeout = 5 * time.Second
 
-// ErrNoHello says that the server does not implement the subprotocol that it has
-// selected. Nothing of stdin has been read.
+// ErrNoHello reports that the server has selected a subprotocol that it does not implement.
+// Nothing has been read from stdin.
 var ErrNoHello = fmt.Errorf("the server selected the subprotocol %s, but sent no hello within %v", channel.ProtocolWspipe, helloTimeout)
 
-// awaitHello ends the connection if the hello is missing. It counts several ticks,
-// so that a client that was stopped reads before it gives up.
+// awaitHello closes the connection if no hello arrives. It counts several ticks, so that a
+// client that was stopped meanwhile reads first.
 func (s *clientConn) awaitHello() {
 	const ticks = 5
 	tick := time.NewTicker(helloTimeout / ticks)
@@ -242,8 +242,7 @@ func (s *clientConn) awaitHello() {
 	})
 }
 
-// handleHello begins a session about which the server has said whether its program has
-// a terminal.
+// handleHello starts sending when the hello is received.
 func (s *clientConn) handleHello(message channel.ControlMessage) {
 	if s.resumed.isNewSession(message.Session) {
 		s.modes.reset(false)
@@ -254,14 +253,14 @@ func (s *clientConn) handleHello(message channel.ControlMessage) {
 	}
 	pty := message.PTY != nil && *message.PTY
 	if !pty && s.PTY != nil && *s.PTY {
-		s.exit(result{status: StatusFailed, err: errors.New("the server's program has no terminal; it gets one from wspipe --pty there")})
+		s.exit(result{status: StatusFailed, err: errors.New("the server's program has no terminal; start the server with wspipe --pty")})
 		return
 	}
 	s.start(pty)
 }
 
-// eofTimedOut ends a connection that has been silent for so long since stdin ended.
-// While nobody takes our output we do not know that.
+// eofTimedOut exits when EOFTimeout has expired. While a write to stdout is blocked, we do
+// not read and cannot know whether the server is silent.
 func (s *clientConn) eofTimedOut() {
 	select {
 	case <-s.done:
@@ -275,18 +274,18 @@ func (s *clientConn) eofTimedOut() {
 	s.exit(result{})
 }
 
-// sendControl sends v, in JSON, on a channel, unless the server takes nothing.
+// sendControl sends v as JSON on a channel, unless the server does not read.
 func (s *clientConn) sendControl(number byte, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("message on channel %d: %v", number, err)) // v is one of bridge's
+		panic(fmt.Sprintf("message on channel %d: %v", number, err)) // v is a type of package channel
 	}
 	if s.netConn.MayAnswer() {
 		s.ws.Write(context.Background(), websocket.MessageBinary, append([]byte{number}, text...))
 	}
 }
 
-// sendSignal sends the program a signal, and reports whether it can.
+// sendSignal sends a signal to the child and reports whether the server accepts signals.
 func (s *clientConn) sendSignal(name string) bool {
 	if !s.canSignal.Load() {
 		return false
@@ -295,14 +294,14 @@ func (s *clientConn) sendSignal(name string) bool {
 	return true
 }
 
-// redraw makes a program draw again whose modes have been reset meanwhile.
+// redraw makes the child redraw its screen if the modes of our terminal were reset.
 func (s *clientConn) redraw() {
 	if s.raw.Load() && s.modes.wasReset() {
 		s.sendSignal("WINCH")
 	}
 }
 
-// sendSize tells the size of our window.
+// sendSize sends the size of our terminal.
 func (s *clientConn) sendSize() {
 	if size, ok := s.terminal.size(); ok && s.canResize.Load() {
 		s.sendControl(channel.Resize, size)

@@ -1,6 +1,6 @@
-// Package connect is the client: it joins our stdin and stdout to a WebSocket,
-// and ends as the program behind it does. An interactive terminal becomes that
-// program's terminal.
+// Package connect is the client: it connects our stdin and stdout to a WebSocket. Its exit
+// status is that of the server's child. An interactive terminal becomes the terminal of
+// that child.
 package connect
 
 import (
@@ -17,62 +17,62 @@ import (
 	"wspipe/bridge/channel"
 )
 
-// Config says where to connect and how.
+// Config configures a client. URL, Stdin, Stdout, Stderr and Notice are required.
 type Config struct {
-	// URL is the server's, with the scheme ws, wss, http or https, and without a
+	// URL is the URL to connect to. Its scheme is ws, wss, http or https, and it has no
 	// user.
 	URL *url.URL
 	// Socket is the path of a unix socket to connect to instead of URL's host.
 	// Empty means none.
 	Socket string
-	// Headers go with the opening handshake.
+	// Headers are added to the opening handshake.
 	Headers []Header
-	// Subprotocols are offered in this order.
+	// Subprotocols are the subprotocols to offer, in order of preference.
 	Subprotocols []string
-	// CA is a PEM file with the roots to trust instead of the system's. Empty
-	// means those.
+	// CA is a PEM file with the root certificates to trust. Empty means the system's.
 	CA string
-	// Cert and Key are PEM files by which we say who we are. Empty means that we
-	// do not.
+	// Cert and Key are PEM files with our client certificate and its key. Empty means
+	// none.
 	Cert, Key string
-	// Insecure takes any certificate.
+	// Insecure accepts any certificate of the server.
 	Insecure bool
 
-	// Binary sends stdin as binary messages, and adds no newlines to those that
-	// come, where the subprotocol does not say what a message is.
+	// Binary sends stdin as binary messages and adds no newline to received messages. It
+	// has no effect with a subprotocol that has channels.
 	Binary bool
-	// PTY is whether our terminal becomes the program's. Nil means that it does if
-	// both have one.
+	// PTY reports whether our terminal becomes the child's. Nil means that it does if the
+	// child has a terminal and we have one.
 	PTY *bool
-	// EOFTimeout ends a connection after so long without a message, once stdin
-	// has ended. Zero means never.
+	// EOFTimeout is how long a connection may be without a message after stdin has ended.
+	// Then the client exits. Zero means no limit.
 	EOFTimeout time.Duration
-	// Reconnect connects again when a connection is lost.
+	// Reconnect reconnects if a connection is lost.
 	Reconnect bool
-	// Resume does so, too, but goes on with the same session, and ends if that is
-	// lost. With both a lost session is followed by a new one.
+	// Resume reconnects to the same session if a connection is lost, and exits if the
+	// session is lost. With Reconnect too, a new session follows a lost one.
 	Resume bool
 
-	// Stdin is what is sent. A read from it may go on after Run has returned: one
-	// from a terminal cannot be interrupted.
+	// Stdin is the input to send. A read from it may be pending after Run has returned,
+	// because a read from a terminal cannot be interrupted.
 	Stdin *os.File
-	// Stdout and Stderr get what the program writes, and Run waits for them.
+	// Stdout and Stderr receive the output of the child. Writes may block.
 	Stdout, Stderr io.Writer
-	// Notice is told, in a line without newline, what Run does by itself.
+	// Notice is called with a line, without its newline, that reports an event during Run,
+	// such as a reconnect.
 	Notice func(string)
 }
 
-// Header is a field of the opening handshake.
+// Header is a header field of the opening handshake.
 type Header struct{ Name, Value string }
 
-// StatusFailed is the exit status when the program's is not known, as with ssh(1).
+// StatusFailed is the exit status if that of the child is unknown, as with ssh(1).
 const StatusFailed = 255
 
-// ErrNoTerminal is what Run returns if Config.PTY wants a terminal that we do not
-// have.
-var ErrNoTerminal = errors.New("--pty needs a terminal as stdin and stdout")
+// ErrNoTerminal is the error of Run if Config.PTY is true but stdin or stdout is not a
+// terminal.
+var ErrNoTerminal = errors.New("--pty requires stdin and stdout to be a terminal")
 
-// client is a run of Run.
+// client is the state of one call of Run.
 type client struct {
 	Config
 	dialer   *dialer
@@ -85,14 +85,14 @@ type client struct {
 
 	mu         sync.Mutex
 	current    *clientConn // nil between connections
-	result     *result     // how we end, if it is us who want to
+	result     *result     // set by exit; nil before
 	cancelDial context.CancelFunc
-	timedOut   chan struct{} // closed when that has taken too long
+	timedOut   chan struct{} // closed exitTimeout after exit
 }
 
-// Run connects and returns when it is over: the exit status, and what there is
-// to say about it. It takes over the signals that end a program. Once it has
-// returned, the terminal is as it was.
+// Run connects, copies in both directions until the connection has ended, and returns the
+// exit status. The error, if any, is a message for the user. Run handles the signals that
+// would end the process. It restores the terminal before it returns.
 func Run(ctx context.Context, cfg Config) (status int, err error) {
 	notice := cfg.Notice
 	cfg.Notice = func(text string) { notice(printable(text)) }
@@ -110,7 +110,7 @@ func run(ctx context.Context, cfg Config) (status int, err error) {
 	}
 	defer c.input.stop()
 	signals := watchSignals()
-	defer signals.stop() // not before the terminal is as it was
+	defer signals.stop() // after the terminal has been restored
 	defer c.closeTerminal()
 	if err := c.checkTerminal(); err != nil {
 		return StatusFailed, err
@@ -120,23 +120,23 @@ func run(ctx context.Context, cfg Config) (status int, err error) {
 	}
 	c.window = watchWindow()
 	defer c.window.stop()
-	attempts, hangUp := context.WithCancel(ctx)
-	c.cancelDial = hangUp
-	defer hangUp()
+	dialCtx, cancelDial := context.WithCancel(ctx)
+	c.cancelDial = cancelDial
+	defer cancelDial()
 	done := make(chan result, 1)
-	go func() { // ends with the last connection; unblocked by leave
+	go func() { // ends with the last connection; unblocked by exit
 		defer c.restoreOnPanic()
-		done <- keepConnected(attempts, c.Reconnect || c.Resume, c.connectOnce, c.Notice)
+		done <- keepConnected(dialCtx, c.Reconnect || c.Resume, c.connectOnce, c.Notice)
 	}()
-	for enough := ctx.Done(); ; {
+	for cancelled := ctx.Done(); ; {
 		select {
 		case e := <-done:
 			return c.finalResult(e)
 		case <-c.timedOut:
 			return c.finalResult(result{})
-		case <-enough:
+		case <-cancelled:
 			c.exit(result{status: StatusFailed, err: context.Cause(ctx)})
-			enough = nil
+			cancelled = nil
 		case sig := <-signals.c:
 			if c.handleSignal(sig, &signals.interrupts) {
 				return c.finalResult(result{})
@@ -147,7 +147,7 @@ func run(ctx context.Context, cfg Config) (status int, err error) {
 	}
 }
 
-// checkTerminal says why there cannot be the terminal that was asked for.
+// checkTerminal returns ErrNoTerminal if Config.PTY requires a terminal and we have none.
 func (c *client) checkTerminal() error {
 	if c.PTY == nil || !*c.PTY || c.terminal != nil {
 		return nil
@@ -155,28 +155,30 @@ func (c *client) checkTerminal() error {
 	return ErrNoTerminal
 }
 
-// finalResult is how Run ends: as we wanted, otherwise with e.
-func (c *client) finalResult(e result) (status int, err error) {
+// finalResult returns the results of Run: those passed to exit, or r if exit has not been
+// called.
+func (c *client) finalResult(r result) (status int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.result != nil {
-		e = *c.result
+		r = *c.result
 	}
-	return e.status, e.err
+	return r.status, r.err
 }
 
-// exitTimeout is how long our end may take, whatever the server does, and whoever
-// does not take our output.
+// exitTimeout bounds how long Run takes to return after exit, even if the server does not
+// answer or stdout blocks.
 const exitTimeout = 2 * closeTimeout
 
-// exit ends the client with e, unless it is ending already. It does not wait.
-func (c *client) exit(e result) {
+// exit ends the client with the result r, unless exit has been called before. It does not
+// wait.
+func (c *client) exit(r result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.result != nil {
 		return
 	}
-	c.result = &e
+	c.result = &r
 	time.AfterFunc(exitTimeout, func() { close(c.timedOut) })
 	c.cancelDial()
 	if c.current != nil {
@@ -184,21 +186,21 @@ func (c *client) exit(e result) {
 	}
 }
 
-// isExiting reports whether leave has been called.
+// isExiting reports whether exit has been called.
 func (c *client) isExiting() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.result != nil
 }
 
-// conn returns the connection that there is, or nil.
+// conn returns the current connection, or nil.
 func (c *client) conn() *clientConn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current
 }
 
-// setConn says which connection there is now; nil for none.
+// setConn sets the current connection, which may be nil.
 func (c *client) setConn(s *clientConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -208,7 +210,7 @@ func (c *client) setConn(s *clientConn) {
 	}
 }
 
-// connectOnce connects, once, and returns how that ended.
+// connectOnce makes one connection and returns how it ended.
 func (c *client) connectOnce(ctx context.Context) result {
 	ws, link, err := c.dialer.dial(ctx, c.address(), c.resumed.offer(withPlain(c.Subprotocols)))
 	if err != nil {
@@ -217,16 +219,16 @@ func (c *client) connectOnce(ctx context.Context) result {
 	s := newClientConn(c, ws, link)
 	c.resumed.connected(s.protocol)
 	c.setConn(s)
-	e := c.resumed.resolve(s.run(), c.Reconnect)
+	r := c.resumed.resolve(s.run(), c.Reconnect)
 	c.setConn(nil)
-	if c.restoreTerminal(c.resumed.continuesAfter(e)) && e.err != nil {
-		io.WriteString(c.Stderr, "\n") // the message is not to go on with the program's line
+	if c.restoreTerminal(c.resumed.continuesAfter(r)) && r.err != nil {
+		io.WriteString(c.Stderr, "\n") // the message must not continue a line of the child
 	}
-	return e
+	return r
 }
 
-// address is the URL, the session and, for a program's terminal that is to be as
-// large as ours from the start, its size.
+// address returns the URL with the parameters of the session and, if the child's terminal
+// should have the size of ours from the start, that size.
 func (c *client) address() string {
 	u := *c.URL
 	add := func(query string) {
@@ -242,8 +244,8 @@ func (c *client) address() string {
 	return u.String()
 }
 
-// outputFailed ends the client because stdout takes nothing more. If that is so
-// because its reader has had enough, there is nothing to say.
+// outputFailed ends the client because a write to stdout failed. If the reader of stdout
+// has closed it, there is no message.
 func (c *client) outputFailed(err error) {
 	if isBrokenPipe(err) {
 		c.exit(result{status: 128 + int(signalNumbers["PIPE"])})
@@ -252,15 +254,15 @@ func (c *client) outputFailed(err error) {
 	c.exit(result{status: StatusFailed, err: err})
 }
 
-// rawWanted reports whether our terminal is to become that of a program which has
-// one, or is not known to have none.
+// rawWanted reports whether to make our terminal raw. pty reports whether the child has a
+// terminal, or may have one.
 func (c *client) rawWanted(pty bool) bool {
 	return c.terminal != nil && (c.PTY == nil && pty || c.PTY != nil && *c.PTY)
 }
 
-// maxMessage is the longest message that stdin is cut into: what the servers with
-// the smallest limits still take, in bytes.
+// maxMessage is the longest message that we send, in bytes. The servers with the smallest
+// limits accept that.
 const maxMessage = 32 << 10
 
-// maxPayload is what there is room for in such a message behind its channel.
+// maxPayload is the longest payload of a message after its channel byte.
 const maxPayload = maxMessage - 1

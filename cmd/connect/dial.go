@@ -23,8 +23,7 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// dialTimeout is how long an opening handshake may take, from the first look at
-// a name on.
+// dialTimeout bounds an opening handshake, including name resolution.
 const dialTimeout = 30 * time.Second
 
 // dialer opens connections to one URL.
@@ -33,7 +32,7 @@ type dialer struct {
 	header     http.Header
 	host       string // the Host header, if it is not the URL's
 	tls        *tls.Config
-	beforeRead func() // see link
+	beforeRead func() // see netConn
 }
 
 // newDialer reads the files that cfg names.
@@ -63,6 +62,7 @@ func newDialer(cfg Config, idle func()) (*dialer, error) {
 	return d, nil
 }
 
+// cannotRead returns the error for a file of Config, named what in the message.
 func cannotRead(what, file string, err error) error {
 	if failure, ok := errors.AsType[*fs.PathError](err); ok {
 		file, err = failure.Path, failure.Err
@@ -70,10 +70,10 @@ func cannotRead(what, file string, err error) error {
 	return fmt.Errorf("cannot read %s %s: %w", what, file, err)
 }
 
-// dial does the opening handshake with address, which is d.URL or more, and offers
-// protocols.
+// dial does the opening handshake with address, which is d.URL with parameters, and offers
+// protocols. The error is a *RefusedError if the server's answer opens no WebSocket.
 func (d *dialer) dial(ctx context.Context, address string, protocols []string) (*websocket.Conn, *netConn, error) {
-	var last atomic.Pointer[netConn] // a redirect takes another
+	var last atomic.Pointer[netConn] // a redirect opens another connection
 	transport := &http.Transport{
 		Proxy: d.proxy,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -111,8 +111,8 @@ func (d *dialer) dial(ctx context.Context, address string, protocols []string) (
 	return nil, nil, d.dialError(response, err)
 }
 
-// eofTransport makes the end of what a server sends an error: the WebSocket library takes
-// an io.EOF, which TLS has for it, for the end of the message at hand.
+// eofTransport replaces io.EOF of the upgraded connection, as TLS returns it, with another
+// error, because the WebSocket library takes io.EOF for the end of the current message.
 type eofTransport struct{ http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
@@ -121,12 +121,13 @@ func (l eofTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return response, err
 	}
-	if conn, ok := response.Body.(io.ReadWriteCloser); ok { // after the upgrade
+	if conn, ok := response.Body.(io.ReadWriteCloser); ok { // upgraded
 		response.Body = eofConn{conn}
 	}
 	return response, nil
 }
 
+// eofConn is an upgraded connection whose Read does not return io.EOF.
 type eofConn struct{ io.ReadWriteCloser }
 
 // Read implements io.Reader.
@@ -138,8 +139,8 @@ func (c eofConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// proxy returns the proxy that the environment names, but none for ws:, which
-// net/http would not tunnel through it as RFC 6455 section 4.1 wants.
+// proxy returns the proxy that the environment specifies, but none for ws:, because
+// net/http would not use CONNECT as RFC 6455 section 4.1 requires.
 func (d *dialer) proxy(r *http.Request) (*url.URL, error) {
 	if d.Socket != "" || r.URL.Scheme != "https" {
 		return nil, nil
@@ -156,8 +157,8 @@ func (d *dialer) dialNet(ctx context.Context, network, addr string) (net.Conn, e
 	return dialer.DialContext(ctx, network, addr)
 }
 
-// checkRedirect follows a server that sends us to its TLS port, or to another path.
-// What we say to it, such as a token, is not for others.
+// checkRedirect allows redirects to the TLS port or another path of the same host. Other
+// servers must not get our headers, which may have a token.
 func checkRedirect(request *http.Request, via []*http.Request) error {
 	from, to := via[len(via)-1].URL, request.URL
 	secures := from.Scheme == "http" && to.Scheme == "https"
@@ -167,15 +168,16 @@ func checkRedirect(request *http.Request, via []*http.Request) error {
 	return http.ErrUseLastResponse
 }
 
-// RefusedError is an answer of the server that opens no WebSocket.
+// RefusedError reports that the server answered the opening handshake with a response that
+// opens no WebSocket.
 type RefusedError struct {
-	// URL is what we asked for, as it may be shown.
+	// URL is the requested URL, as returned by ShownURL.
 	URL string
-	// Status is the answer's, such as 403.
+	// Status is the status of the response, such as 403.
 	Status int
-	// Text is what its body says, on one line, if that is for people.
+	// Text is the body of the response on one line, if it is plain text, or empty.
 	Text string
-	// Location is where else it sends us, if it does.
+	// Location is the target of a redirect, or empty.
 	Location string
 
 	retryAfter time.Duration
@@ -193,16 +195,16 @@ func (e *RefusedError) Error() string {
 	return text
 }
 
-// dialError says why there is no connection.
+// dialError returns the error of a failed dial. response may be nil.
 func (d *dialer) dialError(response *http.Response, err error) error {
 	if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
 		refused := &RefusedError{URL: ShownURL(d.URL), Status: response.StatusCode, retryAfter: retryAfter(response.Header)}
 		if to, err := response.Location(); err == nil {
 			refused.Location = singleLine(ShownURL(to))
 		}
-		kind := response.Header.Get("Content-Type") // Go's server gives none if it is spoken to without TLS
+		kind := response.Header.Get("Content-Type") // Go's server omits it if a client speaks HTTP to its TLS port
 		if (kind == "" || strings.HasPrefix(kind, "text/plain")) && response.Body != nil {
-			body, _ := io.ReadAll(response.Body) // what there is of it
+			body, _ := io.ReadAll(response.Body) // as much as can be read
 			refused.Text = singleLine(string(body))
 		}
 		return refused
@@ -228,14 +230,14 @@ func (d *dialer) dialError(response *http.Response, err error) error {
 	return fmt.Errorf("cannot connect to %s: %w", where, err)
 }
 
-// ShownURL returns u without what may be secret: user, password and query.
+// ShownURL returns u without its user, password, query and fragment, which may be secret.
 func ShownURL(u *url.URL) string {
 	shown := *u
 	shown.User, shown.RawQuery, shown.Fragment = nil, "", ""
 	return shown.String()
 }
 
-// dialResult is the end of an attempt to connect.
+// dialResult returns the result of a failed attempt to connect.
 func dialResult(err error) result {
 	e := result{status: StatusFailed, err: err, retry: true}
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
@@ -250,7 +252,7 @@ func dialResult(err error) result {
 	return e
 }
 
-// retryAfter returns how long to wait by RFC 9110 section 10.2.3.
+// retryAfter returns the delay that Retry-After requests (RFC 9110 section 10.2.3), or 0.
 func retryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

@@ -235,7 +235,7 @@ func TestNoHello(t *testing.T) {
 	r := start(t, Config{URL: s.url(), Reconnect: true})
 	r.input("hi")
 	s.peer(t).expectClose(1000)
-	if got := wait(t, "a notice", r.notices); !strings.HasPrefix(got, ErrNoHello.Error()+"; connecting again in ") {
+	if got := wait(t, "a notice", r.notices); !strings.HasPrefix(got, ErrNoHello.Error()+"; reconnecting in ") {
 		t.Errorf("got %q", got)
 	}
 	p := s.peer(t).hello(false)

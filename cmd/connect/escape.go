@@ -1,18 +1,17 @@
 package connect
 
-// escapeLine, at the beginning of a line, ends the client, as with ssh(1).
+// escapeLine ends the client if typed at the beginning of a line, as with ssh(1).
 const escapeLine = "~."
 
-// escapeFilter finds escapeLine in what is typed. Two tildes there are one for the
-// program.
+// escapeFilter finds escapeLine in typed keys. Two tildes at the beginning of a line send
+// one.
 type escapeFilter struct {
-	midLine bool // something was typed since the last newline
-	tilde   bool // a tilde at the beginning of a line waits for what follows
+	midLine bool // a key was typed since the last newline
+	tilde   bool // a tilde at the beginning of a line awaits the next key
 }
 
-// filter appends to p what of keys is for the program, and reports whether that
-// is the last of it.
-func (e *escapeFilter) filter(p, keys []byte) (_ []byte, leave bool) {
+// filter appends to p the keys to send, and reports whether escapeLine follows them.
+func (e *escapeFilter) filter(p, keys []byte) (_ []byte, exit bool) {
 	for _, key := range keys {
 		switch {
 		case e.tilde && key == '.':

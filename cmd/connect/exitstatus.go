@@ -16,36 +16,34 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wspipe/bridge/wire"
 	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
 )
 
-// end is how a connection ended, or the client.
+// result is how a connection, or the client, ended.
 type result struct {
 	status int
-	// err is what there is to say about it. Nil means nothing.
+	// err is the message for the user. Nil means none.
 	err error
-	// retry says that another attempt may do better, which is not to come before
-	// after.
+	// retry reports whether another attempt may succeed, after at least retryAfter.
 	retry      bool
 	retryAfter time.Duration
-	// code and reason are those of the server's close frame that ended a connection.
+	// closeCode and closeReason are those of the server's close frame, if it is an error.
 	closeCode   websocket.StatusCode
 	closeReason string
-	// lasted is how long there was a connection.
+	// duration is how long the connection existed.
 	duration time.Duration
 }
 
-// signalNumbers are the signals of programs, by name without SIG, as Linux
-// numbers them.
+// signalNumbers maps the names of signals, without SIG, to their numbers on Linux.
 var signalNumbers = map[string]syscall.Signal{
 	"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "TRAP": 5, "ABRT": 6, "BUS": 7, "FPE": 8, "KILL": 9, "USR1": 10, "SEGV": 11, "USR2": 12,
 	"PIPE": 13, "ALRM": 14, "TERM": 15, "STKFLT": 16, "CHLD": 17, "CONT": 18, "STOP": 19, "TSTP": 20, "TTIN": 21, "TTOU": 22, "URG": 23,
 	"XCPU": 24, "XFSZ": 25, "VTALRM": 26, "PROF": 27, "WINCH": 28, "IO": 29, "POLL": 29, "PWR": 30, "SYS": 31,
 }
 
-// exitResult is the end of a program with this exit status. An operating system may
-// have larger ones than ours can tell.
+// exitResult returns the result for a child that exited with the status code. Windows has
+// larger ones than we can return.
 func exitResult(code int) result {
 	if code < 0 || code > StatusFailed {
 		code = StatusFailed
@@ -53,33 +51,33 @@ func exitResult(code int) result {
 	return result{status: code}
 }
 
-// signalResult is the end of a program by the signal of this name, or number if it has
-// none.
+// signalResult returns the result for a child killed by the signal with this name, or
+// number if it has no name.
 func signalResult(signal string) result {
 	n, err := strconv.Atoi(signal)
 	if number, ok := signalNumbers[signal]; ok {
 		n = int(number)
 	} else if err != nil {
-		return result{status: StatusFailed, err: fmt.Errorf("the program was ended by signal %s", singleLine(signal))}
+		return result{status: StatusFailed, err: fmt.Errorf("the program was killed by signal %s", singleLine(signal))}
 	}
 	return exitResult(128 + n)
 }
 
-// parseCloseReason returns what a close frame's reason tells of the program's end.
-func parseCloseReason(reason string) (e result, ok bool) {
-	what, which, _ := strings.Cut(reason, " ")
-	switch what {
+// parseCloseReason returns the result that the reason of a close frame states.
+func parseCloseReason(reason string) (r result, ok bool) {
+	kind, value, _ := strings.Cut(reason, " ")
+	switch kind {
 	case "exit":
-		code, err := strconv.Atoi(which)
+		code, err := strconv.Atoi(value)
 		return exitResult(code), err == nil
 	case "signal":
-		return signalResult(which), which != ""
+		return signalResult(value), value != ""
 	}
 	return result{}, false
 }
 
-// parseExitMessage returns what a message on bridge.ChannelControl tells of it.
-func parseExitMessage(c channel.ControlMessage) (e result, ok bool) {
+// parseExitMessage returns the result that a message on channel.Control states.
+func parseExitMessage(c channel.ControlMessage) (r result, ok bool) {
 	switch {
 	case c.Type != channel.TypeExit:
 		return result{}, false
@@ -91,8 +89,8 @@ func parseExitMessage(c channel.ControlMessage) (e result, ok bool) {
 	return result{}, false
 }
 
-// parseStatus returns what the message on bridge.ChannelStatus tells of it.
-func parseStatus(message []byte) (e result, ok bool) {
+// parseStatus returns the result that the Status object on channel.Error states.
+func parseStatus(message []byte) (r result, ok bool) {
 	var status channel.Status
 	if err := json.Unmarshal(message, &status); err != nil {
 		return result{}, false
@@ -107,22 +105,22 @@ func parseStatus(message []byte) (e result, ok bool) {
 			}
 		}
 	}
-	return result{status: StatusFailed, err: fmt.Errorf("the server says: %s", singleLine(status.Message))}, true
+	return result{status: StatusFailed, err: fmt.Errorf("the server reported: %s", singleLine(status.Message))}, true
 }
 
-// closeResult is the end of a connection by a close frame. told is what the server
-// has said before about the program's end, or nil; mustTell says that it should
-// have.
-func closeResult(frame websocket.CloseError, told *result, mustTell bool) result {
+// closeResult returns the result of a connection that ended with a close frame. reported is
+// the exit that the server has reported in a message, or nil; mustReport says that the
+// subprotocol requires one.
+func closeResult(frame websocket.CloseError, reported *result, mustReport bool) result {
 	isNormal := frame.Code == websocket.StatusNormalClosure || frame.Code == websocket.StatusNoStatusRcvd
-	ofProgram, ok := parseCloseReason(frame.Reason)
+	inReason, ok := parseCloseReason(frame.Reason)
 	switch {
-	case told != nil && (isNormal || ok):
-		return *told
+	case reported != nil && (isNormal || ok):
+		return *reported
 	case ok && (isNormal || frame.Code >= 4000):
-		return ofProgram
-	case isNormal && mustTell:
-		return result{status: StatusFailed, err: errors.New("the server did not say how the program ended")}
+		return inReason
+	case isNormal && mustReport:
+		return result{status: StatusFailed, err: errors.New("the server did not report the program's exit status")}
 	case isNormal:
 		return result{}
 	}
@@ -133,18 +131,17 @@ func closeResult(frame websocket.CloseError, told *result, mustTell bool) result
 	if reason := singleLine(frame.Reason); reason != "" {
 		text += ": " + reason
 	}
-	_, again := retryCodes[frame.Code]
-	return result{status: StatusFailed, err: errors.New(text), retry: again, closeCode: frame.Code, closeReason: frame.Reason}
+	_, retry := retryCodes[frame.Code]
+	return result{status: StatusFailed, err: errors.New(text), retry: retry, closeCode: frame.Code, closeReason: frame.Reason}
 }
 
-// closeCodeTexts says the codes of RFC 6455 section 7.4.1, and of its registry, in
-// words.
+// closeCodeTexts describes the close codes of RFC 6455 section 7.4.1 and its registry.
 var closeCodeTexts = map[websocket.StatusCode]string{
 	websocket.StatusGoingAway:               "going away",
 	websocket.StatusProtocolError:           "protocol error",
-	websocket.StatusUnsupportedData:         "cannot take such data",
+	websocket.StatusUnsupportedData:         "unsupported data",
 	websocket.StatusInvalidFramePayloadData: "invalid data",
-	websocket.StatusPolicyViolation:         "against its policy",
+	websocket.StatusPolicyViolation:         "policy violation",
 	websocket.StatusMessageTooBig:           "message too big",
 	websocket.StatusInternalError:           "internal error",
 	websocket.StatusServiceRestart:          "restarting",
@@ -152,9 +149,8 @@ var closeCodeTexts = map[websocket.StatusCode]string{
 	websocket.StatusBadGateway:              "bad gateway",
 }
 
-// retryCodes are the close codes after which a server wants its clients back, or
-// will have nothing against it. We send no invalid frames: after 1002 it was a
-// proxy that did.
+// retryCodes are the close codes after which a client may reconnect. We send no invalid
+// frames, so 1002 means that a proxy did.
 var retryCodes = map[websocket.StatusCode]struct{}{
 	websocket.StatusGoingAway:      {},
 	websocket.StatusProtocolError:  {},
@@ -162,7 +158,7 @@ var retryCodes = map[websocket.StatusCode]struct{}{
 	websocket.StatusTryAgainLater:  {},
 }
 
-// lossResult is the end of a connection without a close frame.
+// lossResult returns the result of a connection that ended without a close frame.
 func lossResult(err error) result {
 	text := "connection lost"
 	if cause := innermost(err); !slices.Contains([]error{io.EOF, wire.ErrDisconnected, net.ErrClosed}, cause) {
@@ -171,7 +167,7 @@ func lossResult(err error) result {
 	return result{status: StatusFailed, err: errors.New(text), retry: true}
 }
 
-// innermost returns the error that err is about.
+// innermost returns the cause that err wraps.
 func innermost(err error) error {
 	for {
 		if op, ok := err.(*os.SyscallError); ok {
@@ -187,12 +183,12 @@ func innermost(err error) error {
 
 func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
 
-// maxShown is how much of a text from the server is shown, in bytes.
+// maxShown is how many bytes of a text from the server are shown.
 const maxShown = 1000
 
-// printable replaces what a terminal may act on: control characters, and those
-// that change the direction of a text. A server, a certificate or a proxy may
-// have put them anywhere in a message.
+// printable replaces the characters on which a terminal may act: control characters, and
+// those that change the direction of a text. A server, a certificate or a proxy may have
+// put them into a message.
 func printable(s string) string {
 	return strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
@@ -211,7 +207,7 @@ func (e printableError) Error() string { return printable(e.error.Error()) }
 // Unwrap returns the error.
 func (e printableError) Unwrap() error { return e.error }
 
-// singleLine makes a text from the server one short, printable line.
+// singleLine returns a text from the server as one short, printable line.
 func singleLine(s string) string {
 	s = printable(strings.Join(strings.Fields(s), " "))
 	if len(s) > maxShown {

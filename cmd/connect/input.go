@@ -5,37 +5,37 @@ import (
 	"sync"
 )
 
-// input is stdin, for all connections of a client.
+// input reads stdin for all connections of a client.
 type input struct {
 	file      io.Reader
 	startOnce sync.Once
-	blocks    chan []byte   // of the reader; one is good until the next is taken
+	blocks    chan []byte   // from the reader; a block is valid until the next is received
 	done      chan struct{} // closed by stop
 
-	// The connection's:
+	// Used by the current connection:
 
-	pending []byte // read, but not yet taken by the kernel as a whole
-	ended   bool   // nothing comes after it
-	// midMessage says that pending goes on with a line whose beginning was sent.
+	pending []byte // read, but not completely written to the kernel
+	ended   bool   // pending is the end of stdin
+	// midMessage reports whether pending continues a line whose beginning was sent.
 	midMessage bool
-	err        error // why reading ended, once it has; io.EOF is the usual reason
+	err        error // the error that ended reading, usually io.EOF; set before blocks is closed
 }
 
 func newInput(file io.Reader) *input {
 	return &input{file: file, blocks: make(chan []byte), done: make(chan struct{})}
 }
 
-// start begins to read, at the first call.
+// start starts the reader. Calls after the first do nothing.
 func (in *input) start(guard func()) {
 	in.startOnce.Do(func() {
-		go func() { // ends at the end of stdin or after stop; a read is not interrupted, it may end with the process
+		go func() { // ends at the end of stdin or after stop; a pending read is not interrupted
 			defer guard()
 			in.read()
 		}()
 	})
 }
 
-// stop lets the reader end, unless it reads.
+// stop ends the reader, unless a read is pending.
 func (in *input) stop() { close(in.done) }
 
 func (in *input) read() {
@@ -57,17 +57,17 @@ func (in *input) read() {
 	}
 }
 
-// next adds to pending what comes next, or notes that nothing does. It returns
-// false if over is closed before.
-func (in *input) next(over <-chan struct{}) bool {
+// next waits for a block and appends it to pending, or sets ended. It returns false if done
+// is closed first.
+func (in *input) next(done <-chan struct{}) bool {
 	select {
 	case block, ok := <-in.blocks:
 		in.pending, in.ended = append(in.pending, block...), !ok
 		return true
-	case <-over:
+	case <-done:
 		return false
 	}
 }
 
-// keep drops from pending all but rest, which is its end.
+// keep discards pending except for its suffix rest.
 func (in *input) keep(rest []byte) { in.pending = in.pending[:copy(in.pending, rest)] }

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// keepAliveInterval is how long a write of ours to stdout may be stuck before we give
-// a sign of life, and again.
+// keepAliveInterval is how long a write to stdout may be blocked before we send a ping, and
+// the interval of further pings.
 const keepAliveInterval = 10 * time.Second
 
-// keepAlive shows the server that we live while nobody takes our output, so that we
-// read nothing and answer no pings. Answers are not waited for.
+// keepAlive sends pings while a write to stdout is blocked, because we read nothing then
+// and cannot answer the server's pings.
 func (s *clientConn) keepAlive() {
 	tick := time.NewTicker(keepAliveInterval)
 	defer tick.Stop()
@@ -26,16 +26,15 @@ func (s *clientConn) keepAlive() {
 	}
 }
 
-// How often a server that is silent is asked for a sign of life, where a session
-// can go on over another connection, and how long none of its host may come.
+// pingInterval is how often a silent server gets a ping, and lossTimeout is how long its
+// host may be silent, with --resume.
 const (
 	pingInterval = 5 * time.Second
 	lossTimeout  = 15 * time.Second
 )
 
-// detectLoss gives up a connection whose other end has vanished: the kernel alone would
-// do that after many minutes. A host that is there answers, also for a server
-// that does not read.
+// detectLoss ends a connection whose other host has vanished. The kernel would take many
+// minutes. A live host acknowledges our pings even if the server does not read.
 func (s *clientConn) detectLoss() {
 	tick := time.NewTicker(pingInterval)
 	defer tick.Stop()
@@ -57,8 +56,7 @@ func (s *clientConn) detectLoss() {
 	}
 }
 
-// ping makes the server, or at least its host, say something. That is not waited
-// for.
+// ping sends a ping, unless the server does not read. It does not wait for the pong.
 func (s *clientConn) ping() {
 	if !s.netConn.MayAnswer() {
 		return

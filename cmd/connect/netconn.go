@@ -7,30 +7,31 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// readBufferSize is how much a link reads at once, in bytes.
+// readBufferSize is the size of the read buffer in bytes.
 const readBufferSize = 64 << 10
 
-// netConn is the connection below TLS and the WebSocket. The Wire keeps the library
-// from waiting, so that pings are answered also while the server takes nothing
-// of what we send. Its Read calls idle before it asks the kernel for more.
+// netConn is the network connection below TLS and the WebSocket. Writes to its Wire do not
+// block, so that the library answers pings even if the server does not read. Read calls
+// beforeRead before it reads from the kernel.
 type netConn struct {
 	*wire.Conn
 	beforeRead func()
 
-	// readOn makes a write that fails nothing that ends reading.
+	// ignoreWriteErrors makes Write report success after a failure, so that the library
+	// continues to read.
 	ignoreWriteErrors bool
 
-	reads atomic.Int64 // signs of life
+	reads atomic.Int64 // counts reads from the kernel
 
 	buf        []byte
-	start, end int // what buf has
+	start, end int // the unread part of buf
 }
 
 // Read implements io.Reader.
 func (l *netConn) Read(p []byte) (int, error) {
 	if l.start == l.end {
 		l.beforeRead()
-		l.reads.Add(1) // as the one before has brought something
+		l.reads.Add(1) // the previous read has returned data
 		if len(p) >= readBufferSize {
 			return l.Conn.Read(p)
 		}
@@ -47,8 +48,8 @@ func (l *netConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write implements io.Writer. The library reads no more once it cannot answer a
-// ping, but the server will not send again what our host has.
+// Write implements io.Writer. The library stops reading if it cannot answer a ping, but the
+// server will not send the data again that our host has acknowledged.
 func (l *netConn) Write(p []byte) (int, error) {
 	n, err := l.Conn.Write(p)
 	if err != nil && l.ignoreWriteErrors {
@@ -57,26 +58,26 @@ func (l *netConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// closeRead makes a link whose other end has vanished end. What has come is read
-// before: the server will not send again what our host has acknowledged.
+// closeRead ends a connection whose other host has vanished. Data received before is still
+// read, because the server will not send again what our host has acknowledged.
 func (l *netConn) closeRead() {
 	if c, ok := l.Conn.Conn.(interface{ CloseRead() error }); ok {
 		c.CloseRead()
 	}
 }
 
-// SetWriteDeadline does nothing: a Write never waits. TLS, which sets one when it
-// closes, would end what still waits to be written.
+// SetWriteDeadline does nothing, because a Write never blocks. TLS sets a deadline when it
+// closes, which would discard the queue.
 func (l *netConn) SetWriteDeadline(time.Time) error { return nil }
 
-// SetDeadline is that for reading.
+// SetDeadline sets the read deadline only.
 func (l *netConn) SetDeadline(t time.Time) error { return l.SetReadDeadline(t) }
 
-// closeTimeout is how long the end of a connection may take.
+// closeTimeout bounds the end of a connection.
 const closeTimeout = 3 * time.Second
 
-// waitClosed waits until the closed link has delivered what waits and the server has
-// closed, too, but not longer than closeTimeout.
+// waitClosed waits, after Close, until the queue has been sent and the server has closed
+// its end, but not longer than closeTimeout.
 func (l *netConn) waitClosed() {
 	select {
 	case <-l.Closed():

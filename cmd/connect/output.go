@@ -7,28 +7,27 @@ import (
 	"time"
 )
 
-// outputBufferSize is how much of the output is gathered, in bytes, while more is
-// there already.
+// outputBufferSize is the size of the output buffer in bytes.
 const outputBufferSize = 128 << 10
 
-// output writes what the program wrote. Bytes for stdout are gathered until
-// flush, those for stderr are written at once, after these.
+// output writes the output of the child. It buffers stdout until flush, and writes stderr
+// at once, after a flush.
 type output struct {
 	stdout, stderr io.Writer
-	// onFail is called once, when stdout takes nothing any more. All that follows
-	// is dropped.
+	// onFail is called once, when a write to stdout fails. Later output to stdout is
+	// discarded.
 	onFail func(error)
 
-	writeStart atomic.Int64 // when the write going on began, in Unix nanoseconds; 0 if there is none
+	writeStart atomic.Int64 // when the current write began, in Unix nanoseconds; 0 if there is none
 
 	mu         sync.Mutex
 	buf        []byte
-	start, end int // what is gathered in buf
+	start, end int // the part of buf to write
 	failed     bool
 }
 
-// space returns where the next bytes for stdout go, before wrote tells how many
-// these are.
+// space returns the free part of the buffer for stdout. The caller fills it and calls
+// advance.
 func (o *output) space() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -44,15 +43,15 @@ func (o *output) space() []byte {
 	return o.buf[o.end:]
 }
 
-// advance tells that n bytes have been put where room said. There may have been a
-// flush since.
+// advance adds the first n bytes of the last space to the buffered output. There may have
+// been a flush in between.
 func (o *output) advance(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.end += n
 }
 
-// flush writes what is gathered.
+// flush writes the buffered output.
 func (o *output) flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -73,7 +72,7 @@ func (o *output) write() {
 	}
 }
 
-// copyToStdout writes what comes from r, which is a message, and suffix.
+// copyToStdout writes the message that r reads, and suffix.
 func (o *output) copyToStdout(r io.Reader, suffix string) error {
 	for {
 		n, err := r.Read(o.space())
@@ -88,8 +87,7 @@ func (o *output) copyToStdout(r io.Reader, suffix string) error {
 	}
 }
 
-// copyToStderr writes what comes from r. A stderr that takes nothing does no
-// harm.
+// copyToStderr writes the message that r reads to stderr. It ignores write errors.
 func (o *output) copyToStderr(r io.Reader) error {
 	o.flush()
 	for {
@@ -109,7 +107,7 @@ func (o *output) copyToStderr(r io.Reader) error {
 	}
 }
 
-// blockedFor returns how long a write has been going on.
+// blockedFor returns how long the current write has been blocked, or 0 without one.
 func (o *output) blockedFor() time.Duration {
 	if since := o.writeStart.Load(); since != 0 {
 		return time.Since(time.Unix(0, since))

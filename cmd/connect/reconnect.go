@@ -7,40 +7,40 @@ import (
 	"time"
 )
 
-// How long to wait before another attempt: at first, and at most, whatever the
-// server asks for. A connection that lasted for maxBackoff counts as success.
+// minBackoff is the delay before the second attempt. maxBackoff bounds the delay, also one
+// that the server requests. A connection that lasted for maxBackoff resets the delay.
 const (
 	minBackoff = 500 * time.Millisecond
 	maxBackoff = 30 * time.Second
 )
 
-// keepConnected calls connection until it ends for good: always at once, unless
-// again. It tells notice what it does in between, and stops when ctx is done.
-func keepConnected(ctx context.Context, again bool, connection func(context.Context) result, notice func(string)) result {
+// keepConnected calls connectOnce, once if reconnect is false, otherwise until a result
+// does not allow another attempt or ctx is done. It reports each reconnect to notice.
+func keepConnected(ctx context.Context, reconnect bool, connectOnce func(context.Context) result, notice func(string)) result {
 	var b backoff
 	for {
-		e := connection(ctx)
-		if !again || !e.retry || ctx.Err() != nil {
-			return e
+		r := connectOnce(ctx)
+		if !reconnect || !r.retry || ctx.Err() != nil {
+			return r
 		}
-		if e.duration >= maxBackoff {
+		if r.duration >= maxBackoff {
 			b = backoff{}
 		}
-		delay := max(b.next(), min(e.retryAfter, maxBackoff))
-		notice(fmt.Sprintf("%v; connecting again in %v", e.err, delay.Round(100*time.Millisecond)))
+		delay := max(b.next(), min(r.retryAfter, maxBackoff))
+		notice(fmt.Sprintf("%v; reconnecting in %v", r.err, delay.Round(100*time.Millisecond)))
 		select {
 		case <-time.After(delay):
 		case <-ctx.Done():
-			return e
+			return r
 		}
 	}
 }
 
-// backoff is how long to wait before the next attempt: longer each time.
+// backoff computes the delay before the next attempt, which doubles each time.
 type backoff struct{ last time.Duration }
 
-// next returns the wait: a random part of it is left out, so that the clients of
-// a server which was down do not come all at once.
+// next returns the next delay. It is shortened at random, so that the clients of a server
+// that was down do not reconnect at the same moment.
 func (b *backoff) next() time.Duration {
 	b.last = min(max(2*b.last, minBackoff), maxBackoff)
 	return b.last - rand.N(b.last/2)

@@ -52,7 +52,7 @@ func TestBackoff(t *testing.T) {
 			}
 			want = min(2*want, maxBackoff)
 		}
-		if len(at) != 12 || len(notices) != 11 || !strings.HasPrefix(notices[0], "connection lost; connecting again in ") {
+		if len(at) != 12 || len(notices) != 11 || !strings.HasPrefix(notices[0], "connection lost; reconnecting in ") {
 			t.Errorf("%d attempts, notices %q", len(at), notices)
 		}
 	})
@@ -139,7 +139,7 @@ func TestReconnect(t *testing.T) {
 	r.input("one")
 	p.expect("\x00one")
 	p.drop()
-	if got := wait(t, "a notice", r.notices); !strings.HasPrefix(got, "connection lost; connecting again in ") {
+	if got := wait(t, "a notice", r.notices); !strings.HasPrefix(got, "connection lost; reconnecting in ") {
 		t.Errorf("got %q", got)
 	}
 	r.input("two")
@@ -148,7 +148,7 @@ func TestReconnect(t *testing.T) {
 	r.stdin.Close()
 	p.expect("\xff\x00")
 	p.Close(1001, "server shutting down")
-	if got := wait(t, "a notice", r.notices); !strings.HasPrefix(got, "connection closed by the server: code 1001 (going away): server shutting down; connecting") {
+	if got := wait(t, "a notice", r.notices); !strings.HasPrefix(got, "connection closed by the server: code 1001 (going away): server shutting down; reconnecting") {
 		t.Errorf("got %q", got)
 	}
 	p = s.peer(t).hello(false)
@@ -170,7 +170,7 @@ func TestReconnectAfterRefusal(t *testing.T) {
 		})
 	})
 	r := start(t, Config{URL: s.url(), Reconnect: true})
-	if got := wait(t, "a notice", r.notices); !strings.Contains(got, "429 Too Many Requests: wspipe: full; connecting again in ") {
+	if got := wait(t, "a notice", r.notices); !strings.Contains(got, "429 Too Many Requests: wspipe: full; reconnecting in ") {
 		t.Errorf("got %q", got)
 	}
 	s.peer(t).Close(1000, "exit 0")

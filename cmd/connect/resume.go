@@ -14,23 +14,23 @@ import (
 	"github.com/coder/websocket"
 )
 
-// resumedSession is a session that outlives its connections, and how much of it has
-// come. It is nil without Config.Resume, and then does nothing. Only the
-// connection at hand uses it.
+// resumedSession is a session that outlives its connections, and counts the messages
+// received. It is nil without Config.Resume; its methods then do nothing. Only the current
+// connection uses it.
 type resumedSession struct {
-	id          string   // whoever knows it can have the session: it is told to nobody else
-	requested   bool     // a server may have it
-	established bool     // a server has had it
-	protocol    []string // that session's subprotocol
-	name        string   // that the server gave it with bridge.ControlHello, or empty
-	discard     bool     // it is another program that speaks
+	id          string   // secret: it gives access to the session
+	requested   bool     // a connection with id was attempted
+	established bool     // a connection with id was made
+	protocol    []string // the session's subprotocol
+	name        string   // from the server's hello message, or empty
+	discard     bool     // the server has started another child
 
-	received     int64 // its messages that have come whole
-	receivedPart int64 // bytes of the next one that have come, too
+	received     int64 // messages received completely
+	receivedPart int64 // bytes received of the next message
 
-	message    io.Reader // the one that comes now, from its beginning
-	seen       int64     // bytes of it
-	countEmpty bool      // it counts also if it is empty
+	message    io.Reader // the current message, from its beginning
+	seen       int64     // bytes read of message
+	countEmpty bool      // message counts even if it is empty
 }
 
 func newResumedSession() *resumedSession {
@@ -39,15 +39,15 @@ func newResumedSession() *resumedSession {
 	return &resumedSession{id: base64.RawURLEncoding.EncodeToString(id[:])}
 }
 
-// Why a session cannot go on.
+// Errors that end a session.
 var (
-	// ErrSessionLost says that the server does not have it any more, or not all of
-	// what was to come.
+	// ErrSessionLost reports that the server no longer has the session, or not all of its
+	// remaining output.
 	ErrSessionLost = errors.New("session lost")
-	errTakenOver   = errors.New("session taken over: another client goes on with it")
+	errTakenOver   = errors.New("session taken over by another client")
 )
 
-// The ends of a connection that say something about its session.
+// Close codes that concern the session, and those of a missing pong.
 const (
 	codeTakenOver     websocket.StatusCode = 4010
 	codeHistoryLost   websocket.StatusCode = 4011
@@ -55,14 +55,14 @@ const (
 	pongTimeoutReason                      = "no answer to pings"
 )
 
-// continuesAfter reports whether the session's program may go on after e, which judge has
+// continuesAfter reports whether the session continues after res, which resolve has
 // returned.
-func (r *resumedSession) continuesAfter(e result) bool {
-	return r != nil && e.retry && !errors.Is(e.err, ErrSessionLost)
+func (r *resumedSession) continuesAfter(res result) bool {
+	return r != nil && res.retry && !errors.Is(res.err, ErrSessionLost)
 }
 
-// query returns what names the session to the server, and what has come of it,
-// from the second attempt on: the first may have got further than we know.
+// query returns the query parameters: the session's ID and, from the second attempt on,
+// the number of messages received. (The first attempt may have reached the server.)
 func (r *resumedSession) query() string {
 	if r == nil {
 		return ""
@@ -75,8 +75,8 @@ func (r *resumedSession) query() string {
 	return query.Encode()
 }
 
-// offer returns the subprotocols to offer: what was counted with one is not what
-// another would count.
+// offer returns the subprotocols to offer. After the first connection that is only the one
+// of the session, because message counts differ between subprotocols.
 func (r *resumedSession) offer(all []string) []string {
 	if r == nil || !r.established {
 		return all
@@ -84,8 +84,8 @@ func (r *resumedSession) offer(all []string) []string {
 	return r.protocol
 }
 
-// withPlain puts channel.ProtocolPlain before protocols whose first has channels:
-// many servers select the first that is offered, without implementing it.
+// withPlain inserts channel.ProtocolPlain before protocols whose first has channels,
+// because many servers select the first one offered without implementing it.
 func withPlain(protocols []string) []string {
 	if len(protocols) > 0 && slices.Contains(channel.Protocols, protocols[0]) {
 		return append([]string{channel.ProtocolPlain}, protocols...)
@@ -93,7 +93,7 @@ func withPlain(protocols []string) []string {
 	return protocols
 }
 
-// connected notes that there is a connection.
+// connected records that a connection with this subprotocol was made.
 func (r *resumedSession) connected(protocol string) {
 	if r == nil || r.established {
 		return
@@ -103,37 +103,39 @@ func (r *resumedSession) connected(protocol string) {
 	}
 }
 
-// acceptName takes the name that the server gives the session. If that is another one
-// than before, a server that knows nothing of ours has started another program:
-// that is ours now if it may be so, otherwise nothing of it is taken.
-func (r *resumedSession) acceptName(name string, may bool) (ok bool) {
+// acceptName sets the name that the server gives the session. If it differs from the name
+// before, the server does not know our session and has started another child. Then
+// acceptName uses that if allowNew is true; otherwise it discards its output and returns
+// false.
+func (r *resumedSession) acceptName(name string, allowNew bool) (ok bool) {
 	if r == nil {
 		return true
 	}
 	if r.isNewSession(name) {
-		r.received, r.receivedPart, r.discard = 0, 0, !may
+		r.received, r.receivedPart, r.discard = 0, 0, !allowNew
 	}
 	r.name = name
 	return !r.discard
 }
 
-// isNewSession reports whether name is that of another program than before.
+// isNewSession reports whether name differs from the name before.
 func (r *resumedSession) isNewSession(name string) bool {
 	return r != nil && r.name != "" && r.name != name
 }
 
-// skipReceived returns what of message, whose channel has been read, has not come over
-// an earlier connection. always says that it counts also if it is empty.
-func (r *resumedSession) skipReceived(message io.Reader, always bool) io.Reader {
+// skipReceived returns a reader of message without the bytes that were received over an
+// earlier connection. The channel byte has been read. countEmpty says that the message
+// counts even if it is empty.
+func (r *resumedSession) skipReceived(message io.Reader, countEmpty bool) io.Reader {
 	if r == nil {
 		return message
 	}
-	r.message, r.seen, r.countEmpty = message, 0, always
+	r.message, r.seen, r.countEmpty = message, 0, countEmpty
 	return r
 }
 
-// Read implements io.Reader for fresh: what was cut off comes again from its
-// beginning, with the same bytes.
+// Read implements io.Reader for skipReceived. The server repeats an incomplete message from
+// its beginning, with the same bytes.
 func (r *resumedSession) Read(p []byte) (int, error) {
 	for {
 		n, err := r.message.Read(p)
@@ -153,23 +155,23 @@ func (r *resumedSession) Read(p []byte) (int, error) {
 	}
 }
 
-// resolve says what e, the end of a connection, means for the session. again says
-// that one that is lost is followed by a new one.
-func (r *resumedSession) resolve(e result, again bool) result {
+// resolve adjusts the result of a connection to the session. newSession says that a new
+// session may follow a lost one.
+func (r *resumedSession) resolve(res result, newSession bool) result {
 	switch {
 	case r == nil:
-	case e.closeCode == pongTimeoutCode && e.closeReason == pongTimeoutReason:
-		e.retry = true
-	case e.closeCode == codeTakenOver:
-		e.err, e.retry = errTakenOver, false
-	case e.closeCode == codeHistoryLost:
-		e.err = fmt.Errorf("%w: the server has ended it, or no longer holds all that is to come", ErrSessionLost)
-		e.retry = again
-	case errors.Is(e.err, ErrSessionLost):
-		e.retry = again
+	case res.closeCode == pongTimeoutCode && res.closeReason == pongTimeoutReason:
+		res.retry = true
+	case res.closeCode == codeTakenOver:
+		res.err, res.retry = errTakenOver, false
+	case res.closeCode == codeHistoryLost:
+		res.err = fmt.Errorf("%w: the server has ended it, or has dropped part of its output", ErrSessionLost)
+		res.retry = newSession
+	case errors.Is(res.err, ErrSessionLost):
+		res.retry = newSession
 	}
-	if r != nil && errors.Is(e.err, ErrSessionLost) {
+	if r != nil && errors.Is(res.err, ErrSessionLost) {
 		*r = *newResumedSession()
 	}
-	return e
+	return res
 }

@@ -45,7 +45,7 @@ func (p *peer) expectAgain(id, after string) *peer {
 // again waits for the notice that begins with why.
 func (r *running) again(why string) {
 	r.t.Helper()
-	if got := wait(r.t, "a notice", r.notices); !strings.HasPrefix(got, why) || !strings.Contains(got, "; connecting again in ") {
+	if got := wait(r.t, "a notice", r.notices); !strings.HasPrefix(got, why) || !strings.Contains(got, "; reconnecting in ") {
 		r.t.Errorf("got notice %q, want %q", got, why)
 	}
 }
@@ -79,7 +79,7 @@ func TestResume(t *testing.T) {
 	r.stdin.Close()
 	p.expect("\xff\x00")
 	p.Close(1008, "no answer to pings")
-	r.again("connection closed by the server: code 1008 (against its policy): no answer to pings")
+	r.again("connection closed by the server: code 1008 (policy violation): no answer to pings")
 	p = s.peer(t).expectAgain(id, "3")
 	p.expect("\xff\x00")
 	p.Close(1002, "protocol error")
@@ -215,9 +215,9 @@ func TestResumeEnds(t *testing.T) {
 		message string
 		lost    bool
 	}{
-		{websocket.CloseError{Code: 4011, Reason: "history lost"}, "session lost: the server has ended it, or no longer holds all that is to come", true},
-		{websocket.CloseError{Code: 4010, Reason: "attached elsewhere"}, "session taken over: another client goes on with it", false},
-		{websocket.CloseError{Code: 1008, Reason: "no"}, "connection closed by the server: code 1008 (against its policy): no", false},
+		{websocket.CloseError{Code: 4011, Reason: "history lost"}, "session lost: the server has ended it, or has dropped part of its output", true},
+		{websocket.CloseError{Code: 4010, Reason: "attached elsewhere"}, "session taken over by another client", false},
+		{websocket.CloseError{Code: 1008, Reason: "no"}, "connection closed by the server: code 1008 (policy violation): no", false},
 	} {
 		s := serve(t, nil)
 		for _, again := range []bool{false, true} {

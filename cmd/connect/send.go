@@ -13,11 +13,10 @@ import (
 	"github.com/coder/websocket"
 )
 
-// maxBufferedLine is from which length on a line is sent before its end is known, in
-// bytes.
+// maxBufferedLine is the length in bytes above which a line is sent before its end is read.
 const maxBufferedLine = 64 << 10
 
-// sendStdin sends stdin until it ends, or the connection.
+// sendStdin sends stdin until it ends or the connection ends.
 func (s *clientConn) sendStdin() {
 	for {
 		var err error
@@ -42,11 +41,11 @@ func (s *clientConn) sendStdin() {
 	}
 }
 
-// sendEOF tells the program that stdin has ended, where there are words for that.
+// sendEOF closes the child's stdin, if the subprotocol can.
 func (s *clientConn) sendEOF() {
 	if err := s.input.err; err != nil && err != io.EOF {
 		s.Notice(fmt.Sprintf("cannot read stdin: %v", innermost(err)))
-		s.input.err = io.EOF // that was told
+		s.input.err = io.EOF // report it once
 	}
 	if s.protocol == channel.ProtocolWspipe || s.protocol == channel.ProtocolV5 {
 		s.ws.Write(context.Background(), websocket.MessageBinary, []byte{channel.Close, channel.Stdin})
@@ -56,8 +55,8 @@ func (s *clientConn) sendEOF() {
 	}
 }
 
-// commit waits until the kernel has what was sent, and then forgets it but for
-// rest. If the connection is lost before, all of it goes to the next one.
+// commit waits until the kernel has the sent bytes, then keeps only rest pending. If the
+// connection is lost before, the next connection sends all of it again.
 func (s *clientConn) commit(rest []byte) error {
 	s.netConn.Out.Release()
 	if err := s.netConn.Out.WaitTaken(); err != nil {
@@ -67,7 +66,7 @@ func (s *clientConn) commit(rest []byte) error {
 	return nil
 }
 
-// sendBytes sends p, which is what is pending or stands for it, as it is.
+// sendBytes sends p unchanged. p is pending, or replaces it.
 func (s *clientConn) sendBytes(p []byte) error {
 	for len(p) > 0 {
 		n := min(len(p), maxPayload)
@@ -84,22 +83,22 @@ func (s *clientConn) sendBytes(p []byte) error {
 	return s.commit(nil)
 }
 
-// sendKeys sends what was typed, and heeds what is for us.
+// sendKeys sends typed keys. It exits at escapeLine.
 func (s *clientConn) sendKeys() error {
-	keys, leave := s.escapeFilter.filter(nil, s.input.pending)
+	keys, exit := s.escapeFilter.filter(nil, s.input.pending)
 	err := s.sendBytes(keys)
-	if leave {
+	if exit {
 		err = fmt.Errorf("connection closed by %s", escapeLine)
 		s.exit(result{status: StatusFailed, err: err})
 	}
 	return err
 }
 
-// sendLines sends each line that is pending as a message. What is no line yet
-// stays pending, unless it is too long for that.
+// sendLines sends each pending line as a message. An incomplete line stays pending, unless
+// it is longer than maxBufferedLine.
 func (s *clientConn) sendLines() error {
 	rest := s.input.pending
-	if s.input.midMessage && s.line == nil { // its beginning went to an earlier connection
+	if s.input.midMessage && s.line == nil { // an earlier connection sent its beginning
 		_, after, found := bytes.Cut(rest, []byte("\n"))
 		if rest = after; !found && !s.input.ended {
 			return s.commit(nil)
@@ -132,8 +131,7 @@ func (s *clientConn) sendLines() error {
 	return err
 }
 
-// sendLine sends a line, or the end of the one whose parts have been sent. Bytes
-// that are not UTF-8 cannot be text.
+// sendLine sends a line, or the end of a line whose parts have been sent.
 func (s *clientConn) sendLine(line []byte) error {
 	if s.line == nil {
 		return s.ws.Write(context.Background(), lineType(line), line)
@@ -144,8 +142,8 @@ func (s *clientConn) sendLine(line []byte) error {
 	return err
 }
 
-// sendPart sends part of a line. It leaves a final \r, which may belong to the
-// line's end.
+// sendPart sends part of a line and returns the rest: a final \r, which may be part of the
+// line ending.
 func (s *clientConn) sendPart(part []byte) (rest []byte, err error) {
 	n := len(bytes.TrimSuffix(part, []byte("\r")))
 	if s.line == nil {
@@ -158,7 +156,8 @@ func (s *clientConn) sendPart(part []byte) (rest []byte, err error) {
 	return part[n:], err
 }
 
-// lineType returns the type of the message that begins with, or is, line.
+// lineType returns the message type for a line, of which line may be only the beginning. A
+// text message must be valid UTF-8.
 func lineType(line []byte) websocket.MessageType {
 	if utf8.Valid(line) || len(line) > maxBufferedLine && utf8.Valid(line[:lastRune(line)]) {
 		return websocket.MessageText
@@ -166,7 +165,7 @@ func lineType(line []byte) websocket.MessageType {
 	return websocket.MessageBinary
 }
 
-// lastRune returns where the last character of p begins, which may be cut.
+// lastRune returns the index of the last character of p, which may be incomplete.
 func lastRune(p []byte) int {
 	n := len(p) - 1
 	for n > 0 && len(p)-n < utf8.UTFMax && !utf8.RuneStart(p[n]) {

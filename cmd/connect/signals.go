@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// signalWatcher has the signals that would end us.
+// signalWatcher receives the signals that would end us.
 type signalWatcher struct {
 	c          chan os.Signal
 	interrupts interrupts
@@ -25,20 +25,19 @@ func watchSignals() *signalWatcher {
 
 func (w *signalWatcher) stop() { signal.Stop(w.c) }
 
-// interrupts are the times of the last SIGINTs, the last one first.
+// interrupts has the times of the last two SIGINTs, the newest first.
 type interrupts [2]time.Time
 
-// isThird reports whether the one at now is the third within a second.
+// isThird records a SIGINT at now and reports whether it is the third within a second.
 func (i *interrupts) isThird(now time.Time) bool {
 	third := now.Sub(i[1]) < time.Second
 	i[1], i[0] = i[0], now
 	return third
 }
 
-// handleSignal does what sig asks for, and reports whether that is to end at once. What a
-// program on the other side can be told it is told: that ends us only if it ends
-// by it.
-func (c *client) handleSignal(sig os.Signal, recent *interrupts) (enough bool) {
+// handleSignal handles sig and reports whether Run must return at once. It forwards SIGINT
+// and SIGQUIT to the child if it can, and does not exit then; otherwise it exits.
+func (c *client) handleSignal(sig os.Signal, recent *interrupts) (exitNow bool) {
 	number := sig.(syscall.Signal)
 	s := c.conn()
 	switch {

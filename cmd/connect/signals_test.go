@@ -144,7 +144,7 @@ func TestSignalWhileStdoutIsStuck(t *testing.T) {
 // While there is no connection, any of them ends the wait for one.
 func TestSignalsWhileWaiting(t *testing.T) {
 	c := startBinary(t, "--reconnect", "ws://127.0.0.1:1/")
-	c.awaitOutput("connecting again in")
+	c.awaitOutput("reconnecting in")
 	c.signal(os.Interrupt)
 	c.expectStatus(130)
 }

@@ -11,20 +11,20 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is the terminal that stdin and stdout are. It is nil if they are none,
-// and then does nothing.
+// terminal is the terminal of stdin and stdout. It is nil if one of them is not a terminal;
+// its methods then do nothing.
 //
-// Raw, it hands every key to the program, also those that would be signals. It
-// must be restored on every way out, or whoever uses it next does not see what
-// they type: Run does so as it returns, a connection when it ends, the signals
-// before they end us, and each goroutine of this package before its panic does.
-// The same holds for what the program has set there, see screen.
+// A raw terminal sends every key to the child, also those that would be signals. It must be
+// restored however we end, or the next program in it has no echo. Run restores it before
+// it returns, a connection when it ends, handleSignal before we exit, and each goroutine of
+// this package before its panic ends the process. The same holds for the modes of
+// modeResetter.
 type terminal struct {
 	in, out int // descriptors
 
 	mu     sync.Mutex
-	saved  *rawState // how it was before it became raw; nil while it is not
-	closed bool      // it is ours no more
+	saved  *rawState // the state before makeRaw; nil if the terminal is not raw
+	closed bool      // makeRaw does nothing
 }
 
 func newTerminal(stdin *os.File, stdout io.Writer) *terminal {
@@ -54,7 +54,7 @@ func (t *terminal) makeRaw() error {
 	return nil
 }
 
-// restore makes the terminal what it was, and reports whether it was raw.
+// restore undoes makeRaw and reports whether the terminal was raw.
 func (t *terminal) restore() (wasRaw bool) {
 	if t == nil {
 		return false
@@ -64,12 +64,12 @@ func (t *terminal) restore() (wasRaw bool) {
 	if t.saved == nil {
 		return false
 	}
-	t.saved.restore(t.in, t.out) // if that fails, the terminal has gone
+	t.saved.restore(t.in, t.out) // fails only if the terminal is closed
 	t.saved = nil
 	return true
 }
 
-// close restores the terminal for good.
+// close restores the terminal and disables makeRaw.
 func (t *terminal) close() {
 	if t == nil {
 		return
@@ -80,10 +80,10 @@ func (t *terminal) close() {
 	t.restore()
 }
 
-// restoreTerminal makes the terminal what it was, and reports whether it was raw.
-// programGoesOn says that the program may have it again.
-func (c *client) restoreTerminal(programGoesOn bool) (wasRaw bool) {
-	c.modes.reset(programGoesOn) // before a console of Windows no longer takes sequences
+// restoreTerminal restores the terminal and reports whether it was raw. childContinues says
+// that the same child may use it again.
+func (c *client) restoreTerminal(childContinues bool) (wasRaw bool) {
+	c.modes.reset(childContinues) // first, because restoring a Windows console disables escape sequences
 	return c.terminal.restore()
 }
 
@@ -93,8 +93,8 @@ func (c *client) closeTerminal() {
 	c.terminal.close()
 }
 
-// rescue, deferred by a goroutine, restores the terminal before a panic ends the
-// program.
+// restoreOnPanic restores the terminal before a panic ends the process. Every goroutine of
+// this package defers it.
 func (c *client) restoreOnPanic() {
 	if v := recover(); v != nil {
 		c.closeTerminal()
@@ -102,7 +102,7 @@ func (c *client) restoreOnPanic() {
 	}
 }
 
-// size returns the size of the window.
+// size returns the size of the terminal. It is not ok if the size is unknown.
 func (t *terminal) size() (size channel.Size, ok bool) {
 	if t == nil {
 		return size, false

@@ -117,7 +117,7 @@ func TestModesBetweenConnections(t *testing.T) {
 		p.send(channel.Stdout, "one"+modesSet)
 		c.awaitOutput("one" + modesSet)
 		p.drop()
-		c.awaitOutput(modesReset + "\r\nwspipe: connection lost; connecting again in ")
+		c.awaitOutput(modesReset + "\r\nwspipe: connection lost; reconnecting in ")
 		p = s.peer(t).hello(true)
 		p.expect(resized)
 		if set != "" {
@@ -200,12 +200,12 @@ func TestProgramHasNoTerminal(t *testing.T) {
 	c := startOnTerminal(t, "--pty", s.url().String())
 	s.peer(t).hello(false).expectClose(1000)
 	c.expectStatus(255)
-	c.awaitOutput("wspipe: the server's program has no terminal; it gets one from wspipe --pty there\r\n")
+	c.awaitOutput("wspipe: the server's program has no terminal; start the server with wspipe --pty\r\n")
 }
 
 func TestWeHaveNoTerminal(t *testing.T) {
 	pty := true
-	start(t, Config{PTY: &pty}).expect(255, "--pty needs a terminal as stdin and stdout")
+	start(t, Config{PTY: &pty}).expect(255, "--pty requires stdin and stdout to be a terminal")
 }
 
 // Any server can have a terminal behind it, if we are told.
@@ -259,15 +259,15 @@ func TestPanicRestores(t *testing.T) {
 	}
 }
 
-// Every goroutine of the package calls rescue.
-func TestEveryGoroutineRescues(t *testing.T) {
-	for _, file := range []string{"connect.go", "session.go", "input.go"} {
+// Every goroutine of the package restores the terminal if it panics.
+func TestEveryGoroutineRestoresTerminal(t *testing.T) {
+	for _, file := range []string{"connect.go", "conn.go", "input.go"} {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, part := range strings.Split(string(source), "\tgo func()")[1:] {
-			if lines := strings.SplitN(part, "\n", 3); !strings.Contains(lines[1], "rescue()") && !strings.Contains(lines[1], "guard()") {
+			if lines := strings.SplitN(part, "\n", 3); !strings.Contains(lines[1], "restoreOnPanic()") && !strings.Contains(lines[1], "guard()") {
 				t.Errorf("%s: %s", file, lines[0])
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/term"
 )
 
-// rawState is how the terminal was, termios(3).
+// rawState is the state before the terminal became raw, termios(3).
 type rawState struct{ *term.State }
 
 func makeRaw(in, _ int) (*rawState, error) {
@@ -20,10 +20,10 @@ func makeRaw(in, _ int) (*rawState, error) {
 
 func (s *rawState) restore(in, _ int) { term.Restore(in, s.State) }
 
-// windowEvent is a signal that has to do with our window.
+// windowEvent is a signal that concerns our terminal.
 type windowEvent = os.Signal
 
-// windowWatcher has such signals.
+// windowWatcher receives such signals.
 type windowWatcher struct{ c chan windowEvent }
 
 func watchWindow() *windowWatcher {
@@ -32,9 +32,9 @@ func watchWindow() *windowWatcher {
 	return w
 }
 
-// catchSuspend watches for SIGTSTP, too, from before the terminal becomes raw on. As
-// long as it never was, Ctrl-Z is the kernel's, which stops nobody whom no shell
-// could make go on, as under xterm -e (setpgid(2), orphaned process groups).
+// catchSuspend also receives SIGTSTP. It is called before the terminal becomes raw. Until
+// then the kernel handles Ctrl-Z: it does not stop a process that no shell could continue,
+// as under xterm -e (setpgid(2), orphaned process groups).
 func (w *windowWatcher) catchSuspend() {
 	if !signal.Ignored(syscall.SIGTSTP) {
 		signal.Notify(w.c, syscall.SIGTSTP)
@@ -43,8 +43,8 @@ func (w *windowWatcher) catchSuspend() {
 
 func (w *windowWatcher) stop() { signal.Stop(w.c) }
 
-// handle follows a new size. It stops us as the signal would have done, but
-// without a raw terminal; a shell may change that before we go on.
+// handle forwards a new size, or stops the process for SIGTSTP after it has restored the
+// terminal, and makes it raw again for SIGCONT.
 func (w *windowWatcher) handle(c *client, event windowEvent) {
 	switch event {
 	case syscall.SIGTSTP:
@@ -60,13 +60,12 @@ func (w *windowWatcher) handle(c *client, event windowEvent) {
 	}
 }
 
-// resumeRaw makes the terminal raw if it should be. A shell that had it meanwhile
-// has made it something else.
+// resumeRaw makes the terminal raw again if it was, since the shell has changed it.
 func (c *client) resumeRaw() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.current != nil && c.current.raw.Load() && c.result == nil {
 		c.terminal.restore()
-		c.terminal.makeRaw() // it worked before; if not, keys come by the line
+		c.terminal.makeRaw() // on failure, input is line by line
 	}
 }

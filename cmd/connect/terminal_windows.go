@@ -9,7 +9,7 @@ import (
 	"golang.org/x/term"
 )
 
-// rawState is how the console was.
+// rawState is the state before the console became raw.
 type rawState struct {
 	in      *term.State
 	outMode uint32
@@ -37,10 +37,10 @@ func (s *rawState) restore(in, out int) {
 	windows.SetConsoleMode(windows.Handle(out), s.outMode)
 }
 
-// windowEvent is a time to look at the window: nothing tells of a new size.
+// windowEvent is a time to check the size: the system does not report a new one.
 type windowEvent = time.Time
 
-// windowWatcher has such times.
+// windowWatcher polls the size.
 type windowWatcher struct {
 	c      <-chan windowEvent
 	ticker *time.Ticker
@@ -52,12 +52,12 @@ func watchWindow() *windowWatcher {
 	return &windowWatcher{c: ticker.C, ticker: ticker}
 }
 
-// catchSuspend does nothing: nobody stops a program here.
+// catchSuspend does nothing: Windows has no SIGTSTP.
 func (w *windowWatcher) catchSuspend() {}
 
 func (w *windowWatcher) stop() { w.ticker.Stop() }
 
-// handle follows a new size.
+// handle sends the size if it has changed.
 func (w *windowWatcher) handle(c *client, _ windowEvent) {
 	size, ok := c.terminal.size()
 	if s := c.conn(); s != nil && ok && size != w.last {

@@ -12,16 +12,16 @@ import (
 	"wspipe/bridge/vt"
 )
 
-// modeResetter is what the terminal behind stdout shows. It resets the modes that the
-// program has set there, such as the alternate screen, on every way out. It is nil
-// if stdout is no terminal, and then does nothing.
+// modeResetter resets the modes that the child has set in our terminal, such as the
+// alternate screen, before we end or stop. It is nil if stdout is not a terminal; its
+// methods then do nothing.
 type modeResetter struct {
 	out     io.Writer
-	isReset atomic.Bool // the terminal is without the modes until the program writes again
+	isReset atomic.Bool // the modes are reset until the next output of the child
 
-	mu     sync.Mutex // held while the terminal takes what is written
+	mu     sync.Mutex // held while a write to the terminal may block
 	modes  *vt.ModeTracker
-	closed bool // what the program still writes is dropped
+	closed bool // output is discarded
 }
 
 func newModeResetter(stdout io.Writer) *modeResetter {
@@ -31,8 +31,8 @@ func newModeResetter(stdout io.Writer) *modeResetter {
 	return &modeResetter{out: stdout, modes: vt.NewModeTracker()}
 }
 
-// writer returns w, or what follows the program's output to it if it is a terminal.
-// Stderr and stdout are the same one then.
+// writer returns w or, if w is a terminal, a writer that tracks the modes in the output. It
+// assumes that stdout and stderr are the same terminal.
 func (s *modeResetter) writer(w io.Writer) io.Writer {
 	if f, ok := w.(*os.File); s == nil || !ok || !term.IsTerminal(int(f.Fd())) {
 		return w
@@ -40,6 +40,8 @@ func (s *modeResetter) writer(w io.Writer) io.Writer {
 	return modeWriter{s, w}
 }
 
+// modeWriter writes to to and tracks the modes.
+// modeWriter writes to to and tracks the modes.
 type modeWriter struct {
 	*modeResetter
 	to io.Writer
@@ -59,14 +61,14 @@ func (w modeWriter) Write(p []byte) (int, error) {
 	return w.to.Write(p)
 }
 
-// resetTime bounds how long a terminal that takes nothing keeps us.
-const resetTime = time.Second
+// resetTimeout bounds a reset, since a write to the terminal may block.
+const resetTimeout = time.Second
 
-// reset resets the modes that the program has set. keep says that the same program
-// may go on: then its next output sets them again.
+// reset resets the modes that the child has set. keep says that the same child may
+// continue; then its next output sets them again.
 func (s *modeResetter) reset(keep bool) { s.resetModes(keep, false) }
 
-// close does so for good.
+// close resets the modes and discards all later output.
 func (s *modeResetter) close() { s.resetModes(false, true) }
 
 func (s *modeResetter) resetModes(keep, done bool) {
@@ -74,7 +76,7 @@ func (s *modeResetter) resetModes(keep, done bool) {
 		return
 	}
 	written := make(chan struct{})
-	go func() { // ends when the terminal has taken what is written, or with the process
+	go func() { // ends when the write to the terminal returns, or with the process
 		defer close(written)
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -90,9 +92,9 @@ func (s *modeResetter) resetModes(keep, done bool) {
 	}()
 	select {
 	case <-written:
-	case <-time.After(resetTime):
+	case <-time.After(resetTimeout):
 	}
 }
 
-// wasReset reports whether the program's modes wait for its next output.
+// wasReset reports whether the modes are reset until the child's next output.
 func (s *modeResetter) wasReset() bool { return s != nil && s.isReset.Load() }

@@ -126,7 +126,7 @@ func TestConnectAgain(t *testing.T) {
 	if n, err := stdout.Read(line); string(line[:n]) != "second\n" {
 		t.Fatalf("got %q, %v", line[:n], err)
 	}
-	if status := exitStatus(t, cmd.Wait()); status != 3 || !strings.Contains(errs.String(), "code 1001 (going away): server shutting down; connecting again in ") {
+	if status := exitStatus(t, cmd.Wait()); status != 3 || !strings.Contains(errs.String(), "code 1001 (going away): server shutting down; reconnecting in ") {
 		t.Errorf("status %d, %q", status, errs.String())
 	}
 }

@@ -243,7 +243,7 @@ func (f *farServer) cut(end int) {
 // vanish is cut until the client has given up, too, without a word of the server.
 func (r *resumed) vanish() {
 	r.t.Helper()
-	notices := func() int { return strings.Count(r.stderr.String(), "; connecting again in ") }
+	notices := func() int { return strings.Count(r.stderr.String(), "; reconnecting in ") }
 	before := notices()
 	r.lost(func() { r.link(1, "down") }, func() {
 		until(r.t, "the client gives the connection up", func() bool { return notices() > before })
