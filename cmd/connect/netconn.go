@@ -10,7 +10,7 @@ import (
 // readBufferSize is the size of the read buffer in bytes.
 const readBufferSize = 64 << 10
 
-// netConn is the network connection below TLS and the WebSocket. Writes to its Wire do not
+// netConn is the network connection below TLS and the WebSocket. Writes to its Conn do not
 // block, so that the library answers pings even if the server does not read. Read calls
 // beforeRead before it reads from the kernel.
 type netConn struct {
