@@ -5,15 +5,16 @@ import (
 	"time"
 )
 
-// Alarm calls a function again and again without a goroutine in between.
+// Alarm calls a function repeatedly from a timer, without a goroutine of its own
+// in between.
 type Alarm struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	stopped bool
 }
 
-// StartAlarm calls f after d, and then each time after what f returns, until
-// that is zero or less.
+// StartAlarm calls f after d, and then again after each duration that f returns,
+// until that is zero or negative. Stop releases the timer.
 func StartAlarm(d time.Duration, f func() (next time.Duration)) *Alarm {
 	a := &Alarm{}
 	a.mu.Lock()
@@ -31,7 +32,7 @@ func StartAlarm(d time.Duration, f func() (next time.Duration)) *Alarm {
 	return a
 }
 
-// Stop returns once f neither runs nor will.
+// Stop returns once f is not running and will not run again. f must not call it.
 func (a *Alarm) Stop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

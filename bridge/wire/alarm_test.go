@@ -9,38 +9,38 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-func TestAlarmRingsUntilItIsToldNotTo(t *testing.T) {
+func TestAlarmRepeats(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		var rings []time.Duration
+		var calls []time.Duration
 		a := StartAlarm(time.Second, func() time.Duration {
-			rings = append(rings, time.Since(start))
-			return []time.Duration{2 * time.Second, 3 * time.Second, 0}[len(rings)-1]
+			calls = append(calls, time.Since(start))
+			return []time.Duration{2 * time.Second, 3 * time.Second, 0}[len(calls)-1]
 		})
 		<-time.After(time.Hour)
 		a.Stop()
-		if want := []time.Duration{time.Second, 3 * time.Second, 6 * time.Second}; !slices.Equal(rings, want) {
-			t.Errorf("rang at %v, want %v", rings, want)
+		if want := []time.Duration{time.Second, 3 * time.Second, 6 * time.Second}; !slices.Equal(calls, want) {
+			t.Errorf("f was called at %v, want %v", calls, want)
 		}
 	})
 }
 
-func TestAlarmIsSilentOnceStopReturns(t *testing.T) {
+func TestAlarmStop(t *testing.T) {
 	t.Parallel()
-	rang := make(chan bool, 1)
-	rings := 0 // without a lock: stop is to wait for whoever counts
+	called := make(chan bool, 1)
+	calls := 0 // without a lock: Stop must wait for the function
 	a := StartAlarm(time.Millisecond, func() time.Duration {
-		if rings++; rings == 1 {
-			rang <- true
+		if calls++; calls == 1 {
+			called <- true
 		}
 		return time.Nanosecond
 	})
-	wspipetest.Wait(t, "the alarm", rang)
+	wspipetest.Wait(t, "the alarm", called)
 	a.Stop()
-	rings = 0
-	a.timer.Reset(0) // as if it had gone off just before
-	b := StartAlarm(time.Hour, func() time.Duration { t.Error("rang after stop"); return 0 })
+	calls = 0
+	a.timer.Reset(0) // as if the timer had fired just before Stop
+	b := StartAlarm(time.Hour, func() time.Duration { t.Error("called after Stop"); return 0 })
 	b.Stop()
 	b.timer.Reset(0)
 }

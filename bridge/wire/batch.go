@@ -1,9 +1,10 @@
 package wire
 
-// Batch is what leaves a child at once, as frames, for every viewer of one form.
+// Batch is the frames of several messages for every client that uses the same
+// encoding. It must not change once a Queue has it.
 type Batch struct {
 	Frames   []byte
-	Messages int  // that end in it
-	Payload  int  // of messages, in bytes
-	Whole    bool // it has neither the end nor the beginning of another
+	Messages int  // that end in the batch
+	Payload  int  // payload of the messages, in bytes
+	Whole    bool // the batch contains whole messages only
 }

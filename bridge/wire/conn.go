@@ -12,84 +12,83 @@ import (
 	"unicode/utf8"
 )
 
-// Conn is the network connection below a WebSocket. It keeps the WebSocket
-// library from ever waiting for a slow peer: Write takes everything, and who
-// produces data waits in the Queue instead, outside the library's locks and
-// timeouts. Close lingers, so that neither the last data nor the close frame
-// is lost to a reset.
+// Conn is the network connection below a WebSocket. The WebSocket library never waits
+// for a slow remote end: Write queues everything, and producers of data wait for the
+// Queue instead, outside the library's locks and timeouts. Close lingers, so that no
+// reset loses the last data or the close frame.
 type Conn struct {
 	net.Conn
-	// Out is the way of every byte to the peer.
+	// Out is the queue that every byte to the remote end passes through.
 	Out *Queue
 
-	Server bool // what is written are a server's frames
+	Server bool // Write gets the frames of a server
 
-	raw    *rawReader   // nil if reads cannot be tried without waiting, as with TLS
-	OnIdle func()       // called whenever all that the peer has sent has been read
-	Reads  atomic.Int64 // reads that brought something: signs of life
+	raw    *rawReader   // nil if a read always waits, as with TLS
+	OnIdle func()       // called before each wait for data; set it before the first Read
+	Reads  atomic.Int64 // reads that returned data: signs of life
 
 	readMu sync.Mutex
-	early  []byte // read before the wire was made, or with a block
-	block  []byte // the block that early lies in, if any
-	busy   bool   // the last read was full: take a block for the next
-	turn   TimeSlice
+	early  []byte // read already, before NewConn or into block
+	block  []byte // the pooled block that early is in, or nil
+	busy   bool   // the last read was full: read into a block next
+	slice  TimeSlice
 
 	// During a Read:
-	buf     []byte // the reader's own
-	inBlock bool   // the read goes into the block
+	buf     []byte // the caller's buffer
+	inBlock bool   // the read is into block
 
-	closeMu  sync.Mutex
-	closing  bool
-	unread   *unreadLimit  // nil while the child runs
-	patience time.Duration // set with unread
+	closeMu       sync.Mutex
+	closing       bool
+	unread        *unreadLimit  // nil while the child runs
+	unreadTimeout time.Duration // set with unread
 
 	Overdue atomic.Bool   // unread has aborted the connection
-	Lost    atomic.Bool   // reading ended, and it was not Close that ended it
-	Done    atomic.Bool   // the peer sends nothing more
-	broken  atomic.Bool   // stopReading was called
-	closed  chan struct{} // the connection is closed
+	Lost    atomic.Bool   // reading has ended, but not by Close
+	Done    atomic.Bool   // the remote end sends nothing more
+	broken  atomic.Bool   // StopReading was called
+	closed  chan struct{} // closed when the connection has ended
 }
 
-// NewConn makes a wire of conn, from which early has been read already.
+// NewConn returns a Conn over conn, which it closes. early was read from conn already.
 func NewConn(conn net.Conn, early []byte) *Conn {
-	w := &Conn{Conn: conn, early: early, OnIdle: func() {}, closed: make(chan struct{})}
-	w.Out = NewQueue(conn)
-	w.Out.onFail = w.Abort // who cannot be written to is gone
-	w.raw = newRawReader(conn, w.room, w.allRead)
-	return w
+	c := &Conn{Conn: conn, early: early, OnIdle: func() {}, closed: make(chan struct{})}
+	c.Out = NewQueue(conn)
+	c.Out.onFail = c.Abort // a failed write means that the remote end is gone
+	c.raw = newRawReader(conn, c.room, c.allRead)
+	return c
 }
 
-// bigRead is the size from which on a reader's own buffer is as good as a block.
+// bigRead is the size in bytes from which on a caller's buffer is used without a block.
 const bigRead = 16 << 10
 
-// ErrDisconnected stands for the end of what the peer sends. The WebSocket library
-// takes an io.EOF below it for the end of the message at hand, and behind
-// compression an io.ErrUnexpectedEOF, too, which TLS yields.
-var ErrDisconnected = errors.New("peer has gone")
+// ErrDisconnected is what Read returns instead of io.EOF. The WebSocket library takes an
+// io.EOF for the end of a message, and below compression an io.ErrUnexpectedEOF, too,
+// which TLS returns.
+var ErrDisconnected = errors.New("remote end disconnected")
 
-// Read reads what the peer sent, at once if something is there. It returns
-// ErrDisconnected at the end.
-func (w *Conn) Read(p []byte) (n int, err error) {
-	w.readMu.Lock()
-	defer w.readMu.Unlock()
-	if w.broken.Load() {
+// Read reads what the remote end sent. At its end it returns ErrDisconnected, and after
+// Close net.ErrClosed.
+func (c *Conn) Read(p []byte) (n int, err error) {
+	c.readMu.Lock()
+	defer c.readMu.Unlock()
+	if c.broken.Load() {
 		return 0, ErrDisconnected
 	}
-	if len(w.early) > 0 {
-		n = copy(p, w.early)
-		w.early = w.early[n:]
+	if len(c.early) > 0 {
+		n = copy(p, c.early)
+		c.early = c.early[n:]
 		return n, nil
 	}
-	n, err = w.read(p)
+	n, err = c.read(p)
 	if n > 0 {
-		w.Reads.Add(1)
+		c.Reads.Add(1)
 	}
 	if err != nil {
-		w.releaseBlock()
-		if w.isClosing() {
+		c.releaseBlock()
+		if c.isClosing() {
 			return 0, net.ErrClosed
 		}
-		w.Lost.Store(true)
+		c.Lost.Store(true)
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = ErrDisconnected
 		}
@@ -97,111 +96,111 @@ func (w *Conn) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// read reads from the socket: into p, or into a block if much is coming.
-func (w *Conn) read(p []byte) (n int, err error) {
-	if w.isClosing() {
+// read reads from the socket: into p, or into a block while there is much to read.
+func (c *Conn) read(p []byte) (n int, err error) {
+	if c.isClosing() {
 		return 0, net.ErrClosed
 	}
-	if w.raw == nil {
-		w.OnIdle()
-		return w.Conn.Read(p)
+	if c.raw == nil {
+		c.OnIdle()
+		return c.Conn.Read(p)
 	}
-	w.buf = p
-	n, err = w.raw.read()
-	w.buf = nil
-	if err != nil || !w.inBlock {
-		w.busy = n == len(p)
+	c.buf = p
+	n, err = c.raw.read()
+	c.buf = nil
+	if err != nil || !c.inBlock {
+		c.busy = n == len(p)
 		return n, err
 	}
-	w.turn.Yield()
-	w.early = w.block[:n]
-	n = copy(p, w.early)
-	w.early = w.early[n:]
+	c.slice.Yield()
+	c.early = c.block[:n]
+	n = copy(p, c.early)
+	c.early = c.early[n:]
 	return n, nil
 }
 
-// room returns where the next read from the socket goes.
-func (w *Conn) room() []byte {
-	w.inBlock = w.busy && len(w.buf) < bigRead
-	if !w.inBlock {
-		return w.buf
+// room returns the buffer for the next read from the socket.
+func (c *Conn) room() []byte {
+	c.inBlock = c.busy && len(c.buf) < bigRead
+	if !c.inBlock {
+		return c.buf
 	}
-	if w.block == nil {
-		w.block = GetBlock()
+	if c.block == nil {
+		c.block = GetBlock()
 	}
-	return w.block
+	return c.block
 }
 
-// allRead is called before each wait for the peer.
-func (w *Conn) allRead() {
-	w.busy = false
-	w.releaseBlock()
-	w.OnIdle()
+// allRead is called before each wait for data.
+func (c *Conn) allRead() {
+	c.busy = false
+	c.releaseBlock()
+	c.OnIdle()
 }
 
-func (w *Conn) releaseBlock() {
-	if w.block != nil {
-		PutBlock(w.block)
-		w.block, w.early = nil, nil
+func (c *Conn) releaseBlock() {
+	if c.block != nil {
+		PutBlock(c.block)
+		c.block, c.early = nil, nil
 	}
 }
 
-// Write sends p or keeps it to be sent. It never waits.
-func (w *Conn) Write(p []byte) (int, error) {
-	if w.Server && isCloseFrame(p) {
-		w.Out.Seal()
-		w.Out.endData()
+// Write sends or queues p. It never waits.
+func (c *Conn) Write(p []byte) (int, error) {
+	if c.Server && isCloseFrame(p) {
+		c.Out.Seal()
+		c.Out.endData()
 		if !utf8.Valid(p[min(4, len(p)):]) {
-			_, err := w.Out.Write(badReasonFrame)
+			_, err := c.Out.Write(badReasonFrame)
 			return len(p), err
 		}
 	}
-	return w.Out.Write(p)
+	return c.Out.Write(p)
 }
 
-// isCloseFrame reports whether p is a close frame (RFC 6455, section 5.5.1): no
-// data may follow it. The library writes each control frame of a server at once,
-// and nothing else.
+// isCloseFrame reports whether p is a close frame, after which no data may follow
+// (RFC 6455, section 5.5.1). The library writes each control frame of a server in one
+// Write, and nothing else.
 func isCloseFrame(p []byte) bool {
 	return len(p) >= 2 && p[0] == FinBit|OpClose && len(p) == 2+int(p[1])
 }
 
-// InvalidReasonCode and InvalidReason are the close code and the reason of that.
+// InvalidReasonCode and InvalidReason reply to a close frame with an invalid reason.
 const (
 	InvalidReasonCode = 1007
 	InvalidReason     = "close reason is not UTF-8"
 )
 
-// badReasonFrame is sent instead of a close frame that repeats a client's reason
-// which is not UTF-8, as the library would (RFC 6455, section 8.1).
+// badReasonFrame replaces the reply in which the library would repeat a client's reason
+// that is not UTF-8 (RFC 6455, section 8.1).
 var badReasonFrame = func() []byte {
 	payload := binary.BigEndian.AppendUint16(nil, InvalidReasonCode)
 	payload = append(payload, InvalidReason...)
 	return append(appendHeader(nil, FinBit|OpClose, len(payload)), payload...)
 }()
 
-// StopReading ends reading for good, since nothing that the client still sends
-// can be understood.
-func (w *Conn) StopReading() {
-	w.broken.Store(true)
-	w.wakeLinger()
+// StopReading ends reading for good: after a protocol violation, what the remote end still
+// sends cannot be parsed.
+func (c *Conn) StopReading() {
+	c.broken.Store(true)
+	c.wakeLinger()
 }
 
-// Acked returns how many bytes of Out the peer's host has at least; 0 if the
-// connection ends, when the kernel drops what is unsent. Where the kernel does not
-// tell, the send buffer is to be smaller than what matters.
-func (w *Conn) Acked() int64 {
-	handed := w.Out.taken() // first: what follows only makes more unsent
-	left := Unsent(w.Conn)
-	if HungUp(w.Conn) || w.Out.taken() < handed {
+// Acked returns a lower bound of how many bytes of Out the remote host has acknowledged. It
+// is 0 once the connection has ended, because the kernel then drops unsent bytes. Where
+// Unsent always returns 0, bytes in the kernel's send buffer count as acknowledged.
+func (c *Conn) Acked() int64 {
+	handed := c.Out.taken() // first: later writes only increase Unsent
+	left := Unsent(c.Conn)
+	if HungUp(c.Conn) || c.Out.taken() < handed {
 		return 0
 	}
 	return handed - int64(left)
 }
 
-// BoundSendBuffer bounds what the kernel keeps for the peer to n bytes, about.
-func (w *Conn) BoundSendBuffer(n int) {
-	conn := w.Conn
+// BoundSendBuffer limits the kernel's send buffer to approximately n bytes.
+func (c *Conn) BoundSendBuffer(n int) {
+	conn := c.Conn
 	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
 		conn = c.NetConn()
 	}
@@ -210,108 +209,107 @@ func (w *Conn) BoundSendBuffer(n int) {
 	}
 }
 
-// BoundUnsent bounds what the kernel keeps for the peer, beside what is on the way
-// to it: what has been written when a key stops a flood still arrives.
-func (w *Conn) BoundUnsent() {
-	if !limitUnsent(w.Conn, MaxUnsent) {
-		w.BoundSendBuffer(2 * MaxUnsent)
+// BoundUnsent limits how much the kernel holds beside what is in flight: all of it still
+// arrives after a key press has stopped a flood of output.
+func (c *Conn) BoundUnsent() {
+	if !limitUnsent(c.Conn, MaxUnsent) {
+		c.BoundSendBuffer(2 * MaxUnsent)
 	}
 }
 
-// ReadOn makes a write that fails no reason to close the connection: what has come
-// before is still read, and then reading ends. It comes before the first write.
-func (w *Conn) ReadOn() { w.Out.onFail = nil }
+// ReadOn makes a failed write no reason to close the connection: Read still returns what
+// was received before. Call it before the first write.
+func (c *Conn) ReadOn() { c.Out.onFail = nil }
 
-// HostGone reports whether what was sent has been without an answer of the peer's
-// host for at least silence, which is 3 s or more. Only Linux tells.
-func (w *Conn) HostGone(silence time.Duration) bool { return hostGone(w.Conn, silence) }
+// HostGone reports whether the remote host has left what we sent without any reply for
+// silence, at least 3 s. It is always false except on Linux.
+func (c *Conn) HostGone(silence time.Duration) bool { return hostGone(c.Conn, silence) }
 
-// Closed is closed once nothing of the connection is left.
-func (w *Conn) Closed() <-chan struct{} { return w.closed }
+// Closed returns a channel that is closed when the connection has ended.
+func (c *Conn) Closed() <-chan struct{} { return c.closed }
 
-// Abort closes the connection at once and drops what waits, also while Close
-// still lingers.
-func (w *Conn) Abort() {
-	w.Lost.Store(true)
-	w.Out.Fail(net.ErrClosed)
-	w.Close()
-	dropUnsent(w.Conn)
-	w.Conn.Close()
+// Abort closes the connection at once and drops what is queued, even while Close lingers.
+func (c *Conn) Abort() {
+	c.Lost.Store(true)
+	c.Out.Fail(net.ErrClosed)
+	c.Close()
+	dropUnsent(c.Conn)
+	c.Conn.Close()
 }
 
-// lingerTime is how long a closed connection may stay without any progress
-// while the peer still takes what was sent, or still sends.
+// lingerTime is how long a closed connection may stay without progress while the remote
+// end still receives or sends.
 const lingerTime = 5 * time.Second
 
-// Close ends reading at once. What waits is still sent, then what the peer
-// still sends is read and dropped until it closes too: closing a socket that
-// holds unread data resets the connection, and the peer would lose the end of
-// what we sent (RFC 1122, 4.2.2.13).
-func (w *Conn) Close() error {
-	w.closeMu.Lock()
-	defer w.closeMu.Unlock()
-	if w.closing {
+// Close ends reading at once and returns. In the background, what is queued is still sent,
+// and what the remote end sends is discarded until it closes, too: closing a socket that
+// holds unread data resets the connection, and the remote end would lose the last data
+// (RFC 1122, section 4.2.2.13).
+func (c *Conn) Close() error {
+	c.closeMu.Lock()
+	defer c.closeMu.Unlock()
+	if c.closing {
 		return net.ErrClosed
 	}
-	w.closing = true
-	w.Conn.SetReadDeadline(time.Unix(1, 0)) // wakes a pending Read
-	go w.linger()                           // ends when the peer closes, or without progress for lingerTime
+	c.closing = true
+	c.Conn.SetReadDeadline(time.Unix(1, 0)) // unblocks a pending Read
+	go c.linger()                           // ends when the remote end closes, or after lingerTime without progress
 	return nil
 }
 
-func (w *Conn) linger() {
-	defer close(w.closed)
-	defer w.stopLimit()
-	defer w.Out.Close()
-	defer dropUnsent(w.Conn)
-	if w.Lost.Load() || !w.drain() {
+func (c *Conn) linger() {
+	defer close(c.closed)
+	defer c.stopLimit()
+	defer c.Out.Close()
+	defer dropUnsent(c.Conn)
+	if c.Lost.Load() || !c.drain() {
 		return
 	}
-	if c, ok := w.Conn.(interface{ CloseWrite() error }); !ok || c.CloseWrite() != nil {
+	if c, ok := c.Conn.(interface{ CloseWrite() error }); !ok || c.CloseWrite() != nil {
 		return
 	}
-	w.readMu.Lock() // the pending Read has returned, and no other comes
-	w.releaseBlock()
-	w.readMu.Unlock()
-	if w.discard() {
-		w.waitTaken()
+	c.readMu.Lock() // the pending Read has returned, and later ones return net.ErrClosed
+	c.releaseBlock()
+	c.readMu.Unlock()
+	if c.discard() {
+		c.waitAcked()
 	}
 }
 
-func (w *Conn) stopLimit() {
-	w.closeMu.Lock()
-	limit := w.unread
-	w.closeMu.Unlock()
+func (c *Conn) stopLimit() {
+	c.closeMu.Lock()
+	limit := c.unread
+	c.closeMu.Unlock()
 	if limit != nil {
 		limit.Stop()
 	}
 }
 
-// CloseReceived tells that the peer has sent its close frame: nothing comes after
-// it, so there is nothing to linger for.
-func (w *Conn) CloseReceived() {
-	w.Done.Store(true)
-	w.wakeLinger()
+// CloseReceived notes that the remote end has sent its close frame, after which it sends
+// nothing: Close then does not wait for it.
+func (c *Conn) CloseReceived() {
+	c.Done.Store(true)
+	c.wakeLinger()
 }
 
-// wakeLinger makes discard look again.
-func (w *Conn) wakeLinger() {
-	w.closeMu.Lock()
-	defer w.closeMu.Unlock()
-	if w.closing {
-		w.Conn.SetReadDeadline(time.Unix(1, 0))
+// wakeLinger makes discard check its conditions again.
+func (c *Conn) wakeLinger() {
+	c.closeMu.Lock()
+	defer c.closeMu.Unlock()
+	if c.closing {
+		c.Conn.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
-// drain waits until the kernel has what waits, as long as the peer takes some of
-// it in each lingerTime, and reports whether the kernel has.
-func (w *Conn) drain() bool {
-	for left := w.Out.Waiting() + Unsent(w.Conn); ; {
-		w.Out.Drain(lingerTime)
-		if w.Out.Waiting() == 0 {
+// drain waits until the kernel has everything that is queued, and reports whether it has.
+// It gives up after lingerTime without progress.
+func (c *Conn) drain() bool {
+	for left := c.Out.Waiting() + Unsent(c.Conn); ; {
+		c.Out.Drain(lingerTime)
+		if c.Out.Waiting() == 0 {
 			return true
 		}
-		now := w.Out.Waiting() + Unsent(w.Conn)
+		now := c.Out.Waiting() + Unsent(c.Conn)
 		if now >= left {
 			return false
 		}
@@ -319,25 +317,25 @@ func (w *Conn) drain() bool {
 	}
 }
 
-// brokenTime is lingerTime for a client that has broken the protocol.
-const brokenTime = 100 * time.Millisecond
+// violationLingerTime is lingerTime after a protocol violation.
+const violationLingerTime = 100 * time.Millisecond
 
-// discard reads until the peer closes or is done, for lingerTime, and longer
-// only while the peer's kernel goes on taking what was sent. It reports whether
-// the peer sends nothing more.
-func (w *Conn) discard() (done bool) {
+// discard reads until the remote end closes or is done, for lingerTime, and longer only
+// while the remote kernel makes progress with what was sent. It reports whether the remote
+// end sends nothing more.
+func (c *Conn) discard() (done bool) {
 	scratch := GetBlock()
 	defer PutBlock(scratch)
-	for left := Unsent(w.Conn); ; {
-		w.Conn.SetReadDeadline(time.Now().Add(w.discardTime(left)))
+	for left := Unsent(c.Conn); ; {
+		c.Conn.SetReadDeadline(time.Now().Add(c.discardTime(left)))
 		var err error
-		for err == nil && !w.Done.Load() {
-			_, err = w.Conn.Read(scratch)
+		for err == nil && !c.Done.Load() {
+			_, err = c.Conn.Read(scratch)
 		}
-		if w.Done.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if c.Done.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return true
 		}
-		now := Unsent(w.Conn)
+		now := Unsent(c.Conn)
 		if now >= left {
 			return false
 		}
@@ -345,41 +343,41 @@ func (w *Conn) discard() (done bool) {
 	}
 }
 
-// discardTime is how long the peer may make no progress when it has not taken left
-// bytes.
-func (w *Conn) discardTime(left int) time.Duration {
-	w.closeMu.Lock()
-	defer w.closeMu.Unlock()
+// discardTime returns how long the remote end may make no progress while it has left bytes
+// to acknowledge.
+func (c *Conn) discardTime(left int) time.Duration {
+	c.closeMu.Lock()
+	defer c.closeMu.Unlock()
 	switch {
-	case w.broken.Load():
-		return brokenTime
-	case left > 0 && w.unread != nil:
-		return w.patience
+	case c.broken.Load():
+		return violationLingerTime
+	case left > 0 && c.unread != nil:
+		return c.unreadTimeout
 	}
 	return lingerTime
 }
 
-// waitTaken waits until the peer's kernel has almost all that was sent, as long
-// as it takes some of it in each lingerTime.
-func (w *Conn) waitTaken() {
+// waitAcked waits until the remote kernel has acknowledged all but maxOrphan bytes. It gives
+// up after lingerTime without progress.
+func (c *Conn) waitAcked() {
 	since := time.Now()
-	for left := Unsent(w.Conn); left > maxOrphan && !w.Lost.Load() && time.Since(since) < lingerTime; {
-		time.Sleep(takenPause)
-		if now := Unsent(w.Conn); now < left {
+	for left := Unsent(c.Conn); left > maxOrphan && !c.Lost.Load() && time.Since(since) < lingerTime; {
+		time.Sleep(ackPollInterval)
+		if now := Unsent(c.Conn); now < left {
 			left, since = now, time.Now()
 		}
 	}
 }
 
-// takenPause is how often awaitTaken looks: nothing tells.
-const takenPause = 20 * time.Millisecond
+// ackPollInterval is how often waitAcked asks the kernel, which has no event for that.
+const ackPollInterval = 20 * time.Millisecond
 
-func (w *Conn) isClosing() bool {
-	w.closeMu.Lock()
-	defer w.closeMu.Unlock()
-	return w.closing
+func (c *Conn) isClosing() bool {
+	c.closeMu.Lock()
+	defer c.closeMu.Unlock()
+	return c.closing
 }
 
-// MayAnswer reports whether there is room to answer a ping: a peer that sends
-// pings but reads nothing gets no pong for each (RFC 6455, section 5.5.3).
-func (w *Conn) MayAnswer() bool { return w.Out.Waiting() <= 2*MaxUnsent }
+// MayAnswer reports whether a ping is to be answered: a remote end that sends pings but
+// reads nothing does not get a pong for each (RFC 6455, section 5.5.3).
+func (c *Conn) MayAnswer() bool { return c.Out.Waiting() <= 2*MaxUnsent }

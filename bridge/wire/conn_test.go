@@ -14,32 +14,32 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// newConn returns a Conn over TCP and the peer's end. The Conn is closed when
-// the test ends.
+// newConn returns a Conn over TCP and the remote end. The Conn is closed when the
+// test ends.
 func newConn(t testing.TB) (*Conn, *net.TCPConn) {
 	t.Helper()
 	near, far := wspipetest.ConnPair(t, "tcp")
 	w := NewConn(near, nil)
 	t.Cleanup(func() {
 		w.Abort()
-		wspipetest.Wait(t, "the end of the wire", w.Closed())
+		wspipetest.Wait(t, "the end of the connection", w.Closed())
 	})
 	return w, far.(*net.TCPConn)
 }
 
-// send writes p to the peer's end and waits until the wire's kernel has it.
-func sendToWire(t testing.TB, far net.Conn, p []byte) {
+// sendTo writes p to far and waits until the kernel of the other end has it.
+func sendTo(t testing.TB, far net.Conn, p []byte) {
 	t.Helper()
 	if _, err := far.Write(p); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := far.(*net.TCPConn); ok { // it is there at once over a unix socket
+	if _, ok := far.(*net.TCPConn); ok { // a unix socket passes it on at once
 		wspipetest.Eventually(t, "all is acknowledged", func() bool { return Unsent(far) == 0 })
 	}
 }
 
-// readWire reads once, size bytes at most.
-func readWire(t testing.TB, w *Conn, size int) string {
+// readConn reads once, at most size bytes.
+func readConn(t testing.TB, w *Conn, size int) string {
 	t.Helper()
 	p := make([]byte, size)
 	n, err := w.Read(p)
@@ -49,14 +49,14 @@ func readWire(t testing.TB, w *Conn, size int) string {
 	return string(p[:n])
 }
 
-func TestWireReadsWhatCameWithTheHandshakeFirst(t *testing.T) {
+func TestConnReadsEarlyBytesFirst(t *testing.T) {
 	t.Parallel()
 	near, far := wspipetest.ConnPair(t, "tcp")
 	w := NewConn(near, []byte("early"))
 	far.Write([]byte(" late"))
 	var got []byte
 	for _, size := range []int{2, 512, 512} {
-		got = append(got, readWire(t, w, size)...)
+		got = append(got, readConn(t, w, size)...)
 	}
 	if string(got) != "early late" {
 		t.Errorf("read %q", got)
@@ -68,19 +68,19 @@ func TestWireReadsWhatCameWithTheHandshakeFirst(t *testing.T) {
 	<-w.Closed()
 }
 
-func TestWireIsIdleOnlyWhenAllIsRead(t *testing.T) {
+func TestConnIsIdleOnlyWhenAllIsRead(t *testing.T) {
 	t.Parallel()
 	w, far := newConn(t)
 	idle := make(chan struct{}, 10)
 	w.OnIdle = func() { idle <- struct{}{} }
-	sendToWire(t, far, []byte("onetwo"))
-	readWire(t, w, 3)
-	readWire(t, w, 3)
+	sendTo(t, far, []byte("onetwo"))
+	readConn(t, w, 3)
+	readConn(t, w, 3)
 	if len(idle) > 0 {
-		t.Error("idle while something was there")
+		t.Error("OnIdle was called while there was data")
 	}
 	read := make(chan string)
-	go func() { read <- readWire(t, w, 9) }() // ends with the write below
+	go func() { read <- readConn(t, w, 9) }() // ends with the write below
 	wspipetest.Wait(t, "idle", idle)
 	far.Write([]byte("three"))
 	if got := wspipetest.Wait(t, "the read", read); got != "three" {
@@ -88,28 +88,28 @@ func TestWireIsIdleOnlyWhenAllIsRead(t *testing.T) {
 	}
 }
 
-// A block serves while much comes, and none is held while nothing does.
-func TestWireHoldsABlockOnlyWhileMuchComes(t *testing.T) {
+// A Conn uses a block while there is much to read, and holds none while it waits.
+func TestConnHoldsABlockOnlyWhileBusy(t *testing.T) {
 	t.Parallel()
 	w, far := newConn(t)
 	blocked := make(chan bool, 1)
 	w.OnIdle = func() { blocked <- w.block != nil || w.busy }
-	sendToWire(t, far, bytes.Repeat([]byte("x"), 5000))
-	readWire(t, w, 512)
+	sendTo(t, far, bytes.Repeat([]byte("x"), 5000))
+	readConn(t, w, 512)
 	if w.block != nil {
 		t.Error("a block for the first read")
 	}
-	readWire(t, w, 512)
+	readConn(t, w, 512)
 	if len(w.block) != BlockSize || len(w.early) != 5000-1024 {
 		t.Errorf("a full read is followed by one into %d bytes, %d left over", len(w.block), len(w.early))
 	}
 	for left := 5000 - 1024; left > 0; {
-		left -= len(readWire(t, w, 512))
+		left -= len(readConn(t, w, 512))
 	}
 	read := make(chan string)
-	go func() { read <- readWire(t, w, 512) }() // ends with the write below
+	go func() { read <- readConn(t, w, 512) }() // ends with the write below
 	if wspipetest.Wait(t, "idle", blocked) {
-		t.Error("an idle wire holds a block")
+		t.Error("an idle connection holds a block")
 	}
 	far.Write([]byte("y"))
 	if got := wspipetest.Wait(t, "the read", read); got != "y" {
@@ -117,29 +117,28 @@ func TestWireHoldsABlockOnlyWhileMuchComes(t *testing.T) {
 	}
 }
 
-// A reader with a large buffer of its own may come between two that use the
-// block.
-func TestWireKeepsBlockAndBufferApart(t *testing.T) {
+// A read into a large buffer may come between two that use the block.
+func TestConnLargeReadBetweenSmallOnes(t *testing.T) {
 	t.Parallel()
 	w, far := newConn(t)
-	sendToWire(t, far, bytes.Repeat([]byte("x"), 1024))
-	readWire(t, w, 512)
-	readWire(t, w, 512)
-	sendToWire(t, far, []byte("into the buffer"))
-	if got := readWire(t, w, bigRead); got != "into the buffer" {
+	sendTo(t, far, bytes.Repeat([]byte("x"), 1024))
+	readConn(t, w, 512)
+	readConn(t, w, 512)
+	sendTo(t, far, []byte("into the buffer"))
+	if got := readConn(t, w, bigRead); got != "into the buffer" {
 		t.Errorf("large read: %q", got)
 	}
 	if w.inBlock {
-		t.Error("a large buffer is as good as the block")
+		t.Error("the block was used beside a large buffer")
 	}
-	sendToWire(t, far, []byte("and on"))
-	if got := readWire(t, w, 512); got != "and on" {
+	sendTo(t, far, []byte("and on"))
+	if got := readConn(t, w, 512); got != "and on" {
 		t.Errorf("small read after a large one: %q", got)
 	}
 }
 
-// Whatever the sizes of writes and reads, what is read is what was written.
-func TestWireReadsTheSameBytes(t *testing.T) {
+// The bytes read equal the bytes written, whatever the sizes of reads and writes.
+func TestConnReadsTheSameBytes(t *testing.T) {
 	t.Parallel()
 	sent := make([]byte, 8<<20)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -147,7 +146,7 @@ func TestWireReadsTheSameBytes(t *testing.T) {
 		sent[i] = byte(r.Uint32())
 	}
 	w, far := newConn(t)
-	go func() { // ends when all is read
+	go func() { // ends when everything is read
 		rest, r := sent, rand.New(rand.NewPCG(3, 4))
 		for len(rest) > 0 {
 			n := min(len(rest), 1<<r.IntN(18))
@@ -172,7 +171,7 @@ func TestWireReadsTheSameBytes(t *testing.T) {
 	}
 }
 
-func TestWireWriteNeverWaits(t *testing.T) {
+func TestConnWriteNeverWaits(t *testing.T) {
 	t.Parallel()
 	w, _ := newConn(t)
 	p := make([]byte, 1<<20)
@@ -184,20 +183,20 @@ func TestWireWriteNeverWaits(t *testing.T) {
 	wspipetest.Eventually(t, "the kernel is full", func() bool { return w.Out.Waiting() > 0 })
 }
 
-// A socket that is closed while it holds unread data resets the connection.
-// Close must not, or the peer loses the last words.
-func TestWireCloseLingersWithUnreadData(t *testing.T) {
+// Closing a socket that holds unread data resets the connection. Close must not do
+// that, or the remote end loses the last data.
+func TestConnCloseLingersWithUnreadData(t *testing.T) {
 	t.Parallel()
 	for name, network := range map[string]string{"TCP": "tcp", "unix": "unix"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			near, far := wspipetest.ConnPair(t, network)
 			w := NewConn(near, nil)
-			sendToWire(t, far, make([]byte, 100<<10))
+			sendTo(t, far, make([]byte, 100<<10))
 			last := bytes.Repeat([]byte("last words "), 1<<20)
 			w.Write(last)
 			w.Close()
-			sendToWire(t, far, make([]byte, 1000))
+			sendTo(t, far, make([]byte, 1000))
 			got, err := io.ReadAll(far)
 			if err != nil || !bytes.Equal(got, last) {
 				t.Errorf("got %d of %d bytes: %v", len(got), len(last), err)
@@ -205,17 +204,17 @@ func TestWireCloseLingersWithUnreadData(t *testing.T) {
 			far.Write([]byte("still here"))
 			select {
 			case <-w.Closed():
-				t.Error("closed while the peer may still send")
+				t.Error("closed while the remote end may still send")
 			default:
 			}
 			far.Close()
-			wspipetest.Wait(t, "the end of the wire", w.Closed())
+			wspipetest.Wait(t, "the end of the connection", w.Closed())
 		})
 	}
 }
 
-// A slow peer gets everything, however long that takes.
-func TestWireCloseWaitsForASlowPeer(t *testing.T) {
+// A slow remote end gets everything, however long that takes.
+func TestConnCloseWaitsForASlowReader(t *testing.T) {
 	t.Parallel()
 	w, far := newConn(t)
 	wspipetest.SetBuffers(w.Conn, 64<<10)
@@ -240,7 +239,7 @@ func TestWireCloseWaitsForASlowPeer(t *testing.T) {
 	}
 }
 
-func TestWireCloseEndsAPendingRead(t *testing.T) {
+func TestConnCloseEndsAPendingRead(t *testing.T) {
 	t.Parallel()
 	w, far := newConn(t)
 	idle := make(chan struct{})
@@ -258,7 +257,7 @@ func TestWireCloseEndsAPendingRead(t *testing.T) {
 		t.Errorf("pending Read: %v", err)
 	}
 	if _, err := far.Read(make([]byte, 10)); err != io.EOF {
-		t.Errorf("the peer reads: %v", err)
+		t.Errorf("the remote end reads: %v", err)
 	}
 	wspipetest.Soon(t, lingerTime, func() time.Duration {
 		started := time.Now()
@@ -274,10 +273,10 @@ func TestWireCloseEndsAPendingRead(t *testing.T) {
 		t.Error("lost, though Close ended it")
 	}
 	far.Close()
-	wspipetest.Wait(t, "the end of the wire", w.Closed())
+	wspipetest.Wait(t, "the end of the connection", w.Closed())
 }
 
-func TestWireAbortIsImmediate(t *testing.T) {
+func TestConnAbortIsImmediate(t *testing.T) {
 	t.Parallel()
 	for name, size := range map[string]int{"open": 32 << 20, "draining": 32 << 20, "discarding": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -293,13 +292,13 @@ func TestWireAbortIsImmediate(t *testing.T) {
 				}
 				started := time.Now()
 				w.Abort()
-				wspipetest.Wait(t, "the end of the wire", w.Closed())
+				wspipetest.Wait(t, "the end of the connection", w.Closed())
 				took := time.Since(started)
 				if _, err := w.Write([]byte("x")); err == nil {
 					t.Error("Write after Abort")
 				}
 				if n, _ := io.Copy(io.Discard, far); size > 0 && n >= int64(size) {
-					t.Errorf("the peer got all %d bytes", n)
+					t.Errorf("the remote end got all %d bytes", n)
 				}
 				return took
 			})
@@ -307,7 +306,7 @@ func TestWireAbortIsImmediate(t *testing.T) {
 	}
 }
 
-func TestWireLost(t *testing.T) {
+func TestConnLost(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(*net.TCPConn){
 		"closed": func(c *net.TCPConn) { c.Close() },
@@ -326,18 +325,18 @@ func TestWireLost(t *testing.T) {
 				}
 				started := time.Now()
 				w.Close()
-				wspipetest.Wait(t, "the end of the wire", w.Closed())
+				wspipetest.Wait(t, "the end of the connection", w.Closed())
 				return time.Since(started)
 			})
 		})
 	}
 }
 
-func TestUnsentCountsWhatThePeersKernelHasNotTaken(t *testing.T) {
+func TestUnsentCountsUnacknowledgedBytes(t *testing.T) {
 	t.Parallel()
 	w, far := newConn(t)
 	if n := Unsent(w.Conn); n != 0 {
-		t.Errorf("%d bytes unsent in the beginning", n)
+		t.Errorf("%d bytes unsent before the first write", n)
 	}
 	w.Write(make([]byte, 64<<20))
 	if n := Unsent(w.Conn); n <= 0 {

@@ -10,35 +10,35 @@ import (
 
 // Encoder encodes messages as a server's data frames (RFC 6455, section 5.2). The
 // frames of a message are the same for every client that has negotiated the same
-// extensions, so one encoder serves one client or many. It is not safe for
-// concurrent use.
+// extensions, so an encoder serves one client or many. The zero value does not
+// compress. It is not safe for concurrent use.
 type Encoder struct {
-	// deflate says that permessage-deflate without context takeover was negotiated
+	// Deflate means that permessage-deflate without context takeover was negotiated
 	// (RFC 7692).
 	Deflate bool
 
-	fragmented bool        // a fragment was encoded, and the final one was not
-	compressor *compressor // of the fragmented message, if it is compressed
+	fragmented bool        // a fragment was encoded, but not yet the final one
+	compressor *compressor // of the fragmented message; nil if it is not compressed
 }
 
 const (
 	// MaxHeader is the size of the largest header of a server's frame.
 	MaxHeader = 10
-	// minCompressed is the size from which on messages are compressed, in bytes:
+	// minCompressed is the size in bytes of the shortest message that is compressed:
 	// shorter ones hardly shrink.
 	minCompressed = 512
 
 	FinBit  = 0x80
-	rsv1Bit = 0x40 // a compressed message begins (RFC 7692, section 6)
+	rsv1Bit = 0x40 // marks the first frame of a compressed message (RFC 7692, section 6)
 
 	OpContinuation = 0x0
 	OpClose        = 0x8
 )
 
 // AppendMessage appends a message as one frame.
-func (f *Encoder) AppendMessage(dst []byte, typ websocket.MessageType, payload []byte) []byte {
+func (e *Encoder) AppendMessage(dst []byte, typ websocket.MessageType, payload []byte) []byte {
 	first := FinBit | byte(typ)
-	if !f.Deflate || len(payload) < minCompressed {
+	if !e.Deflate || len(payload) < minCompressed {
 		return append(appendHeader(dst, first, len(payload)), payload...)
 	}
 	c := getCompressor()
@@ -47,30 +47,29 @@ func (f *Encoder) AppendMessage(dst []byte, typ websocket.MessageType, payload [
 	return append(appendHeader(dst, first|rsv1Bit, len(body)), body...)
 }
 
-// AppendFragment appends a frame of a message that has, or will have, several.
-// last says that it is the final one. Nothing is appended for an empty fragment in
-// between.
-func (f *Encoder) AppendFragment(dst []byte, typ websocket.MessageType, payload []byte, last bool) []byte {
+// AppendFragment appends one frame of a message of several frames; last marks the
+// final one. An empty fragment that is not the final one is not sent.
+func (e *Encoder) AppendFragment(dst []byte, typ websocket.MessageType, payload []byte, last bool) []byte {
 	if len(payload) == 0 && !last {
 		return dst
 	}
 	first := byte(OpContinuation)
-	if !f.fragmented {
+	if !e.fragmented {
 		first = byte(typ)
-		if f.Deflate {
+		if e.Deflate {
 			first |= rsv1Bit
-			f.compressor = getCompressor()
+			e.compressor = getCompressor()
 		}
 	}
-	f.fragmented = !last
+	e.fragmented = !last
 	if last {
 		first |= FinBit
 	}
-	if c := f.compressor; c != nil {
+	if c := e.compressor; c != nil {
 		payload = c.compress(payload, last)
 		if last {
 			defer putCompressor(c)
-			f.compressor = nil
+			e.compressor = nil
 		}
 	}
 	return append(appendHeader(dst, first, len(payload)), payload...)
@@ -95,13 +94,13 @@ type compressor struct {
 
 var compressors = sync.Pool{New: func() any {
 	c := new(compressor)
-	c.w, _ = flate.NewWriter(c, flate.BestSpeed) // fails for an unknown level only
+	c.w, _ = flate.NewWriter(c, flate.BestSpeed) // only an unknown level is an error
 	return c
 }}
 
 func getCompressor() *compressor { return compressors.Get().(*compressor) }
 
-// putCompressor takes c back. The next message does not refer to this one.
+// putCompressor returns c to the pool, without the context of its message.
 func putCompressor(c *compressor) {
 	c.w.Reset(c)
 	if c.out = c.out[:0]; cap(c.out) > BlockSize {
@@ -116,9 +115,8 @@ func (c *compressor) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// compress returns p compressed. It is valid until the next call. The end of a
-// message does not have the four bytes that each flush ends with (RFC 7692,
-// section 7.2.1).
+// compress returns p compressed, valid until the next call. The final fragment lacks
+// the four bytes that each flush ends with (RFC 7692, section 7.2.1).
 func (c *compressor) compress(p []byte, last bool) []byte {
 	c.out = c.out[:0]
 	c.w.Write(p) // compressor.Write does not fail
@@ -129,21 +127,21 @@ func (c *compressor) compress(p []byte, last bool) []byte {
 	return c.out
 }
 
-// FrameWriter is the sink of one client: it gathers the frames of messages and
-// puts them into the client's queue.
+// FrameWriter encodes messages for one client and collects the frames in a batch,
+// which it writes to the client's queue. It is not safe for concurrent use.
 type FrameWriter struct {
 	Encoder
 	out   *Queue
-	batch []byte // a pooled block, or nil if nothing was gathered
+	batch []byte // a pooled block, or nil if nothing is collected
 }
 
-// NewFrameWriter returns a writer into out, for a client with which
-// permessage-deflate was negotiated or not.
+// NewFrameWriter returns a FrameWriter to out. deflate means that permessage-deflate
+// was negotiated.
 func NewFrameWriter(out *Queue, deflate bool) *FrameWriter {
 	return &FrameWriter{Encoder: Encoder{Deflate: deflate}, out: out}
 }
 
-// Message implements sink.
+// Message adds a message of one frame. The error is that of Queue.WriteData.
 func (w *FrameWriter) Message(typ websocket.MessageType, payload []byte) error {
 	if err := w.makeRoom(len(payload)); err != nil {
 		return err
@@ -152,9 +150,10 @@ func (w *FrameWriter) Message(typ websocket.MessageType, payload []byte) error {
 	return nil
 }
 
-// Fragment implements sink.
+// Fragment adds one frame of a message of several frames; last marks the final one.
+// The error is that of Queue.WriteData.
 func (w *FrameWriter) Fragment(typ websocket.MessageType, payload []byte, last bool) error {
-	const most = BlockSize - MaxHeader // a longer frame would not fit a block
+	const most = BlockSize - MaxHeader // so that each frame fits a block
 	for ; len(payload) > most; payload = payload[most:] {
 		if err := w.Fragment(typ, payload[:most], false); err != nil {
 			return err
@@ -167,7 +166,7 @@ func (w *FrameWriter) Fragment(typ websocket.MessageType, payload []byte, last b
 	return nil
 }
 
-// makeRoom writes what was gathered if a frame of n bytes does not fit behind it.
+// makeRoom flushes the batch if a frame with n bytes of payload does not fit into it.
 func (w *FrameWriter) makeRoom(n int) error {
 	if len(w.batch)+MaxHeader+n > BlockSize {
 		if err := w.flush(); err != nil {
@@ -180,7 +179,7 @@ func (w *FrameWriter) makeRoom(n int) error {
 	return nil
 }
 
-// flush writes what was gathered.
+// flush writes the batch to the queue.
 func (w *FrameWriter) flush() error {
 	if w.batch == nil {
 		return nil
@@ -191,14 +190,14 @@ func (w *FrameWriter) flush() error {
 	return err
 }
 
-// Ready implements flow.
+// Ready waits for the end of a pause.
 func (w *FrameWriter) Ready() { w.out.Ready() }
 
-// Hold implements flow: messages gather anyway.
+// Hold does nothing: messages are collected anyway.
 func (w *FrameWriter) Hold() {}
 
-// Release implements flow. If it fails, so will Wait.
+// Release writes what was collected. If that fails, the next Wait fails.
 func (w *FrameWriter) Release() { w.flush() }
 
-// Wait implements flow.
+// Wait waits until at most n bytes are queued.
 func (w *FrameWriter) Wait(n int) error { return w.out.Wait(n) }

@@ -14,7 +14,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// sentFrame is a frame as it is sent.
+// sentFrame is a decoded frame.
 type sentFrame struct {
 	first   byte // opcode with FIN and RSV bits
 	payload []byte
@@ -40,8 +40,8 @@ func decodeFrames(t *testing.T, p []byte) (list []sentFrame) {
 	return list
 }
 
-// inflated returns what a client that negotiated permessage-deflate makes of the
-// payload of a message (RFC 7692, section 7.2.2).
+// inflated returns what a client that negotiated permessage-deflate decompresses from
+// the payload of a message (RFC 7692, section 7.2.2).
 func inflated(t *testing.T, p []byte) string {
 	t.Helper()
 	text, err := io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(p), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff"))))
@@ -56,7 +56,7 @@ func TestFramesOfAMessage(t *testing.T) {
 		text := strings.Repeat("wspipe ", size/7+1)[:size]
 		for _, deflate := range []bool{false, true} {
 			f := Encoder{Deflate: deflate}
-			for range 2 { // no context is taken over: the second is like the first
+			for range 2 { // without context takeover the second is like the first
 				list := decodeFrames(t, f.AppendMessage(nil, websocket.MessageText, []byte(text)))
 				want, got := FinBit|byte(websocket.MessageText), string(list[0].payload)
 				if deflate && size >= minCompressed {
@@ -79,7 +79,7 @@ func TestFragments(t *testing.T) {
 		f := Encoder{Deflate: deflate}
 		for range 2 {
 			var p []byte
-			for _, part := range []string{"a", "", long, "z"} { // nothing is sent for an empty one
+			for _, part := range []string{"a", "", long, "z"} { // an empty fragment is not sent
 				p = f.AppendFragment(p, websocket.MessageBinary, []byte(part), part == "z")
 			}
 			list := decodeFrames(t, p)

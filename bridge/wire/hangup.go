@@ -5,50 +5,50 @@ import (
 	"time"
 )
 
-// HungUp reports whether the peer of conn has hung up, even behind data that
-// nobody has read yet. Only Linux tells.
+// HungUp reports whether the remote end has closed or reset conn, even if data that
+// nobody has read precedes that. It is always false except on Linux.
 func HungUp(conn net.Conn) (gone bool) {
 	control(conn, func(fd uintptr) { gone = hungUp(fd) })
 	return gone
 }
 
-// WatchHangup calls gone, at most once, if the peer hangs up, or the connection
-// is aborted, before the returned stop is called. It serves while nobody reads the wire, because the
-// child does not take what was read before; stop must be called before Read.
-func (w *Conn) WatchHangup(gone func()) (stop func()) {
-	raw := rawSocket(w.Conn)
-	if raw == nil || !w.readMu.TryLock() { // who reads notices it anyway
+// WatchHangup calls gone, at most once, if the remote end hangs up or the connection
+// is aborted before stop is called. It replaces reading while the child does not
+// accept more input. Call stop before the next Read.
+func (c *Conn) WatchHangup(gone func()) (stop func()) {
+	raw := rawSocket(c.Conn)
+	if raw == nil || !c.readMu.TryLock() { // no socket, or a pending Read notices it
 		return func() {}
 	}
-	if w.isClosing() {
-		w.readMu.Unlock()
+	if c.isClosing() {
+		c.readMu.Unlock()
 		gone()
 		return func() {}
 	}
 	done := make(chan struct{})
-	go func() { // ends at a hang-up, or by the deadline that stop or Close sets
+	go func() { // ends at a hang-up; unblocked by the deadline that stop or Close sets
 		defer close(done)
 		err := raw.Read(hungUp)
 		if err != nil {
-			w.setReadDeadline(time.Time{}) // before anybody else reads, and has it
+			c.setReadDeadline(time.Time{}) // before another reader gets readMu
 		}
-		w.readMu.Unlock()
-		if err == nil || w.Lost.Load() {
+		c.readMu.Unlock()
+		if err == nil || c.Lost.Load() {
 			gone()
 		}
 	}()
 	return func() {
-		w.setReadDeadline(time.Unix(1, 0))
+		c.setReadDeadline(time.Unix(1, 0))
 		<-done
-		w.setReadDeadline(time.Time{})
+		c.setReadDeadline(time.Time{})
 	}
 }
 
-// setReadDeadline leaves alone the deadline of a wire that is being closed.
-func (w *Conn) setReadDeadline(t time.Time) {
-	w.closeMu.Lock()
-	defer w.closeMu.Unlock()
-	if !w.closing {
-		w.Conn.SetReadDeadline(t)
+// setReadDeadline sets the read deadline, unless Close has begun, which owns it.
+func (c *Conn) setReadDeadline(t time.Time) {
+	c.closeMu.Lock()
+	defer c.closeMu.Unlock()
+	if !c.closing {
+		c.Conn.SetReadDeadline(t)
 	}
 }

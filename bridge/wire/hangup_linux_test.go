@@ -21,44 +21,44 @@ func TestHangupIsNoticedBehindUnreadData(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, far := newConn(t)
-			sendToWire(t, far, make([]byte, 100<<10))
+			sendTo(t, far, make([]byte, 100<<10))
 			gone := make(chan struct{}, 2)
 			stop := w.WatchHangup(func() { gone <- struct{}{} })
-			sendToWire(t, far, make([]byte, 1000))
+			sendTo(t, far, make([]byte, 1000))
 			if len(gone) > 0 {
-				t.Error("data is no hang-up")
+				t.Error("data was taken for a hang-up")
 			}
 			leave(far)
-			wspipetest.Wait(t, "hang-up noticed", gone)
+			wspipetest.Wait(t, "the hang-up", gone)
 			stop()
 			if len(gone) > 0 {
-				t.Error("noticed twice")
+				t.Error("gone was called twice")
 			}
 		})
 	}
 }
 
-func TestHangupThatWasThereBefore(t *testing.T) {
+func TestHangupBeforeTheWatch(t *testing.T) {
 	t.Parallel()
 	w, far := newConn(t)
 	far.Write([]byte("unread"))
 	far.Close()
 	gone := make(chan struct{}, 1)
 	stop := w.WatchHangup(func() { close(gone) })
-	wspipetest.Wait(t, "hang-up noticed", gone)
+	wspipetest.Wait(t, "the hang-up", gone)
 	stop()
-	if got := readWire(t, w, 10); got != "unread" {
+	if got := readConn(t, w, 10); got != "unread" {
 		t.Errorf("read %q", got)
 	}
 }
 
-func TestHangupWatchEndsAndLeavesTheWireUsable(t *testing.T) {
+func TestHangupWatchLeavesTheConnUsable(t *testing.T) {
 	t.Parallel()
 	w, far := newConn(t)
 	for range 3 {
 		far.Write([]byte("message"))
-		w.WatchHangup(func() { t.Error("nobody has gone") })()
-		if got := readWire(t, w, 10); got != "message" {
+		w.WatchHangup(func() { t.Error("nobody hung up") })()
+		if got := readConn(t, w, 10); got != "message" {
 			t.Errorf("read %q", got)
 		}
 	}
@@ -68,8 +68,7 @@ func TestHangupWatchEndsAndLeavesTheWireUsable(t *testing.T) {
 	}
 }
 
-// The closing handshake may want to read while a watch goes on, or be reading
-// already.
+// The closing handshake may read during a watch, or may be reading already.
 func TestReadDuringAHangupWatch(t *testing.T) {
 	t.Parallel()
 	w, far := newConn(t)
@@ -81,7 +80,7 @@ func TestReadDuringAHangupWatch(t *testing.T) {
 		}
 	}
 	for range 100 {
-		stop := w.WatchHangup(func() { t.Error("nobody has gone") })
+		stop := w.WatchHangup(func() { t.Error("nobody hung up") })
 		read := make(chan error)
 		go func() { // ends with the write below
 			_, err := w.Read(make([]byte, 1))
@@ -89,7 +88,7 @@ func TestReadDuringAHangupWatch(t *testing.T) {
 		}()
 		stop()
 		wspipetest.Wait(t, "idle", idle)
-		w.WatchHangup(func() { t.Error("nobody has gone") })()
+		w.WatchHangup(func() { t.Error("nobody hung up") })()
 		far.Write([]byte("x"))
 		if err := wspipetest.Wait(t, "Read", read); err != nil {
 			t.Fatal(err)
@@ -103,37 +102,37 @@ func TestHangupIsNoticedBelowTLS(t *testing.T) {
 	w := NewConn(near, nil)
 	far.Write([]byte("unread"))
 	gone := make(chan struct{}, 1)
-	w.WatchHangup(func() { t.Error("nobody has gone") })()
+	w.WatchHangup(func() { t.Error("nobody hung up") })()
 	stop := w.WatchHangup(func() { close(gone) })
 	far.Close()
-	wspipetest.Wait(t, "hang-up noticed", gone)
+	wspipetest.Wait(t, "the hang-up", gone)
 	stop()
-	if got := readWire(t, w, 10); got != "unread" {
+	if got := readConn(t, w, 10); got != "unread" {
 		t.Errorf("read %q", got)
 	}
 	w.Abort()
-	wspipetest.Wait(t, "the end of the wire", w.Closed())
+	wspipetest.Wait(t, "the end of the connection", w.Closed())
 }
 
-// Where nothing can be watched, stop still works.
-func TestHangupOfWhatIsNoSocket(t *testing.T) {
+// If conn is no socket, nothing is watched, but stop still works.
+func TestHangupWatchWithoutASocket(t *testing.T) {
 	t.Parallel()
 	near, far := net.Pipe()
 	defer far.Close()
 	w := NewConn(near, nil)
-	w.WatchHangup(func() { t.Error("nobody has gone") })()
+	w.WatchHangup(func() { t.Error("nobody hung up") })()
 	w.Abort()
-	wspipetest.Wait(t, "the end of the wire", w.Closed())
+	wspipetest.Wait(t, "the end of the connection", w.Closed())
 }
 
-// Close must end a watch although nobody calls stop, and go on to read what the
-// peer still sends. On one processor it overtakes the goroutine that it wakes.
+// Close must end a watch although nobody calls stop, and then read what the remote end
+// still sends. On one processor it overtakes the goroutine that it wakes.
 func TestCloseDuringAHangupWatch(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	wspipetest.Soon(t, lingerTime/2, func() time.Duration {
 		w, far := newConn(t)
-		sendToWire(t, far, make([]byte, 1000))
-		stop := w.WatchHangup(func() { t.Error("nobody has gone") })
+		sendTo(t, far, make([]byte, 1000))
+		stop := w.WatchHangup(func() { t.Error("nobody hung up") })
 		last := bytes.Repeat([]byte("last words "), 1<<16)
 		w.Write(last)
 		w.Close()

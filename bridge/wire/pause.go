@@ -1,64 +1,62 @@
 package wire
 
-// Pause makes ready wait, and keeps bursts back, until proceed or seal: for a client
-// that cannot stop reading, as a page in a browser, but wants no more. Who sends to
-// that client alone waits for ready, as for a socket that is full; what leaves a
-// shared child waits for nobody. What is written otherwise, such as control frames,
-// overtakes the bursts.
-func (o *Queue) Pause() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.sealed {
-		o.paused.Store(true)
+// Pause makes Ready wait until Continue, and holds batches back until Continue or Seal. It
+// is for a client that cannot stop reading, such as a page in a browser. A sender to this
+// client alone calls Ready before it sends; the output of a shared child waits for no
+// client. Other writes, for example of control frames, overtake the held batches.
+func (q *Queue) Pause() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.sealed {
+		q.paused.Store(true)
 	}
 }
 
-// Continue ends a pause, if there is one, which it reports.
-func (o *Queue) Continue() (wasPaused bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	wasPaused = o.paused.Swap(false)
-	o.releaseBatches()
-	o.change.Broadcast()
+// Continue ends a pause and sends what it held back. It reports whether there was a pause.
+func (q *Queue) Continue() (wasPaused bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	wasPaused = q.paused.Swap(false)
+	q.releaseBatches()
+	q.change.Broadcast()
 	return wasPaused
 }
 
-// Ready implements flow: it waits for the end of a pause, which each end of a
-// connection is, too.
-func (o *Queue) Ready() {
-	if !o.paused.Load() {
+// Ready waits for the end of a pause. Call Continue when the connection ends, too.
+func (q *Queue) Ready() {
+	if !q.paused.Load() {
 		return
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for o.paused.Load() {
-		o.change.Wait()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.paused.Load() {
+		q.change.Wait()
 	}
 }
 
-// holdBatch takes b while there is a pause.
-func (o *Queue) holdBatch(b *Batch) {
-	o.heldBatches.addBatch(segment{b: b.Frames, batch: b})
-	o.heldBytes += len(b.Frames)
+// holdBatch appends b to the batches held back by the pause.
+func (q *Queue) holdBatch(b *Batch) {
+	q.heldBatches.addBatch(segment{b: b.Frames, batch: b})
+	q.heldBytes += len(b.Frames)
 }
 
-// releaseBatches puts what was kept back behind what waits.
-func (o *Queue) releaseBatches() {
-	o.written += int64(o.heldBytes)
-	o.size.Add(int64(o.heldBytes))
-	o.waiting = append(o.waiting, o.heldBatches...)
-	o.heldBatches, o.heldBytes = nil, 0
-	if !o.held {
-		o.flush()
+// releaseBatches appends the held batches to the queue.
+func (q *Queue) releaseBatches() {
+	q.written += int64(q.heldBytes)
+	q.size.Add(int64(q.heldBytes))
+	q.waiting = append(q.waiting, q.heldBatches...)
+	q.heldBatches, q.heldBytes = nil, 0
+	if !q.held {
+		q.flush()
 	}
 }
 
-// Paused reports whether there is a pause.
-func (o *Queue) Paused() bool { return o.paused.Load() }
+// Paused reports whether the queue is paused.
+func (q *Queue) Paused() bool { return q.paused.Load() }
 
-// Backlog returns how many bytes wait, or are kept back.
-func (o *Queue) Backlog() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.Waiting() + o.heldBytes
+// Backlog returns how many bytes are queued or held back by a pause.
+func (q *Queue) Backlog() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.Waiting() + q.heldBytes
 }

@@ -1,21 +1,20 @@
 package wire
 
-import (
-	"sync"
-)
+import "sync"
 
 const (
-	// SmallBlock is the read buffer of a quiet output.
+	// SmallBlock is the size of a read buffer for a stream with little traffic, in bytes.
 	SmallBlock = 1 << 10
-	// BlockSize is the size of what GetBlock lends: room for a message that is
-	// still one frame, and the rest of a full pipe.
+	// BlockSize is the size of a pooled block, in bytes: room for the longest message
+	// that is one frame and the rest of a full pipe.
 	BlockSize = 128 << 10
 )
 
-// blocks lends buffers, so that only a connection that is busy right now holds
-// one.
+// blocks pools buffers, so that only a busy connection holds one.
 var blocks sync.Pool
 
+// GetBlock returns a buffer of BlockSize bytes with arbitrary content. PutBlock
+// returns it to the pool.
 func GetBlock() []byte {
 	if b, ok := blocks.Get().(*[BlockSize]byte); ok {
 		return b[:]
@@ -23,8 +22,8 @@ func GetBlock() []byte {
 	return make([]byte, BlockSize)
 }
 
-// PutBlock takes back a block, and leaves any other slice to the garbage
-// collector.
+// PutBlock returns p to the pool if it is a block, and otherwise does nothing. p must
+// not be used afterwards.
 func PutBlock(p []byte) {
 	if cap(p) == BlockSize {
 		blocks.Put((*[BlockSize]byte)(p[:BlockSize]))

@@ -8,361 +8,358 @@ import (
 	"time"
 )
 
-// Queue puts bytes into a kernel buffer, a socket's or a pipe's, in order.
-// Write never blocks: what the kernel does not take at once waits in memory,
-// and a goroutine that lives as long as something waits writes it. The caller
-// bounds that memory with Wait. Its methods may be called concurrently.
+// Queue writes bytes into a kernel buffer, of a socket or a pipe, in order. Write never
+// blocks: what the kernel does not accept at once is queued in memory, and a goroutine
+// writes it, which runs only while something is queued. Producers bound that memory with
+// Wait. Methods may be called concurrently.
 type Queue struct {
 	w   io.WriteCloser
-	raw *rawWriter // nil if w has none: then every byte takes the goroutine
+	raw *rawWriter // nil if w has none: then the goroutine writes every byte
 
-	// onFail, if set, is called in a goroutine of its own when a write fails.
+	// onFail, if set, is called in its own goroutine when a write fails.
 	onFail func()
 
-	size       atomic.Int64 // of what waits, in bytes; changed with mu held
+	size       atomic.Int64 // bytes in waiting; changed with mu held
 	mu         sync.Mutex
-	change     sync.Cond // on mu: less waits, or err is set
-	waiting    segments  // what the kernel has not taken; none is empty
-	frontTaken int       // of waiting[0]
-	written    int64     // bytes written and waiting, ever
+	change     sync.Cond // on mu: waiting became shorter, or err was set
+	waiting    segments  // what the kernel has not accepted; no segment is empty
+	frontTaken int       // bytes of waiting[0] that it has accepted
+	written    int64     // total bytes written and queued
 	held       bool      // Hold was called
 	ending     bool      // End was called
-	sealed     bool      // seal was called
+	sealed     bool      // Seal was called
 	dataEnd    bool      // endData was called
 	writing    bool      // the goroutine runs
 	err        error     // why nothing more is written
-	dropped    bool      // and something waited then
+	dropped    bool      // bytes were queued when err was set
 
-	paused      atomic.Bool // between pause and proceed; changed with mu held
-	heldBatches segments    // bursts that have come meanwhile
-	heldBytes   int         // of them, in bytes
+	paused      atomic.Bool // between Pause and Continue; changed with mu held
+	heldBatches segments    // written during the pause
+	heldBytes   int         // in heldBatches
 }
 
-// MaxUnsent is how much may wait in a client's queue before the child must wait, in
-// bytes.
+// MaxUnsent is how many bytes may be queued for a client before the child must wait.
 const MaxUnsent = 64 << 10
 
-// NewQueue returns an Queue into w, which it closes with Close.
+// NewQueue returns a Queue that writes to w. Close and End close w.
 func NewQueue(w io.WriteCloser) *Queue {
-	o := &Queue{w: w, raw: newRawWriter(w)}
-	o.change.L = &o.mu
-	return o
+	q := &Queue{w: w, raw: newRawWriter(w)}
+	q.change.L = &q.mu
+	return q
 }
 
-// Write takes all of p. It fails only if an earlier write, End or Close has
-// ended the flow.
-func (o *Queue) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.write(p)
+// Write writes or queues all of p, which it does not retain. After End it returns
+// net.ErrClosed, and after a failed write, Fail or Close that error.
+func (q *Queue) Write(p []byte) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.write(p)
 }
 
-// write is Write with mu held.
-func (o *Queue) write(p []byte) (int, error) {
+// write is Write. mu is held.
+func (q *Queue) write(p []byte) (int, error) {
 	switch {
-	case o.err != nil:
-		return 0, o.err
-	case o.ending:
+	case q.err != nil:
+		return 0, q.err
+	case q.ending:
 		return 0, net.ErrClosed
 	}
-	o.written += int64(len(p))
+	q.written += int64(len(p))
 	n := 0
-	if !o.held && o.size.Load() == 0 {
-		if n = o.tryWrite(p); n == len(p) || o.err != nil {
-			return n, o.err
+	if !q.held && q.size.Load() == 0 {
+		if n = q.tryWrite(p); n == len(p) || q.err != nil {
+			return n, q.err
 		}
 	}
-	o.appendCopy(p[n:])
-	if !o.held {
-		o.flush()
+	q.appendCopy(p[n:])
+	if !q.held {
+		q.flush()
 	}
-	return len(p), o.err
+	return len(p), q.err
 }
 
-// WriteData is Write for data frames, which may not follow a close frame.
-func (o *Queue) WriteData(p []byte) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.dataEnd {
+// WriteData is Write for data frames: it returns net.ErrClosed after a close frame.
+func (q *Queue) WriteData(p []byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.dataEnd {
 		return net.ErrClosed
 	}
-	_, err := o.write(p)
+	_, err := q.write(p)
 	return err
 }
 
-// endData makes WriteData fail from now on.
-func (o *Queue) endData() {
-	o.mu.Lock()
-	o.dataEnd = true
-	o.mu.Unlock()
+// endData makes WriteData fail.
+func (q *Queue) endData() {
+	q.mu.Lock()
+	q.dataEnd = true
+	q.mu.Unlock()
 }
 
-// appendCopy copies p behind what waits.
-func (o *Queue) appendCopy(p []byte) {
-	o.size.Add(int64(len(p)))
+// appendCopy queues a copy of p.
+func (q *Queue) appendCopy(p []byte) {
+	q.size.Add(int64(len(p)))
 	for len(p) > 0 {
-		last := len(o.waiting) - 1
-		if last < 0 || o.waiting[last].batch != nil || len(o.waiting[last].b) == BlockSize {
-			o.waiting = append(o.waiting, segment{b: GetBlock()[:0]})
+		last := len(q.waiting) - 1
+		if last < 0 || q.waiting[last].batch != nil || len(q.waiting[last].b) == BlockSize {
+			q.waiting = append(q.waiting, segment{b: GetBlock()[:0]})
 			last++
 		}
-		b := o.waiting[last].b
+		b := q.waiting[last].b
 		n := copy(b[len(b):BlockSize], p)
-		o.waiting[last].b = b[:len(b)+n]
+		q.waiting[last].b = b[:len(b)+n]
 		p = p[n:]
 	}
 }
 
-// WriteBatch is Write for what is kept as it is, not copied, and may not change
-// any more. It returns how much waits now, or is kept back by a pause.
-func (o *Queue) WriteBatch(b *Batch) (waiting int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+// WriteBatch writes or queues b without copying it; b must not change any more. It returns
+// how many bytes are now queued, or held back by a pause. After Seal, End or an error it
+// does nothing and returns 0.
+func (q *Queue) WriteBatch(b *Batch) (waiting int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	switch {
-	case o.err != nil || o.ending || o.sealed:
+	case q.err != nil || q.ending || q.sealed:
 		return 0
-	case o.paused.Load():
-		o.holdBatch(b)
-		return o.Waiting() + o.heldBytes
+	case q.paused.Load():
+		q.holdBatch(b)
+		return q.Waiting() + q.heldBytes
 	}
-	o.written += int64(len(b.Frames))
+	q.written += int64(len(b.Frames))
 	n := 0
-	if !o.held && o.size.Load() == 0 {
-		n = o.tryWrite(b.Frames)
+	if !q.held && q.size.Load() == 0 {
+		n = q.tryWrite(b.Frames)
 	}
-	if n < len(b.Frames) && o.err == nil {
-		o.size.Add(int64(len(b.Frames) - n))
-		o.waiting.addBatch(segment{b: b.Frames[n:], batch: b, cut: n > 0})
-		if !o.held {
-			o.flush()
+	if n < len(b.Frames) && q.err == nil {
+		q.size.Add(int64(len(b.Frames) - n))
+		q.waiting.addBatch(segment{b: b.Frames[n:], batch: b, cut: n > 0})
+		if !q.held {
+			q.flush()
 		}
 	}
-	return o.Waiting()
+	return q.Waiting()
 }
 
-// Seal makes writeBurst drop what comes from now on, and pause do nothing. What
-// is kept back goes first.
-func (o *Queue) Seal() {
-	o.mu.Lock()
-	o.releaseBatches()
-	o.sealed = true
-	o.mu.Unlock()
+// Seal queues the batches that a pause holds back, and makes later calls of WriteBatch and
+// Pause do nothing.
+func (q *Queue) Seal() {
+	q.mu.Lock()
+	q.releaseBatches()
+	q.sealed = true
+	q.mu.Unlock()
 }
 
-// DropBatches drops bursts of whole messages, oldest first, until no more than
-// limit bytes wait or are kept back, and returns how many messages these were.
-func (o *Queue) DropBatches(limit int) (messages int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	messages, size := o.waiting.dropBatches(1, o.Waiting()+o.heldBytes-limit) // the first may be being written
-	o.size.Add(-int64(size))
-	more, size := o.heldBatches.dropBatches(0, o.Waiting()+o.heldBytes-limit)
-	o.heldBytes -= size
-	o.change.Broadcast()
+// DropBatches drops batches of whole messages, oldest first, until at most limit bytes are
+// queued or held back by a pause. It returns how many messages it dropped.
+func (q *Queue) DropBatches(limit int) (messages int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	messages, size := q.waiting.dropBatches(1, q.Waiting()+q.heldBytes-limit) // not the first, which may be partly written
+	q.size.Add(-int64(size))
+	more, size := q.heldBatches.dropBatches(0, q.Waiting()+q.heldBytes-limit)
+	q.heldBytes -= size
+	q.change.Broadcast()
 	return messages + more
 }
 
-// Hold makes Write gather until Release.
-func (o *Queue) Hold() {
-	o.mu.Lock()
-	o.held = true
-	o.mu.Unlock()
+// Hold makes writes wait in the queue until Release.
+func (q *Queue) Hold() {
+	q.mu.Lock()
+	q.held = true
+	q.mu.Unlock()
 }
 
-// Release ends Hold: what was gathered leaves in one write.
-func (o *Queue) Release() {
-	o.mu.Lock()
-	o.held = false
-	o.flush()
-	o.closeIfDone()
-	o.mu.Unlock()
+// Release ends Hold and writes what is queued, in one system call if possible.
+func (q *Queue) Release() {
+	q.mu.Lock()
+	q.held = false
+	q.flush()
+	q.closeIfDone()
+	q.mu.Unlock()
 }
 
-// flush writes what waits, as far as the kernel takes it, and leaves the rest
-// to the goroutine.
-func (o *Queue) flush() {
-	for !o.writing && o.size.Load() > 0 && o.err == nil {
-		front := o.waiting[0].b[o.frontTaken:]
-		n := o.tryWrite(front)
-		o.removeFront(n)
-		if n < len(front) && o.err == nil {
-			o.writing = true
-			go o.writeWaiting() // ends when nothing waits or the write fails; unblocked by Close
+// flush writes what the kernel accepts and leaves the rest to the goroutine.
+func (q *Queue) flush() {
+	for !q.writing && q.size.Load() > 0 && q.err == nil {
+		front := q.waiting[0].b[q.frontTaken:]
+		n := q.tryWrite(front)
+		q.removeFront(n)
+		if n < len(front) && q.err == nil {
+			q.writing = true
+			go q.writeWaiting() // ends when the queue is empty or the write fails; unblocked by Close
 		}
 	}
 }
 
-// tryWrite writes what the kernel takes of p without waiting.
-func (o *Queue) tryWrite(p []byte) int {
-	if o.raw == nil {
+// tryWrite writes what the kernel accepts of p without waiting.
+func (q *Queue) tryWrite(p []byte) int {
+	if q.raw == nil {
 		return 0
 	}
-	n, err := o.raw.write(p)
+	n, err := q.raw.write(p)
 	if err != nil {
-		o.writeFailed(err)
+		q.writeFailed(err)
 	}
 	return n
 }
 
-// removeFront removes n bytes from what waits, unless fail has dropped it.
-func (o *Queue) removeFront(n int) {
-	if o.err != nil {
+// removeFront removes n bytes from the front of the queue, unless fail has cleared it.
+func (q *Queue) removeFront(n int) {
+	if q.err != nil {
 		return
 	}
-	o.size.Add(-int64(n))
-	o.frontTaken += n
-	if first := o.waiting[0]; o.frontTaken == len(first.b) {
+	q.size.Add(-int64(n))
+	q.frontTaken += n
+	if first := q.waiting[0]; q.frontTaken == len(first.b) {
 		if first.batch == nil {
 			PutBlock(first.b)
 		}
-		o.waiting.forgetFirst()
-		o.frontTaken = 0
+		q.waiting.forgetFirst()
+		q.frontTaken = 0
 	}
-	o.change.Broadcast()
+	q.change.Broadcast()
 }
 
-// maxWrite is how much the goroutine writes at once, in bytes: what waits gets
-// less in such steps.
+// maxWrite is how many bytes the goroutine writes at once. The queue shrinks in these steps.
 const maxWrite = 64 << 10
 
-func (o *Queue) writeWaiting() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for o.size.Load() > 0 && o.err == nil {
-		front := o.waiting[0].b[o.frontTaken:]
-		o.mu.Unlock()
-		n, err := o.w.Write(front[:min(len(front), maxWrite)])
-		o.mu.Lock()
+func (q *Queue) writeWaiting() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.size.Load() > 0 && q.err == nil {
+		front := q.waiting[0].b[q.frontTaken:]
+		q.mu.Unlock()
+		n, err := q.w.Write(front[:min(len(front), maxWrite)])
+		q.mu.Lock()
 		if err != nil {
-			o.writeFailed(err)
+			q.writeFailed(err)
 			break
 		}
-		o.removeFront(n)
+		q.removeFront(n)
 	}
-	o.writing = false
-	o.closeIfDone()
-	o.change.Broadcast()
+	q.writing = false
+	q.closeIfDone()
+	q.change.Broadcast()
 }
 
-func (o *Queue) writeFailed(err error) {
-	if o.err == nil && o.onFail != nil {
-		go o.onFail() // ends at once
+func (q *Queue) writeFailed(err error) {
+	if q.err == nil && q.onFail != nil {
+		go q.onFail() // ends at once
 	}
-	o.fail(err)
+	q.fail(err)
 }
 
-// fail ends the flow. The goroutine may still read what waited: that is left
-// to the garbage collector.
-func (o *Queue) fail(err error) {
-	if o.err == nil {
-		o.err, o.dropped = err, o.size.Load() > 0
-		o.waiting, o.frontTaken = nil, 0
-		o.heldBatches, o.heldBytes = nil, 0
-		o.size.Store(0)
-		o.change.Broadcast()
+// fail clears the queue and sets err. The goroutine may still read a block, so blocks are
+// left to the garbage collector.
+func (q *Queue) fail(err error) {
+	if q.err == nil {
+		q.err, q.dropped = err, q.size.Load() > 0
+		q.waiting, q.frontTaken = nil, 0
+		q.heldBatches, q.heldBytes = nil, 0
+		q.size.Store(0)
+		q.change.Broadcast()
 	}
 }
 
-// Waiting returns how many bytes the kernel has not taken.
-func (o *Queue) Waiting() int { return int(o.size.Load()) }
+// Waiting returns how many bytes are queued.
+func (q *Queue) Waiting() int { return int(q.size.Load()) }
 
-// Position returns how many bytes were written, also those that wait.
-func (o *Queue) Position() int64 {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.written
+// Position returns how many bytes were written since NewQueue, including those queued.
+func (q *Queue) Position() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.written
 }
 
-// taken returns how many of them the kernel has taken; 0 after an error.
-func (o *Queue) taken() int64 {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.err != nil {
+// taken returns how many bytes the kernel has accepted, or 0 after an error.
+func (q *Queue) taken() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.err != nil {
 		return 0
 	}
-	return o.written - o.size.Load()
+	return q.written - q.size.Load()
 }
 
-// Wait waits until at most n bytes wait. It returns the error that ended the
-// flow, if one did.
-func (o *Queue) Wait(n int) error {
-	return o.WaitUnless(n, new(atomic.Bool))
+// Wait waits until at most n bytes are queued. It returns the error that ended the queue,
+// if any.
+func (q *Queue) Wait(n int) error {
+	return q.WaitUnless(n, new(atomic.Bool))
 }
 
-// WaitTaken waits until the kernel has all that was written. It returns the error that
-// ended the flow only if something was lost with it: who would send that again must
-// not send what has arrived.
-func (o *Queue) WaitTaken() error {
-	err := o.Wait(0)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.dropped {
+// WaitTaken waits until the kernel has accepted everything. It returns an error only if
+// queued bytes were lost: a caller that sends them again must not send others twice.
+func (q *Queue) WaitTaken() error {
+	err := q.Wait(0)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.dropped {
 		return err
 	}
 	return nil
 }
 
-// WaitUnless is Wait until over is set, after which wake is to be called.
-func (o *Queue) WaitUnless(n int, over *atomic.Bool) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for o.Waiting() > n && o.err == nil && !over.Load() {
-		o.change.Wait()
+// WaitUnless is Wait that also returns once over is set. Call Wake after setting it.
+func (q *Queue) WaitUnless(n int, over *atomic.Bool) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.Waiting() > n && q.err == nil && !over.Load() {
+		q.change.Wait()
 	}
-	return o.err
+	return q.err
 }
 
-// Wake makes all who wait look again.
-func (o *Queue) Wake() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.change.Broadcast()
+// Wake makes waiting calls check their conditions again.
+func (q *Queue) Wake() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.change.Broadcast()
 }
 
-// Drain waits until nothing waits, for at most d; negative means for ever.
-func (o *Queue) Drain(d time.Duration) {
-	if o.Waiting() == 0 || d < 0 {
-		o.Wait(0)
+// Drain waits until nothing is queued, for at most d. Negative means without limit.
+func (q *Queue) Drain(d time.Duration) {
+	if q.Waiting() == 0 || d < 0 {
+		q.Wait(0)
 		return
 	}
 	var expired atomic.Bool
 	defer time.AfterFunc(d, func() {
 		expired.Store(true)
-		o.Wake()
+		q.Wake()
 	}).Stop()
-	o.WaitUnless(0, &expired)
+	q.WaitUnless(0, &expired)
 }
 
-// End takes no more, and closes what the flow writes to once nothing waits.
-func (o *Queue) End() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.ending = true
-	o.closeIfDone()
+// End makes Write fail, and closes the underlying writer once nothing is queued.
+func (q *Queue) End() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ending = true
+	q.closeIfDone()
 }
 
-func (o *Queue) closeIfDone() {
-	if o.ending && o.size.Load() == 0 && !o.writing && o.err == nil {
-		o.fail(net.ErrClosed)
-		o.w.Close()
+func (q *Queue) closeIfDone() {
+	if q.ending && q.size.Load() == 0 && !q.writing && q.err == nil {
+		q.fail(net.ErrClosed)
+		q.w.Close()
 	}
 }
 
-// Fail ends the flow with err: what waits is lost, Write and Wait return err.
-func (o *Queue) Fail(err error) {
-	o.mu.Lock()
-	o.fail(err)
-	o.mu.Unlock()
+// Fail drops what is queued. From then on Write and Wait return err.
+func (q *Queue) Fail(err error) {
+	q.mu.Lock()
+	q.fail(err)
+	q.mu.Unlock()
 }
 
-// Close ends the flow, closes what it writes to and waits for the goroutine.
-func (o *Queue) Close() error {
-	o.Fail(net.ErrClosed)
-	err := o.w.Close()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for o.writing {
-		o.change.Wait()
+// Close drops what is queued, closes the underlying writer and waits for the goroutine.
+func (q *Queue) Close() error {
+	q.Fail(net.ErrClosed)
+	err := q.w.Close()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.writing {
+		q.change.Wait()
 	}
 	return err
 }

@@ -18,18 +18,18 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// noRaw hides that a connection has a kernel buffer that can be tried.
+// noRaw hides the syscall.RawConn of a writer.
 type noRaw struct{ io.WriteCloser }
 
-// flows are the two kinds of Queue, each into a full-size pipe.
-var flows = map[string]func(io.WriteCloser) *Queue{
+// queues are the two kinds of Queue.
+var queues = map[string]func(io.WriteCloser) *Queue{
 	"trying":  func(w io.WriteCloser) *Queue { return NewQueue(w) },
 	"waiting": func(w io.WriteCloser) *Queue { return NewQueue(noRaw{w}) },
 }
 
-// eachFlow runs test with each kind of Queue into a pipe.
-func eachFlow(t *testing.T, test func(t *testing.T, o *Queue, r *os.File)) {
-	for name, newFlow := range flows {
+// eachQueue runs test with each kind of Queue into a pipe.
+func eachQueue(t *testing.T, test func(t *testing.T, q *Queue, r *os.File)) {
+	for name, newQueue := range queues {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, w, err := os.Pipe()
@@ -37,44 +37,45 @@ func eachFlow(t *testing.T, test func(t *testing.T, o *Queue, r *os.File)) {
 				t.Fatal(err)
 			}
 			r.SetDeadline(time.Now().Add(wspipetest.Patience))
-			o := newFlow(w)
+			q := newQueue(w)
 			t.Cleanup(func() {
-				o.Close()
+				q.Close()
 				r.Close()
 			})
-			test(t, o, r)
+			test(t, q, r)
 		})
 	}
 }
 
-func TestOutflowDeliversAllInOrder(t *testing.T) {
+func TestQueueDeliversAllInOrder(t *testing.T) {
 	t.Parallel()
-	eachFlow(t, func(t *testing.T, o *Queue, r *os.File) {
+	eachQueue(t, func(t *testing.T, q *Queue, r *os.File) {
 		var sent []byte
 		for i := range 3000 {
 			p := bytes.Repeat([]byte(fmt.Sprintf("%04d", i)), 1+i%500)
 			sent = append(sent, p...)
 			if i%10 == 0 {
-				o.Hold()
+				q.Hold()
 			}
-			if n, err := o.Write(p); n != len(p) || err != nil {
+			if n, err := q.Write(p); n != len(p) || err != nil {
 				t.Fatal(n, err)
 			}
 			if i%10 == 5 {
-				o.Release()
+				q.Release()
 			}
 		}
 		got := make([]byte, len(sent))
 		if _, err := io.ReadFull(r, got); err != nil || !bytes.Equal(got, sent) {
-			t.Errorf("not what was sent: %v", err)
+			t.Errorf("the bytes read are not those sent: %v", err)
 		}
-		if err := o.Wait(0); err != nil || o.Waiting() != 0 || len(o.waiting) != 0 {
-			t.Errorf("%d bytes wait in %d blocks: %v", o.Waiting(), len(o.waiting), err)
+		if err := q.Wait(0); err != nil || q.Waiting() != 0 || len(q.waiting) != 0 {
+			t.Errorf("%d bytes queued in %d blocks: %v", q.Waiting(), len(q.waiting), err)
 		}
 	})
 }
 
-// Each packet of a seqpacket socket is one write.
+// packets returns a Queue to a seqpacket socket, and a function that returns the
+// bytes of the next write.
 func packets(t *testing.T) (*Queue, func() string) {
 	near, far := wspipetest.ConnPair(t, "unixpacket")
 	return NewQueue(near), func() string {
@@ -88,35 +89,35 @@ func packets(t *testing.T) (*Queue, func() string) {
 	}
 }
 
-func TestOutflowHoldGathersToOneWrite(t *testing.T) {
+func TestQueueReleaseWritesOnce(t *testing.T) {
 	t.Parallel()
-	o, packet := packets(t)
-	o.Write([]byte("alone"))
-	o.Hold()
+	q, packet := packets(t)
+	q.Write([]byte("alone"))
+	q.Hold()
 	var want []byte
 	for i := range 1000 {
 		want = fmt.Appendf(want, "%d ", i)
-		o.Write(fmt.Appendf(nil, "%d ", i))
+		q.Write(fmt.Appendf(nil, "%d ", i))
 	}
-	if o.Waiting() != len(want) {
-		t.Errorf("%d bytes wait, want all %d", o.Waiting(), len(want))
+	if q.Waiting() != len(want) {
+		t.Errorf("%d bytes queued, want all %d", q.Waiting(), len(want))
 	}
-	o.Release()
-	o.Hold()
-	o.Release()
-	o.Write([]byte("last"))
+	q.Release()
+	q.Hold()
+	q.Release()
+	q.Write([]byte("last"))
 	for _, want := range []string{"alone", string(want), "last"} {
 		if got := packet(); got != want {
-			t.Errorf("one write took %.20q (%d bytes), want %.20q (%d bytes)", got, len(got), want, len(want))
+			t.Errorf("one write has %.20q (%d bytes), want %.20q (%d bytes)", got, len(got), want, len(want))
 		}
 	}
-	if o.Waiting() != 0 || len(o.waiting) != 0 {
-		t.Error("something still waits")
+	if q.Waiting() != 0 || len(q.waiting) != 0 {
+		t.Error("bytes are still queued")
 	}
 }
 
-// The kernel takes a part, the goroutine writes the rest.
-func TestOutflowPartialWrites(t *testing.T) {
+// The kernel accepts a part; the goroutine writes the rest.
+func TestQueuePartialWrites(t *testing.T) {
 	t.Parallel()
 	for name, held := range map[string]bool{"write": false, "release": true} {
 		t.Run(name, func(t *testing.T) {
@@ -126,36 +127,36 @@ func TestOutflowPartialWrites(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			o := NewQueue(w)
+			q := NewQueue(w)
 			sent := bytes.Repeat([]byte("0123456789abcde"), 10000)
 			if held {
-				o.Hold()
+				q.Hold()
 			}
-			o.Write(sent)
+			q.Write(sent)
 			if held {
-				o.Release()
+				q.Release()
 			}
-			// The kernel takes what a pipe holds (pipe(7)), which is not all.
-			if n := o.Waiting(); n <= 0 || n >= len(sent) {
-				t.Fatalf("%d of %d bytes wait", n, len(sent))
+			// The kernel accepts what a pipe holds (pipe(7)), which is not all.
+			if n := q.Waiting(); n <= 0 || n >= len(sent) {
+				t.Fatalf("%d of %d bytes queued", n, len(sent))
 			}
 			got := make([]byte, len(sent))
 			if _, err := io.ReadFull(r, got); err != nil || !bytes.Equal(got, sent) {
-				t.Errorf("not what was sent: %v", err)
+				t.Errorf("the bytes read are not those sent: %v", err)
 			}
-			o.Close()
+			q.Close()
 		})
 	}
 }
 
-func TestOutflowWait(t *testing.T) {
+func TestQueueWait(t *testing.T) {
 	t.Parallel()
-	eachFlow(t, func(t *testing.T, o *Queue, r *os.File) {
-		o.Write(make([]byte, 1<<20))
+	eachQueue(t, func(t *testing.T, q *Queue, r *os.File) {
+		q.Write(make([]byte, 1<<20))
 		const limit = 100 << 10
 		const most = 1<<20 - limit + maxWrite
 		waited := make(chan error)
-		go func() { waited <- o.Wait(limit) }() // ends when r has been read
+		go func() { waited <- q.Wait(limit) }() // ends when r has been read
 		select {
 		case <-waited:
 			t.Error("Wait did not wait")
@@ -165,72 +166,72 @@ func TestOutflowWait(t *testing.T) {
 		if err := wspipetest.Wait(t, "Wait", waited); err != nil {
 			t.Error(err)
 		}
-		if n := o.Waiting(); n > limit {
-			t.Errorf("%d bytes wait", n)
+		if n := q.Waiting(); n > limit {
+			t.Errorf("%d bytes queued", n)
 		}
 		io.CopyN(io.Discard, r, 1<<20-most)
-		if err := o.Wait(0); err != nil {
+		if err := q.Wait(0); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-func TestOutflowDrain(t *testing.T) {
+func TestQueueDrain(t *testing.T) {
 	t.Parallel()
-	eachFlow(t, func(t *testing.T, o *Queue, r *os.File) {
-		o.Drain(0)
-		o.Drain(-1)
-		o.Write(make([]byte, 1<<20))
-		o.Drain(0)
-		o.Drain(10 * time.Millisecond)
-		if o.Waiting() == 0 {
-			t.Error("nothing waits after Drain has timed out")
+	eachQueue(t, func(t *testing.T, q *Queue, r *os.File) {
+		q.Drain(0)
+		q.Drain(-1)
+		q.Write(make([]byte, 1<<20))
+		q.Drain(0)
+		q.Drain(10 * time.Millisecond)
+		if q.Waiting() == 0 {
+			t.Error("nothing is queued after Drain has timed out")
 		}
 		drained := make(chan bool)
 		for _, d := range []time.Duration{-1, time.Hour} {
 			go func() { // ends when r has been read
-				o.Drain(d)
-				drained <- o.Waiting() == 0
+				q.Drain(d)
+				drained <- q.Waiting() == 0
 			}()
 		}
 		io.CopyN(io.Discard, r, 1<<20)
 		for range 2 {
 			if !wspipetest.Wait(t, "Drain", drained) {
-				t.Error("something waits after Drain")
+				t.Error("bytes are queued after Drain")
 			}
 		}
 	})
 }
 
-func TestOutflowFailAndCloseUnblock(t *testing.T) {
+func TestQueueFailAndCloseUnblock(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("cause")
 	for name, end := range map[string]func(*Queue) error{
-		"Fail":  func(o *Queue) error { o.Fail(cause); return cause },
-		"Close": func(o *Queue) error { o.Close(); return net.ErrClosed },
+		"Fail":  func(q *Queue) error { q.Fail(cause); return cause },
+		"Close": func(q *Queue) error { q.Close(); return net.ErrClosed },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachFlow(t, func(t *testing.T, o *Queue, _ *os.File) {
-				o.Write(make([]byte, 1<<20))
+			eachQueue(t, func(t *testing.T, q *Queue, _ *os.File) {
+				q.Write(make([]byte, 1<<20))
 				waited, drained := make(chan error), make(chan bool)
-				go func() { waited <- o.Wait(0) }()            // ends with end
-				go func() { o.Drain(-1); drained <- true }()   // ends with end
-				go func() { o.Drain(1e15); drained <- true }() // ends with end
-				want := end(o)
+				go func() { waited <- q.Wait(0) }()            // ends with end
+				go func() { q.Drain(-1); drained <- true }()   // ends with end
+				go func() { q.Drain(1e15); drained <- true }() // ends with end
+				want := end(q)
 				if err := wspipetest.Wait(t, "Wait", waited); err != want {
 					t.Errorf("Wait: %v", err)
 				}
 				wspipetest.Wait(t, "Drain", drained)
 				wspipetest.Wait(t, "Drain", drained)
-				if n, err := o.Write([]byte("x")); n != 0 || err != want {
+				if n, err := q.Write([]byte("x")); n != 0 || err != want {
 					t.Errorf("Write: %d, %v", n, err)
 				}
-				if o.Waiting() != 0 {
-					t.Error("something waits")
+				if q.Waiting() != 0 {
+					t.Error("bytes are queued")
 				}
-				o.Close()
-				if o.writing {
+				q.Close()
+				if q.writing {
 					t.Error("the goroutine still runs after Close")
 				}
 			})
@@ -238,27 +239,27 @@ func TestOutflowFailAndCloseUnblock(t *testing.T) {
 	}
 }
 
-// A child that has closed its stdin, or a client that has gone.
-func TestOutflowAfterTheFarEndIsClosed(t *testing.T) {
+// The reader is a child that has closed its stdin, or a client that has disconnected.
+func TestQueueAfterTheFarEndIsClosed(t *testing.T) {
 	t.Parallel()
-	eachFlow(t, func(t *testing.T, o *Queue, r *os.File) {
-		o.Write(make([]byte, 1<<20)) // more than the pipe holds
+	eachQueue(t, func(t *testing.T, q *Queue, r *os.File) {
+		q.Write(make([]byte, 1<<20)) // more than the pipe holds
 		waited := make(chan error)
-		go func() { waited <- o.Wait(0) }() // ends when r is closed
+		go func() { waited <- q.Wait(0) }() // ends when r is closed
 		r.Close()
 		if err := wspipetest.Wait(t, "Wait", waited); err == nil {
 			t.Error("Wait: no error")
 		}
-		if _, err := o.Write([]byte("x")); err == nil {
+		if _, err := q.Write([]byte("x")); err == nil {
 			t.Error("Write: no error")
 		}
-		if err := o.Wait(0); err == nil {
-			t.Error("Wait: no error any more")
+		if err := q.Wait(0); err == nil {
+			t.Error("second Wait: no error")
 		}
 	})
 }
 
-func TestOutflowIntoAClosedPipe(t *testing.T) {
+func TestQueueIntoAClosedPipe(t *testing.T) {
 	t.Parallel()
 	for name, held := range map[string]bool{"write": false, "release": true} {
 		t.Run(name, func(t *testing.T) {
@@ -267,16 +268,16 @@ func TestOutflowIntoAClosedPipe(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o := NewQueue(w)
-			defer o.Close()
+			q := NewQueue(w)
+			defer q.Close()
 			r.Close()
 			if held {
-				o.Hold()
+				q.Hold()
 			}
-			_, err = o.Write([]byte("x"))
+			_, err = q.Write([]byte("x"))
 			if held {
-				o.Release()
-				err = o.Wait(0)
+				q.Release()
+				err = q.Wait(0)
 			}
 			if err == nil {
 				t.Error("no error")
@@ -285,22 +286,22 @@ func TestOutflowIntoAClosedPipe(t *testing.T) {
 	}
 }
 
-// Many write at once; what each has written stays whole and in its order.
-func TestOutflowConcurrentWriters(t *testing.T) {
+// Each goroutine's writes stay whole and in order.
+func TestQueueConcurrentWriters(t *testing.T) {
 	t.Parallel()
-	eachFlow(t, func(t *testing.T, o *Queue, r *os.File) {
+	eachQueue(t, func(t *testing.T, q *Queue, r *os.File) {
 		const writers, each = 8, 2000
 		var writing sync.WaitGroup
 		for i := range writers {
 			writing.Go(func() {
 				for j := range each {
 					if i == 0 {
-						o.Hold()
+						q.Hold()
 					}
-					o.Write(binary.BigEndian.AppendUint32(nil, uint32(i<<16|j)))
+					q.Write(binary.BigEndian.AppendUint32(nil, uint32(i<<16|j)))
 					if i == 0 {
-						o.Release()
-						o.Wait(1000)
+						q.Release()
+						q.Wait(1000)
 					}
 				}
 			})
@@ -322,31 +323,30 @@ func TestOutflowConcurrentWriters(t *testing.T) {
 	})
 }
 
-// What waits lies in blocks: a backlog costs its size, and nothing when it is
-// gone.
-func TestOutflowBacklogTakesItsSizeInBlocks(t *testing.T) {
+// Queued bytes are copied into blocks, which are freed once they are written.
+func TestQueueBacklogTakesItsSizeInBlocks(t *testing.T) {
 	t.Parallel()
-	eachFlow(t, func(t *testing.T, o *Queue, r *os.File) {
+	eachQueue(t, func(t *testing.T, q *Queue, r *os.File) {
 		const size = 1 << 20
 		p := make([]byte, 1000)
 		for range size / len(p) {
-			o.Write(p)
+			q.Write(p)
 		}
-		o.mu.Lock()
-		n := len(o.waiting)
-		o.mu.Unlock()
+		q.mu.Lock()
+		n := len(q.waiting)
+		q.mu.Unlock()
 		if n > size/BlockSize+1 {
 			t.Errorf("%d blocks for %d bytes", n, size)
 		}
 		io.CopyN(io.Discard, r, size/1000*1000)
-		o.Wait(0)
-		if len(o.waiting) != 0 {
-			t.Errorf("%d blocks for nothing", len(o.waiting))
+		q.Wait(0)
+		if len(q.waiting) != 0 {
+			t.Errorf("%d blocks for nothing", len(q.waiting))
 		}
 	})
 }
 
-// stuck is a writer that Close does not unblock.
+// stuck is a writer whose Write is not unblocked by Close.
 type stuck struct{ writing, release chan bool }
 
 func (w stuck) Write(p []byte) (int, error) {
@@ -357,18 +357,18 @@ func (w stuck) Write(p []byte) (int, error) {
 
 func (w stuck) Close() error { return nil }
 
-func TestOutflowCloseWaitsForTheWriter(t *testing.T) {
+func TestQueueCloseWaitsForTheWriter(t *testing.T) {
 	t.Parallel()
 	w := stuck{make(chan bool), make(chan bool)}
-	o := NewQueue(w)
-	o.Write([]byte("x"))
+	q := NewQueue(w)
+	q.Write([]byte("x"))
 	wspipetest.Wait(t, "the write", w.writing)
 	closed := make(chan bool)
 	go func() { // ends when the write has
-		o.Close()
-		closed <- o.writing
+		q.Close()
+		closed <- q.writing
 	}()
-	o.Wait(0) // fails as Close begins
+	q.Wait(0) // fails as Close begins
 	select {
 	case <-closed:
 		t.Error("Close did not wait")

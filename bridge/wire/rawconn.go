@@ -16,8 +16,8 @@ func rawConn(conn any) syscall.RawConn {
 	return raw
 }
 
-// rawSocket returns the syscall.RawConn of the socket below conn, also below
-// TLS, or nil if there is none.
+// rawSocket returns the syscall.RawConn of the socket below conn, which may be a TLS
+// connection, or nil if there is none.
 func rawSocket(conn net.Conn) syscall.RawConn {
 	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = c.NetConn()

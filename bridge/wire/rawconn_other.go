@@ -4,7 +4,7 @@ package wire
 
 import "errors"
 
-// Elsewhere a RawConn does not tell what would wait.
+// On these systems a syscall.RawConn cannot try to read or write without waiting.
 
 type (
 	rawWriter struct{}

@@ -10,14 +10,14 @@ import (
 // rawWriter writes to a kernel buffer without waiting.
 type rawWriter struct {
 	conn syscall.RawConn
-	try  func(fd uintptr) bool // tryWrite, bound once: each binding is an allocation
+	try  func(fd uintptr) bool // tryWrite, bound once to save an allocation per write
 
 	p   []byte
 	n   int
 	err error
 }
 
-// newRawWriter returns nil if conn cannot be written to without waiting.
+// newRawWriter returns nil if conn has no syscall.RawConn.
 func newRawWriter(conn any) *rawWriter {
 	raw := rawConn(conn)
 	if raw == nil {
@@ -28,7 +28,7 @@ func newRawWriter(conn any) *rawWriter {
 	return w
 }
 
-// write writes what the kernel takes of p.
+// write writes as many bytes of p as the kernel accepts.
 func (w *rawWriter) write(p []byte) (n int, err error) {
 	w.p, w.n, w.err = p, 0, nil
 	err = w.conn.Write(w.try)
@@ -57,10 +57,10 @@ func (w *rawWriter) tryWrite(fd uintptr) bool {
 	return true
 }
 
-// rawReader reads from a socket and tells when there is nothing to read.
+// rawReader reads from a socket and calls idle before it waits.
 type rawReader struct {
 	conn   syscall.RawConn
-	buffer func() []byte         // where the next bytes go
+	buffer func() []byte         // returns the buffer for the next bytes
 	idle   func()                // called before each wait
 	try    func(fd uintptr) bool // tryRead, bound once
 
@@ -68,7 +68,7 @@ type rawReader struct {
 	err error
 }
 
-// newRawReader returns nil if reading from conn cannot be tried.
+// newRawReader returns nil if conn has no syscall.RawConn.
 func newRawReader(conn any, buffer func() []byte, idle func()) *rawReader {
 	raw := rawConn(conn)
 	if raw == nil {
@@ -79,7 +79,7 @@ func newRawReader(conn any, buffer func() []byte, idle func()) *rawReader {
 	return r
 }
 
-// read reads once, as soon as there is something.
+// read reads once. It waits until the socket is readable.
 func (r *rawReader) read() (n int, err error) {
 	r.n, r.err = 0, nil
 	err = r.conn.Read(r.try)

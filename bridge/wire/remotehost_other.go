@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// Elsewhere the kernel is not asked: a peer that is gone is noticed by reading,
-// by a failed write or by a missing pong.
+// These systems are not asked: a lost remote end is noticed by reading, by a failed
+// write or by a missing pong.
 
-// SendBufferPart is how many send buffers of a client that may come back hold as
-// much as is held for it: what is not acknowledged must be held, and a message
-// costs more there than on the wire.
+// SendBufferPart is how many times larger than its send buffer the history of a
+// resumable client is. It is large here: what the kernel holds counts as not
+// acknowledged, and a message takes more room in the history than as frames.
 const SendBufferPart = 32
 
+// Unsent returns 0: the kernel is not asked here.
 func Unsent(net.Conn) int                   { return 0 }
 func limitUnsent(net.Conn, int) bool        { return false }
 func hostGone(net.Conn, time.Duration) bool { return false }

@@ -1,26 +1,26 @@
 package wire
 
-// segments are what waits in an Queue, in order.
+// segments are the contents of a Queue, in order.
 type segments []segment
 
-// segment is some of what waits: a pooled block, a burst that other flows have,
-// too, or copies of small ones.
+// segment is a pooled block, a batch that may be in other queues, too, or copies of
+// small batches.
 type segment struct {
 	b      []byte
-	batch  *Batch // nil for a block; what is known of copies together
-	cut    bool   // b is not all of the burst
+	batch  *Batch // nil for a block; for copies, what they have in common
+	cut    bool   // the first bytes of the batch were written already
 	copies bool
 }
 
 const (
-	// smallBatch is up to which size a burst that waits is copied, in bytes: a
-	// reference would cost more.
+	// smallBatch is the size in bytes up to which a queued batch is copied: a
+	// reference would take more memory.
 	smallBatch = 1 << 10
-	// maxCopies is how much is copied behind one another.
+	// maxCopies is from how many bytes on a segment of copies gets no more.
 	maxCopies = 32 << 10
 )
 
-// addBatch adds s, which is a burst or the end of one.
+// addBatch appends s, which is a batch or the end of one.
 func (l *segments) addBatch(s segment) {
 	if len(s.b) > smallBatch || s.cut {
 		*l = append(*l, s)
@@ -32,18 +32,18 @@ func (l *segments) addBatch(s segment) {
 		last++
 	}
 	c := &(*l)[last]
-	c.b = append(c.b, s.b...) // who writes the front has its own slice
+	c.b = append(c.b, s.b...) // a goroutine that writes c.b has its own slice
 	c.batch.Messages += s.batch.Messages
 }
 
-// dropBatches drops bursts of whole messages, oldest first, but none before the
-// i-th, until at least most bytes are gone. It returns what was dropped.
+// dropBatches drops batches of whole messages, oldest first but not before index i,
+// until at least most bytes are dropped. It returns what was dropped.
 func (l *segments) dropBatches(i, most int) (messages, size int) {
 	for i < len(*l) && size < most {
 		if s := (*l)[i]; s.batch != nil && !s.cut && s.batch.Whole {
 			size += len(s.b)
 			messages += s.batch.Messages
-			copy((*l)[1:], (*l)[:i]) // what stays is short, and what follows may be long
+			copy((*l)[1:], (*l)[:i]) // shorter than moving what follows
 			l.forgetFirst()
 			continue
 		}
@@ -52,11 +52,11 @@ func (l *segments) dropBatches(i, most int) (messages, size int) {
 	return messages, size
 }
 
-// forgetFirst takes the first off, in the same time however many there are.
+// forgetFirst removes the first segment in constant time.
 func (l *segments) forgetFirst() {
 	(*l)[0] = segment{}
 	if len(*l) == 1 {
-		*l = (*l)[:0] // which keeps the room
+		*l = (*l)[:0] // keeps the capacity
 	} else {
 		*l = (*l)[1:]
 	}

@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// maxSlice is how long who has much to carry keeps a processor. Yielding is not free:
-// it wakes a thread that looks for other work.
+// maxSlice bounds how long a busy stream runs before it yields. Yielding wakes a thread
+// that looks for other work, so it must not be frequent.
 const maxSlice = time.Millisecond
 
-// TimeSlice lets others' lone messages go first now and then. The zero value is ready.
+// TimeSlice makes a busy goroutine yield now and then, so that others' single messages
+// need not wait for it. The zero value is ready for use.
 type TimeSlice struct{ begun time.Time }
 
-// Yield ends the turn if it is over.
+// Yield lets other goroutines run if the time slice is over.
 func (t *TimeSlice) Yield() {
 	if time.Since(t.begun) > maxSlice {
 		runtime.Gosched()

@@ -5,74 +5,71 @@ import (
 	"time"
 )
 
-// unreadTime is how long a client may leave unread what a child that has ended
-// has written.
+// unreadTime is how long a client may leave the output of an ended child unread.
 const unreadTime = 30 * time.Second
 
-// unreadChecks is how often within that time it is looked whether the client has
-// taken something.
+// unreadChecks is how many times within that time the client's progress is checked.
 const unreadChecks = 30
 
-// unreadLimit ends a connection whose client takes nothing.
+// unreadLimit aborts a connection whose client makes no progress.
 type unreadLimit struct {
 	*Alarm
-	wire  *Conn
+	conn  *Conn
 	taken int64     // bytes that the client's host has acknowledged
-	since time.Time // it has taken something, or there was nothing to take
+	since time.Time // of the last progress, or when everything was acknowledged
 }
 
-// LimitUnread bounds, from now on, how long the client may leave unread what waits
-// for it, or pause: the connection is aborted after 30 s without progress, or
-// after patience if that is not zero. The child has ended. Only the first call
-// counts.
-func (w *Conn) LimitUnread(patience time.Duration) {
-	w.closeMu.Lock()
-	defer w.closeMu.Unlock()
-	if w.unread != nil {
+// LimitUnread limits how long the client may leave queued output unread, or stay paused,
+// once the child has ended: the connection is aborted after timeout without progress.
+// Zero means 30 s. Only the first call has an effect.
+func (c *Conn) LimitUnread(timeout time.Duration) {
+	c.closeMu.Lock()
+	defer c.closeMu.Unlock()
+	if c.unread != nil {
 		return
 	}
-	if patience <= 0 {
-		patience = unreadTime
+	if timeout <= 0 {
+		timeout = unreadTime
 	}
-	w.patience = patience
-	w.unread = &unreadLimit{wire: w, since: time.Now()}
-	w.unread.taken, _ = w.unread.progress()
-	w.unread.Alarm = StartAlarm(patience/unreadChecks, w.unread.check)
+	c.unreadTimeout = timeout
+	c.unread = &unreadLimit{conn: c, since: time.Now()}
+	c.unread.taken, _ = c.unread.progress()
+	c.unread.Alarm = StartAlarm(timeout/unreadChecks, c.unread.check)
 }
 
-// progress returns how much the client's host has acknowledged, and whether that is
-// all, and the client has not paused.
+// progress returns how many bytes the client's host has acknowledged, and whether these
+// are all and the client is not paused.
 func (u *unreadLimit) progress() (taken int64, all bool) {
-	out, left := u.wire.Out, Unsent(u.wire.Conn)
+	out, left := u.conn.Out, Unsent(u.conn.Conn)
 	return out.taken() - int64(left), left == 0 && out.Backlog() == 0 && !out.Paused()
 }
 
-// check aborts the connection if it is time to.
+// check aborts the connection if the timeout has passed.
 func (u *unreadLimit) check() (next time.Duration) {
-	w := u.wire
+	c := u.conn
 	taken, all := u.progress()
 	switch {
 	case taken != u.taken || all:
 		u.taken, u.since = taken, time.Now()
-	case time.Since(u.since) >= w.patience:
-		w.Overdue.Store(true)
-		w.Abort()
+	case time.Since(u.since) >= c.unreadTimeout:
+		c.Overdue.Store(true)
+		c.Abort()
 		return 0
 	}
-	return w.patience / unreadChecks
+	return c.unreadTimeout / unreadChecks
 }
 
-// maxOrphan is how much the kernel may go on to hold for a client, in bytes, when
-// its connection is closed: neither --maxforks nor --max-per-ip bounds that.
+// maxOrphan is how many bytes the kernel may hold for a client after its connection is
+// closed: neither --maxforks nor --max-per-ip limits that.
 const maxOrphan = 64 << 10
 
-// dropUnsent closes conn by a reset if the kernel holds more than maxOrphan for
-// the client, which it then drops.
+// dropUnsent resets conn if the kernel holds more than maxOrphan for the client, so that
+// the kernel drops it.
 func dropUnsent(conn net.Conn) {
 	if Unsent(conn) <= maxOrphan {
 		return
 	}
-	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS would wait to say good-bye
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS would wait to send its close alert
 		conn = c.NetConn()
 	}
 	if c, ok := conn.(interface{ SetLinger(int) error }); ok && c.SetLinger(0) == nil {

@@ -12,17 +12,17 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// TestUnreadLimit: what counts is progress, not how long everything takes.
+// TestUnreadLimit: only time without progress counts.
 func TestUnreadLimit(t *testing.T) {
 	t.Parallel()
 	const step = 29 * time.Second
 	for name, test := range map[string]struct {
-		patience time.Duration
-		client   func(w *Conn, far net.Conn)
-		want     time.Duration // when the connection is aborted, never if zero
+		timeout time.Duration
+		client  func(w *Conn, far net.Conn)
+		want    time.Duration // when the connection is aborted; zero means never
 	}{
 		"takes nothing":   {0, func(*Conn, net.Conn) {}, unreadTime},
-		"other patience":  {time.Minute, func(*Conn, net.Conn) {}, time.Minute},
+		"other timeout":   {time.Minute, func(*Conn, net.Conn) {}, time.Minute},
 		"takes something": {0, func(_ *Conn, far net.Conn) { readSlowly(far, step, 5) }, 5*step + unreadTime},
 		"takes all":       {0, func(_ *Conn, far net.Conn) { readSlowly(far, step, 10) }, 0},
 		"paused": {0, func(w *Conn, far net.Conn) {
@@ -42,7 +42,7 @@ func TestUnreadLimit(t *testing.T) {
 				w := NewConn(near, nil)
 				w.Write(make([]byte, 10*maxWrite))
 				start := time.Now()
-				w.LimitUnread(test.patience)
+				w.LimitUnread(test.timeout)
 				w.LimitUnread(time.Nanosecond)
 				go test.client(w, far) // ends when far is closed
 				select {
@@ -60,7 +60,7 @@ func TestUnreadLimit(t *testing.T) {
 	}
 }
 
-// readSlowly reads times as much as is written at once.
+// readSlowly reads, after each pause, as many bytes as the queue writes at once.
 func readSlowly(far net.Conn, pause time.Duration, times int) {
 	for range times {
 		<-time.After(pause)
@@ -68,8 +68,8 @@ func readSlowly(far net.Conn, pause time.Duration, times int) {
 	}
 }
 
-// TestUnreadIsDropped: the kernel of a connection that is closed holds nothing for a
-// client that takes nothing, though some of it had been sent.
+// TestUnreadIsDropped: the kernel holds nothing after the end of a connection whose
+// client does not read, even if some of it was sent.
 func TestUnreadIsDropped(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(w *Conn, far *net.TCPConn){
@@ -89,7 +89,7 @@ func TestUnreadIsDropped(t *testing.T) {
 			}
 			w.Write(make([]byte, size))
 			end(w, far)
-			wspipetest.Wait(t, "the end of the wire", w.Closed())
+			wspipetest.Wait(t, "the end of the connection", w.Closed())
 			got, err := io.ReadAll(far)
 			if err == nil || len(got) >= size {
 				t.Errorf("read %d bytes, %v; want a reset", len(got), err)
