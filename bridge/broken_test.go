@@ -42,7 +42,7 @@ func TestChildBreaksItsFraming(t *testing.T) {
 			s := start(t, child, Options{Framing: test.framing, Log: slog.New(slog.NewJSONHandler(&log, nil))})
 			go func() { // ends when it is read
 				io.WriteString(child.far[1], test.output)
-				if strings.HasPrefix(test.wrong, "output ends") {
+				if strings.HasPrefix(test.wrong, "truncated ") {
 					child.exit(0, "") // else the child stays until it is stopped
 				}
 			}()

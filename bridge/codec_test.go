@@ -101,36 +101,36 @@ var brokenOutputs = map[string]struct {
 	wrong    string
 	position int64
 }{
-	"half a length":            {framing.Length, encoded(framing.Length, "a") + "\x00\x00\x00", []string{"a"}, "output ends after 3 of the 4 bytes of a length", 8},
-	"length of 4 GiB":          {framing.Length, "\xff\xff\xff\xff0123456789", nil, "output ends 4294967285 bytes before the end of a record", 14},
-	"short record":             {framing.Length, "\x00\x00\x00\x05abc", nil, "output ends 2 bytes before the end of a record", 7},
-	"length and nothing":       {framing.Length, encoded(framing.Length, "") + "\x00\x00\x00\x01", []string{""}, "output ends 1 bytes before the end of a record", 8},
-	"text":                     {framing.Length, "Hello, world\n", nil, "output ends 1214606435 bytes before the end of a record", 13},
-	"long record":              {framing.Length, "\x00\x10\x00\x00" + strings.Repeat("x", 1<<20-1), nil, "output ends 1 bytes before the end of a record", 4 + 1<<20 - 1},
+	"half a length":            {framing.Length, encoded(framing.Length, "a") + "\x00\x00\x00", []string{"a"}, "truncated length: 3 of 4 bytes", 8},
+	"length of 4 GiB":          {framing.Length, "\xff\xff\xff\xff0123456789", nil, "truncated record: 4294967285 bytes missing", 14},
+	"short record":             {framing.Length, "\x00\x00\x00\x05abc", nil, "truncated record: 2 bytes missing", 7},
+	"length and nothing":       {framing.Length, encoded(framing.Length, "") + "\x00\x00\x00\x01", []string{""}, "truncated record: 1 bytes missing", 8},
+	"text":                     {framing.Length, "Hello, world\n", nil, "truncated record: 1214606435 bytes missing", 13},
+	"long record":              {framing.Length, "\x00\x10\x00\x00" + strings.Repeat("x", 1<<20-1), nil, "truncated record: 1 bytes missing", 4 + 1<<20 - 1},
 	"garbage":                  {framing.LSP, "Hello\r\nContent-Length: 1\r\n\r\na", nil, "header line without a colon", 0},
 	"garbage later":            {framing.LSP, encoded(framing.LSP, "{}") + "Hello\n", []string{"{}"}, "header line without a colon", 23},
 	"garbage after the body":   {framing.LSP, "Content-Length: 1\r\n\r\na\r\nContent-Length: 1\r\n\r\nb", []string{"a"}, "header without Content-Length", 22},
 	"no length":                {framing.LSP, "Content-Type: x\r\n\r\n{}", nil, "header without Content-Length", 17},
 	"empty header":             {framing.LSP, "\n", nil, "header without Content-Length", 0},
 	"space before the colon":   {framing.LSP, "Content-Length : 1\r\n\r\na", nil, "header without Content-Length", 20},
-	"length twice":             {framing.LSP, "Content-Length: 1\r\ncontent-length: 1\r\n\r\na", nil, "header with Content-Length twice", 19},
-	"negative length":          {framing.LSP, "Content-Length: -1\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"length with a plus":       {framing.LSP, "Content-Length: +1\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"hexadecimal length":       {framing.LSP, "Content-Length: 0x1\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"length with underscores":  {framing.LSP, "Content-Length: 1_0\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"two lengths in a field":   {framing.LSP, "X: y\nContent-Length: 1, 1\r\n\r\na", nil, "Content-Length is not a length", 5},
-	"no number":                {framing.LSP, "Content-Length:\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"length over 63 bits":      {framing.LSP, "Content-Length: 9223372036854775808\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"length of 4096 digits":    {framing.LSP, "Content-Length: " + strings.Repeat("9", 4000) + "\r\n\r\na", nil, "Content-Length is not a length", 0},
-	"length of 63 bits":        {framing.LSP, "Content-Length: 9223372036854775807\r\n\r\nabc", nil, "output ends 9223372036854775804 bytes before the end of a record", 42},
+	"length twice":             {framing.LSP, "Content-Length: 1\r\ncontent-length: 1\r\n\r\na", nil, "duplicate Content-Length", 19},
+	"negative length":          {framing.LSP, "Content-Length: -1\r\n\r\na", nil, "invalid Content-Length", 0},
+	"length with a plus":       {framing.LSP, "Content-Length: +1\r\n\r\na", nil, "invalid Content-Length", 0},
+	"hexadecimal length":       {framing.LSP, "Content-Length: 0x1\r\n\r\na", nil, "invalid Content-Length", 0},
+	"length with underscores":  {framing.LSP, "Content-Length: 1_0\r\n\r\na", nil, "invalid Content-Length", 0},
+	"two lengths in a field":   {framing.LSP, "X: y\nContent-Length: 1, 1\r\n\r\na", nil, "invalid Content-Length", 5},
+	"no number":                {framing.LSP, "Content-Length:\r\n\r\na", nil, "invalid Content-Length", 0},
+	"length over 63 bits":      {framing.LSP, "Content-Length: 9223372036854775808\r\n\r\na", nil, "invalid Content-Length", 0},
+	"length of 4096 digits":    {framing.LSP, "Content-Length: " + strings.Repeat("9", 4000) + "\r\n\r\na", nil, "invalid Content-Length", 0},
+	"length of 63 bits":        {framing.LSP, "Content-Length: 9223372036854775807\r\n\r\nabc", nil, "truncated record: 9223372036854775804 bytes missing", 42},
 	"header over 4 KiB":        {framing.LSP, "X: " + strings.Repeat("x", 5000) + "\r\nContent-Length: 1\r\n\r\na", nil, "header over 4096 bytes", 0},
 	"header over 4 KiB, lines": {framing.LSP, strings.Repeat("X: 4567\n", 600) + "Content-Length: 1\r\n\r\na", nil, "header over 4096 bytes", 4096},
 	"header without end":       {framing.LSP, "X: " + strings.Repeat("x", 200_000), nil, "header over 4096 bytes", 0},
 	"header of 4 KiB + 1":      {framing.LSP, "X: " + strings.Repeat("x", 4096-3-21) + "\nContent-Length: 1\r\n\r\na", nil, "header over 4096 bytes", 4095},
-	"end within the header":    {framing.LSP, encoded(framing.LSP, "a") + "Content-Length: 1\r\nX:", []string{"a"}, "output ends within a header", 41},
-	"end before the blank":     {framing.LSP, "Content-Length: 1\r\n", nil, "output ends within a header", 19},
-	"end within the body":      {framing.LSP, "Content-Length: 3\r\n\r\nab", nil, "output ends 1 bytes before the end of a record", 23},
-	"end within a long body":   {framing.LSP, "Content-Length: 1000000\r\n\r\n" + strings.Repeat("é", 499_999), nil, "output ends 2 bytes before the end of a record", 27 + 999_998},
+	"end within the header":    {framing.LSP, encoded(framing.LSP, "a") + "Content-Length: 1\r\nX:", []string{"a"}, "truncated header", 41},
+	"end before the blank":     {framing.LSP, "Content-Length: 1\r\n", nil, "truncated header", 19},
+	"end within the body":      {framing.LSP, "Content-Length: 3\r\n\r\nab", nil, "truncated record: 1 bytes missing", 23},
+	"end within a long body":   {framing.LSP, "Content-Length: 1000000\r\n\r\n" + strings.Repeat("é", 499_999), nil, "truncated record: 2 bytes missing", 27 + 999_998},
 }
 
 func TestBrokenFraming(t *testing.T) {
@@ -350,7 +350,7 @@ func TestAHugeRecordTakesNoMemory(t *testing.T) {
 				t.Errorf("%d bytes came, of %d", got, size)
 			}
 			announced := cmp.Or(map[framing.Framing]int64{framing.Length: math.MaxUint32}[mode], math.MaxInt64)
-			want := fmt.Sprintf("output ends %d bytes before the end of a record at %d", announced-size, len(head)+size)
+			want := fmt.Sprintf("truncated record: %d bytes missing at %d", announced-size, len(head)+size)
 			if got := wspipetest.Wait(t, "the end of the output", wrong); got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}

@@ -107,13 +107,13 @@ func TestBrokenFraming(t *testing.T) {
 		reason   string
 		position int
 	}{
-		"a length without data": {framing.Length, `printf '\0\0\0\1a\377\377\377\3770123456789'`, []string{"a"}, "output ends 4294967285 bytes before the end of a record", 19},
-		"half a length":         {framing.Length, `printf '\0\0'`, nil, "output ends after 2 of the 4 bytes of a length", 2},
+		"a length without data": {framing.Length, `printf '\0\0\0\1a\377\377\377\3770123456789'`, []string{"a"}, "truncated record: 4294967285 bytes missing", 19},
+		"half a length":         {framing.Length, `printf '\0\0'`, nil, "truncated length: 2 of 4 bytes", 2},
 		"lines instead":         {framing.LSP, `echo hello; exec sleep 1000`, nil, "header line without a colon", 0},
 		"no length":             {framing.LSP, `printf 'Content-Length: 1\r\n\r\naX: y\r\n\r\n'; exec sleep 1000`, []string{"a"}, "header without Content-Length", 28},
-		"negative":              {framing.LSP, `printf 'Content-Length: -5\r\n\r\n'; exec sleep 1000`, nil, "Content-Length is not a length", 0},
+		"negative":              {framing.LSP, `printf 'Content-Length: -5\r\n\r\n'; exec sleep 1000`, nil, "invalid Content-Length", 0},
 		"header without end":    {framing.LSP, `tr '\0' : </dev/zero`, nil, "header over 4096 bytes", 0},
-		"an end in the body":    {framing.LSP, `printf 'Content-Length: 5\r\n\r\nabc'`, nil, "output ends 2 bytes before the end of a record", 24},
+		"an end in the body":    {framing.LSP, `printf 'Content-Length: 5\r\n\r\nabc'`, nil, "truncated record: 2 bytes missing", 24},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

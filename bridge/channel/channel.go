@@ -1,95 +1,90 @@
-// Package channel is the protocols that carry a child's streams apart, v1.wspipe and
-// Kubernetes' remote commands: their names and numbers, and how messages are encoded
-// and decoded, for a server and for a client.
+// Package channel defines the subprotocols with channels, v1.wspipe and the remote command
+// protocols of Kubernetes: their names and numbers, and the encoding of their messages, for
+// servers and clients.
 package channel
 
-// The subprotocols that carry a child's streams apart, each on a channel of its
-// own, as raw bytes. The first byte of each message, which is binary, is its
-// channel.
+// The subprotocols with channels. Each stream of a child has a channel. Every message is
+// binary, and its first byte is the channel. Streams are raw bytes.
 const (
-	// ProtocolWspipe is ProtocolV5 and Control.
+	// ProtocolWspipe is ProtocolV5 with the channel Control.
 	ProtocolWspipe = "v1.wspipe"
-	// ProtocolV5 and ProtocolV4 are Kubernetes' remote command protocols
-	// (k8s.io/apimachinery/pkg/util/remotecommand). With ProtocolV5, Close
-	// can end stdin.
+	// ProtocolV5 and ProtocolV4 are the remote command protocols of Kubernetes
+	// (k8s.io/apimachinery/pkg/util/remotecommand). Only ProtocolV5 has Close.
 	ProtocolV5 = "v5.channel.k8s.io"
 	ProtocolV4 = "v4.channel.k8s.io"
 )
 
-// ProtocolPlain is the name that a client may offer before these, for plain
-// messages. No server implements it: one that selects it takes the first name of
-// any offer, and implements none of these either.
+// ProtocolPlain is a name that a client may offer before the others. It means plain
+// messages. No server implements it: a server that selects it selects the first name of any
+// offer without implementing it.
 const ProtocolPlain = "plain.wspipe"
 
-// Protocols lists those with channels, best first.
+// Protocols lists the subprotocols with channels in order of preference.
 var Protocols = []string{ProtocolWspipe, ProtocolV5, ProtocolV4}
 
 // The channels.
 const (
-	// Stdin has what the child reads, Stdout and Stderr what it writes.
+	// Stdin, Stdout and Stderr carry the streams of the child.
 	Stdin  byte = 0
 	Stdout byte = 1
 	Stderr byte = 2
-	// Error has one message, a Status, when the child has ended or did not run.
+	// Error carries one Status from the server, when the child has ended or did not start.
 	Error byte = 3
-	// Resize takes a Size.
+	// Resize carries a Size from the client.
 	Resize byte = 4
-	// Control has a ControlMessage in each message, both ways.
+	// Control carries a ControlMessage, both ways.
 	Control byte = 5
-	// Close takes the number of a channel that ends; that can be
-	// Stdin only.
+	// Close carries the number of a channel that the client closes, which must be Stdin.
 	Close byte = 255
 )
 
-// SizeParameter is the query parameter by which a client tells the size of its
-// window in the opening handshake, COLSxROWS, so that the child has it from the
-// start.
+// SizeParameter is the query parameter of the opening handshake with the client's initial
+// window size, as COLSxROWS.
 const SizeParameter = "wspipe_size"
 
-// SessionParameter and AfterParameter are the query parameters by which a client
-// names its session in the opening handshake, and how many of its messages it has
-// counted already.
+// SessionParameter and AfterParameter are query parameters of the opening handshake: the ID
+// of the client's session, and the number of its messages that the client has received.
 const (
 	SessionParameter = "wspipe_session"
 	AfterParameter   = "wspipe_after"
 )
 
-// Size is the message on Resize, in characters.
+// Size is a window size in characters, the message on Resize.
 type Size struct {
 	Width, Height uint16
 }
 
-// ControlMessage is a message on Control. Type says which of the fields count.
-// Whoever gets a Type that it does not know ignores the message.
+// ControlMessage is a message on Control. Type determines which other fields are set. The
+// recipient ignores a message of unknown Type.
 type ControlMessage struct {
 	Type string `json:"type"`
-	// Session, PTY and Pid are the server's TypeHello: the session's id, whether
-	// the child has a terminal, and its process ID.
+	// Session, PTY and Pid belong to the server's TypeHello: the session ID, whether the
+	// child has a terminal, and its process ID.
 	Session string `json:"session,omitempty"`
 	PTY     *bool  `json:"pty,omitempty"`
 	Pid     int    `json:"pid,omitempty"`
-	// Code or Signal is the server's TypeExit, Signal the client's TypeSignal:
-	// an exit status, or a signal's name without SIG.
+	// Code or Signal belongs to the server's TypeExit, Signal to the client's TypeSignal:
+	// the exit status, or the name of a signal without SIG.
 	Code   *int   `json:"code,omitempty"`
 	Signal string `json:"signal,omitempty"`
-	// Cols and Rows are the client's TypeResize, in characters.
+	// Cols and Rows belong to the client's TypeResize, in characters.
 	Cols uint16 `json:"cols,omitempty"`
 	Rows uint16 `json:"rows,omitempty"`
 }
 
 // The types of ControlMessage.
 const (
-	TypeHello  = "hello"  // the server's first message
-	TypeExit   = "exit"   // the server's when the child has ended
-	TypeSignal = "signal" // the client wants a signal sent
-	TypeResize = "resize" // the client's window has another size
+	TypeHello  = "hello"  // from the server: its first message
+	TypeExit   = "exit"   // from the server: the child has ended
+	TypeSignal = "signal" // from the client: send a signal to the child
+	TypeResize = "resize" // from the client: the window size has changed
 
-	TypePause    = "pause"    // the client wants no more output for now
-	TypeContinue = "continue" // it does again
+	TypePause    = "pause"    // from the client: pause the output
+	TypeContinue = "continue" // from the client: resume the output
 )
 
-// Status is the message on Error, as much of Kubernetes'
-// k8s.io/apimachinery/pkg/apis/meta/v1.Status as remote commands use.
+// Status is the message on Error. It has those fields of
+// k8s.io/apimachinery/pkg/apis/meta/v1.Status that remote commands use.
 type Status struct {
 	Metadata struct{}       `json:"metadata"`
 	Status   string         `json:"status"` // StatusSuccess or StatusFailure
@@ -104,17 +99,18 @@ type StatusDetails struct {
 	Causes []StatusCause `json:"causes,omitempty"`
 }
 
-// StatusCause with the Reason ReasonExitCode has an exit status as its Message.
+// StatusCause is a cause of a Status. If Reason is ReasonExitCode, Message is the exit
+// status.
 type StatusCause struct {
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
 }
 
-// The words of a Status.
+// The values of Status and Reason.
 const (
 	StatusSuccess         = "Success"
 	StatusFailure         = "Failure"
 	ReasonNonZeroExitCode = "NonZeroExitCode" // a Status with causes
-	ReasonInternalError   = "InternalError"   // the child did not run, or not to its end
-	ReasonExitCode        = "ExitCode"
+	ReasonInternalError   = "InternalError"   // the child did not start or was stopped
+	ReasonExitCode        = "ExitCode"        // of a StatusCause
 )

@@ -6,16 +6,18 @@ import (
 	"strconv"
 )
 
-// Encode returns a message on the channel of that number, whose content is JSON.
+// Encode returns a message on a channel with content as JSON. It panics if content cannot
+// be marshaled.
 func Encode(number byte, content any) []byte {
 	text, err := json.Marshal(content)
 	if err != nil {
-		panic(err) // only our own types come here
+		panic(err) // content is always one of our own types
 	}
 	return append([]byte{number}, text...)
 }
 
-// ParseControl decodes a message on Control. It has no Type if it is not valid.
+// ParseControl decodes a message on Control. It returns a zero ControlMessage if the message
+// is invalid.
 func ParseControl(message []byte) (c ControlMessage) {
 	if json.Unmarshal(message, &c) != nil {
 		return ControlMessage{}
@@ -23,8 +25,8 @@ func ParseControl(message []byte) (c ControlMessage) {
 	return c
 }
 
-// ExitStatus returns the Status of a child that has ended: with exit status code, or
-// by a signal, if that is not empty.
+// ExitStatus returns the Status of a child that exited with code or, if signal is not
+// empty, was killed by signal.
 func ExitStatus(code int, signal string) Status {
 	if code == 0 && signal == "" {
 		return Status{Status: StatusSuccess}
@@ -41,7 +43,7 @@ func ExitStatus(code int, signal string) Status {
 	}
 }
 
-// Failure returns the Status of a child that did not run, or not to its end.
+// Failure returns the Status of a child that did not start or was stopped.
 func Failure(reason string) Status {
 	return Status{Status: StatusFailure, Message: reason, Reason: ReasonInternalError, Code: 500}
 }

@@ -2,10 +2,11 @@ package framing
 
 import "bytes"
 
-// delimited is the codec of Lines, NUL and JSON: records that end with this byte.
-// A line may end with a carriage return, too.
+// delimited is the codec of Lines, NUL and JSON: records that end with this byte. Before a
+// newline, a carriage return is part of the terminator.
 type delimited byte
 
+// Join implements Codec.
 func (d delimited) Join(int) (before, after string) {
 	if d == '\n' {
 		return "", "\n"
@@ -13,6 +14,7 @@ func (d delimited) Join(int) (before, after string) {
 	return "", "\x00"
 }
 
+// Split implements Codec.
 func (d delimited) Split(p []byte, eof bool) (n int, piece []byte, last bool, err error) {
 	if i := bytes.IndexByte(p, byte(d)); i >= 0 {
 		piece = p[:i]
@@ -24,7 +26,7 @@ func (d delimited) Split(p []byte, eof bool) (n int, piece []byte, last bool, er
 	if eof {
 		return len(p), p, true, nil
 	}
-	if len(p) <= MaxWhole+1 { // a carriage return may still prove to be part of the terminator
+	if len(p) <= MaxWhole+1 { // the last byte may be a carriage return of the terminator
 		return 0, nil, false, nil
 	}
 	n = len(p)
@@ -35,12 +37,14 @@ func (d delimited) Split(p []byte, eof bool) (n int, piece []byte, last bool, er
 	return n, p[:n], false, nil
 }
 
-// Chunks is the codec of Bytes, and of streams on channels: messages of at most
-// so many bytes, cut anywhere.
+// Chunks is the codec of Bytes and of streams on channels. It splits the output at any byte
+// into messages of at most Chunks bytes.
 type Chunks int
 
+// Join implements Codec.
 func (Chunks) Join(int) (before, after string) { return "", "" }
 
+// Split implements Codec.
 func (c Chunks) Split(p []byte, _ bool) (n int, piece []byte, last bool, err error) {
 	n = min(len(p), int(c))
 	return n, p[:n], true, nil

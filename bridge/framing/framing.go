@@ -1,37 +1,37 @@
-// Package framing splits a child's output into messages and joins messages into what a
-// child reads. It knows no connection and no process.
+// Package framing splits the output of a child into messages, and joins messages into its
+// input. It knows nothing of connections or processes.
 package framing
 
 import "fmt"
 
-// Framing says how a child's byte stream and messages map to each other. The
-// zero value is Lines.
+// Framing maps between byte streams and messages. The zero value is Lines.
 type Framing int
 
 // The framings of --framing.
 const (
 	// Lines makes each line of output a text message, and each message a line of input.
 	Lines Framing = iota
-	// Bytes makes what one read returned a binary message, and a message plain input.
+	// Bytes makes the result of each read a binary message, and passes messages on
+	// unchanged.
 	Bytes
-	// NUL makes each record of output up to a NUL a text message, and ends each
-	// message with a NUL.
+	// NUL makes each record of output that ends with NUL a text message, and ends each
+	// message to the child with NUL.
 	NUL
-	// Length makes binary messages of records that begin with their length, four
-	// bytes in network order, both ways.
+	// Length maps between binary messages and records that begin with their length, four
+	// bytes in network order.
 	Length
-	// LSP makes text messages of the bodies of records with a Content-Length
-	// header, both ways: the Language Server Protocol's base protocol.
+	// LSP maps between text messages and the bodies of records with a Content-Length
+	// header, the base protocol of the Language Server Protocol.
 	LSP
-	// JSON makes each line of stdout and of stderr a text message that names its
-	// stream, and each message a line of input.
+	// JSON makes each line of stdout and stderr a text message that names its stream, and
+	// each message a line of input.
 	JSON
 )
 
-// framings are what the framings are called and made of.
+// framings has the properties of each Framing.
 var framings = [...]struct {
 	name   string
-	binary bool // messages to the client are
+	binary bool // see Binary
 	whole  bool // see HoldsWhole
 	codec  func() Codec
 }{
@@ -43,27 +43,26 @@ var framings = [...]struct {
 	JSON:   {"json", false, false, func() Codec { return delimited('\n') }},
 }
 
-// String returns the name that Parse takes.
+// String returns the name, as Parse accepts it.
 func (f Framing) String() string { return framings[f].name }
 
 // Binary reports whether messages to the client are binary.
 func (f Framing) Binary() bool { return framings[f].binary }
 
-// HoldsWhole reports whether a message from a client is held until its length
-// is known, which bounds how long it may be: at most MaxHeld bytes.
+// HoldsWhole reports whether a message from a client must be complete before Join, because
+// its size comes first. Such a message is at most MaxHeld bytes.
 func (f Framing) HoldsWhole() bool { return framings[f].whole }
 
-// NewCodec returns a codec for one stream of a child and its stdin.
+// NewCodec returns a new codec for one output stream of a child, or for its stdin.
 func (f Framing) NewCodec() Codec { return framings[f].codec() }
 
-// MaxWhole is the longest message that Split is sure to return in one piece, in
-// bytes.
+// MaxWhole is the size in bytes up to which Split returns a message in one piece.
 const MaxWhole = 64 << 10
 
-// MaxHeld is the most that Length can express, in bytes.
+// MaxHeld is the largest size that Length can encode, in bytes.
 const MaxHeld = 1<<32 - 1
 
-// Names lists what Parse takes.
+// Names returns the names of all framings.
 func Names() (names []string) {
 	for _, f := range framings {
 		names = append(names, f.name)
@@ -71,7 +70,7 @@ func Names() (names []string) {
 	return names
 }
 
-// Parse returns the framing called name.
+// Parse returns the framing with the given name.
 func Parse(name string) (Framing, error) {
 	for f := range framings {
 		if framings[f].name == name {
@@ -81,16 +80,17 @@ func Parse(name string) (Framing, error) {
 	return 0, fmt.Errorf("unknown framing %q", name)
 }
 
-// Codec is one framing at work for one stream of output, and for stdin.
+// Codec splits one output stream into messages, and joins messages into stdin. It is not
+// safe for concurrent use.
 type Codec interface {
-	// Split takes the front of a message off p, what the child has written so
-	// far: n bytes of p become the payload piece, which lies in p, and last
-	// tells whether it ends the message. n is 0 if more must come first; at
-	// the end of the output it never is while p is not empty. A message
-	// longer than MaxWhole may come in several pieces. After an error, which says
-	// how the child breaks its framing, n is where in p it does.
+	// Split returns the next piece of a message. p is the output that has not been split
+	// yet, and eof reports whether it is the last. Split consumes n bytes of p and returns
+	// the payload in them, a slice of p; last reports whether it ends the message. It
+	// returns n == 0 if it needs more output, which never happens with eof unless p is
+	// empty. Messages up to MaxWhole bytes have one piece; longer ones may have several.
+	// The error describes output that breaks the framing at p[n].
 	Split(p []byte, eof bool) (n int, piece []byte, last bool, err error)
-	// Join returns what stands on stdin before and after a message of size
-	// bytes. Only a framing that holds messages whole has anything before them.
+	// Join returns the bytes to write to stdin before and after a message of size bytes.
+	// before is empty unless HoldsWhole.
 	Join(size int) (before, after string)
 }

@@ -2,20 +2,20 @@ package framing
 
 import "unicode/utf8"
 
-// The ends of a message of JSON. A line of another stream may come before a long line
-// ends; the rest of it is then in the next message of its stream.
+// A message of JSON ends with JSONEnd, or with JSONMore if a line of the other stream
+// interrupts a long line. The next message of the stream then continues that line.
 const (
 	JSONEnd  = `"}`
 	JSONMore = `","more":true}`
 )
 
-// AppendJSONHead appends what stands before the data of a message of stream.
+// AppendJSONHead appends the beginning of a message of JSON, up to its data.
 func AppendJSONHead(dst []byte, stream string) []byte {
 	return append(append(append(dst, `{"stream":"`...), stream...), `","data":"`...)
 }
 
-// AppendJSON appends p to dst as it stands within a JSON string (RFC 8259,
-// section 7), with U+FFFD for what is not UTF-8, as AppendValid has it.
+// AppendJSON appends p to dst, escaped for a JSON string (RFC 8259 section 7). It replaces
+// invalid UTF-8 as AppendValid does.
 func AppendJSON(dst, p []byte) []byte {
 	const hex = "0123456789abcdef"
 	for len(p) > 0 {

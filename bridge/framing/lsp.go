@@ -7,35 +7,36 @@ import (
 	"strconv"
 )
 
-// lspRecords is the codec of LSP: a header like that of HTTP, whose
-// Content-Length is the size of the body (Language Server Protocol, "Base
-// Protocol").
-type lspRecords struct{ record }
+// lspRecords is the codec of LSP: records with a header as in HTTP, in which Content-Length
+// is the size of the body (Language Server Protocol, "Base Protocol").
+type lspRecords struct{ sizedRecord }
 
 // maxLSPHeader bounds the header, in bytes.
 const maxLSPHeader = 4 << 10
 
 const contentLength = "Content-Length"
 
+// Join implements Codec.
 func (*lspRecords) Join(size int) (before, after string) {
 	return contentLength + ": " + strconv.Itoa(size) + "\r\n\r\n", ""
 }
 
+// Split implements Codec.
 func (c *lspRecords) Split(p []byte, eof bool) (n int, piece []byte, last bool, err error) {
 	c.text = true
-	if c.left > 0 {
-		return c.more(p, eof)
+	if c.remaining > 0 {
+		return c.next(p, eof)
 	}
 	head, size, err := lspHeader(p, eof)
 	if err != nil || head == 0 {
 		return head, nil, false, err
 	}
-	return c.begin(p, head, size, eof)
+	return c.start(p, head, size, eof)
 }
 
-// lspHeader reads the header at the front of p: it is head bytes long and
-// announces size bytes. head is 0 if it is not all there. After an error, head
-// is where the line that is wrong begins.
+// lspHeader parses the header at the beginning of p. It returns the size of the header,
+// head, and that of the body. head is 0 if the header is incomplete. After an error, head
+// is the offset of the invalid line.
 func lspHeader(p []byte, eof bool) (head int, size int64, err error) {
 	size = -1
 	for {
@@ -46,7 +47,7 @@ func lspHeader(p []byte, eof bool) (head int, size int64, err error) {
 		case len(p) >= maxLSPHeader:
 			return head, 0, fmt.Errorf("header over %d bytes", maxLSPHeader)
 		case eof && len(p) > 0:
-			return head, 0, errors.New("output ends within a header")
+			return head, 0, errors.New("truncated header")
 		default:
 			return 0, 0, nil
 		}
@@ -61,8 +62,8 @@ func lspHeader(p []byte, eof bool) (head int, size int64, err error) {
 	}
 }
 
-// lspField reads a line of a header. It returns the size announced so far,
-// which is -1 if none is.
+// lspField parses a header line. size is the Content-Length so far, or -1; lspField returns
+// it, or the one in line.
 func lspField(line []byte, size int64) (int64, error) {
 	name, value, ok := bytes.Cut(line, []byte(":"))
 	switch {
@@ -73,11 +74,11 @@ func lspField(line []byte, size int64) (int64, error) {
 	case !bytes.EqualFold(name, []byte(contentLength)):
 		return size, nil
 	case size >= 0:
-		return 0, errors.New("header with " + contentLength + " twice")
+		return 0, errors.New("duplicate " + contentLength)
 	}
 	n, err := strconv.ParseUint(string(bytes.Trim(value, " \t")), 10, 63)
 	if err != nil {
-		return 0, errors.New(contentLength + " is not a length")
+		return 0, errors.New("invalid " + contentLength)
 	}
 	return int64(n), nil
 }

@@ -2,9 +2,8 @@ package framing
 
 import "unicode/utf8"
 
-// ValidPrefix returns the length of the longest prefix of p that holds whole
-// valid UTF-8 sequences only. ok is false if what follows cannot become one,
-// whatever comes after p.
+// ValidPrefix returns the length n of p without an incomplete UTF-8 sequence at its end. ok
+// reports whether p[:n] is valid UTF-8.
 func ValidPrefix(p []byte) (n int, ok bool) {
 	if utf8.Valid(p) {
 		return len(p), true
@@ -13,8 +12,8 @@ func ValidPrefix(p []byte) (n int, ok bool) {
 	return n, utf8.Valid(p[:n])
 }
 
-// IncompleteTail returns the length of the sequence, 0 to 3 bytes, that p
-// breaks off within.
+// IncompleteTail returns the length, 0 to 3 bytes, of an incomplete UTF-8 sequence at the
+// end of p.
 func IncompleteTail(p []byte) int {
 	for n := 1; n <= min(len(p), utf8.UTFMax-1); n++ {
 		if tail := p[len(p)-n:]; utf8.RuneStart(tail[0]) {
@@ -27,9 +26,8 @@ func IncompleteTail(p []byte) int {
 	return 0
 }
 
-// AppendValid appends src to dst with U+FFFD for what is not UTF-8: one for
-// each maximal subpart of a sequence, as the WHATWG Encoding Standard decodes
-// and as browsers and Python show such bytes.
+// AppendValid appends src to dst with invalid UTF-8 replaced by U+FFFD: one for each maximal
+// subpart of a sequence, as the WHATWG Encoding Standard, browsers and Python decode it.
 func AppendValid(dst, src []byte) []byte {
 	for len(src) > 0 {
 		r, size := utf8.DecodeRune(src)
@@ -42,8 +40,8 @@ func AppendValid(dst, src []byte) []byte {
 	return dst
 }
 
-// subpart returns how many bytes at the start of p, which is not valid there,
-// could have become one sequence: at least one, to be replaced together.
+// subpart returns the length, 1 to 3 bytes, of the maximal subpart at the beginning of p,
+// which is invalid there.
 func subpart(p []byte) int {
 	for n := min(len(p), utf8.UTFMax-1); n > 1; n-- {
 		if !utf8.FullRune(p[:n]) {
