@@ -1,4 +1,4 @@
-// Package vt follows what a program's output does to the terminal that shows it:
-// the modes in effect and the sequence that the output ends inside of, as xterm's
-// ctlseqs describes them.
+// Package vt interprets what a program writes to its terminal: the modes in effect, the
+// queries that a terminal replies to, and the sequence that the output ends inside of. It
+// follows xterm's ctlseqs.
 package vt

@@ -1,16 +1,17 @@
 package vt
 
-// ModeTracker follows the modes that a program sets in a terminal, for a client
-// that must leave the terminal as the program found it. It takes constant memory.
+// ModeTracker follows the modes that a program sets in a terminal, for a client that
+// must leave the terminal as the program found it. It uses constant memory and is not
+// safe for concurrent use.
 type ModeTracker struct {
 	State
 	extensions
 }
 
-// NewModeTracker returns the tracker of a terminal in which no mode is set.
+// NewModeTracker returns a tracker for a terminal in which no mode is set.
 func NewModeTracker() *ModeTracker { return &ModeTracker{State: NewState()} }
 
-// Write takes the next bytes of the program's output.
+// Write parses the next bytes of the program's output.
 func (t *ModeTracker) Write(p []byte) {
 	for len(p) > 0 {
 		n, what := t.next(p)
@@ -22,17 +23,17 @@ func (t *ModeTracker) Write(p []byte) {
 	}
 }
 
-// AppendSet appends to dst what sets the modes in a terminal that was reset.
+// AppendSet appends the sequences that set the modes in a terminal that was reset.
 func (t *ModeTracker) AppendSet(dst []byte) []byte {
 	dst = t.modes.appendTo(dst)
 	return t.extensions.appendTo(dst, t.alternate)
 }
 
-// AppendReset appends to dst what resets the modes that are set, and leaves the
-// alternate screen. It is nothing if the program has left nothing behind.
+// AppendReset appends the sequences that reset the modes and leave the alternate screen.
+// It appends nothing if there is nothing to reset.
 func (t *ModeTracker) AppendReset(dst []byte) []byte {
 	if t.state != inText && t.state != inChar {
-		dst = append(dst, can) // cancels the sequence that the output breaks off in
+		dst = append(dst, can) // cancels the incomplete sequence
 	}
 	dst = t.modes.appendReset(dst)
 	dst = t.extensions.appendReset(dst, t.alternate)
@@ -43,26 +44,12 @@ func (t *ModeTracker) AppendReset(dst []byte) []byte {
 	return dst
 }
 
-// appendReset appends what resets the modes that are set, but for the alternate
-// screen.
+// appendReset appends the sequences that reset the modes, except the alternate screen.
 func (m *modes) appendReset(dst []byte) []byte {
 	if m.top != 0 || m.bottom != 0 { // DECSTBM moves the cursor
 		dst = append(dst, "\x1b7\x1b[r\x1b8"...)
 	}
-	for i, p := range privateModes {
-		switch on := m.private>>i&1 == 1; {
-		case on && !p.isOn:
-			dst = appendCSI(dst, "?", 'l', p.number)
-		case !on && p.isOn:
-			dst = appendCSI(dst, "?", 'h', p.number)
-		}
-	}
-	if m.insert {
-		dst = appendCSI(dst, "", 'l', 4)
-	}
-	if m.newLine {
-		dst = appendCSI(dst, "", 'l', 20)
-	}
+	dst = m.appendModes(dst, true)
 	if m.keypad {
 		dst = append(dst, "\x1b>"...)
 	}
@@ -87,21 +74,21 @@ func (d *drawing) appendReset(dst []byte) []byte {
 	return dst
 }
 
-// extensions are what else a program has requested of a terminal.
+// extensions are terminal extensions beyond xterm's modes.
 type extensions struct {
 	otherKeys int         // xterm's modifyOtherKeys
-	kitty     [2]keyFlags // kitty's keyboard protocol, on the main and on the alternate screen
-	sizes     bool        // reports of a new size, mode 2048
-	frame     bool        // nothing is shown before the frame ends, mode 2026
+	kitty     [2]keyFlags // kitty's keyboard protocol, for the main and the alternate screen
+	sizes     bool        // mode 2048: the terminal reports a new size
+	frame     bool        // mode 2026: the terminal shows nothing until the frame ends
 }
 
-// keyFlags are flags[:depth+1], of which the last are in effect.
+// keyFlags is the stack flags[:depth+1]. The last flags are in effect.
 type keyFlags struct {
 	depth int
 	flags [8]int
 }
 
-// apply changes them as a sequence does.
+// apply changes the extensions as seq does.
 func (e *extensions) apply(seq []byte, alternate bool) {
 	if string(seq) == "\x1bc" { // RIS
 		*e = extensions{}
@@ -115,10 +102,13 @@ func (e *extensions) apply(seq []byte, alternate bool) {
 	stack := e.stack(alternate)
 	switch string(c.kind[:c.kindLen]) {
 	case "?h", "?l":
-		for number, p := 0, c.params; len(p) > 0; {
-			number, p = nextParam(p)
-			e.sizes = e.sizes && number != 2048 || number == 2048 && c.final() == 'h'
-			e.frame = e.frame && number != 2026 || number == 2026 && c.final() == 'h'
+		for number := range c.numbers() {
+			switch on := c.final() == 'h'; number {
+			case 2048:
+				e.sizes = on
+			case 2026:
+				e.frame = on
+			}
 		}
 	case ">m":
 		if first == 0 || first == 4 {
@@ -148,7 +138,8 @@ func (e *extensions) stack(alternate bool) *keyFlags {
 	return &e.kitty[0]
 }
 
-// appendTo appends what sets them, on the screen that is shown. A frame is over.
+// appendTo appends the sequences that set the extensions on the current screen. A frame
+// counts as ended.
 func (e *extensions) appendTo(dst []byte, alternate bool) []byte {
 	if e.otherKeys != 0 {
 		dst = appendCSI(dst, ">", 'm', 4, e.otherKeys)
@@ -166,7 +157,7 @@ func (e *extensions) appendTo(dst []byte, alternate bool) []byte {
 	return dst
 }
 
-// appendReset appends what resets them, on the screen that is shown.
+// appendReset appends the sequences that reset the extensions on the current screen.
 func (e *extensions) appendReset(dst []byte, alternate bool) []byte {
 	if !alternate {
 		dst = e.appendModesReset(dst)
@@ -181,7 +172,7 @@ func (e *extensions) appendReset(dst []byte, alternate bool) []byte {
 	return dst
 }
 
-// appendModesReset appends what resets those that both screens share.
+// appendModesReset appends the sequences that reset the extensions common to both screens.
 func (e *extensions) appendModesReset(dst []byte) []byte {
 	if e.otherKeys != 0 {
 		dst = appendCSI(dst, ">", 'm', 4)

@@ -2,9 +2,9 @@ package vt
 
 import "testing"
 
-// What a program leaves set is reset, and nothing else.
+// AppendReset resets exactly the modes that the program has left set.
 func TestModeTracker(t *testing.T) {
-	for output, want := range map[string][2]string{ // what resets, and what sets again
+	for output, want := range map[string][2]string{ // want of AppendReset and AppendSet
 		"":                         {},
 		"\x1b[1;31mred\x1b[0m\r\n": {},
 		"\x1b[?1049h\x1b[?1h\x1b=\x1b[?25l\x1b[>4;2m\x1b[?25h\x1b>\x1b[?1l\x1b[>4;m\x1b[?1049l": {},

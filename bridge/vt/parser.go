@@ -7,29 +7,28 @@ import (
 	"wspipe/bridge/framing"
 )
 
-// parser splits what a program writes to its terminal into text and
-// control sequences (ECMA-48). The zero value is at the beginning of the output.
-// It does not allocate, and how the output is split into calls of next does not
-// change what it finds.
+// parser splits a program's output into text and control sequences (ECMA-48). The zero
+// value is at the beginning of the output. It does not allocate. Its tokens do not depend
+// on how the output is split into calls of next.
 type parser struct {
 	state parserState
-	c1    bool // the sequence begins with a C1 control in UTF-8 instead of ESC
+	c1    bool // the sequence begins with a C1 control in UTF-8, not ESC
 	lead  bool // the last byte of a string may be the first of a C1 control
 	open  bool // the last sequence ended without its final byte or ST
-	after bool // so did the sequence before it
-	long  bool // the sequence has more bytes than held has room for
+	after bool // open of the sequence before
+	long  bool // the sequence is longer than held
 
-	// held[:n] is the current sequence or character: all of it unless it is long, and
-	// without the bytes that terminals ignore inside a sequence.
+	// held[:n] is the current sequence or character, without the bytes that terminals
+	// ignore inside a sequence; only the beginning if it is long.
 	held [maxHeldSequence]byte
 	n    int
 }
 
-// maxHeldSequence is longer than any sequence that sets a mode, and than the part of a
-// query that identifies it. Only strings, such as titles and images, are longer.
+// maxHeldSequence is longer than any sequence that sets a mode, and than the part that
+// identifies a query. Only strings, such as titles and images, are longer.
 const maxHeldSequence = 128
 
-// parserState is where in the output a parser is.
+// parserState is the parser's position relative to a sequence.
 type parserState uint8
 
 const (
@@ -43,7 +42,7 @@ const (
 	inShift              // after ESC N or ESC O: the next character belongs to it
 )
 
-// token is what parser.next has found.
+// token is what parser.next found.
 type token uint8
 
 const (
@@ -67,8 +66,8 @@ const (
 	c1Last = 0x9f
 )
 
-// next takes the first token of p, which is not empty. n is the number of its bytes in
-// p: none if p only shows that the current sequence has ended.
+// next consumes the first token of p, which must not be empty. n is its length in p: zero
+// if p only shows that the current sequence has ended.
 func (t *parser) next(p []byte) (n int, what token) {
 	if t.state == inText {
 		if n = plainText(p); n > 0 {
@@ -76,7 +75,7 @@ func (t *parser) next(p []byte) (n int, what token) {
 		}
 		t.after = t.open
 		t.n, t.c1, t.lead, t.open, t.long = 0, false, false, false, false
-		if n = completeCSI(p); n > 0 { // most are, and this is fast
+		if n = completeCSI(p); n > 0 { // the fast path for most sequences
 			t.n = copy(t.held[:], p[:n])
 			return n, tokenSequence
 		}
@@ -100,14 +99,14 @@ func (t *parser) next(p []byte) (n int, what token) {
 			return n, what
 		}
 		if t.n == len(t.held) && !t.long {
-			t.long = true // the caller sees held before more bytes follow
+			t.long = true // return before more bytes follow, so that the caller sees held
 			break
 		}
 	}
 	return n, tokenPart
 }
 
-// completeCSI returns the length of the sequence at the front of p if it begins with
+// completeCSI returns the length of the sequence that p begins with if it begins with
 // ESC [, is complete and short, and contains no control characters; otherwise 0.
 func completeCSI(p []byte) int {
 	if len(p) < 3 || p[0] != esc || p[1] != '[' {
@@ -124,7 +123,7 @@ func completeCSI(p []byte) int {
 	return 0
 }
 
-// take adds b to the current sequence, unless b ends it without being part of it.
+// take adds b to the current sequence, unless b ends the sequence without belonging to it.
 func (t *parser) take(b byte) (taken int, what token) {
 	switch {
 	case t.state == inChar:
@@ -152,7 +151,7 @@ func (t *parser) take(b byte) (taken int, what token) {
 	return 1, tokenPart
 }
 
-// escape continues after ESC and b.
+// escape handles b after ESC.
 func (t *parser) escape(b byte) token {
 	switch b {
 	case '[':
@@ -172,7 +171,7 @@ func (t *parser) escape(b byte) token {
 	return tokenPart
 }
 
-// takeChar is take inside a character. A C1 control stands for ESC and another byte.
+// takeChar is take inside a character. A C1 control means ESC and another byte.
 func (t *parser) takeChar(b byte) (taken int, what token) {
 	if utf8.RuneStart(b) {
 		return 0, tokenBroken
@@ -190,7 +189,7 @@ func (t *parser) takeChar(b byte) (taken int, what token) {
 	return 1, tokenPart
 }
 
-// takeString is take inside a string, which any ESC ends: that of ST (ESC \) or of
+// takeString is take inside a string. Any ESC ends it, whether it begins ST (ESC \) or
 // another sequence.
 func (t *parser) takeString(b byte) (taken int, what token) {
 	if b == esc {
@@ -211,7 +210,7 @@ func (t *parser) takeString(b byte) (taken int, what token) {
 	return 1, tokenPart
 }
 
-// hold adds b to held if there is room.
+// hold adds b to held, unless held is full.
 func (t *parser) hold(b byte) {
 	if t.n < len(t.held) {
 		t.held[t.n] = b
@@ -219,8 +218,8 @@ func (t *parser) hold(b byte) {
 	}
 }
 
-// sequence returns the sequence that next has found, or the beginning of a long one.
-// It begins with ESC, also for a C1 control.
+// sequence returns the sequence that next found, or the beginning of a long one. It
+// begins with ESC, even for a C1 control.
 func (t *parser) sequence() []byte { return t.held[:t.n] }
 
 // appendHeld appends held as the program wrote it.
@@ -232,8 +231,8 @@ func (t *parser) appendHeld(dst []byte) []byte {
 	return append(dst, t.held[:t.n]...)
 }
 
-// plainText returns the length of the text at the front of p: up to the first byte of
-// a sequence, or of an incomplete character at the end of p.
+// plainText returns the length of the text that p begins with, up to a sequence or an
+// incomplete character at the end of p.
 func plainText(p []byte) int {
 	for n := 0; n < len(p); {
 		end := min(len(p), n+256)
@@ -250,11 +249,11 @@ func plainText(p []byte) int {
 	return len(p) - framing.IncompleteTail(p)
 }
 
-// startsControl has the bytes at which plainText stops. A character may begin with
-// c1Lead, too.
+// startsControl marks the bytes at which plainText stops. c1Lead may also begin an
+// ordinary character.
 var startsControl = [256]bool{esc: true, so: true, si: true, enq: true, c1Lead: true}
 
-// hasControl reports whether p contains any of these bytes. It is faster than a loop.
+// hasControl reports whether p contains any of these bytes. It is faster than a loop over p.
 func hasControl(p []byte) bool {
 	for _, b := range [...]byte{esc, c1Lead, so, si, enq} {
 		if bytes.IndexByte(p, b) >= 0 {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// tokens describes what a parser finds in output.
+// tokens returns the tokens of output as text.
 func tokens(output string) string {
 	var p parser
 	var found strings.Builder
@@ -42,15 +42,15 @@ func TestTerminalParser(t *testing.T) {
 		{"\x1b_Ga=q\x1b\\\x1b^pm\x1b\\\x1bXsos\x1b\\", `<"^_Ga=q"> <"^\\"> <"^^pm"> <"^\\"> <"^Xsos"> <"^\\">`},
 		{"\x1bOab\x1bN", `<"^Oa"> "b" in<"^N">`},
 		{"\x0ea\x0fb\x05", `<"\x0e"> "a" <"\x0f"> "b" <"\x05">`},
-		// C1 controls in UTF-8; other characters of two bytes that begin like them.
+		// C1 controls in UTF-8; other characters of two bytes with the same first byte.
 		{"\u009b1m\u009d0;t\u009c\u0085", `<"^[1m"> <"^]0;t\u009c"> <"^E">`},
 		{"°C \u00a0 é", `"°C ` + `\u00a0 é"`},
-		// Characters that the output breaks off in, and what is none.
+		// Incomplete characters at the end, and invalid bytes.
 		{"gr\xc3", `"gr" in<"\xc3">`},
 		{"\xe2\x82", `in<"\xe2\x82">`},
 		{"\xe2\x1b[m", `"\xe2" <"^[m">`},
 		{"\xff\x80\xc2", `"\xff\x80" in<"\xc2">`},
-		// What breaks a sequence off.
+		// Broken sequences.
 		{"\x1b[1\x1b[2m", `broken<"^[1"> <"^[2m">`},
 		{"\x1b[1\x18a\x1b]0;t\x1ab", `broken<"^[1\x18"> "a" broken<"^]0;t\x1a"> "b"`},
 		{"\x1b[1é2m", `<"^[12m">`},
@@ -62,8 +62,8 @@ func TestTerminalParser(t *testing.T) {
 	}
 }
 
-// TestTerminalParserHoldsLittle: of a long string it holds the beginning.
-func TestTerminalParserHoldsLittle(t *testing.T) {
+// TestTerminalParserIsBounded: it holds only the beginning of a long string.
+func TestTerminalParserIsBounded(t *testing.T) {
 	t.Parallel()
 	var p parser
 	output := []byte("\x1b]52;c;" + strings.Repeat("x", 1<<20))
@@ -81,8 +81,8 @@ func TestTerminalParserHoldsLittle(t *testing.T) {
 	}
 }
 
-// FuzzTerminalChunks: however the output is split, modes, queries and what a new
-// terminal gets are the same. Without its queries it sets the same modes.
+// FuzzTerminalChunks: modes, queries and state do not depend on how the output is split.
+// The output without queries sets the same modes.
 func FuzzTerminalChunks(f *testing.F) {
 	for _, seed := range []string{
 		"a\x1b[?1049h\x1b[2;5r\x1b[1;38;5;9m\x1b(0\x0e\x1b]11;?\x1b\\b\x1b[6n",

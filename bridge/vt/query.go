@@ -7,17 +7,18 @@ import (
 	"wspipe/bridge/framing"
 )
 
-// QueryFilter removes the sequences that a terminal replies to from a program's output.
-// The zero value is at the beginning of the output.
+// QueryFilter removes the sequences that a terminal replies to (queries) from a program's
+// output. The zero value is at the beginning of the output. It is not safe for concurrent
+// use.
 type QueryFilter struct {
 	parser
 	rest       restOfSequence
-	afterQuery bool // the last sequence was a query, whose ST may follow
-	afterOpen  bool // the last sequence passed without its final byte or ST
-	noReports  bool // removes the modes in which a terminal reports what its user does, too
+	afterQuery bool // the last sequence was a query; its ST may follow
+	afterOpen  bool // the last sequence was passed on without its final byte or ST
+	noReports  bool // also removes the modes in which a terminal reports actions of its user
 }
 
-// restOfSequence says what happens to the rest of a long sequence.
+// restOfSequence is what happens to the rest of a long sequence.
 type restOfSequence uint8
 
 const (
@@ -26,8 +27,8 @@ const (
 	restRemoved
 )
 
-// Filter appends p without queries to dst. It withholds an incomplete sequence until
-// more bytes tell whether it is a query.
+// Filter appends p without queries to dst. It withholds an incomplete sequence until more
+// bytes show whether it is a query.
 func (f *QueryFilter) Filter(dst, p []byte) []byte {
 	for len(p) > 0 {
 		n, what := f.next(p)
@@ -35,7 +36,7 @@ func (f *QueryFilter) Filter(dst, p []byte) []byte {
 		case what == tokenText:
 			dst = append(dst, p[:n]...)
 			f.afterQuery, f.afterOpen = false, false
-		case what == tokenPart && !f.long: // held
+		case what == tokenPart && !f.long: // withheld
 		case f.rest == restUnknown:
 			dst = f.decide(dst, what)
 		case f.rest == restPasses:
@@ -50,10 +51,10 @@ func (f *QueryFilter) Filter(dst, p []byte) []byte {
 	return dst
 }
 
-// AtText reports whether the output so far ends between sequences and characters.
+// AtText reports whether the output so far ends outside of any sequence or character.
 func (f *QueryFilter) AtText() bool { return f.state == inText }
 
-// decide appends what is held unless it is a query.
+// decide appends the withheld sequence unless it is a query.
 func (f *QueryFilter) decide(dst []byte, what token) []byte {
 	seq := f.sequence()
 	isEnd := f.afterQuery && string(seq) == "\x1b\\"
@@ -72,7 +73,7 @@ func (f *QueryFilter) decide(dst []byte, what token) []byte {
 	return dst
 }
 
-// Flush appends what is withheld. The rest of that sequence passes.
+// Flush appends the withheld bytes. The rest of their sequence passes.
 func (f *QueryFilter) Flush(dst []byte) []byte {
 	if f.state == inText || f.rest != restUnknown {
 		return dst
@@ -81,8 +82,8 @@ func (f *QueryFilter) Flush(dst []byte) []byte {
 	return f.appendHeld(dst)
 }
 
-// isQuery reports whether some terminal replies to a sequence, or to one with this
-// beginning, as documented for xterm (ctlseqs), kitty, iTerm2, foot and DEC's terminals.
+// isQuery reports whether some terminal replies to a sequence that begins with seq,
+// according to the documentation of xterm (ctlseqs), kitty, iTerm2, foot and DEC terminals.
 func isQuery(seq []byte) bool {
 	switch {
 	case seq[0] == enq:
@@ -131,7 +132,7 @@ func isCSIQuery(c csi) bool {
 	case "t": // XTWINOPS
 		number, _ := nextParam(c.params)
 		return slices.Contains([]int{11, 13, 14, 15, 16, 18, 19, 20, 21}, number)
-	case "?h": // reports of the size, of which the first comes at once
+	case "?h": // mode 2048: the terminal reports its size at once
 		return string(c.params) == "2048"
 	}
 	return false

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// queries are what terminals reply to.
+// queries are sequences that a terminal replies to.
 var queries = []string{
 	"\x05", "\x1bZ", "\u009bc", "\x1b[c", "\x1b[0c", "\x1b[>c", "\x1b[>0c", "\x1b[=c", "\x1b[5n", "\x1b[6n", "\x1b[?6n", "\x1b[?996n", "\x1b[x", "\x1b[1x",
 	"\x1b[4$p", "\x1b[?2026$p", "\x1b[>q", "\x1b[>0q", "\x1b[?u", "\x1b[1$w", "\x1b[1;1;1;1;24;80*y", "\x1b[#R", "\x1b[?1;1;0S", "\x1b[?4m",
@@ -16,7 +16,7 @@ var queries = []string{
 	"\x1bP$qm\x1b\\", "\x1bP$q q\x1b\\", "\x1bP+q544e\x1b\\", "\x1b_Gi=1,a=q,s=1;AAAA\x1b\\", "\x1b_Ga=q;AAAA\x1b\\",
 }
 
-// statements are what looks like a query.
+// statements are sequences that look like queries.
 var statements = []string{
 	"c", "\x1b7\x1b8", "\x1bc", "\x1b[?1;2c", "\x1b[2q", "\x1b[1 q", "\x1b[>4n", "\x1b[!p", "\x1b[2;1\"p", "\x1b[>1u", "\x1b[u", "\x1b[S", "\x1b[m", "\x1b[>4;1m",
 	"\x1b[22;0t", "\x1b[8;24;80t", "\x1b[>3t", "\x1b[$r", "\x1b[?2004h", "\x1b[?2048l",
@@ -36,19 +36,19 @@ func TestQueriesAreRemoved(t *testing.T) {
 	for _, statement := range statements {
 		var f QueryFilter
 		if got := string(f.Filter(nil, []byte(statement))); got != statement {
-			t.Errorf("%q is made %q", statement, got)
+			t.Errorf("%q becomes %q", statement, got)
 		}
 	}
 }
 
-// TestQueriesInPieces: a sequence that breaks off is withheld until it is known, and
-// what a query would have ended is ended without it.
+// TestQueriesInPieces: an incomplete sequence is withheld until more is known. A sequence
+// that a removed query had ended is ended without it.
 func TestQueriesInPieces(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxHeldSequence)
 	for _, test := range []struct {
 		pieces []string
-		want   string // with what stands between them
+		want   string // the filtered pieces, separated by |, and + the flushed rest
 	}{
 		{[]string{"a\x1b", "[", "6", "nb"}, "a|||b"},
 		{[]string{"a\x1b[3", "1mb"}, "a|\x1b[31mb"},

@@ -1,37 +1,36 @@
 package vt
 
-// Replay turns past output into what brings another terminal to the same state
-// without making it send anything: queries are removed, and the modes in which a
-// terminal reports what its user does are set at the end. The replay is what begin,
-// append, finish and flush append, in this order.
+// Replay converts past output into output that brings another terminal to the same state
+// without making it send anything: queries are removed, and the modes in which a terminal
+// reports actions of its user are set at the end. Call Begin, Append for each part, Finish
+// and Flush, in this order; what they append is the replay.
 type Replay struct {
 	QueryFilter
 	end State // after the output so far
 }
 
-// NewReplay returns a replay of the output after start.
+// NewReplay returns a Replay of the output after start, which it copies.
 func NewReplay(start *State) Replay {
 	return Replay{QueryFilter: QueryFilter{noReports: true}, end: *start}
 }
 
-// Begin appends the modes in effect at the start, and the sequence that it is inside of.
+// Begin appends the modes in effect at the start, and the sequence that the start is inside of.
 func (r *Replay) Begin(dst []byte) []byte {
 	dst = r.Filter(dst, r.end.AppendTo(nil))
 	if r.end.long {
-		return r.Flush(dst) // nothing more is to be learned of it
+		return r.Flush(dst) // the rest cannot make it a query
 	}
 	r.afterQuery = r.end.after && r.end.state == inEscape // removes the ST of a string before the start
 	return dst
 }
 
-// Append appends output, which follows.
+// Append appends the replay of the next part of the output.
 func (r *Replay) Append(dst, output []byte) []byte {
 	r.end.Write(output)
 	return r.Filter(dst, output)
 }
 
-// Finish appends the modes that were removed, unless the output ends inside a long
-// string.
+// Finish appends the modes that were removed, unless the output ends inside a long string.
 func (r *Replay) Finish(dst []byte) []byte {
 	r.noReports = false
 	if r.rest == restPasses {
@@ -40,14 +39,18 @@ func (r *Replay) Finish(dst []byte) []byte {
 	return r.end.appendReports(dst)
 }
 
-// hasReports reports whether seq sets or resets a mode in which a terminal reports what
-// its user does.
+// hasReports reports whether seq sets or resets a mode in which a terminal reports actions
+// of its user.
 func hasReports(seq []byte) bool {
-	if len(seq) < 4 || string(seq[:3]) != "\x1b[?" || seq[len(seq)-1] != 'h' && seq[len(seq)-1] != 'l' {
+	if len(seq) < 3 || seq[1] != '[' {
 		return false
 	}
-	for params, number := seq[3:len(seq)-1], 0; len(params) > 0; {
-		if number, params = nextParam(params); isReport(number) {
+	c := parseCSI(seq)
+	if kind := string(c.kind[:c.kindLen]); kind != "?h" && kind != "?l" {
+		return false
+	}
+	for number := range c.numbers() {
+		if isReport(number) {
 			return true
 		}
 	}
@@ -63,16 +66,17 @@ func isReport(number int) bool {
 	return false
 }
 
-// appendWithoutReports appends seq without such modes.
+// appendWithoutReports appends seq, for which hasReports is true, without these modes.
 func appendWithoutReports(dst, seq []byte) []byte {
 	var others []int
-	for params, number := seq[3:len(seq)-1], 0; len(params) > 0; {
-		if number, params = nextParam(params); !isReport(number) {
+	c := parseCSI(seq)
+	for number := range c.numbers() {
+		if !isReport(number) {
 			others = append(others, number)
 		}
 	}
 	if len(others) == 0 {
 		return dst
 	}
-	return appendCSI(dst, "?", seq[len(seq)-1], others...)
+	return appendCSI(dst, "?", c.final(), others...)
 }

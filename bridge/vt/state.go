@@ -2,20 +2,22 @@ package vt
 
 import (
 	"bytes"
+	"iter"
 	"strconv"
 )
 
-// State is the state of a terminal after some output, as far as a new terminal
-// needs it to continue: the modes in effect, and the sequence or character that the
-// output ends inside of. It takes constant memory.
+// State is the state of a terminal after some output, as far as a new terminal needs it
+// to continue: the modes in effect, and the sequence or character that the output ends
+// inside of. It uses constant memory and is not safe for concurrent use.
 type State struct {
 	parser
 	modes
 }
 
+// NewState returns the state before any output.
 func NewState() State { return State{modes: newTerminalModes()} }
 
-// Write takes the next bytes of the output.
+// Write parses the next bytes of the output.
 func (t *State) Write(p []byte) {
 	for len(p) > 0 {
 		n, what := t.next(p)
@@ -26,8 +28,8 @@ func (t *State) Write(p []byte) {
 	}
 }
 
-// AppendTo appends what brings a new terminal to this state. Of a long string it appends
-// another beginning, which makes it one without effect.
+// AppendTo appends the sequences that bring a new terminal to this state. If the output
+// ends inside a long string, it begins another string, which has no effect.
 func (t *State) AppendTo(dst []byte) []byte {
 	dst = t.modes.appendTo(dst)
 	switch {
@@ -41,8 +43,7 @@ func (t *State) AppendTo(dst []byte) []byte {
 	return append(dst, t.sequence()...)
 }
 
-// modes are the modes that decide how further output is shown and what keys
-// send.
+// modes decide how a terminal shows further output and what its keys send.
 type modes struct {
 	alternate   bool   // the alternate screen is shown
 	private     uint32 // bit i is privateModes[i]
@@ -52,16 +53,16 @@ type modes struct {
 	top, bottom int    // DECSTBM, or zero
 	cursor      int    // DECSCUSR
 	drawing
-	saved [2]drawing // by DECSC, on the main and on the alternate screen
+	saved [2]drawing // by DECSC, for the main and the alternate screen
 }
 
-// privateModes are the modes of DECSET, in the order in which they are set. At most one
-// of a group is on.
+// privateModes are the modes of DECSET, in the order in which appendTo sets them. At most
+// one mode of a group is on.
 var privateModes = [...]struct {
 	number  int
 	isOn    bool // initially
 	group   int
-	reports bool // the terminal reports what its user does
+	reports bool // the terminal reports actions of its user
 }{
 	{number: 1},             // application cursor keys
 	{number: 5},             // reverse video
@@ -93,12 +94,12 @@ func newTerminalModes() (m modes) {
 	return m
 }
 
-// drawing is what DECSC saves, without the position of the cursor and origin mode.
+// drawing is what DECSC saves, except the cursor's position and origin mode.
 type drawing struct {
-	charsets [4]byte // the final byte that has designated each of G0 to G3; zero: ASCII
-	shift    byte    // which of them is in use
+	charsets [4]byte // final byte of the sequence that designated each of G0 to G3; zero: ASCII
+	shift    byte    // the charset in use
 	sgr      [64]byte
-	sgrLen   int // sgr[:sgrLen] is each SGR since the last reset, without ESC [
+	sgrLen   int // sgr[:sgrLen] are the SGRs since the last reset, without ESC [
 }
 
 // apply changes the modes as seq does.
@@ -140,15 +141,17 @@ func (m *modes) savedDrawing() *drawing {
 func (m *modes) applyCSI(c csi) {
 	switch string(c.kind[:c.kindLen]) {
 	case "?h", "?l":
-		for p, number := c.params, 0; len(p) > 0; {
-			number, p = nextParam(p)
+		for number := range c.numbers() {
 			m.setPrivate(number, c.final() == 'h')
 		}
 	case "h", "l":
-		for p, number := c.params, 0; len(p) > 0; {
-			number, p = nextParam(p)
-			m.insert = m.insert && number != 4 || number == 4 && c.final() == 'h'
-			m.newLine = m.newLine && number != 20 || number == 20 && c.final() == 'h'
+		for number := range c.numbers() {
+			switch on := c.final() == 'h'; number {
+			case 4:
+				m.insert = on
+			case 20:
+				m.newLine = on
+			}
 		}
 	case "m":
 		m.setSGR(c.params)
@@ -167,7 +170,7 @@ func (m *modes) applyCSI(c csi) {
 	}
 }
 
-// setPrivate does what DECSET and DECRST do.
+// setPrivate implements DECSET and DECRST.
 func (m *modes) setPrivate(number int, on bool) {
 	switch number {
 	case 66:
@@ -198,7 +201,7 @@ func (m *modes) setPrivate(number int, on bool) {
 	}
 }
 
-// resetSoftly does what DECSTR does.
+// resetSoftly implements DECSTR.
 func (m *modes) resetSoftly() {
 	for _, number := range [...]int{1, 6} {
 		m.setPrivate(number, false)
@@ -210,8 +213,7 @@ func (m *modes) resetSoftly() {
 	m.drawing, *m.savedDrawing() = drawing{}, drawing{}
 }
 
-// setSGR adds the parameters of an SGR. If there is no room, earlier ones are
-// forgotten.
+// setSGR adds the parameters of an SGR. If there is no room, it drops earlier ones.
 func (d *drawing) setSGR(params []byte) {
 	for {
 		number, rest := nextParam(params)
@@ -232,7 +234,7 @@ func (d *drawing) setSGR(params []byte) {
 	}
 }
 
-// appendTo appends what sets these modes in a new terminal.
+// appendTo appends the sequences that set the modes in a new terminal.
 func (m *modes) appendTo(dst []byte) []byte {
 	if m.alternate {
 		dst = append(dst, "\x1b[?1049h"...)
@@ -240,20 +242,7 @@ func (m *modes) appendTo(dst []byte) []byte {
 	if m.top != 0 || m.bottom != 0 {
 		dst = appendCSI(dst, "", 'r', m.top, m.bottom)
 	}
-	for i, p := range privateModes {
-		switch on := m.private>>i&1 == 1; {
-		case on && !p.isOn:
-			dst = appendCSI(dst, "?", 'h', p.number)
-		case !on && p.isOn:
-			dst = appendCSI(dst, "?", 'l', p.number)
-		}
-	}
-	if m.insert {
-		dst = appendCSI(dst, "", 'h', 4)
-	}
-	if m.newLine {
-		dst = appendCSI(dst, "", 'h', 20)
-	}
+	dst = m.appendModes(dst, false)
 	if m.keypad {
 		dst = append(dst, "\x1b="...)
 	}
@@ -263,8 +252,32 @@ func (m *modes) appendTo(dst []byte) []byte {
 	return m.drawing.appendTo(dst)
 }
 
-// appendReports appends what sets those of these modes in which a terminal reports
-// what its user does.
+// appendModes appends the sequences that set the modes of SM and DECSET in a new terminal,
+// or that reset them to their initial values.
+func (m *modes) appendModes(dst []byte, reset bool) []byte {
+	for i, p := range privateModes {
+		if on := m.private>>i&1 == 1; on != p.isOn {
+			dst = appendMode(dst, "?", p.number, on != reset)
+		}
+	}
+	if m.insert {
+		dst = appendMode(dst, "", 4, !reset)
+	}
+	if m.newLine {
+		dst = appendMode(dst, "", 20, !reset)
+	}
+	return dst
+}
+
+func appendMode(dst []byte, prefix string, number int, on bool) []byte {
+	if on {
+		return appendCSI(dst, prefix, 'h', number)
+	}
+	return appendCSI(dst, prefix, 'l', number)
+}
+
+// appendReports appends the sequences that set the modes in which a terminal reports
+// actions of its user.
 func (m *modes) appendReports(dst []byte) []byte {
 	for i, p := range privateModes {
 		if p.reports && m.private>>i&1 == 1 {
@@ -300,17 +313,16 @@ func appendCSI(dst []byte, prefix string, final byte, params ...int) []byte {
 	return append(dst, final)
 }
 
-// csi is a control sequence behind ESC [.
+// csi is a control sequence after ESC [.
 type csi struct {
-	kind    [4]byte // kind[:kindLen] is all but the parameters: prefix, intermediate bytes, final byte
+	kind    [4]byte // kind[:kindLen] is everything else: prefix, intermediate bytes, final byte
 	kindLen int
 	params  []byte
 }
 
 func (c *csi) final() byte { return c.kind[c.kindLen-1] }
 
-// parseCSI returns a sequence of an unknown kind if seq has too many intermediate
-// bytes.
+// parseCSI parses seq. If it has too many intermediate bytes, its kind is unknown.
 func parseCSI(seq []byte) (c csi) {
 	body, final := seq[2:len(seq)-1], seq[len(seq)-1]
 	if len(body) > 0 && body[0] >= '<' {
@@ -329,14 +341,25 @@ func parseCSI(seq []byte) (c csi) {
 	return c
 }
 
-// nextParam returns the first of params, zero if it is missing, and those behind it.
+// numbers yields each parameter.
+func (c *csi) numbers() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for number, rest := 0, c.params; len(rest) > 0; {
+			if number, rest = nextParam(rest); !yield(number) {
+				return
+			}
+		}
+	}
+}
+
+// nextParam returns the first parameter, zero if it is missing, and the rest of params.
 func nextParam(params []byte) (value int, rest []byte) {
 	counts := true
 	for i, b := range params {
 		if b == ';' {
 			return value, params[i+1:]
 		}
-		if counts = counts && b != ':'; counts { // what follows a colon is part of the parameter
+		if counts = counts && b != ':'; counts { // subparameters follow a colon
 			value = min(10*value+int(b-'0'), 0xffff)
 		}
 	}
