@@ -23,9 +23,9 @@ import (
 // way of Auth, nobody who has not proved himself by one of those as well.
 type authenticator struct {
 	certificate bool                     // Rules.ClientCertificate
-	login       *login                   // Auth.Basic; nil if off, like the next two
+	login       *basicLogin              // Auth.Basic; nil if off, like the next two
 	passwords   *watch.Value[*passwords] // Auth.HtpasswdFile
-	tokens      *watch.Value[goodTokens] // Auth.TokenFile
+	tokens      *watch.Value[tokenSet]   // Auth.TokenFile
 	proxyHeader string                   // Auth.ProxyHeader; empty if off
 	flags       []string                 // of the ways of Auth that are on
 }
@@ -35,7 +35,7 @@ func newAuthenticator(rules Rules, log *slog.Logger) (a *authenticator, err erro
 	a = &authenticator{certificate: rules.ClientCertificate, proxyHeader: rules.Auth.ProxyHeader}
 	if pair := rules.Auth.Basic; pair != "" {
 		a.flags = append(a.flags, "--basic-auth")
-		if a.login, err = newLogin(pair); err != nil {
+		if a.login, err = newBasicLogin(pair); err != nil {
 			return nil, err
 		}
 	}
@@ -70,7 +70,7 @@ func (a *authenticator) reload() {
 // check returns nil if r is admitted for its purpose, and then sets the user of c.
 // Either way, the credentials are removed from r.
 func (a *authenticator) check(r *http.Request, purpose Purpose, client *Client) *Refusal {
-	sent := a.take(r, client)
+	sent := a.removeCredentials(r, client)
 	if !purpose.Own || !IsSafe(r.Method) {
 		sent.passes = nil
 	}
@@ -81,11 +81,11 @@ func (a *authenticator) check(r *http.Request, purpose Purpose, client *Client) 
 		}
 		leaf = r.TLS.VerifiedChains[0][0]
 	}
-	var who proved
+	var who verified
 	if len(a.flags) > 0 {
 		var ok bool
-		if who, ok = a.prove(r.Context(), sent); !ok {
-			return a.refuse(r.Context(), sent)
+		if who, ok = a.verify(r.Context(), sent); !ok {
+			return a.refusal(r.Context(), sent)
 		}
 	}
 	client.User, client.AuthType, client.Identity = who.user, who.authType, who.identity
@@ -124,8 +124,8 @@ func (c credentials) any() bool {
 	return len(c.authorization) > 0 || len(c.tokens) > 0 || len(c.passes) > 0 || strings.Join(c.proxyUsers, "") != ""
 }
 
-// take takes everything out of r that the ways of Auth look at.
-func (a *authenticator) take(r *http.Request, client *Client) credentials {
+// removeCredentials takes everything out of r that the ways of Auth look at.
+func (a *authenticator) removeCredentials(r *http.Request, client *Client) credentials {
 	var c credentials
 	if a.login != nil || a.passwords != nil || a.tokens != nil {
 		c.authorization = r.Header.Values("Authorization")
@@ -134,8 +134,8 @@ func (a *authenticator) take(r *http.Request, client *Client) credentials {
 		}
 	}
 	if a.tokens != nil {
-		c.tokens, c.tokenInQuery = takeTokens(r)
-		c.passes = takePasses(r.Header)
+		c.tokens, c.tokenInQuery = removeTokens(r)
+		c.passes = removePasses(r.Header)
 	}
 	if c.authorization != nil {
 		r.Header.Del("Authorization")
@@ -149,37 +149,37 @@ func (a *authenticator) take(r *http.Request, client *Client) credentials {
 	return c
 }
 
-// proved is what a client has proved, with the fields of Client.
-type proved struct{ user, authType, identity, pass string }
+// verified is what a client has proved, with the fields of Client.
+type verified struct{ user, authType, identity, pass string }
 
-// prove finds a right proof in c. The slow one, which costs a bcrypt, comes last.
-func (a *authenticator) prove(ctx context.Context, c credentials) (who proved, ok bool) {
-	if c.isBasic && a.login != nil && a.login.is(c.user, c.password) {
-		return proved{user: c.user, authType: "Basic", identity: "user " + c.user}, true
+// verify finds a right proof in c. The slow one, which costs a bcrypt, comes last.
+func (a *authenticator) verify(ctx context.Context, c credentials) (who verified, ok bool) {
+	if c.isBasic && a.login != nil && a.login.matches(c.user, c.password) {
+		return verified{user: c.user, authType: "Basic", identity: "user " + c.user}, true
 	}
 	if len(c.proxyUsers) == 1 && c.proxyUsers[0] != "" {
-		return proved{user: c.proxyUsers[0], identity: "user " + c.proxyUsers[0]}, true
+		return verified{user: c.proxyUsers[0], identity: "user " + c.proxyUsers[0]}, true
 	}
 	if a.tokens != nil {
 		good := a.tokens.Get()
-		if who, ok := good.byTokens(c.tokens); ok {
+		if who, ok := good.verifyTokens(c.tokens); ok {
 			return who, true
 		}
-		if who, ok := good.byPasses(c.passes); ok {
+		if who, ok := good.verifyPasses(c.passes); ok {
 			return who, true
 		}
 	}
 	if c.isBasic && a.passwords != nil {
 		if p := a.passwords.Get(); p.match(ctx, c.user, c.password) {
-			return proved{user: c.user, authType: "Basic", identity: "user " + c.user}, true
+			return verified{user: c.user, authType: "Basic", identity: "user " + c.user}, true
 		}
 	}
-	return proved{}, false
+	return verified{}, false
 }
 
-// refuse says which proofs would do. It tells whether any came, but neither what
+// refusal says which proofs would do. It tells whether any came, but neither what
 // came nor what of it is wrong.
-func (a *authenticator) refuse(ctx context.Context, c credentials) *Refusal {
+func (a *authenticator) refusal(ctx context.Context, c credentials) *Refusal {
 	if c.isBasic && ctx.Err() != nil {
 		return &Refusal{Status: http.StatusServiceUnavailable, Why: "the client disconnected before its credentials were checked"}
 	}

@@ -34,21 +34,21 @@ func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f })
 }
 
-// login is the one user of Config.Auth.Basic: the SHA-256 sum of USER:PASS, as
+// basicLogin is the one user of Config.Auth.Basic: the SHA-256 sum of USER:PASS, as
 // comparing sums takes the same time whatever is compared.
-type login [sha256.Size]byte
+type basicLogin [sha256.Size]byte
 
-func newLogin(pair string) (*login, error) {
+func newBasicLogin(pair string) (*basicLogin, error) {
 	user, password, _ := strings.Cut(pair, ":")
 	if user == "" || password == "" || hasControl(pair) {
 		return nil, errors.New("read --basic-auth: want USER:PASS, both non-empty and without control characters")
 	}
-	l := login(sha256.Sum256([]byte(pair)))
+	l := basicLogin(sha256.Sum256([]byte(pair)))
 	return &l, nil
 }
 
-// is compares user and password as one: a user has no colon (RFC 7617, section 2).
-func (l *login) is(user, password string) bool {
+// matches compares user and password as one: a user has no colon (RFC 7617, section 2).
+func (l *basicLogin) matches(user, password string) bool {
 	sum := sha256.Sum256([]byte(user + ":" + password))
 	return subtle.ConstantTimeCompare(sum[:], l[:]) == 1
 }
@@ -58,8 +58,8 @@ func (l *login) is(user, password string) bool {
 type passwords struct {
 	users  map[string]bcryptHash
 	decoys []bcryptHash // one of each cost, from bcrypt.MinCost to the highest in the file
-	proofs *proofs
-	turns  chan struct{} // holds as many as may run bcrypt at once
+	cache  *passwordCache
+	slots  chan struct{} // holds as many as may run bcrypt at once
 
 	compareHash func(hash, password []byte) error // bcrypt's
 }
@@ -83,7 +83,7 @@ func watchPasswords(log *slog.Logger, path string) (*watch.Value[*passwords], er
 
 // readPasswords reads the htpasswd file at path.
 func readPasswords(path string, turns chan struct{}) (*passwords, error) {
-	p := &passwords{users: make(map[string]bcryptHash), proofs: newProofs(), turns: turns, compareHash: bcrypt.CompareHashAndPassword}
+	p := &passwords{users: make(map[string]bcryptHash), cache: newPasswordCache(), slots: turns, compareHash: bcrypt.CompareHashAndPassword}
 	highest := bcrypt.MinCost
 	err := eachLine(path, func(line string) error {
 		user, encoded, _ := strings.Cut(line, ":")
@@ -106,45 +106,45 @@ func readPasswords(path string, turns chan struct{}) (*passwords, error) {
 	return p, err
 }
 
-// bcryptForm is what a hash looks like. bcrypt.Cost alone would take one with
+// bcryptPattern is what a hash looks like. bcrypt.Cost alone would take one with
 // anything behind it, and one with a salt that cannot be decoded, which no
 // password ever matches.
-var bcryptForm = regexp.MustCompile(`^\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}$`)
+var bcryptPattern = regexp.MustCompile(`^\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}$`)
 
 func parseHash(encoded string) (h bcryptHash, ok bool) {
 	cost, err := bcrypt.Cost([]byte(encoded))
-	if err != nil || !bcryptForm.MatchString(encoded) {
+	if err != nil || !bcryptPattern.MatchString(encoded) {
 		return bcryptHash{}, false
 	}
 	return bcryptHash{[]byte(encoded), cost}, true
 }
 
-// maxPassword is how much of a password bcrypt takes, in bytes. The rest is cut
+// maxPasswordSize is how much of a password bcrypt takes, in bytes. The rest is cut
 // off before anything looks at it: it can neither be an error nor make proofs of
 // one password many.
-const maxPassword = 72
+const maxPasswordSize = 72
 
 // match reports whether password is user's. It waits for its turn, but not
 // longer than ctx.
 func (p *passwords) match(ctx context.Context, user, password string) bool {
-	password = password[:min(len(password), maxPassword)]
-	if p.proofs.has(user, password) {
+	password = password[:min(len(password), maxPasswordSize)]
+	if p.cache.has(user, password) {
 		return true
 	}
 	select {
-	case p.turns <- struct{}{}:
-		defer func() { <-p.turns }()
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
 	case <-ctx.Done():
 		return false
 	}
 	// Meanwhile the same may have been proved: a page opens several connections.
-	if p.proofs.has(user, password) {
+	if p.cache.has(user, password) {
 		return true
 	}
 	if !p.compare(user, password) {
 		return false
 	}
-	p.proofs.add(user, password)
+	p.cache.add(user, password)
 	return true
 }
 
@@ -167,32 +167,32 @@ func (p *passwords) compare(user, password string) bool {
 	return false
 }
 
-// maxProofs bounds how many passwords are remembered.
-const maxProofs = 1000
+// maxCachedPasswords bounds how many passwords are remembered.
+const maxCachedPasswords = 1000
 
-// proofs remembers right passwords, since bcrypt would take its time for each
+// passwordCache remembers right passwords, since bcrypt would take its time for each
 // request: as authentication codes under a key that nobody knows.
-type proofs struct {
+type passwordCache struct {
 	key [sha256.Size]byte
 
 	mu    sync.Mutex
 	known map[[sha256.Size]byte]struct{}
 }
 
-func newProofs() *proofs {
-	p := &proofs{known: make(map[[sha256.Size]byte]struct{})}
+func newPasswordCache() *passwordCache {
+	p := &passwordCache{known: make(map[[sha256.Size]byte]struct{})}
 	rand.Read(p.key[:]) // never fails
 	return p
 }
 
-func (p *proofs) code(user, password string) (code [sha256.Size]byte) {
+func (p *passwordCache) code(user, password string) (code [sha256.Size]byte) {
 	mac := hmac.New(sha256.New, p.key[:])
 	mac.Write([]byte(user + ":" + password))
 	mac.Sum(code[:0])
 	return code
 }
 
-func (p *proofs) has(user, password string) bool {
+func (p *passwordCache) has(user, password string) bool {
 	code := p.code(user, password)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -201,11 +201,11 @@ func (p *proofs) has(user, password string) bool {
 }
 
 // add forgets any other proof if there are too many.
-func (p *proofs) add(user, password string) {
+func (p *passwordCache) add(user, password string) {
 	code := p.code(user, password)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.known) >= maxProofs {
+	if len(p.known) >= maxCachedPasswords {
 		for other := range p.known {
 			delete(p.known, other)
 			break

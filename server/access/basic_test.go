@@ -117,7 +117,7 @@ func TestLongPasswords(t *testing.T) {
 			t.Errorf("%s with %d bytes got %d, want %d", test.user, len(test.password), got, test.want)
 		}
 	}
-	if n := len(g.passwords.Get().proofs.known); n != 1 {
+	if n := len(g.passwords.Get().cache.known); n != 1 {
 		t.Errorf("%d passwords are remembered, want 1", n)
 	}
 }
@@ -125,16 +125,16 @@ func TestLongPasswords(t *testing.T) {
 // TestProofsAreBounded in number, and by the file's life.
 func TestProofsAreBounded(t *testing.T) {
 	t.Parallel()
-	p := newProofs()
-	for i := range 2 * maxProofs {
+	p := newPasswordCache()
+	for i := range 2 * maxCachedPasswords {
 		password := fmt.Sprint(i)
 		p.add("u", password)
-		if len(p.known) != min(i+1, maxProofs) || !p.has("u", password) {
+		if len(p.known) != min(i+1, maxCachedPasswords) || !p.has("u", password) {
 			t.Fatalf("after %d there are %d, the last among them: %t", i+1, len(p.known), p.has("u", password))
 		}
 	}
-	last := fmt.Sprint(2*maxProofs - 1)
-	if p.has("u", "x") || p.has("x", last) || p.has("u"+last, "") || newProofs().code("u", last) == p.code("u", last) {
+	last := fmt.Sprint(2*maxCachedPasswords - 1)
+	if p.has("u", "x") || p.has("x", last) || p.has("u"+last, "") || newPasswordCache().code("u", last) == p.code("u", last) {
 		t.Error("it knows what it never got")
 	}
 
@@ -143,11 +143,11 @@ func TestProofsAreBounded(t *testing.T) {
 		if got := g.status(t, "/", wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword)); got != 200 {
 			t.Fatalf("got %d", got)
 		}
-		if n := len(g.passwords.Get().proofs.known); n != 1 {
+		if n := len(g.passwords.Get().cache.known); n != 1 {
 			t.Errorf("%d are remembered, want 1", n)
 		}
 		g.reload()
-		if n := len(g.passwords.Get().proofs.known); n != 0 {
+		if n := len(g.passwords.Get().cache.known); n != 0 {
 			t.Errorf("%d are remembered of a file that is read again", n)
 		}
 	}
@@ -162,7 +162,7 @@ func TestBcryptWaitsForItsTurn(t *testing.T) {
 		t.Fatalf("got %d", got)
 	}
 	w := g.count()
-	turns := g.passwords.Get().turns
+	turns := g.passwords.Get().slots
 	if cap(turns) != max(1, runtime.GOMAXPROCS(0)/2) {
 		t.Errorf("%d may run at once", cap(turns))
 	}

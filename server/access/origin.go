@@ -69,7 +69,7 @@ func normalHost(s string) string { return strings.ToLower(strings.TrimSuffix(s, 
 // refuse returns why r, which calls us to, may not come in, and the flag that
 // would allow it; both are empty if it may.
 func (rule *originRule) refuse(r *http.Request, purpose Purpose, to origin) (why, flag string) {
-	if values := r.Header.Values("Origin"); rule.any || len(values) == 1 && rule.lists(values[0]) {
+	if values := r.Header.Values("Origin"); rule.any || len(values) == 1 && rule.allows(values[0]) {
 		return "", ""
 	}
 	why, flag = rule.refuseHost(r, purpose, to)
@@ -111,8 +111,8 @@ func (rule *originRule) refuseHost(r *http.Request, purpose Purpose, to origin) 
 // IsSafe reports whether method only reads (RFC 9110, section 9.2.1).
 func IsSafe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
-// lists reports whether --origin lists the value of an Origin header.
-func (rule *originRule) lists(header string) bool {
+// allows reports whether --origin lists the value of an Origin header.
+func (rule *originRule) allows(header string) bool {
 	if header == "null" {
 		return rule.null
 	}
@@ -170,7 +170,7 @@ func (rule *originRule) refuseReferer(r *http.Request, to origin) (why, flag str
 		return "the browser sent neither Origin nor Referer over plain HTTP, so the page that made the request is unknown", "--origin='*'"
 	}
 	header := page.Scheme + "://" + page.Host
-	if from, err := parseOrigin(header); err == nil && from.withPort() == to || rule.lists(header) {
+	if from, err := parseOrigin(header); err == nil && from.withPort() == to || rule.allows(header) {
 		return "", ""
 	}
 	return fmt.Sprintf("the request comes from a page on %q", header), "--origin=" + header

@@ -35,14 +35,14 @@ var b64token = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 // them takes the same time whatever is compared.
 type digest [sha256.Size]byte
 
-// goodTokens are the sums of all good tokens and, in the same order, the passes
+// tokenSet are the sums of all good tokens and, in the same order, the passes
 // of who has them.
-type goodTokens struct{ sums, passes []digest }
+type tokenSet struct{ sums, passes []digest }
 
 // watchTokens reads the token file at path, which must have a token at first.
-func watchTokens(log *slog.Logger, path string) (*watch.Value[goodTokens], error) {
+func watchTokens(log *slog.Logger, path string) (*watch.Value[tokenSet], error) {
 	key := newPassKey()
-	w, err := watch.New(log, func() (goodTokens, error) { return readTokens(path, key) }, path)
+	w, err := watch.New(log, func() (tokenSet, error) { return readTokens(path, key) }, path)
 	if err == nil && len(w.Get().sums) == 0 {
 		err = fmt.Errorf("read %s: it contains no tokens", path)
 	}
@@ -50,7 +50,7 @@ func watchTokens(log *slog.Logger, path string) (*watch.Value[goodTokens], error
 }
 
 // readTokens reads a file with one token a line.
-func readTokens(path string, key passKey) (g goodTokens, err error) {
+func readTokens(path string, key passKey) (g tokenSet, err error) {
 	err = eachLine(path, func(line string) error {
 		if !b64token.MatchString(line) {
 			return errors.New("want one token of letters, digits and -._~+/ (RFC 6750, section 2.1)")
@@ -62,40 +62,40 @@ func readTokens(path string, key passKey) (g goodTokens, err error) {
 	return g, err
 }
 
-// byTokens returns who has sent tokens. There must be some, and all must be good.
-func (g goodTokens) byTokens(tokens []string) (who proved, ok bool) {
+// verifyTokens returns who has sent tokens. There must be some, and all must be good.
+func (g tokenSet) verifyTokens(tokens []string) (who verified, ok bool) {
 	good, last := 0, -1
 	for _, token := range tokens {
-		if last = find(g.sums, sha256.Sum256([]byte(token))); last >= 0 {
+		if last = indexDigest(g.sums, sha256.Sum256([]byte(token))); last >= 0 {
 			good++
 		}
 	}
 	if len(tokens) == 0 || good < len(tokens) {
-		return proved{}, false
+		return verified{}, false
 	}
 	who = g.bearer(last)
 	who.pass = passEncoding.EncodeToString(g.passes[last][:])
 	return who, true
 }
 
-// byPasses returns who has sent passes. One must be good: a cookie of this name
+// verifyPasses returns who has sent passes. One must be good: a cookie of this name
 // may be another server's, too.
-func (g goodTokens) byPasses(passes []digest) (who proved, ok bool) {
+func (g tokenSet) verifyPasses(passes []digest) (who verified, ok bool) {
 	for _, pass := range passes {
-		if at := find(g.passes, pass); at >= 0 {
+		if at := indexDigest(g.passes, pass); at >= 0 {
 			return g.bearer(at), true
 		}
 	}
-	return proved{}, false
+	return verified{}, false
 }
 
 // bearer returns who has the token at this place, however that is proved.
-func (g goodTokens) bearer(at int) proved {
-	return proved{authType: "Bearer", identity: "token " + hex.EncodeToString(g.sums[at][:])}
+func (g tokenSet) bearer(at int) verified {
+	return verified{authType: "Bearer", identity: "token " + hex.EncodeToString(g.sums[at][:])}
 }
 
-// find returns where d is in list, or -1.
-func find(list []digest, d digest) (at int) {
+// indexDigest returns where d is in list, or -1.
+func indexDigest(list []digest, d digest) (at int) {
 	at = -1
 	for i := range list { // to the end, also after it is found
 		at = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(list[i][:], d[:]), i, at)
@@ -103,10 +103,10 @@ func find(list []digest, d digest) (at int) {
 	return at
 }
 
-// takeTokens returns the tokens of r, wherever they are, and whether the query is
+// removeTokens returns the tokens of r, wherever they are, and whether the query is
 // among those places. It removes them, except from the Authorization header. A
 // malformed one is empty.
-func takeTokens(r *http.Request) (found []string, inQuery bool) {
+func removeTokens(r *http.Request) (found []string, inQuery bool) {
 	if values := r.Header.Values("Authorization"); len(values) == 1 {
 		if scheme, token, _ := strings.Cut(values[0], " "); strings.EqualFold(scheme, "Bearer") {
 			found = append(found, strings.TrimLeft(token, " "))
@@ -115,7 +115,7 @@ func takeTokens(r *http.Request) (found []string, inQuery bool) {
 	query, values := WithoutParameter(r.URL.RawQuery, tokenParameter)
 	found = append(found, values...)
 	r.URL.RawQuery, r.RequestURI = query, WithoutToken(r.RequestURI)
-	found = append(found, takeSubprotocolTokens(r.Header)...)
+	found = append(found, removeSubprotocolTokens(r.Header)...)
 	CleanHeader(r.Header, tokenInHeader, found...)
 	return found, len(values) > 0
 }
@@ -133,8 +133,8 @@ func WithoutToken(uri string) string {
 	return before + "?" + rest
 }
 
-// takeSubprotocolTokens removes the tokens from the offered subprotocols.
-func takeSubprotocolTokens(h http.Header) (found []string) {
+// removeSubprotocolTokens removes the tokens from the offered subprotocols.
+func removeSubprotocolTokens(h http.Header) (found []string) {
 	const name = "Sec-Websocket-Protocol"
 	var lines []string
 	for _, line := range h[name] {

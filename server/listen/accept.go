@@ -28,9 +28,9 @@ func Retry(l net.Listener, log *slog.Logger) net.Listener {
 // How long to wait before the next attempt, at first and at most, and how often
 // errors are logged.
 const (
-	minAcceptDelay = 5 * time.Millisecond
-	maxAcceptDelay = time.Second
-	acceptLogPause = time.Second
+	minAcceptDelay    = 5 * time.Millisecond
+	maxAcceptDelay    = time.Second
+	acceptLogInterval = time.Second
 )
 
 // Accept implements net.Listener. Its error is net.ErrClosed.
@@ -40,7 +40,7 @@ func (l *retryListener) Accept() (net.Conn, error) {
 		if err == nil || errors.Is(err, net.ErrClosed) {
 			return conn, err
 		}
-		if time.Since(l.logged) >= acceptLogPause {
+		if time.Since(l.logged) >= acceptLogInterval {
 			l.logged = time.Now()
 			l.log.Warn("cannot accept a connection", "address", l.Addr().String(), "error", rootCause(err))
 		}

@@ -4,5 +4,5 @@ package listen
 
 import "net"
 
-// handedOver returns no sockets: there is no systemd here.
-func handedOver() ([]net.Listener, error) { return nil, nil }
+// systemdListeners returns no sockets: there is no systemd here.
+func systemdListeners() ([]net.Listener, error) { return nil, nil }

@@ -38,7 +38,7 @@ func TestWhatSystemdMayHandOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer test.socket.(filer).Close()
-		l, err := listenerOf(f)
+		l, err := fileListener(f)
 		f.Close()
 		if (err == nil) != test.ok {
 			t.Errorf("%T: %v", test.socket, err)
@@ -53,7 +53,7 @@ func TestWhatSystemdMayHandOver(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	if _, err := listenerOf(r); err == nil || err.Error() != "socket operation on non-socket" {
+	if _, err := fileListener(r); err == nil || err.Error() != "socket operation on non-socket" {
 		t.Errorf("a pipe: %v", err)
 	}
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// handedOver returns the sockets that systemd has opened for us
+// systemdListeners returns the sockets that systemd has opened for us
 // (sd_listen_fds(3)). Neither they nor the variables that tell of them get to a
 // child. Those with a file are not removed when they are closed: systemd keeps
 // them.
-func handedOver() (listeners []net.Listener, err error) {
+func systemdListeners() (listeners []net.Listener, err error) {
 	for _, f := range activation.Files(true) {
-		l, lerr := listenerOf(f)
+		l, lerr := fileListener(f)
 		f.Close() // l is a copy
 		if lerr != nil {
 			err = errors.Join(err, fmt.Errorf("use socket %s from systemd: %w", f.Name(), lerr))
@@ -30,7 +30,7 @@ func handedOver() (listeners []net.Listener, err error) {
 	return listeners, err
 }
 
-func listenerOf(f *os.File) (net.Listener, error) {
+func fileListener(f *os.File) (net.Listener, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return nil, err

@@ -41,9 +41,9 @@ type Sockets struct {
 // loopback are the default addresses, because a child process is code execution.
 var loopback = []string{"127.0.0.1", "::1"}
 
-// portTries is how often a port that the system picked for one address may be
+// maxPortTries is how often a port that the system picked for one address may be
 // taken on another.
-const portTries = 10
+const maxPortTries = 10
 
 // Listeners are the open sockets of a server. Close closes them.
 type Listeners struct {
@@ -88,7 +88,7 @@ func Open(cfg Sockets, log *slog.Logger) (all *Listeners, err error) {
 
 // open opens the sockets of cfg, still without TLS. After an error, some are open.
 func (s *Listeners) open(cfg Sockets) (err error) {
-	if s.Serving, err = handedOver(); err != nil {
+	if s.Serving, err = systemdListeners(); err != nil {
 		return err
 	}
 	addresses, optional := cfg.Addresses, false
@@ -108,7 +108,7 @@ func (s *Listeners) open(cfg Sockets) (err error) {
 		s.Serving = append(s.Serving, l)
 	}
 	if cfg.RedirectPort != 0 {
-		return s.listenBeside(cfg.RedirectPort)
+		return s.listenRedirect(cfg.RedirectPort)
 	}
 	return nil
 }
@@ -147,8 +147,8 @@ func (s *Listeners) URLs() []string {
 	return urls
 }
 
-// listenBeside binds port on the address of each TCP socket.
-func (s *Listeners) listenBeside(port int) error {
+// listenRedirect binds port on the address of each TCP socket.
+func (s *Listeners) listenRedirect(port int) error {
 	for _, l := range s.Serving {
 		addr, ok := l.Addr().(*net.TCPAddr)
 		if !ok {
@@ -175,7 +175,7 @@ func listenTCP(addresses []string, port int, optional bool) ([]net.Listener, err
 	}
 	for try := 1; ; try++ {
 		listeners, err := bindAll(ips, port, optional)
-		if err == nil || port != 0 || try == portTries || !errors.Is(err, syscall.EADDRINUSE) {
+		if err == nil || port != 0 || try == maxPortTries || !errors.Is(err, syscall.EADDRINUSE) {
 			return listeners, err
 		}
 	}

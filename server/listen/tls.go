@@ -42,11 +42,11 @@ func currentConfig(current *watch.Value[*tls.Config]) *tls.Config {
 // sessions are resumed across changes; crypto/tls holds the client's certificate
 // against the roots of the day then, too.
 func (f TLS) load() (*tls.Config, error) {
-	cert, err := readAs("certificate", f.Cert)
+	cert, err := readFile("certificate", f.Cert)
 	if err != nil {
 		return nil, err
 	}
-	key, err := readAs("key", f.Key)
+	key, err := readFile("key", f.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (f TLS) load() (*tls.Config, error) {
 	if f.ClientCA == "" {
 		return c, nil
 	}
-	roots, err := readAs("client CA", f.ClientCA)
+	roots, err := readFile("client CA", f.ClientCA)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +75,8 @@ func (f TLS) load() (*tls.Config, error) {
 	return c, nil
 }
 
-// readAs reads the file at path, which holds a what.
-func readAs(what, path string) ([]byte, error) {
+// readFile reads the file at path, which holds a what.
+func readFile(what, path string) ([]byte, error) {
 	content, err := watch.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read %s %s: %w", what, path, err)

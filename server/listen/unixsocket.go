@@ -48,7 +48,7 @@ func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	// Of two servers that start at once both would find the old file stale,
 	// and the second remove what the first has just made.
 	defer lockDir(filepath.Dir(path))()
-	if err := makeRoom(path); err != nil {
+	if err := removeStale(path); err != nil {
 		return nil, err
 	}
 	inner, err := bindUnix(path, mode)
@@ -80,9 +80,9 @@ func bindUnix(path string, mode fs.FileMode) (*net.UnixListener, error) {
 	return l.(*net.UnixListener), nil
 }
 
-// makeRoom removes a socket at path that nobody answers on. Anything else there
+// removeStale removes a socket at path that nobody answers on. Anything else there
 // stays, and is an error.
-func makeRoom(path string) error {
+func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

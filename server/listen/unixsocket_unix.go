@@ -17,9 +17,9 @@ const errRefused = syscall.ECONNREFUSED
 // moment later.
 func setMode(fd uintptr, mode fs.FileMode) { syscall.Fchmod(int(fd), uint32(mode.Perm())) }
 
-// lockPatience is how long lockDir waits for others that hold the lock; who
+// lockTimeout is how long lockDir waits for others that hold the lock; who
 // keeps it longer has it for another purpose.
-const lockPatience = time.Second
+const lockTimeout = time.Second
 
 // lockDir keeps other servers out of dir that are about to open a socket, too.
 func lockDir(dir string) (unlock func()) {
@@ -27,7 +27,7 @@ func lockDir(dir string) (unlock func()) {
 	if err != nil {
 		return func() {} // bind will say what is wrong, if anything is
 	}
-	for end := time.Now().Add(lockPatience); time.Now().Before(end); {
+	for end := time.Now().Add(lockTimeout); time.Now().Before(end); {
 		if syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != syscall.EWOULDBLOCK {
 			break
 		}

@@ -26,17 +26,17 @@ type Value[T any] struct {
 	load  func() (T, error)
 	log   *slog.Logger
 
-	mu     sync.Mutex
-	value  T
-	seen   []os.FileInfo // of paths, as they were before value was loaded
-	looked time.Time
+	mu      sync.Mutex
+	value   T
+	states  []os.FileInfo // of paths, as they were before value was loaded
+	checked time.Time
 }
 
 // New loads a value from the files at paths for the first time. Later loads, and
 // their errors, are logged.
 func New[T any](log *slog.Logger, load func() (T, error), paths ...string) (*Value[T], error) {
-	w := &Value[T]{paths: paths, load: load, log: log, looked: time.Now()}
-	w.seen = w.look()
+	w := &Value[T]{paths: paths, load: load, log: log, checked: time.Now()}
+	w.states = w.stat()
 	var err error
 	w.value, err = load()
 	return w, err
@@ -47,10 +47,10 @@ func New[T any](log *slog.Logger, load func() (T, error), paths ...string) (*Val
 func (w *Value[T]) Get() T {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if time.Since(w.looked) >= Interval {
-		w.looked = time.Now()
-		if now := w.look(); changed(w.seen, now) {
-			w.make(now)
+	if time.Since(w.checked) >= Interval {
+		w.checked = time.Now()
+		if now := w.stat(); changed(w.states, now) {
+			w.update(now)
 		}
 	}
 	return w.value
@@ -60,14 +60,14 @@ func (w *Value[T]) Get() T {
 func (w *Value[T]) Reload() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.looked = time.Now()
-	w.make(w.look())
+	w.checked = time.Now()
+	w.update(w.stat())
 }
 
-// make loads the value from files whose state is now. A change while it reads is
+// update loads the value from files whose state is now. A change while it reads is
 // found by the next check.
-func (w *Value[T]) make(now []os.FileInfo) {
-	w.seen = now
+func (w *Value[T]) update(now []os.FileInfo) {
+	w.states = now
 	value, err := w.value, w.checkRegular(now)
 	if err == nil {
 		value, err = w.load()
@@ -111,8 +111,8 @@ func cause(err error) error {
 	return err
 }
 
-// look returns the state of the files; nil for one that stat cannot find.
-func (w *Value[T]) look() []os.FileInfo {
+// stat returns the state of the files; nil for one that stat cannot find.
+func (w *Value[T]) stat() []os.FileInfo {
 	infos := make([]os.FileInfo, len(w.paths))
 	for i, path := range w.paths {
 		if info, err := os.Stat(path); err == nil {

@@ -51,13 +51,13 @@ func (c *Client) SetPass(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// takePasses returns the passes in h, whether they are worth anything or not, and
+// removePasses returns the passes in h, whether they are worth anything or not, and
 // removes the cookies.
-func takePasses(h http.Header) (found []digest) {
+func removePasses(h http.Header) (found []digest) {
 	const name = "Cookie"
 	var kept []string
 	for _, line := range h[name] {
-		rest, values := withoutPasses(line)
+		rest, values := cutPasses(line)
 		for _, value := range values {
 			if p, err := passEncoding.DecodeString(value); err == nil && len(p) == len(digest{}) {
 				found = append(found, digest(p))
@@ -75,9 +75,9 @@ func takePasses(h http.Header) (found []digest) {
 	return found
 }
 
-// withoutPasses returns a line of cookies without ours, and the values of these.
+// cutPasses returns a line of cookies without ours, and the values of these.
 // All else stays byte for byte.
-func withoutPasses(line string) (rest string, values []string) {
+func cutPasses(line string) (rest string, values []string) {
 	var kept []string
 	for pair := range strings.SplitSeq(line, ";") {
 		if name, value, _ := strings.Cut(pair, "="); isPass(strings.TrimSpace(name)) {

@@ -14,7 +14,7 @@ import (
 func WithoutParameter(query, name string) (rest string, values []string) {
 	var kept []string
 	for pair := range strings.SplitSeq(query, "&") {
-		if value, ok := parameterIn(pair, name); ok {
+		if value, ok := cutParameter(pair, name); ok {
 			values = append(values, value)
 		} else {
 			kept = append(kept, pair)
@@ -23,10 +23,10 @@ func WithoutParameter(query, name string) (rest string, values []string) {
 	return strings.Join(kept, "&"), values
 }
 
-// parameterIn reports whether pair sets the parameter called name. Some programs
+// cutParameter reports whether pair sets the parameter called name. Some programs
 // take semicolons for ampersands, so that they would find it in between, too; for
 // net/url that is wrong, and so is its value.
-func parameterIn(pair, name string) (value string, ok bool) {
+func cutParameter(pair, name string) (value string, ok bool) {
 	for part := range strings.SplitSeq(pair, ";") {
 		key, value, _ := strings.Cut(part, "=")
 		if key, err := url.QueryUnescape(key); err != nil || key != name {
@@ -41,9 +41,9 @@ func parameterIn(pair, name string) (value string, ok bool) {
 	return "", false
 }
 
-// minSecret is the length from which a secret is removed from headers wherever
+// minSecretSize is the length from which a secret is removed from headers wherever
 // it occurs. Removing a shorter one would damage ordinary words.
-const minSecret = 8
+const minSecretSize = 8
 
 // SecretParameters returns a pattern for CleanHeader. It matches the names of secret
 // query parameters, behind what separates them from others.
@@ -58,9 +58,9 @@ func SecretParameters(names ...string) *regexp.Regexp {
 func CleanHeader(h http.Header, secret *regexp.Regexp, words ...string) {
 	for field, values := range h {
 		for i, value := range values {
-			values[i] = withoutSecrets(value, secret, field == "Cookie")
+			values[i] = redact(value, secret, field == "Cookie")
 			for _, word := range words {
-				if len(word) >= minSecret {
+				if len(word) >= minSecretSize {
 					values[i] = strings.ReplaceAll(values[i], word, "")
 				}
 			}
@@ -68,10 +68,10 @@ func CleanHeader(h http.Header, secret *regexp.Regexp, words ...string) {
 	}
 }
 
-// withoutSecrets removes the parameters that secret matches from value, which may
+// redact removes the parameters that secret matches from value, which may
 // hold an address or a query. A cookie may have such a name itself.
-func withoutSecrets(value string, secret *regexp.Regexp, isCookie bool) string {
-	if !holdsParameter("&"+value, secret) {
+func redact(value string, secret *regexp.Regexp, isCookie bool) string {
+	if !hasParameter("&"+value, secret) {
 		return value
 	}
 	var clean strings.Builder
@@ -86,7 +86,7 @@ func withoutSecrets(value string, secret *regexp.Regexp, isCookie bool) string {
 			delimited = "&" + piece
 		}
 		switch {
-		case holdsParameter(delimited, secret):
+		case hasParameter(delimited, secret):
 			lostQuestionMark = lostQuestionMark || piece[0] == '?'
 		case lostQuestionMark && piece[0] == '&':
 			lostQuestionMark = false
@@ -105,8 +105,8 @@ const maxEncodings = 3
 
 var encodedByte = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
-// holdsParameter reports whether secret matches s, however often that is encoded.
-func holdsParameter(s string, secret *regexp.Regexp) bool {
+// hasParameter reports whether secret matches s, however often that is encoded.
+func hasParameter(s string, secret *regexp.Regexp) bool {
 	for range maxEncodings {
 		if secret.MatchString(s) {
 			return true
