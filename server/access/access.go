@@ -1,6 +1,6 @@
-// Package access decides which requests a server admits: which client sends a
-// request, whether the page that it comes from may, and whether the client has
-// authenticated. It removes credentials from requests.
+// Package access decides which requests a server admits. It determines the client of a
+// request, checks host and origin, and authenticates the client. It removes credentials from
+// requests.
 package access
 
 import (
@@ -9,20 +9,21 @@ import (
 	"net/netip"
 )
 
-// Rules says which requests are admitted.
+// Rules specifies which requests are admitted. The zero value admits every client, except web
+// pages of other sites.
 type Rules struct {
-	// Auth lists how clients authenticate.
+	// Auth lists the ways to authenticate.
 	Auth Auth
 	// ClientCertificate requires a verified TLS certificate of each client, besides
 	// Auth. The server sets it with TLS.ClientCA.
 	ClientCertificate bool
-	// TrustedProxies may name the clients whose requests they forward.
+	// TrustedProxies are the proxies whose headers name the client.
 	TrustedProxies TrustedProxies
-	// Origins lists which other web pages may connect:
+	// Origins lists the origins of other web pages that may connect, each as
 	// [scheme://]host[:port], "null" or "*".
 	Origins []string
-	// Hosts are the names, beside IP literals, loopback names and this
-	// machine's own name, under which web pages may reach us.
+	// Hosts are the names under which web pages may reach the server, besides IP literals,
+	// loopback names and the name of this machine.
 	Hosts []string
 }
 
@@ -31,35 +32,35 @@ type Rules struct {
 type Auth struct {
 	// Basic is a USER:PASS for basic authentication (RFC 7617).
 	Basic string
-	// HtpasswdFile has a USER:HASH in each line, with bcrypt hashes. It is read again
-	// when it changes.
+	// HtpasswdFile is a file with USER:HASH in each line, with bcrypt hashes. It is read
+	// again when it changes.
 	HtpasswdFile string
-	// TokenFile has a bearer token (RFC 6750) in each line. It is read again
+	// TokenFile is a file with a bearer token (RFC 6750) in each line. It is read again
 	// when it changes.
 	TokenFile string
-	// ProxyHeader is the request header in which TrustedProxies tell the
-	// user's name. Nobody else is believed.
+	// ProxyHeader is the request header in which a trusted proxy sends the name of the
+	// user. It is ignored in other requests.
 	ProxyHeader string
 }
 
 // TrustedProxies are the addresses whose X-Forwarded-For, X-Forwarded-Proto and
-// Auth.ProxyHeader are believed. The zero value trusts none.
+// Auth.ProxyHeader are trusted. The zero value trusts none.
 type TrustedProxies struct {
 	// Networks are the addresses of the proxies.
 	Networks []netip.Prefix
-	// Unix trusts whoever may connect to a unix socket.
+	// Unix trusts every client of a unix socket.
 	Unix bool
 }
 
-// Policy decides which requests are admitted.
+// Policy decides which requests are admitted. Its methods may be called concurrently.
 type Policy struct {
 	proxies TrustedProxies
 	origins *originRule
 	auth    *authenticator
 }
 
-// NewPolicy reads the files of rules. It logs when they are read again. Its errors
-// never contain secrets.
+// NewPolicy returns the policy for rules. It reads the files of rules and logs when they are
+// read again. Its errors contain no secrets.
 func NewPolicy(rules Rules, log *slog.Logger) (p *Policy, err error) {
 	p = &Policy{proxies: rules.TrustedProxies}
 	if p.origins, err = newOriginRule(rules.Origins, rules.Hosts); err != nil {
@@ -69,23 +70,23 @@ func NewPolicy(rules Rules, log *slog.Logger) (p *Policy, err error) {
 	return p, err
 }
 
-// Reload reads the files with secrets again, whether they seem to have changed or
-// not.
+// Reload reads the files again, even if they seem unchanged. An error is logged, and the
+// previous contents stay in effect.
 func (p *Policy) Reload() { p.auth.reload() }
 
 // Authenticates reports whether every client must authenticate.
 func (p *Policy) Authenticates() bool { return p.auth.certificate || len(p.auth.flags) > 0 }
 
-// Purpose is what a request is for, as far as the rules depend on it.
+// Purpose is the purpose of a request, as far as the rules depend on it.
 type Purpose struct {
 	WebSocket bool // it is an opening handshake
-	Program   bool // it starts a program, or attaches to one
-	Own       bool // it reads what is the server's own, for which a pass is sufficient
+	Program   bool // it starts a program or attaches to one
+	Own       bool // it reads a file of the server itself, for which a pass is sufficient
 }
 
-// Check returns nil if the host, origin and authentication rules, in this order,
-// admit r. Then c, which ClientOf has returned, also has the user. Either way,
-// credentials are removed from r, unless its host or origin is refused.
+// Check returns nil if the host, origin and authentication rules admit r, in this order. Then
+// it sets the user of c, which ClientOf has returned. It removes the credentials from r,
+// unless it refuses the host or the origin.
 func (p *Policy) Check(r *http.Request, c *Client, purpose Purpose) *Refusal {
 	if why, flag := p.origins.refuse(r, purpose, hostOf(r, c.scheme())); why != "" {
 		return &Refusal{Status: http.StatusForbidden, Why: why, Flag: flag}

@@ -13,24 +13,23 @@ import (
 	"wspipe/server/watch"
 )
 
-// authenticator decides who may come in, before anything else looks at a
-// request, and takes out of it what proves that. Whatever comes after it, be it
-// the log, a page or a child's environment, cannot tell a secret.
+// authenticator checks the credentials of a request and removes them from it, before anything
+// else uses the request. So neither the log nor a page nor the environment of a child can
+// reveal them.
 //
-// The ways of Auth are alternatives: any right proof lets in, also beside a
-// wrong one of another kind. A client certificate (Rules.ClientCertificate) is none
-// of them but a condition: without it nobody comes in, and with it, if there is any
-// way of Auth, nobody who has not proved himself by one of those as well.
+// The ways of Auth are alternatives: one correct credential is sufficient, even with a wrong
+// one of another kind. A client certificate (Rules.ClientCertificate) is an additional
+// requirement.
 type authenticator struct {
 	certificate bool                     // Rules.ClientCertificate
 	login       *basicLogin              // Auth.Basic; nil if off, like the next two
 	passwords   *watch.Value[*passwords] // Auth.HtpasswdFile
 	tokens      *watch.Value[tokenSet]   // Auth.TokenFile
 	proxyHeader string                   // Auth.ProxyHeader; empty if off
-	flags       []string                 // of the ways of Auth that are on
+	flags       []string                 // of the enabled ways of Auth
 }
 
-// newAuthenticator reads the files of rules. Its errors never hold what those do.
+// newAuthenticator reads the files of rules. Its errors do not reveal their contents.
 func newAuthenticator(rules Rules, log *slog.Logger) (a *authenticator, err error) {
 	a = &authenticator{certificate: rules.ClientCertificate, proxyHeader: rules.Auth.ProxyHeader}
 	if pair := rules.Auth.Basic; pair != "" {
@@ -57,7 +56,7 @@ func newAuthenticator(rules Rules, log *slog.Logger) (a *authenticator, err erro
 	return a, nil
 }
 
-// reload reads the files again, whether they seem to have changed or not.
+// reload reads the files again, even if they seem unchanged.
 func (a *authenticator) reload() {
 	if a.passwords != nil {
 		a.passwords.Reload()
@@ -67,8 +66,8 @@ func (a *authenticator) reload() {
 	}
 }
 
-// check returns nil if r is admitted for its purpose, and then sets the user of c.
-// Either way, the credentials are removed from r.
+// check returns nil if r is admitted for its purpose, and then sets the user of client. It
+// always removes the credentials from r.
 func (a *authenticator) check(r *http.Request, purpose Purpose, client *Client) *Refusal {
 	sent := a.removeCredentials(r, client)
 	if !purpose.Own || !IsSafe(r.Method) {
@@ -81,26 +80,26 @@ func (a *authenticator) check(r *http.Request, purpose Purpose, client *Client) 
 		}
 		leaf = r.TLS.VerifiedChains[0][0]
 	}
-	var who verified
+	var v verified
 	if len(a.flags) > 0 {
 		var ok bool
-		if who, ok = a.verify(r.Context(), sent); !ok {
+		if v, ok = a.verify(r.Context(), sent); !ok {
 			return a.refusal(r.Context(), sent)
 		}
 	}
-	client.User, client.AuthType, client.Identity = who.user, who.authType, who.identity
+	client.User, client.AuthType, client.Identity = v.user, v.authType, v.identity
 	if sent.tokenInQuery {
-		client.pass = who.pass
+		client.pass = v.pass
 	}
-	if leaf != nil { // the first newline ends the user's name: no proof can have one in it
+	if leaf != nil { // unambiguous, because an identity has no newline
 		client.Subject = leaf.Subject.String()
 		client.Identity = strings.TrimPrefix(client.Identity+"\n"+certificateIdentity(leaf), "\n")
 	}
 	return nil
 }
 
-// certificateIdentity tells certificates apart: by their subject, so that one
-// that is renewed stays the same, or by all of it where there is no subject.
+// certificateIdentity returns the identity of a certificate: its subject, so that a renewed
+// certificate has the same identity, or the sum of the certificate if it has no subject.
 func certificateIdentity(leaf *x509.Certificate) string {
 	if subject := leaf.Subject.String(); subject != "" {
 		return "cert " + subject
@@ -109,27 +108,29 @@ func certificateIdentity(leaf *x509.Certificate) string {
 	return "cert " + hex.EncodeToString(sum[:])
 }
 
-// credentials are what came with a request to prove who sends it.
+// credentials are the credentials of a request.
 type credentials struct {
 	authorization  []string // values of the header
-	isBasic        bool     // the next two were in it
+	isBasic        bool     // the header has user and password
 	user, password string
-	tokens         []string // from all places; empty for one that is malformed
+	tokens         []string // from all places; a malformed token is empty
 	tokenInQuery   bool
-	passes         []digest // of the cookie, where that counts
-	proxyUsers     []string // what a trusted proxy says
+	passes         []digest // from the cookie, if the purpose allows a pass
+	proxyUsers     []string // from a trusted proxy
 }
 
+// any reports whether the request has credentials of any kind.
 func (c credentials) any() bool {
 	return len(c.authorization) > 0 || len(c.tokens) > 0 || len(c.passes) > 0 || strings.Join(c.proxyUsers, "") != ""
 }
 
-// removeCredentials takes everything out of r that the ways of Auth look at.
+// removeCredentials removes from r the credentials for the enabled ways of Auth, and returns
+// them.
 func (a *authenticator) removeCredentials(r *http.Request, client *Client) credentials {
 	var c credentials
 	if a.login != nil || a.passwords != nil || a.tokens != nil {
 		c.authorization = r.Header.Values("Authorization")
-		if len(c.authorization) == 1 { // several are malformed (RFC 9110, section 5.3)
+		if len(c.authorization) == 1 { // more than one is malformed (RFC 9110, section 5.3)
 			c.user, c.password, c.isBasic = basicAuth(r)
 		}
 	}
@@ -149,11 +150,12 @@ func (a *authenticator) removeCredentials(r *http.Request, client *Client) crede
 	return c
 }
 
-// verified is what a client has proved, with the fields of Client.
+// verified is the result of correct credentials; see the fields of Client.
 type verified struct{ user, authType, identity, pass string }
 
-// verify finds a right proof in c. The slow one, which costs a bcrypt, comes last.
-func (a *authenticator) verify(ctx context.Context, c credentials) (who verified, ok bool) {
+// verify returns the first correct credentials in c. Passwords that need bcrypt are last,
+// because that is slow.
+func (a *authenticator) verify(ctx context.Context, c credentials) (v verified, ok bool) {
 	if c.isBasic && a.login != nil && a.login.matches(c.user, c.password) {
 		return verified{user: c.user, authType: "Basic", identity: "user " + c.user}, true
 	}
@@ -162,11 +164,11 @@ func (a *authenticator) verify(ctx context.Context, c credentials) (who verified
 	}
 	if a.tokens != nil {
 		good := a.tokens.Get()
-		if who, ok := good.verifyTokens(c.tokens); ok {
-			return who, true
+		if v, ok := good.verifyTokens(c.tokens); ok {
+			return v, true
 		}
-		if who, ok := good.verifyPasses(c.passes); ok {
-			return who, true
+		if v, ok := good.verifyPasses(c.passes); ok {
+			return v, true
 		}
 	}
 	if c.isBasic && a.passwords != nil {
@@ -177,8 +179,8 @@ func (a *authenticator) verify(ctx context.Context, c credentials) (who verified
 	return verified{}, false
 }
 
-// refusal says which proofs would do. It tells whether any came, but neither what
-// came nor what of it is wrong.
+// refusal returns the refusal for c. It names the accepted kinds of credentials and whether
+// there were any, but not what is wrong with them.
 func (a *authenticator) refusal(ctx context.Context, c credentials) *Refusal {
 	if c.isBasic && ctx.Err() != nil {
 		return &Refusal{Status: http.StatusServiceUnavailable, Why: "the client disconnected before its credentials were checked"}
@@ -198,16 +200,15 @@ func (a *authenticator) refusal(ctx context.Context, c credentials) *Refusal {
 		}
 		f.challenges = append(f.challenges, bearer)
 	}
-	if len(f.challenges) > 0 { // else there is nothing that a client could do
+	if len(f.challenges) > 0 { // otherwise the client cannot authenticate by itself
 		f.Status = http.StatusUnauthorized
 	}
 	return f
 }
 
-// eachLine calls use for each line of the file at path that is neither blank
-// nor a comment, without the white space around it, and without a byte order mark
-// in front of the first. Its error names the line,
-// not what the line holds, and use must not tell that either.
+// eachLine calls use for each line of the file at path that is neither blank nor a comment,
+// without surrounding white space and without a byte order mark. Its error has the number of
+// the line but not the line, and the error of use must not have it either.
 func eachLine(path string, use func(line string) error) error {
 	text, err := watch.ReadFile(path)
 	if err != nil {

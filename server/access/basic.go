@@ -20,8 +20,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// basicAuth returns what r's Authorization header holds by RFC 7617. Control
-// characters may not be in it; for bcrypt, "a" and "a\x00a" are the same.
+// basicAuth returns user and password of r (RFC 7617). It rejects control characters, because
+// "a" and "a\x00a" are the same for bcrypt.
 func basicAuth(r *http.Request) (user, password string, ok bool) {
 	user, password, ok = r.BasicAuth()
 	if hasControl(user) || hasControl(password) {
@@ -34,10 +34,11 @@ func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f })
 }
 
-// basicLogin is the one user of Config.Auth.Basic: the SHA-256 sum of USER:PASS, as
-// comparing sums takes the same time whatever is compared.
+// basicLogin is the user of Auth.Basic: the SHA-256 sum of USER:PASS, which is compared in
+// constant time.
 type basicLogin [sha256.Size]byte
 
+// newBasicLogin parses USER:PASS.
 func newBasicLogin(pair string) (*basicLogin, error) {
 	user, password, _ := strings.Cut(pair, ":")
 	if user == "" || password == "" || hasControl(pair) {
@@ -47,19 +48,19 @@ func newBasicLogin(pair string) (*basicLogin, error) {
 	return &l, nil
 }
 
-// matches compares user and password as one: a user has no colon (RFC 7617, section 2).
+// matches reports whether user and password are those of l. Joining them is unambiguous,
+// because a user has no colon (RFC 7617, section 2).
 func (l *basicLogin) matches(user, password string) bool {
 	sum := sha256.Sum256([]byte(user + ":" + password))
 	return subtle.ConstantTimeCompare(sum[:], l[:]) == 1
 }
 
-// passwords is an htpasswd file as it was read, together with those who have
-// proved to know a password of it: a new file begins with none.
+// passwords is the content of an htpasswd file, with a cache of passwords that were correct.
 type passwords struct {
 	users  map[string]bcryptHash
 	decoys []bcryptHash // one of each cost, from bcrypt.MinCost to the highest in the file
 	cache  *passwordCache
-	slots  chan struct{} // holds as many as may run bcrypt at once
+	slots  chan struct{} // bounds how many goroutines run bcrypt
 
 	compareHash func(hash, password []byte) error // bcrypt's
 }
@@ -70,11 +71,12 @@ type bcryptHash struct {
 	cost int
 }
 
-// watchPasswords reads the htpasswd file at path, which must have a user at first.
+// watchPasswords reads the htpasswd file at path. It returns an error if the file has no
+// users.
 func watchPasswords(log *slog.Logger, path string) (*watch.Value[*passwords], error) {
-	// Logins must not take all processors from the sessions that run.
-	turns := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
-	w, err := watch.New(log, func() (*passwords, error) { return readPasswords(path, turns) }, path)
+	// bcrypt must leave processors to the running sessions.
+	slots := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+	w, err := watch.New(log, func() (*passwords, error) { return readPasswords(path, slots) }, path)
 	if err == nil && len(w.Get().users) == 0 {
 		err = fmt.Errorf("read %s: it contains no users", path)
 	}
@@ -82,8 +84,8 @@ func watchPasswords(log *slog.Logger, path string) (*watch.Value[*passwords], er
 }
 
 // readPasswords reads the htpasswd file at path.
-func readPasswords(path string, turns chan struct{}) (*passwords, error) {
-	p := &passwords{users: make(map[string]bcryptHash), cache: newPasswordCache(), slots: turns, compareHash: bcrypt.CompareHashAndPassword}
+func readPasswords(path string, slots chan struct{}) (*passwords, error) {
+	p := &passwords{users: make(map[string]bcryptHash), cache: newPasswordCache(), slots: slots, compareHash: bcrypt.CompareHashAndPassword}
 	highest := bcrypt.MinCost
 	err := eachLine(path, func(line string) error {
 		user, encoded, _ := strings.Cut(line, ":")
@@ -99,16 +101,15 @@ func readPasswords(path string, turns chan struct{}) (*passwords, error) {
 		return nil
 	})
 	for cost := bcrypt.MinCost; cost <= highest; cost++ {
-		// A sum of zeros, to which nobody knows a password.
+		// A sum of zeros, for which no password is known.
 		h, _ := parseHash(fmt.Sprintf("$2y$%02d$%s", cost, strings.Repeat(".", 53)))
 		p.decoys = append(p.decoys, h)
 	}
 	return p, err
 }
 
-// bcryptPattern is what a hash looks like. bcrypt.Cost alone would take one with
-// anything behind it, and one with a salt that cannot be decoded, which no
-// password ever matches.
+// bcryptPattern matches a bcrypt hash. bcrypt.Cost also accepts trailing bytes, and a salt
+// that cannot be decoded and so matches no password.
 var bcryptPattern = regexp.MustCompile(`^\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}$`)
 
 func parseHash(encoded string) (h bcryptHash, ok bool) {
@@ -119,13 +120,12 @@ func parseHash(encoded string) (h bcryptHash, ok bool) {
 	return bcryptHash{[]byte(encoded), cost}, true
 }
 
-// maxPasswordSize is how much of a password bcrypt takes, in bytes. The rest is cut
-// off before anything looks at it: it can neither be an error nor make proofs of
-// one password many.
+// maxPasswordSize is how many bytes of a password bcrypt uses. match truncates passwords to
+// it, so that the rest neither causes an error nor adds entries to the cache.
 const maxPasswordSize = 72
 
-// match reports whether password is user's. It waits for its turn, but not
-// longer than ctx.
+// match reports whether password is the password of user. It waits for a slot to run bcrypt
+// and returns false if ctx is done first.
 func (p *passwords) match(ctx context.Context, user, password string) bool {
 	password = password[:min(len(password), maxPasswordSize)]
 	if p.cache.has(user, password) {
@@ -137,7 +137,7 @@ func (p *passwords) match(ctx context.Context, user, password string) bool {
 	case <-ctx.Done():
 		return false
 	}
-	// Meanwhile the same may have been proved: a page opens several connections.
+	// Another connection of the same page may have added it meanwhile.
 	if p.cache.has(user, password) {
 		return true
 	}
@@ -148,9 +148,9 @@ func (p *passwords) match(ctx context.Context, user, password string) bool {
 	return true
 }
 
-// compare takes as long for a user who does not exist as for a wrong password,
-// whatever the cost of the user's hash. One more of cost doubles the time: c, c,
-// c+1, ... n-1 take as long together as n alone.
+// compare runs bcrypt. It takes as long for an unknown user as for a wrong password, whatever
+// the cost of the user's hash. Each cost takes twice the time of the one before, so the costs
+// c, c, c+1, ... n-1 together take as long as n alone.
 func (p *passwords) compare(user, password string) bool {
 	matches := func(h bcryptHash) bool { return p.compareHash(h.text, []byte(password)) == nil }
 	own, ok := p.users[user]
@@ -167,11 +167,11 @@ func (p *passwords) compare(user, password string) bool {
 	return false
 }
 
-// maxCachedPasswords bounds how many passwords are remembered.
+// maxCachedPasswords bounds the size of a passwordCache.
 const maxCachedPasswords = 1000
 
-// passwordCache remembers right passwords, since bcrypt would take its time for each
-// request: as authentication codes under a key that nobody knows.
+// passwordCache stores correct passwords, so that bcrypt does not run for each request. It
+// has only their authentication codes under a random key.
 type passwordCache struct {
 	key [sha256.Size]byte
 
@@ -200,7 +200,7 @@ func (p *passwordCache) has(user, password string) bool {
 	return ok
 }
 
-// add forgets any other proof if there are too many.
+// add stores a password. If the cache is full, it removes another.
 func (p *passwordCache) add(user, password string) {
 	code := p.code(user, password)
 	p.mu.Lock()

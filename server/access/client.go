@@ -8,34 +8,34 @@ import (
 	"strings"
 )
 
-// Client is the client that sends a request, as far as this can be trusted.
+// Client is the client that sends a request.
 type Client struct {
-	// Addr and Port are where the request comes from: the remote end of the
-	// connection, or what a trusted proxy says. Behind a unix socket Addr is the
-	// zero Addr. Port is empty where it is unknown.
+	// Addr and Port are the source of the request: the remote end of the connection, or the
+	// address that a trusted proxy reports. Addr is the zero Addr for a unix socket. Port
+	// is empty if unknown.
 	Addr netip.Addr
 	Port string
-	// trusted says that the remote end of the connection is a trusted proxy.
+	// trusted reports whether the remote end of the connection is a trusted proxy.
 	trusted bool
-	// Secure says that the client speaks TLS, to us or to a trusted proxy.
+	// Secure reports whether the client uses TLS, to us or to a trusted proxy.
 	Secure bool
 
-	// User, AuthType and Subject are set by Policy.Check: the user's name, or "",
-	// for REMOTE_USER; how it was proved, for AUTH_TYPE; and the subject of the
+	// User, AuthType and Subject are set by Policy.Check: the name of the user, or empty,
+	// for REMOTE_USER; the method of authentication, for AUTH_TYPE; and the subject of the
 	// client's certificate.
 	User, AuthType, Subject string
-	// Identity tells users apart, also those without a name. It is empty without
+	// Identity identifies the user, also one without a name. It is empty without
 	// authentication.
 	Identity string
-	// pass is for the cookie of a client with a token in the address, see
-	// passCookie; else empty.
+	// pass is the pass for a client with a token in the URL, see passCookie; otherwise
+	// empty.
 	pass string
 }
 
-// unixAddress is what stands for an address behind a unix socket, as in nginx.
+// unixAddress is the address of a client of a unix socket, as in nginx.
 const unixAddress = "unix:"
 
-// Address returns the client's address for people and programs.
+// Address returns the client's address, or "unix:".
 func (c *Client) Address() string {
 	if !c.Addr.IsValid() {
 		return unixAddress
@@ -51,7 +51,7 @@ func (c *Client) String() string {
 	return net.JoinHostPort(c.Address(), c.Port)
 }
 
-// scheme returns the scheme of the URL that the client has asked for.
+// scheme returns the scheme of the requested URL.
 func (c *Client) scheme() string {
 	if c.Secure {
 		return "https"
@@ -72,8 +72,8 @@ func (p TrustedProxies) clientOf(r *http.Request) *Client {
 		last := schemes[len(schemes)-1]
 		client.Secure = strings.EqualFold(last, "https") || strings.EqualFold(last, "wss")
 	}
-	// Each proxy adds the address of who came to it at the end: what stands
-	// before the first one that is no trusted proxy is hearsay.
+	// Each proxy appends the address of its client. Addresses before that of the last
+	// untrusted client may be forged.
 	hops := HeaderList(r.Header.Values("X-Forwarded-For"))
 	for i := len(hops) - 1; i >= 0 && p.trust(client.Addr); i-- {
 		addr, port := parseAddress(hops[i])
@@ -85,8 +85,7 @@ func (p TrustedProxies) clientOf(r *http.Request) *Client {
 	return client
 }
 
-// trust reports whether the proxy at addr is believed; the zero Addr stands for
-// the other end of a unix socket.
+// trust reports whether the proxy at addr is trusted. The zero Addr means a unix socket.
 func (p TrustedProxies) trust(addr netip.Addr) bool {
 	if !addr.IsValid() {
 		return p.Unix
@@ -99,8 +98,8 @@ func (p TrustedProxies) trust(addr netip.Addr) bool {
 	return false
 }
 
-// parseAddress takes an IP address with or without a port, an IPv6 one with or
-// without brackets. It returns the zero Addr if s is none.
+// parseAddress parses an IP address with or without a port, and with or without brackets. It
+// returns the zero Addr if s is not an address.
 func parseAddress(s string) (addr netip.Addr, port string) {
 	if ap, err := netip.ParseAddrPort(s); err == nil {
 		return ap.Addr().Unmap(), strconv.Itoa(int(ap.Port()))

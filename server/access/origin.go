@@ -11,19 +11,20 @@ import (
 	"strings"
 )
 
-// originRule decides which web pages may reach us, and under which names.
-// Without it any page in the user's browser could run the child.
+// originRule decides which web pages may reach the server, and under which names. Without it
+// any page in the user's browser could run the child.
 type originRule struct {
 	allowed []origin // of --origin
 	any     bool     // --origin='*'
 	null    bool     // --origin=null
-	trusted []string // host names under which pages may reach us
+	trusted []string // host names of this server
 }
 
 // origin is [scheme://]host[:port]; an empty part matches any.
 type origin struct{ scheme, host, port string }
 
-// newOriginRule fails if an entry of origins is malformed.
+// newOriginRule returns the rule for Rules.Origins and Rules.Hosts. It returns an error if an
+// origin is malformed.
 func newOriginRule(origins, hosts []string) (*originRule, error) {
 	r := &originRule{}
 	for _, s := range origins {
@@ -63,23 +64,23 @@ func parseOrigin(s string) (origin, error) {
 	return origin{scheme: strings.ToLower(scheme), host: normalHost(u.Hostname()), port: u.Port()}, nil
 }
 
-// normalHost makes host names comparable.
+// normalHost returns s in lower case and without a final dot.
 func normalHost(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
 
-// refuse returns why r, which calls us to, may not come in, and the flag that
-// would allow it; both are empty if it may.
+// refuse returns why r, whose Host is to, is refused, and the flag that would allow it. Both
+// are empty if r is admitted.
 func (rule *originRule) refuse(r *http.Request, purpose Purpose, to origin) (why, flag string) {
 	if values := r.Header.Values("Origin"); rule.any || len(values) == 1 && rule.allows(values[0]) {
 		return "", ""
 	}
 	why, flag = rule.refuseHost(r, purpose, to)
-	// What a page of another origin could merely load, browsers keep from it. Of a
-	// WebSocket that is not there it is not told either: it could ask for them all.
+	// Browsers do not let a page read resources of another origin, so a safe request for a
+	// file is harmless. A WebSocket is not: a page could find out which endpoints exist.
 	if !purpose.Program && !purpose.WebSocket && IsSafe(r.Method) {
 		return why, flag
 	}
 	foreign, allow := refuseOrigin(r, to)
-	if foreign == "" && !purpose.WebSocket { // a WebSocket without Origin is no page's
+	if foreign == "" && !purpose.WebSocket { // a WebSocket without Origin is not a browser's
 		foreign, allow = rule.refuseReferer(r, to)
 	}
 	switch {
@@ -87,18 +88,18 @@ func (rule *originRule) refuse(r *http.Request, purpose Purpose, to origin) (why
 		return why, flag
 	case why == "":
 		return foreign, allow
-	default: // the origin's flag allows both
+	default: // the flag for the origin allows both
 		return why + ", and " + foreign, allow
 	}
 }
 
-// refuseHost returns why the name that the client uses for us is not ours. Any
-// other may be made to resolve to us by whoever owns it (DNS rebinding), and to
-// the browser their page is then of our origin.
+// refuseHost refuses a Host that is not a name of this server. The owner of any other name
+// can make it resolve to this server (DNS rebinding), and a browser then considers their page
+// to be of the same origin.
 func (rule *originRule) refuseHost(r *http.Request, purpose Purpose, to origin) (why, flag string) {
 	noOrigin := len(r.Header.Values("Origin")) == 0
 	switch {
-	case to.host == "" || noOrigin && purpose.WebSocket: // from no browser
+	case to.host == "" || noOrigin && purpose.WebSocket: // not from a browser
 		return "", ""
 	case noOrigin && slices.ContainsFunc(rule.allowed, func(o origin) bool { return o.host == to.host }):
 		return "", ""
@@ -120,7 +121,7 @@ func (rule *originRule) allows(header string) bool {
 	return err == nil && from.scheme != "" && slices.ContainsFunc(rule.allowed, from.withPort().matches)
 }
 
-// refuseOrigin returns why the page that r comes from is none of ours.
+// refuseOrigin refuses a request from a page of another origin.
 func refuseOrigin(r *http.Request, to origin) (why, flag string) {
 	values := r.Header.Values("Origin")
 	switch {
@@ -142,13 +143,13 @@ func refuseOrigin(r *http.Request, to origin) (why, flag string) {
 	return fmt.Sprintf("the page's origin %q does not match %q", values[0], to.host+":"+to.port), "--origin=" + values[0]
 }
 
-// refuseSite judges a request without Origin by Sec-Fetch-Site, which browsers
-// add where they leave Origin out: a page may not run a program by naming it as
-// an image. Following a link is the user's will.
+// refuseSite refuses a request without Origin by Sec-Fetch-Site, which browsers send instead:
+// a page must not run a program by using its URL as an image. A link that the user follows is
+// allowed.
 func refuseSite(r *http.Request, to origin) (why, flag string) {
 	switch site := r.Header.Get("Sec-Fetch-Site"); {
 	case site != "same-origin" && strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch"):
-		// Chromium says "none" for what a page has it load in advance.
+		// Chromium sends "none" for a request that a page has it prefetch.
 		return "the browser prefetched this address; nobody has followed a link", "--origin='*'"
 	case site != "cross-site" && site != "same-site", site == "same-site" && isLoopback(to.host):
 		return "", ""
@@ -158,9 +159,9 @@ func refuseSite(r *http.Request, to origin) (why, flag string) {
 	return "the request comes from a page on another site", "--origin='*'"
 }
 
-// refuseReferer judges a request by its Referer where browsers send nothing better
-// with a link or an image: over plain HTTP to a name that is not loopback. A page
-// can leave its Referer out, but not forge it.
+// refuseReferer refuses a request by its Referer if browsers send neither Origin nor
+// Sec-Fetch-Site with a link or an image: over plain HTTP to a name that is not loopback. A
+// page can omit its Referer but not forge it.
 func (rule *originRule) refuseReferer(r *http.Request, to origin) (why, flag string) {
 	if to.scheme != "http" || isLoopback(to.host) || !isBrowser(r) || r.Header.Get("Sec-Fetch-Site") != "" || len(r.Header.Values("Origin")) > 0 {
 		return "", ""
@@ -176,14 +177,14 @@ func (rule *originRule) refuseReferer(r *http.Request, to origin) (why, flag str
 	return fmt.Sprintf("the request comes from a page on %q", header), "--origin=" + header
 }
 
-// isBrowser reports whether r looks like a browser's request. What scripts send by
-// themselves does not: JavaScript runtimes add "Accept-Language: *".
+// isBrowser reports whether r looks like a request of a browser. JavaScript runtimes send
+// "Accept-Language: *".
 func isBrowser(r *http.Request) bool {
 	language := r.Header.Get("Accept-Language")
 	return strings.HasPrefix(r.UserAgent(), "Mozilla/") || language != "" && language != "*"
 }
 
-// withPort returns o with the port that its scheme implies.
+// withPort returns o with the default port of its scheme if it has no port.
 func (o origin) withPort() origin {
 	if o.port == "" {
 		o.port = DefaultPort(o.scheme)
@@ -191,13 +192,13 @@ func (o origin) withPort() origin {
 	return o
 }
 
-// matches reports whether o, a page's origin, is what --origin lists.
+// matches reports whether o, the origin of a page, matches an entry of --origin.
 func (o origin) matches(listed origin) bool {
 	return (listed.scheme == "" || listed.scheme == o.scheme) && listed.host == o.host &&
 		(listed.port == "" || listed.port == o.port)
 }
 
-// trusts reports whether host is surely a name for this server.
+// trusts reports whether host is certainly a name of this server.
 func (rule *originRule) trusts(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil || isLoopback(host) || slices.Contains(rule.trusted, host)
@@ -211,7 +212,7 @@ func isLoopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// hostOf returns what the client, which uses scheme, calls us.
+// hostOf returns the Host of r with its scheme and port.
 func hostOf(r *http.Request, scheme string) origin {
 	host, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
@@ -220,7 +221,7 @@ func hostOf(r *http.Request, scheme string) origin {
 	return origin{scheme: scheme, host: normalHost(host), port: port}.withPort()
 }
 
-// DefaultPort returns the port that scheme implies.
+// DefaultPort returns the default port of a scheme, 443 or 80.
 func DefaultPort(scheme string) string {
 	if scheme == "https" || scheme == "wss" {
 		return "443"
@@ -228,7 +229,7 @@ func DefaultPort(scheme string) string {
 	return "80"
 }
 
-// ServerName returns the host and the port by which c addresses us in r.
+// ServerName returns the host and port of the Host header of r.
 func ServerName(r *http.Request, c *Client) (host, port string) {
 	to := hostOf(r, c.scheme())
 	return to.host, to.port

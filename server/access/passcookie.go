@@ -10,18 +10,17 @@ import (
 	"strings"
 )
 
-// passCookie begins the name of the cookie that holds a pass; the port follows,
-// because a host has one cookie of a name.
+// passCookie is the prefix of the name of the cookie with a pass. The port follows, because
+// all ports of a host share their cookies.
 //
-// A browser loads the parts of the console's page by itself, and sends no token
-// with these requests. So a client that loads the page with a token in its address
-// also gets a cookie with a pass. The pass admits it to the parts, and to nothing
-// that starts a program. It does not reveal the token, because a browser sends
-// cookies to all ports of a host (RFC 6265, section 8.5).
+// A browser loads the parts of the console's page without the token that is in the page's
+// URL. So a client that loads the page with a token in its URL also gets a cookie with a
+// pass. The pass admits it to the parts, and to nothing that starts a program. It does not
+// reveal the token, because a browser sends cookies to all ports of a host (RFC 6265,
+// section 8.5).
 const passCookie = "wspipe_"
 
-// passKey makes the passes of one server, which are worth nothing to another, nor
-// to the same one when it is started again.
+// passKey is the key for the passes of one server, valid until the server ends.
 type passKey digest
 
 func newPassKey() (k passKey) {
@@ -29,7 +28,7 @@ func newPassKey() (k passKey) {
 	return k
 }
 
-// pass returns the pass for whoever has token.
+// pass returns the pass for a client with token.
 func (k passKey) pass(token string) (pass digest) {
 	mac := hmac.New(sha256.New, k[:])
 	mac.Write([]byte(token))
@@ -39,9 +38,9 @@ func (k passKey) pass(token string) (pass digest) {
 
 var passEncoding = base64.RawURLEncoding
 
-// SetPass gives the browser of c the cookie until the browser ends, if c has a pass.
-// The cookie has no Path, so that the browser takes the directory of the page as it
-// knows it (RFC 6265, section 5.1.4).
+// SetPass sets a session cookie with the pass of c, if c has one. The cookie has no Path, so
+// that the browser uses the directory of the page (RFC 6265, section 5.1.4), even behind a
+// proxy that changes it.
 func (c *Client) SetPass(w http.ResponseWriter, r *http.Request) {
 	if c.pass == "" {
 		return
@@ -51,8 +50,7 @@ func (c *Client) SetPass(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// removePasses returns the passes in h, whether they are worth anything or not, and
-// removes the cookies.
+// removePasses removes the cookies from h and returns their passes, which may be invalid.
 func removePasses(h http.Header) (found []digest) {
 	const name = "Cookie"
 	var kept []string
@@ -75,8 +73,8 @@ func removePasses(h http.Header) (found []digest) {
 	return found
 }
 
-// cutPasses returns a line of cookies without ours, and the values of these.
-// All else stays byte for byte.
+// cutPasses returns a line of cookies without ours, otherwise unchanged, and the values of
+// ours.
 func cutPasses(line string) (rest string, values []string) {
 	var kept []string
 	for pair := range strings.SplitSeq(line, ";") {
@@ -89,7 +87,7 @@ func cutPasses(line string) (rest string, values []string) {
 	return strings.TrimLeft(strings.Join(kept, ";"), " "), values
 }
 
-// isPass reports whether a cookie is one of ours, of whatever port.
+// isPass reports whether name is that of a pass cookie for any port.
 func isPass(name string) bool {
 	port, ok := strings.CutPrefix(name, passCookie)
 	return ok && strings.Trim(port, "0123456789") == ""

@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// WithoutParameter returns query without the parameter called name, and the
-// parameter's values. All else stays byte for byte. A value that is wrongly
-// encoded is empty.
+// WithoutParameter returns query without the parameter called name, otherwise unchanged, and
+// the values of that parameter. A value with invalid encoding is empty.
 func WithoutParameter(query, name string) (rest string, values []string) {
 	var kept []string
 	for pair := range strings.SplitSeq(query, "&") {
@@ -23,9 +22,9 @@ func WithoutParameter(query, name string) (rest string, values []string) {
 	return strings.Join(kept, "&"), values
 }
 
-// cutParameter reports whether pair sets the parameter called name. Some programs
-// take semicolons for ampersands, so that they would find it in between, too; for
-// net/url that is wrong, and so is its value.
+// cutParameter reports whether pair sets the parameter called name, and returns its value.
+// Some programs also separate parameters by semicolons. net/url considers that invalid, and so
+// the value is empty then.
 func cutParameter(pair, name string) (value string, ok bool) {
 	for part := range strings.SplitSeq(pair, ";") {
 		key, value, _ := strings.Cut(part, "=")
@@ -41,20 +40,19 @@ func cutParameter(pair, name string) (value string, ok bool) {
 	return "", false
 }
 
-// minSecretSize is the length from which a secret is removed from headers wherever
-// it occurs. Removing a shorter one would damage ordinary words.
+// minSecretSize is the size in bytes from which CleanHeader removes a secret wherever it
+// occurs. Removing shorter ones would damage ordinary words.
 const minSecretSize = 8
 
-// SecretParameters returns a pattern for CleanHeader. It matches the names of secret
-// query parameters, behind what separates them from others.
+// SecretParameters returns a pattern for CleanHeader that matches the secret query parameters
+// with these names, each after its separator.
 func SecretParameters(names ...string) *regexp.Regexp {
 	return regexp.MustCompile(`[?&;](` + strings.Join(names, "|") + `)(=|&|;|$)`)
 }
 
-// CleanHeader removes the query parameters that secret matches from all values of
-// h, and any other occurrence of words. The page's own address is in Referer, and
-// proxies pass on the request's in headers such as X-Original-URI, or as a part of
-// another address.
+// CleanHeader removes the query parameters that secret matches from all values of h, and all
+// other occurrences of words. Referer has the URL of the page, and proxies copy the URL of the
+// request to headers such as X-Original-URI, sometimes inside another URL.
 func CleanHeader(h http.Header, secret *regexp.Regexp, words ...string) {
 	for field, values := range h {
 		for i, value := range values {
@@ -68,8 +66,8 @@ func CleanHeader(h http.Header, secret *regexp.Regexp, words ...string) {
 	}
 }
 
-// redact removes the parameters that secret matches from value, which may
-// hold an address or a query. A cookie may have such a name itself.
+// redact removes the parameters that secret matches from value, which may contain a URL or a
+// query. A cookie may have the name of a parameter.
 func redact(value string, secret *regexp.Regexp, isCookie bool) string {
 	if !hasParameter("&"+value, secret) {
 		return value
@@ -100,12 +98,13 @@ func redact(value string, secret *regexp.Regexp, isCookie bool) string {
 	return clean.String()
 }
 
-// maxEncodings bounds how often an address within an address has been encoded.
+// maxEncodings bounds how often a URL inside another URL may be percent-encoded.
 const maxEncodings = 3
 
 var encodedByte = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
-// hasParameter reports whether secret matches s, however often that is encoded.
+// hasParameter reports whether secret matches s, also if s is percent-encoded up to
+// maxEncodings times.
 func hasParameter(s string, secret *regexp.Regexp) bool {
 	for range maxEncodings {
 		if secret.MatchString(s) {
@@ -122,7 +121,7 @@ func hasParameter(s string, secret *regexp.Regexp) bool {
 	return secret.MatchString(s)
 }
 
-// HeaderList splits the values of a header that is a comma-separated list (RFC 9110,
+// HeaderList returns the elements of a header that is a comma-separated list (RFC 9110,
 // section 5.6.1).
 func HeaderList(values []string) (list []string) {
 	for _, v := range values {

@@ -9,17 +9,16 @@ import (
 	"wspipe/bridge/channel"
 )
 
-// Refusal is the answer to a request that is not admitted. It names the rule and,
-// where there is one, the flag that would allow the request.
+// Refusal is the response to a request that is not admitted.
 type Refusal struct {
-	Status int    // of HTTP
-	Why    string // without the program's name
-	Flag   string // empty if no flag would allow it
+	Status int    // the HTTP status
+	Why    string // the rule that refuses the request
+	Flag   string // the flag that would allow it, or empty
 	// challenges are the WWW-Authenticate fields of a 401.
 	challenges []string
 }
 
-// Write answers r, to a Kubernetes client as a JSON Status, else as text.
+// Write writes the response to r: JSON for a Kubernetes client, otherwise text.
 func (f *Refusal) Write(w http.ResponseWriter, r *http.Request) {
 	switch f.Status {
 	case http.StatusTooManyRequests:
@@ -45,9 +44,9 @@ func (f *Refusal) Write(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, body, f.Status)
 }
 
-// isKubernetes reports whether r is from a client of Kubernetes' protocols. Its
-// own takes a body for a Status if it can, and a text with a colon is YAML: the
-// user would see an empty message.
+// isKubernetes reports whether r offers one of the Kubernetes protocols. Their clients decode
+// the body as a Status, and a text with a colon is valid YAML, so the user would see an empty
+// message.
 func isKubernetes(r *http.Request) bool {
 	return slices.ContainsFunc(HeaderList(r.Header.Values("Sec-WebSocket-Protocol")), func(name string) bool {
 		return strings.HasSuffix(name, ".channel.k8s.io")

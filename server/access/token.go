@@ -18,28 +18,26 @@ import (
 const (
 	// tokenParameter is the query parameter for a token (RFC 6750, section 2.3).
 	tokenParameter = "access_token"
-	// tokenSubprotocol begins the subprotocol that is no subprotocol but a token
-	// in base64url: a page's script can send no header with its handshake, but
-	// offer subprotocols. It is Kubernetes' invention. A browser wants one of
-	// those that it offers, so that a page must offer a real one beside it.
+	// tokenSubprotocol is the prefix of a subprotocol that carries a token in base64url,
+	// as in Kubernetes: a script of a page cannot set headers of its handshake, but it can
+	// offer subprotocols. The page must also offer a real one, because a browser requires
+	// the server to select one of the offer.
 	tokenSubprotocol = "base64url.bearer.authorization.k8s.io."
 )
 
-// tokenInHeader finds a token in the value of a header.
+// tokenInHeader matches a token parameter in a header value.
 var tokenInHeader = SecretParameters(tokenParameter)
 
 // b64token is the syntax of a bearer token (RFC 6750, section 2.1).
 var b64token = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
-// digest is a SHA-256 sum, or an authentication code of that length: comparing
-// them takes the same time whatever is compared.
+// digest is a SHA-256 sum or an authentication code. Digests are compared in constant time.
 type digest [sha256.Size]byte
 
-// tokenSet are the sums of all good tokens and, in the same order, the passes
-// of who has them.
+// tokenSet has the sums of the valid tokens and, in the same order, their passes.
 type tokenSet struct{ sums, passes []digest }
 
-// watchTokens reads the token file at path, which must have a token at first.
+// watchTokens reads the token file at path. It returns an error if the file has no tokens.
 func watchTokens(log *slog.Logger, path string) (*watch.Value[tokenSet], error) {
 	key := newPassKey()
 	w, err := watch.New(log, func() (tokenSet, error) { return readTokens(path, key) }, path)
@@ -49,7 +47,7 @@ func watchTokens(log *slog.Logger, path string) (*watch.Value[tokenSet], error) 
 	return w, err
 }
 
-// readTokens reads a file with one token a line.
+// readTokens reads a file with one token per line.
 func readTokens(path string, key passKey) (g tokenSet, err error) {
 	err = eachLine(path, func(line string) error {
 		if !b64token.MatchString(line) {
@@ -62,8 +60,9 @@ func readTokens(path string, key passKey) (g tokenSet, err error) {
 	return g, err
 }
 
-// verifyTokens returns who has sent tokens. There must be some, and all must be good.
-func (g tokenSet) verifyTokens(tokens []string) (who verified, ok bool) {
+// verifyTokens verifies the tokens of a request. There must be at least one, and all must be
+// valid.
+func (g tokenSet) verifyTokens(tokens []string) (v verified, ok bool) {
 	good, last := 0, -1
 	for _, token := range tokens {
 		if last = indexDigest(g.sums, sha256.Sum256([]byte(token))); last >= 0 {
@@ -73,14 +72,14 @@ func (g tokenSet) verifyTokens(tokens []string) (who verified, ok bool) {
 	if len(tokens) == 0 || good < len(tokens) {
 		return verified{}, false
 	}
-	who = g.bearer(last)
-	who.pass = passEncoding.EncodeToString(g.passes[last][:])
-	return who, true
+	v = g.bearer(last)
+	v.pass = passEncoding.EncodeToString(g.passes[last][:])
+	return v, true
 }
 
-// verifyPasses returns who has sent passes. One must be good: a cookie of this name
-// may be another server's, too.
-func (g tokenSet) verifyPasses(passes []digest) (who verified, ok bool) {
+// verifyPasses verifies the passes of a request. One must be valid; others may be cookies of
+// another server.
+func (g tokenSet) verifyPasses(passes []digest) (v verified, ok bool) {
 	for _, pass := range passes {
 		if at := indexDigest(g.passes, pass); at >= 0 {
 			return g.bearer(at), true
@@ -89,23 +88,22 @@ func (g tokenSet) verifyPasses(passes []digest) (who verified, ok bool) {
 	return verified{}, false
 }
 
-// bearer returns who has the token at this place, however that is proved.
+// bearer returns the identity of the token with index at.
 func (g tokenSet) bearer(at int) verified {
 	return verified{authType: "Bearer", identity: "token " + hex.EncodeToString(g.sums[at][:])}
 }
 
-// indexDigest returns where d is in list, or -1.
+// indexDigest returns the index of d in list, or -1.
 func indexDigest(list []digest, d digest) (at int) {
 	at = -1
-	for i := range list { // to the end, also after it is found
+	for i := range list { // no early return, for constant time
 		at = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(list[i][:], d[:]), i, at)
 	}
 	return at
 }
 
-// removeTokens returns the tokens of r, wherever they are, and whether the query is
-// among those places. It removes them, except from the Authorization header. A
-// malformed one is empty.
+// removeTokens removes the tokens from r, except from the Authorization header, and returns
+// all of them. A malformed token is empty. inQuery reports whether the query has one.
 func removeTokens(r *http.Request) (found []string, inQuery bool) {
 	if values := r.Header.Values("Authorization"); len(values) == 1 {
 		if scheme, token, _ := strings.Cut(values[0], " "); strings.EqualFold(scheme, "Bearer") {
@@ -133,7 +131,7 @@ func WithoutToken(uri string) string {
 	return before + "?" + rest
 }
 
-// removeSubprotocolTokens removes the tokens from the offered subprotocols.
+// removeSubprotocolTokens removes the tokens from the offered subprotocols and returns them.
 func removeSubprotocolTokens(h http.Header) (found []string) {
 	const name = "Sec-Websocket-Protocol"
 	var lines []string
@@ -160,8 +158,8 @@ func removeSubprotocolTokens(h http.Header) (found []string) {
 	return found
 }
 
-// subprotocolToken decodes a token that is offered as a subprotocol. Padding is
-// no part of the form, nor of a subprotocol, but means no harm.
+// subprotocolToken decodes a token that is offered as a subprotocol. It accepts padding,
+// although neither the encoding nor a subprotocol allows it. An invalid token is empty.
 func subprotocolToken(entry string) (token string, ok bool) {
 	n := len(tokenSubprotocol)
 	if len(entry) < n || !strings.EqualFold(entry[:n], tokenSubprotocol) {

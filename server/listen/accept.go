@@ -8,32 +8,30 @@ import (
 	"time"
 )
 
-// retryListener is a listener that only its closing ends: where accepting a
-// connection fails for another reason, such as a lack of descriptors or memory, or
-// a connection that broke before, it tries again.
+// retryListener is a listener whose Accept fails only once it is closed. After another
+// failure, such as a lack of descriptors or memory or an aborted connection, it tries again.
 type retryListener struct {
 	net.Listener
 	log    *slog.Logger
 	closed chan struct{}
 	once   sync.Once
-	logged time.Time // when an error was logged last
+	logged time.Time // when the last error was logged
 }
 
-// Retry returns a listener that retries each Accept that fails, unless l is closed, and
-// logs why, at most once a second.
+// Retry returns a listener that retries each failed Accept until l is closed. It logs the
+// errors, at most one per second.
 func Retry(l net.Listener, log *slog.Logger) net.Listener {
 	return &retryListener{Listener: l, log: log, closed: make(chan struct{})}
 }
 
-// How long to wait before the next attempt, at first and at most, and how often
-// errors are logged.
+// The bounds of the delay before the next attempt, and the interval for logging errors.
 const (
 	minAcceptDelay    = 5 * time.Millisecond
 	maxAcceptDelay    = time.Second
 	acceptLogInterval = time.Second
 )
 
-// Accept implements net.Listener. Its error is net.ErrClosed.
+// Accept implements net.Listener. Its error always wraps net.ErrClosed.
 func (l *retryListener) Accept() (net.Conn, error) {
 	for delay := minAcceptDelay; ; delay = min(2*delay, maxAcceptDelay) {
 		conn, err := l.Listener.Accept()

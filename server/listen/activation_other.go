@@ -4,5 +4,5 @@ package listen
 
 import "net"
 
-// systemdListeners returns no sockets: there is no systemd here.
+// systemdListeners returns no sockets: this platform has no systemd.
 func systemdListeners() ([]net.Listener, error) { return nil, nil }

@@ -13,10 +13,9 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// systemdListeners returns the sockets that systemd has opened for us
-// (sd_listen_fds(3)). Neither they nor the variables that tell of them get to a
-// child. Those with a file are not removed when they are closed: systemd keeps
-// them.
+// systemdListeners returns the sockets that systemd has passed to us (sd_listen_fds(3)).
+// Children inherit neither them nor the environment variables that describe them. Closing
+// a unix socket does not remove its file, because systemd keeps the socket.
 func systemdListeners() (listeners []net.Listener, err error) {
 	for _, f := range activation.Files(true) {
 		l, lerr := fileListener(f)
@@ -30,6 +29,7 @@ func systemdListeners() (listeners []net.Listener, err error) {
 	return listeners, err
 }
 
+// fileListener returns a listener for f, which must be a listening stream socket.
 func fileListener(f *os.File) (net.Listener, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {

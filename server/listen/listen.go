@@ -1,5 +1,5 @@
-// Package listen opens the sockets of a server: TCP addresses, a unix socket and
-// what systemd hands over, with TLS or without.
+// Package listen opens the sockets of a server: TCP addresses, a unix socket and the sockets
+// that systemd passes, with or without TLS.
 package listen
 
 import (
@@ -19,49 +19,49 @@ import (
 	"wspipe/server/watch"
 )
 
-// Sockets says what a server listens on.
+// Sockets specifies the sockets to open. The zero value means the loopback addresses, on a
+// port that the system picks.
 type Sockets struct {
-	// Addresses are the host names or IP literals to listen on, without a
-	// port. Empty means loopback only, 127.0.0.1 and ::1, and none at all
-	// beside a UnixSocket or sockets that systemd hands over.
+	// Addresses are the host names or IP literals to listen on, without a port. Empty
+	// means 127.0.0.1 and ::1, or no address if there is a UnixSocket or systemd passes
+	// sockets.
 	Addresses []string
 	// Port is the TCP port on every address. Zero lets the system pick one.
 	Port int
-	// RedirectPort is the port on every address that redirects to Port. Zero
-	// means none.
+	// RedirectPort is the port on every address that redirects to Port. Zero means none.
 	RedirectPort int
-	// UnixSocket is the path of a socket to listen on, too. Empty means none.
+	// UnixSocket is the path of an additional unix socket. Empty means none.
 	UnixSocket string
-	// UnixSocketMode is its permission bits. Zero means 0600.
+	// UnixSocketMode is the permission bits of UnixSocket. Zero means 0600.
 	UnixSocketMode fs.FileMode
-	// TLS makes every listener speak TLS. Nil means plain HTTP.
+	// TLS enables TLS on every listener. Nil means plain HTTP.
 	TLS *TLS
 }
 
 // loopback are the default addresses, because a child process is code execution.
 var loopback = []string{"127.0.0.1", "::1"}
 
-// maxPortTries is how often a port that the system picked for one address may be
-// taken on another.
+// maxPortTries bounds how often the system may pick a port that another address already
+// uses.
 const maxPortTries = 10
 
-// Listeners are the open sockets of a server. Close closes them.
+// Listeners are the open sockets of a server. The caller closes them with Close.
 type Listeners struct {
-	Serving     []net.Listener
-	Redirecting []RedirectListener
+	Serving     []net.Listener     // for the server, with TLS if that is enabled
+	Redirecting []RedirectListener // plain HTTP
 
 	config *watch.Value[*tls.Config] // nil without TLS
 }
 
-// RedirectListener is a plain TCP port whose clients are redirected to another.
+// RedirectListener is a TCP port whose clients are redirected to another port.
 type RedirectListener struct {
 	net.Listener
-	To int // the port that they are redirected to
+	To int // the port to redirect to
 }
 
-// Open opens the TCP sockets and the unix socket of cfg, takes those that systemd
-// hands over, and opens beside each TCP socket the one that redirects to it. With
-// TLS, log gets a line for each reload of the certificate.
+// Open opens the TCP sockets and the unix socket of cfg, those that systemd passes, and for
+// each TCP socket the one that redirects to it. After an error, none is open. With TLS, each
+// reload of the certificate is logged to log.
 func Open(cfg Sockets, log *slog.Logger) (all *Listeners, err error) {
 	all = &Listeners{}
 	defer func() {
@@ -70,7 +70,7 @@ func Open(cfg Sockets, log *slog.Logger) (all *Listeners, err error) {
 			all = nil
 		}
 	}()
-	if cfg.TLS != nil { // first: a server without a certificate should not listen
+	if cfg.TLS != nil { // first, so that a server without a certificate does not listen
 		if all.config, err = cfg.TLS.watch(log); err != nil {
 			return all, err
 		}
@@ -86,7 +86,7 @@ func Open(cfg Sockets, log *slog.Logger) (all *Listeners, err error) {
 	return all, nil
 }
 
-// open opens the sockets of cfg, still without TLS. After an error, some are open.
+// open opens the sockets of cfg, without TLS. After an error, some may be open.
 func (s *Listeners) open(cfg Sockets) (err error) {
 	if s.Serving, err = systemdListeners(); err != nil {
 		return err
@@ -121,16 +121,16 @@ func (s *Listeners) Close() {
 	}
 }
 
-// Reload reads the certificate, its key and the client CA again, whether they seem
-// to have changed or not.
+// Reload reads the certificate, its key and the client CA again, even if the files seem
+// unchanged. An error is logged, and the previous contents stay in effect.
 func (s *Listeners) Reload() {
 	if s.config != nil {
 		s.config.Reload()
 	}
 }
 
-// URLs returns the WebSocket address of each serving listener, such as
-// ws://127.0.0.1:8080/, wss:// with TLS, and unix:/path for a unix socket.
+// URLs returns the WebSocket URL of each serving listener, such as ws://127.0.0.1:8080/, or
+// wss:// with TLS, and unix:/path for a unix socket.
 func (s *Listeners) URLs() []string {
 	scheme := "ws"
 	if s.config != nil {
@@ -139,7 +139,7 @@ func (s *Listeners) URLs() []string {
 	var urls []string
 	for _, l := range s.Serving {
 		if addr, ok := l.Addr().(*net.UnixAddr); ok {
-			urls = append(urls, "unix:"+addr.Name) // no URL names a file
+			urls = append(urls, "unix:"+addr.Name) // not a URL: none names a file
 			continue
 		}
 		urls = append(urls, scheme+"://"+l.Addr().String()+"/")
@@ -147,7 +147,7 @@ func (s *Listeners) URLs() []string {
 	return urls
 }
 
-// listenRedirect binds port on the address of each TCP socket.
+// listenRedirect opens port on the address of each TCP socket.
 func (s *Listeners) listenRedirect(port int) error {
 	for _, l := range s.Serving {
 		addr, ok := l.Addr().(*net.TCPAddr)
@@ -166,8 +166,8 @@ func (s *Listeners) listenRedirect(port int) error {
 	return nil
 }
 
-// listenTCP binds every address, each once and all on the same port. All but
-// the first may be missing on this machine if they are optional.
+// listenTCP binds every address once, all on the same port. If optional is true, addresses
+// after the first may be unavailable.
 func listenTCP(addresses []string, port int, optional bool) ([]net.Listener, error) {
 	ips, err := resolveAll(addresses, port)
 	if err != nil {
@@ -181,7 +181,7 @@ func listenTCP(addresses []string, port int, optional bool) ([]net.Listener, err
 	}
 }
 
-// resolveAll returns the IP addresses that are meant, each once.
+// resolveAll resolves addresses to IP addresses, without duplicates.
 func resolveAll(addresses []string, port int) (ips []netip.Addr, err error) {
 	for _, address := range addresses {
 		host := strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
@@ -214,7 +214,7 @@ func bindAll(ips []netip.Addr, port int, optional bool) (listeners []net.Listene
 }
 
 func bindTCP(ip netip.Addr, port int) (net.Listener, error) {
-	network := "tcp6" // [::] must not take the IPv4 port too: 0.0.0.0 may be given beside it
+	network := "tcp6" // [::] must not bind the IPv4 port too, because 0.0.0.0 may be given as well
 	if ip.Is4() {
 		network = "tcp4"
 	}
@@ -226,7 +226,8 @@ func bindTCP(ip netip.Addr, port int) (net.Listener, error) {
 	return l, nil
 }
 
-// rootCause drops what net and os say around the cause: we say it ourselves.
+// rootCause returns the cause in err without the operation and the address, which our
+// message has.
 func rootCause(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		if sys, ok := errors.AsType[syscall.Errno](op.Err); ok {

@@ -9,19 +9,19 @@ import (
 	"wspipe/server/watch"
 )
 
-// TLS names the PEM files of a server that speaks TLS. They are read again when
-// they change, and by Listeners.Reload.
+// TLS names the PEM files for TLS. They are read again when they change, and by
+// Listeners.Reload.
 type TLS struct {
-	// Cert has the certificate and those between it and its root.
+	// Cert has the certificate and its intermediate certificates.
 	Cert string
-	// Key has the certificate's private key.
+	// Key has the private key of the certificate.
 	Key string
-	// ClientCA, if set, has the roots that clients' certificates must come
-	// from; then no client is admitted without one.
+	// ClientCA has the root certificates that verify the certificates of clients. If it is
+	// not empty, clients need a certificate.
 	ClientCA string
 }
 
-// watch reads the files for the first time.
+// watch reads the files and returns a value that is reloaded when they change.
 func (f TLS) watch(log *slog.Logger) (*watch.Value[*tls.Config], error) {
 	paths := []string{f.Cert, f.Key}
 	if f.ClientCA != "" {
@@ -30,17 +30,17 @@ func (f TLS) watch(log *slog.Logger) (*watch.Value[*tls.Config], error) {
 	return watch.New(log, f.load, paths...)
 }
 
-// currentConfig returns the configuration of every listener. Each handshake uses
-// what the files contain at its time; a connection keeps what it began with.
+// currentConfig returns the configuration of a listener. Each handshake uses the current
+// contents of the files; an established connection keeps its configuration.
 func currentConfig(current *watch.Value[*tls.Config]) *tls.Config {
 	return &tls.Config{
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return current.Get(), nil },
 	}
 }
 
-// load reads the files. The configuration has no ticket keys of its own, so
-// sessions are resumed across changes; crypto/tls holds the client's certificate
-// against the roots of the day then, too.
+// load reads the files. The configuration has no session ticket keys of its own, so TLS
+// sessions can be resumed after a reload; crypto/tls then verifies the client's certificate
+// against the current roots.
 func (f TLS) load() (*tls.Config, error) {
 	cert, err := readFile("certificate", f.Cert)
 	if err != nil {
@@ -70,12 +70,12 @@ func (f TLS) load() (*tls.Config, error) {
 	if !c.ClientCAs.AppendCertsFromPEM(roots) {
 		return nil, fmt.Errorf("read client CA %s: it contains no certificates", f.ClientCA)
 	}
-	// Who has none is told so in HTTP, which people can read.
+	// A client without a certificate is refused in HTTP, with a message that people can read.
 	c.ClientAuth = tls.VerifyClientCertIfGiven
 	return c, nil
 }
 
-// readFile reads the file at path, which holds a what.
+// readFile reads the file at path. what describes its content in the error.
 func readFile(what, path string) ([]byte, error) {
 	content, err := watch.ReadFile(path)
 	if err != nil {

@@ -13,20 +13,19 @@ import (
 	"syscall"
 )
 
-// maxUnixPath is the longest path of a socket, in bytes: sockaddr_un holds it
-// and a NUL (unix(7)).
+// maxUnixPath is the longest path of a socket in bytes: sockaddr_un has a final NUL (unix(7)).
 const maxUnixPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
-// unixListener is a socket with a file, which goes when the socket is closed.
+// unixListener is a unix socket whose file is removed when the socket is closed.
 type unixListener struct {
 	*net.UnixListener
 	path  string
-	file  os.FileInfo // as bind made it
+	file  os.FileInfo // of the file that bind created
 	close func() error
 }
 
-// listenUnix makes a socket file at path that mode protects from the start; zero
-// means 0600. What a server left there that no longer runs is replaced.
+// listenUnix listens on a unix socket at path with the permission bits mode; zero means 0600.
+// It replaces a socket whose server no longer runs.
 func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if mode == 0 {
 		mode = 0o600
@@ -40,13 +39,13 @@ func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 
 func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if strings.HasPrefix(path, "@") {
-		path = "./" + path // net would make a name without a file of it, which protects nothing
+		path = "./" + path // net would make an abstract socket, which has no permissions
 	}
 	if len(path) > maxUnixPath {
 		return nil, fmt.Errorf("the path has %d bytes; a socket path may have at most %d", len(path), maxUnixPath)
 	}
-	// Of two servers that start at once both would find the old file stale,
-	// and the second remove what the first has just made.
+	// Otherwise, of two servers that start at the same time and find a stale file, the second
+	// could remove the new file of the first.
 	defer lockDir(filepath.Dir(path))()
 	if err := removeStale(path); err != nil {
 		return nil, err
@@ -55,7 +54,7 @@ func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	inner.SetUnlinkOnClose(false) // it would not look whose file that is
+	inner.SetUnlinkOnClose(false) // it would remove the file of another server, too
 	l := &unixListener{UnixListener: inner, path: path}
 	l.close = sync.OnceValue(l.removeAndClose)
 	if l.file, err = os.Lstat(path); err == nil {
@@ -68,7 +67,7 @@ func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	return l, nil
 }
 
-// bindUnix makes a socket file that at no moment is more open than mode.
+// bindUnix creates a socket file whose permissions never exceed mode.
 func bindUnix(path string, mode fs.FileMode) (*net.UnixListener, error) {
 	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) { setMode(fd, mode) })
@@ -80,8 +79,8 @@ func bindUnix(path string, mode fs.FileMode) (*net.UnixListener, error) {
 	return l.(*net.UnixListener), nil
 }
 
-// removeStale removes a socket at path that nobody answers on. Anything else there
-// stays, and is an error.
+// removeStale removes a socket at path on which no server listens. It returns an error if
+// another file is there.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -97,7 +96,7 @@ func removeStale(path string) error {
 	case err == nil:
 		conn.Close()
 		return errInUse
-	case errors.Is(err, syscall.EAGAIN): // so many wait already
+	case errors.Is(err, syscall.EAGAIN): // the backlog is full
 		return errInUse
 	case errors.Is(err, errRefused):
 		return os.Remove(path)
@@ -107,12 +106,12 @@ func removeStale(path string) error {
 
 var errInUse = fmt.Errorf("%w by a running server", syscall.EADDRINUSE)
 
-// Close also removes the file, unless it is another by now. Only the first call
-// does anything.
+// Close also removes the file, unless it has been replaced. Calls after the first return the
+// same error.
 func (l *unixListener) Close() error { return l.close() }
 
-// removeAndClose removes first: as long as the socket is open, no other server
-// takes the file for a stale one, and no other file gets its inode.
+// removeAndClose removes the file before it closes the socket: while the socket is open, no
+// other server considers the file stale, and its inode is not reused.
 func (l *unixListener) removeAndClose() error {
 	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.file) {
 		os.Remove(l.path)

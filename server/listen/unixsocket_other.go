@@ -7,10 +7,11 @@ import (
 	"syscall"
 )
 
-// errRefused is what a socket says whose server is gone: WSAECONNREFUSED.
+// errRefused is the error of connecting to a socket whose server has ended, WSAECONNREFUSED.
 const errRefused = syscall.Errno(10061)
 
-// setMode does nothing: the directory says who may use a socket in it.
+// setMode does nothing: the permissions of the directory apply.
 func setMode(uintptr, fs.FileMode) {}
 
+// lockDir does nothing.
 func lockDir(string) (unlock func()) { return func() {} }

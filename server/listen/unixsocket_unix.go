@@ -9,23 +9,23 @@ import (
 	"time"
 )
 
-// errRefused is what a socket says whose server is gone.
+// errRefused is the error of connecting to a socket whose server has ended.
 const errRefused = syscall.ECONNREFUSED
 
-// setMode gives a socket that has no file yet the mode that its file will get:
-// on Linux, bind takes it from there. Elsewhere it does not, and Chmod comes a
-// moment later.
+// setMode sets the mode of a socket before bind. On Linux, bind creates the file with that
+// mode. On other systems it does not, and Chmod follows.
 func setMode(fd uintptr, mode fs.FileMode) { syscall.Fchmod(int(fd), uint32(mode.Perm())) }
 
-// lockTimeout is how long lockDir waits for others that hold the lock; who
-// keeps it longer has it for another purpose.
+// lockTimeout bounds how long lockDir waits. A process that holds the lock for longer does
+// so for another purpose.
 const lockTimeout = time.Second
 
-// lockDir keeps other servers out of dir that are about to open a socket, too.
+// lockDir excludes other servers that are about to open a socket in dir. On failure it does
+// nothing.
 func lockDir(dir string) (unlock func()) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return func() {} // bind will say what is wrong, if anything is
+		return func() {} // bind reports the error, if it matters
 	}
 	for end := time.Now().Add(lockTimeout); time.Now().Before(end); {
 		if syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != syscall.EWOULDBLOCK {

@@ -1,5 +1,4 @@
-// Package watch keeps a value that is loaded from files, and loads it again when
-// the files change.
+// Package watch keeps a value that is loaded from files, and reloads it when they change.
 package watch
 
 import (
@@ -14,13 +13,12 @@ import (
 	"time"
 )
 
-// Interval is how old the last check of the files may be when Get returns.
+// Interval is the minimum time between two checks of the files.
 const Interval = time.Second
 
-// Value is loaded from files, and loaded again when they have changed. The files
-// are checked when the value is requested, not watched through the kernel, which
-// would miss network file systems and symbolic links that are switched. Its methods
-// may be called concurrently.
+// Value is a value that is loaded from files and reloaded when they have changed. It checks
+// the files when the value is requested. (Notifications by the kernel would miss network
+// file systems and changed symbolic links.) Its methods may be called concurrently.
 type Value[T any] struct {
 	paths []string
 	load  func() (T, error)
@@ -28,12 +26,12 @@ type Value[T any] struct {
 
 	mu      sync.Mutex
 	value   T
-	states  []os.FileInfo // of paths, as they were before value was loaded
-	checked time.Time
+	states  []os.FileInfo // of paths, from before value was loaded
+	checked time.Time     // when the files were last checked
 }
 
-// New loads a value from the files at paths for the first time. Later loads, and
-// their errors, are logged.
+// New loads a value from the files at paths. It returns the error of load, and logs later
+// reloads and their errors.
 func New[T any](log *slog.Logger, load func() (T, error), paths ...string) (*Value[T], error) {
 	w := &Value[T]{paths: paths, load: load, log: log, checked: time.Now()}
 	w.states = w.stat()
@@ -42,8 +40,8 @@ func New[T any](log *slog.Logger, load func() (T, error), paths ...string) (*Val
 	return w, err
 }
 
-// Get returns the value of the files as they are now, or were at most a second
-// ago. If they have become unreadable or invalid, the last good value stays.
+// Get returns the value for the files as they were at most Interval ago. If a reload fails,
+// it returns the previous value.
 func (w *Value[T]) Get() T {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -56,7 +54,7 @@ func (w *Value[T]) Get() T {
 	return w.value
 }
 
-// Reload loads the value again, whether the files seem to have changed or not.
+// Reload loads the value again, even if the files seem unchanged.
 func (w *Value[T]) Reload() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -64,8 +62,8 @@ func (w *Value[T]) Reload() {
 	w.update(w.stat())
 }
 
-// update loads the value from files whose state is now. A change while it reads is
-// found by the next check.
+// update loads the value. now is the state of the files before that, so that the next check
+// finds a change during the load.
 func (w *Value[T]) update(now []os.FileInfo) {
 	w.states = now
 	value, err := w.value, w.checkRegular(now)
@@ -80,8 +78,8 @@ func (w *Value[T]) update(now []os.FileInfo) {
 	w.log.Info("reloaded", "files", w.paths)
 }
 
-// checkRegular fails if one of the files is not a regular file now. The content of
-// a pipe has been read, and may never be written again.
+// checkRegular returns an error if one of the files is not a regular file. A pipe can be read
+// only once.
 func (w *Value[T]) checkRegular(now []os.FileInfo) error {
 	for i, info := range now {
 		if info != nil && !info.Mode().IsRegular() {
@@ -91,8 +89,8 @@ func (w *Value[T]) checkRegular(now []os.FileInfo) error {
 	return nil
 }
 
-// ReadFile returns the content of the file at path. It does not wait for a process
-// to open the other end of a FIFO. Its error is the cause alone, without the path.
+// ReadFile returns the content of the file at path. It does not wait for a writer of a FIFO.
+// Its error is the cause without the path.
 func ReadFile(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -111,7 +109,7 @@ func cause(err error) error {
 	return err
 }
 
-// stat returns the state of the files; nil for one that stat cannot find.
+// stat returns the states of the files, nil where stat fails.
 func (w *Value[T]) stat() []os.FileInfo {
 	infos := make([]os.FileInfo, len(w.paths))
 	for i, path := range w.paths {
