@@ -1,11 +1,12 @@
 // Package bridge carries messages between a running child and its clients.
 //
-// A Bridge has one child, and Clients attach to it and detach. What the kinds of
-// child do with its messages is a kind: single, broadcast, mux, resumable.
+// A Bridge has one child. Clients attach to it and detach. The kind of the child (single,
+// broadcast, mux or resumable) decides which clients get a message, what history is kept
+// and when the child ends.
 //
-// The child's output is read in blocks (outbound), cut into messages by a codec,
-// encoded into frames, and put into each client's queue, which writes a block in one
-// system call. A client's socket is read by its Conn, the WebSocket library decodes
-// the frames, and inbound puts the messages into the child's stdin as soon as the
-// socket has nothing more.
+// An output reads the child's output in blocks, and a codec splits them into messages. The
+// messages are encoded as frames and written to the queue of each client, a batch per
+// system call. In the other direction, a wire.Conn reads the socket, the WebSocket library
+// decodes the frames, and an input writes the messages to the child's stdin as soon as the
+// socket has no more data.
 package bridge

@@ -10,35 +10,36 @@ import (
 	"github.com/coder/websocket"
 )
 
-// history holds the last messages of a child whose client may come back, and all
-// that the client has not had yet. It is the sink and the flow of the child's
-// streams; a reader takes them out again. Messages are numbered from 1.
+// history holds the messages of a child that its client has not received for certain, so
+// that a client that lost its connection can continue. It is the destination and the
+// message writer of the child's streams; a historyReader reads from it. Messages are
+// numbered from 1.
 type history struct {
 	max   int           // bytes that may be held before the child must wait
-	pause time.Duration // see ackPause
-	// behind is how many of them may not have been sent to the client that is there,
-	// before the child must wait.
+	pause time.Duration // ackPause, except in tests
+	// behind is how many bytes the attached client may be behind before the child must
+	// wait.
 	behind int
-	// terminal is for a child that has one, or nil.
+	// terminal is nil unless the child has a terminal.
 	terminal *terminalHistory
 
 	mu                sync.Mutex
-	change            sync.Cond      // on mu: there is more, or room, or another reader, or an end
-	entries           []entry        // what is held
-	forgotten         int            // how many were before entries[0]
-	forgottenMessages int64          // how many messages began with those
-	size              int            // of entries, in bytes
-	buffer            []byte         // for the next entries' payload
+	change            sync.Cond      // on mu: new messages, room, another reader, or an end
+	entries           []entry        // held
+	forgotten         int            // number of entries before entries[0]
+	forgottenMessages int64          // messages that began in these
+	size              int            // cost of entries, in bytes
+	buffer            []byte         // for the payload of the next entries
 	begun             int64          // messages that have begun
 	complete          int64          // messages that have ended
-	base              int64          // messages before the first that the client has counted
-	sent              int            // entries before this one have been handed to a connection; counted as forgotten
-	reader            *historyReader // nil while nobody is attached
-	over              bool           // nothing more comes
-	err               error          // nothing more is taken
+	base              int64          // messages before the first one that the client counts
+	sent              int            // entries before this one were sent to some client; counted like forgotten
+	reader            *historyReader // nil while no client is attached
+	over              bool           // no more messages follow
+	err               error          // no more messages are accepted
 }
 
-// entry is a message, or a frame of a long one.
+// entry is a message, or a fragment of a long message.
 type entry struct {
 	payload    []byte
 	binary     bool
@@ -46,13 +47,14 @@ type entry struct {
 }
 
 const (
-	// entryOverhead is what an entry takes of journal.max beside its payload, in bytes.
+	// entryOverhead approximates the memory that an entry takes beside its payload, in
+	// bytes.
 	entryOverhead = 32
-	// maxBuffer is up to how much payload lies together: all of it stays until the
-	// last entry there goes.
+	// maxBuffer is the size of a buffer for the payloads of several entries, in bytes. It
+	// is freed with the last of them.
 	maxBuffer = 32 << 10
-	// ackPause is how long to wait for an acknowledgement before the kernel is asked
-	// again: nothing else tells.
+	// ackPause is the time between two questions to the kernel for acknowledgements,
+	// for which it has no event.
 	ackPause = 2 * time.Millisecond
 )
 
@@ -66,191 +68,191 @@ func (e *entry) typ() websocket.MessageType {
 }
 
 func newHistory(max int) *history {
-	j := &history{max: max, behind: max / 4, pause: ackPause}
-	j.change.L = &j.mu
-	return j
+	h := &history{max: max, behind: max / 4, pause: ackPause}
+	h.change.L = &h.mu
+	return h
 }
 
-// Message implements sink.
-func (j *history) Message(typ websocket.MessageType, payload []byte) error {
-	return j.Fragment(typ, payload, true)
+// Message implements messageWriter.
+func (h *history) Message(typ websocket.MessageType, payload []byte) error {
+	return h.Fragment(typ, payload, true)
 }
 
-// Fragment implements sink.
-func (j *history) Fragment(typ websocket.MessageType, payload []byte, last bool) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.err != nil {
-		return j.err
+// Fragment implements messageWriter.
+func (h *history) Fragment(typ websocket.MessageType, payload []byte, last bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err != nil {
+		return h.err
 	}
-	e := entry{binary: typ == websocket.MessageBinary, begin: j.begun == j.complete, end: last}
-	if cap(j.buffer)-len(j.buffer) < len(payload) {
-		j.buffer = make([]byte, 0, max(len(payload), min(maxBuffer, wire.SmallBlock+j.size)))
+	e := entry{binary: typ == websocket.MessageBinary, begin: h.begun == h.complete, end: last}
+	if cap(h.buffer)-len(h.buffer) < len(payload) {
+		h.buffer = make([]byte, 0, max(len(payload), min(maxBuffer, wire.SmallBlock+h.size)))
 	}
-	n := len(j.buffer)
-	j.buffer = append(j.buffer, payload...)
-	e.payload = j.buffer[n:len(j.buffer):len(j.buffer)]
+	n := len(h.buffer)
+	h.buffer = append(h.buffer, payload...)
+	e.payload = h.buffer[n:len(h.buffer):len(h.buffer)]
 	if e.begin {
-		j.begun++
+		h.begun++
 	}
 	if last {
-		j.complete++
+		h.complete++
 	}
-	j.entries = append(j.entries, e)
-	j.size += e.cost()
-	if j.reader != nil {
-		j.reader.behind += e.cost()
+	h.entries = append(h.entries, e)
+	h.size += e.cost()
+	if h.reader != nil {
+		h.reader.behind += e.cost()
 	}
 	return nil
 }
 
-// full reports whether the child is to wait.
-func (j *history) full() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.size > j.max || j.reader.isBehind()
+// full reports whether the child must wait.
+func (h *history) full() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.size > h.max || h.reader.isBehind()
 }
 
-// Ready implements flow: a pause is the reader's.
-func (j *history) Ready() {}
+// Ready implements destination. It does not wait: a pause only holds the reader back.
+func (h *history) Ready() {}
 
-// Hold implements flow.
-func (j *history) Hold() {}
+// Hold implements destination.
+func (h *history) Hold() {}
 
-// Release implements flow: what was added may be read.
-func (j *history) Release() { j.change.Broadcast() }
+// Release implements destination: the reader may read what was added.
+func (h *history) Release() { h.change.Broadcast() }
 
-// Wait implements flow. It waits until no more is held than may be, and forgets
-// the oldest as far as the client's host has them. While nobody is attached that
-// is nothing: who knows what the client's program had read.
-func (j *history) Wait(int) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for j.err == nil && (!j.shrink() || j.reader.isBehind()) {
-		if j.size > j.max && j.reader != nil && j.forgotten < j.reader.next { // sent, but not acknowledged
-			j.waitForAck()
+// Wait implements destination. It drops the oldest messages that the client's host has
+// acknowledged, and waits until no more is held than allowed. While no client is attached it
+// drops nothing, because the client's program may not have read what its host acknowledged.
+func (h *history) Wait(int) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.err == nil && (!h.shrink() || h.reader.isBehind()) {
+		if h.size > h.max && h.reader != nil && h.forgotten < h.reader.next { // sent, but not yet acknowledged
+			h.waitForAck()
 		} else {
-			j.change.Wait()
+			h.change.Wait()
 		}
 	}
-	return j.err
+	return h.err
 }
 
-// waitForAck waits for a change, or until the kernel should be asked again.
-func (j *history) waitForAck() {
-	again := time.AfterFunc(j.pause, j.wake)
-	j.change.Wait()
+// waitForAck waits for a change, at most until the kernel should be asked again.
+func (h *history) waitForAck() {
+	again := time.AfterFunc(h.pause, h.wake)
+	h.change.Wait()
 	again.Stop()
 }
 
-// wake lets whoever waits look again. With mu held it cannot come too early for
-// one who is about to wait.
-func (j *history) wake() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.change.Broadcast()
+// wake makes waiting calls check their conditions again. It locks mu, so that it cannot
+// run between a check and the wait that follows.
+func (h *history) wake() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.change.Broadcast()
 }
 
-// shrink forgets the oldest messages and reports whether no more is held than may be.
-// A client that loses its connection within a message wants all of it again, so
-// part of one goes only if it is longer than what may be held.
-func (j *history) shrink() bool {
+// shrink drops the oldest messages and reports whether no more is held than allowed. A
+// client that loses its connection within a message needs all of that message, so a message
+// is dropped in parts only if nothing else is held.
+func (h *history) shrink() bool {
 	n := 0
-	for j.size > j.max && n < len(j.entries) {
-		end := j.endOf(n)
-		if end == len(j.entries) && !j.entries[end-1].end { // nothing else is held
+	for h.size > h.max && n < len(h.entries) {
+		end := h.endOf(n)
+		if end == len(h.entries) && !h.entries[end-1].end { // an incomplete message alone
 			end = n + 1
 		}
-		if !j.reader.hasAcked(j.forgotten + end - 1) {
+		if !h.reader.hasAcked(h.forgotten + end - 1) {
 			break
 		}
 		for ; n < end; n++ {
-			j.size -= j.entries[n].cost()
-			j.terminal.forget(j.entries[n])
-			if j.entries[n].begin {
-				j.forgottenMessages++
+			h.size -= h.entries[n].cost()
+			h.terminal.forget(h.entries[n])
+			if h.entries[n].begin {
+				h.forgottenMessages++
 			}
-			j.entries[n] = entry{}
+			h.entries[n] = entry{}
 		}
 	}
-	j.entries = j.entries[n:]
-	j.forgotten += n
-	return j.size <= j.max
+	h.entries = h.entries[n:]
+	h.forgotten += n
+	return h.size <= h.max
 }
 
-// endOf returns where what follows the message of entry i begins.
-func (j *history) endOf(i int) int {
-	for i++; i < len(j.entries) && !j.entries[i-1].end; i++ {
+// endOf returns the index after the message that begins at entry i.
+func (h *history) endOf(i int) int {
+	for i++; i < len(h.entries) && !h.entries[i-1].end; i++ {
 	}
 	return i
 }
 
-// attach lets wire's client have the messages after those that it has counted
-// already, or all that are held if after is negative: then it counts anew. The
-// reader before gets no more.
-func (j *history) attach(conn *wire.Conn, after int64) (*historyReader, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+// attach returns a reader for the client of conn, which has counted after messages. If after
+// is negative, the client gets everything that is held, and counts from its first message.
+// The previous reader gets no more.
+func (h *history) attach(conn *wire.Conn, after int64) (*historyReader, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	switch {
 	case after < 0:
-		j.beginTerminal()
-		j.base, after = j.forgottenMessages, 0
-	case after > 0 && j.base+after > j.complete:
+		h.beginTerminal()
+		h.base, after = h.forgottenMessages, 0
+	case after > 0 && h.base+after > h.complete:
 		return nil, ErrHistoryLost
 	}
-	i := j.find(j.base + after + 1)
+	i := h.find(h.base + after + 1)
 	if i < 0 {
 		return nil, ErrHistoryLost
 	}
-	r := &historyReader{history: j, wire: conn, next: j.forgotten + i, acked: j.forgotten + i}
-	for _, e := range j.entries[i:] {
+	r := &historyReader{history: h, wire: conn, next: h.forgotten + i, acked: h.forgotten + i}
+	for _, e := range h.entries[i:] {
 		r.behind += e.cost()
 	}
-	j.reader = r
-	j.change.Broadcast()
+	h.reader = r
+	h.change.Broadcast()
 	return r, nil
 }
 
-// find returns the entry that message number begins with, where it will be if that
-// is the next one to begin, or negative if it is not held.
-func (j *history) find(number int64) int {
-	n := j.forgottenMessages
-	for i := range j.entries {
-		if j.entries[i].begin {
+// find returns the index of the entry where message number begins, which may be the next one
+// to be added, or a negative number if that entry is not held.
+func (h *history) find(number int64) int {
+	n := h.forgottenMessages
+	for i := range h.entries {
+		if h.entries[i].begin {
 			if n++; n == number {
 				return i
 			}
 		}
 	}
-	if number == j.begun+1 {
-		return len(j.entries)
+	if number == h.begun+1 {
+		return len(h.entries)
 	}
 	return -1
 }
 
-// detach ends what r gets.
-func (j *history) detach(r *historyReader) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.reader == r {
-		j.reader = nil
+// detach ends what r reads.
+func (h *history) detach(r *historyReader) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.reader == r {
+		h.reader = nil
 	}
-	j.change.Broadcast()
+	h.change.Broadcast()
 }
 
-// finish tells that nothing more comes.
-func (j *history) finish() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.over = true
-	j.change.Broadcast()
+// finish marks the end of the messages.
+func (h *history) finish() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+	h.change.Broadcast()
 }
 
-// fail drops what is held, takes no more, and ends every reader.
-func (j *history) fail() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.err = net.ErrClosed
-	j.entries, j.buffer, j.size = nil, nil, 0
-	j.change.Broadcast()
+// fail drops everything, accepts no more, and ends every reader.
+func (h *history) fail() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = net.ErrClosed
+	h.entries, h.buffer, h.size = nil, nil, 0
+	h.change.Broadcast()
 }

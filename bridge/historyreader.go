@@ -2,41 +2,41 @@ package bridge
 
 import "wspipe/bridge/wire"
 
-// historyReader takes messages out of a journal for one connection.
+// historyReader reads messages from a history for one connection.
 type historyReader struct {
 	history *history
 	wire    *wire.Conn
 
-	// Guarded by journal.mu. Entries are counted as journal.forgotten:
-	next     int        // the next to be sent
-	behind   int        // what is held and not sent yet, in bytes
-	inFlight int        // what was sent and is not acknowledged, as far as is known
-	begun    bool       // it has had a beginning: what goes on with that is for it, too
-	acked    int        // those before this one the client's host has
-	marks    []sentMark // what was sent since
+	// Guarded by history.mu. Entries are counted like history.forgotten:
+	next     int        // the next entry to send
+	behind   int        // cost of the entries that are held and not sent, in bytes
+	inFlight int        // cost of the entries sent and not known to be acknowledged
+	begun    bool       // the client has got the beginning of a message, so fragments are for it
+	acked    int        // the client's host has acknowledged the entries before this one
+	marks    []sentMark // what was sent and is in flight
 
 	batch []entry // of the goroutine that reads
 }
 
-// sentMark says where the wire's Queue was behind the entries before next, and
-// what those since the mark before cost.
+// sentMark is the position of the client's queue after the entries before next. cost is the
+// cost of the entries since the previous mark.
 type sentMark struct {
 	next     int
 	position int64
 	cost     int
 }
 
-// markedBytes is how much of an Queue has one mark, at least.
+// markedBytes is the least distance of two marks, in bytes of the queue.
 const markedBytes = 4 << 10
 
-// isBehind reports whether the child is to wait for the client, though there is room.
-// The client's program may not have read yet what its host, or a proxy, has
-// acknowledged: so a quarter of the room is for that, a half for what is in
-// flight, and the rest for what is not sent.
+// isBehind reports whether the child must wait for the client even if there is room. The
+// client's program may not have read what its host, or a proxy, has acknowledged. So at most
+// a quarter of the room is for what is not sent, half of it for what is in flight, and the
+// rest for what is acknowledged.
 func (r *historyReader) isBehind() bool { return r != nil && r.behind > r.history.behind }
 
-// tooMuchInFlight reports whether so much is in flight that no more should be: with another
-// batch it would be more than half.
+// tooMuchInFlight reports whether another batch could bring more than half of the room in
+// flight.
 func (r *historyReader) tooMuchInFlight() bool {
 	most := r.history.max/2 - r.maxBatch()
 	if r.inFlight > most {
@@ -45,10 +45,10 @@ func (r *historyReader) tooMuchInFlight() bool {
 	return r.inFlight > most
 }
 
-// maxBatch is how much a batch costs at most, if it is more than one entry.
+// maxBatch is the highest cost of a batch of more than one entry.
 func (r *historyReader) maxBatch() int { return r.history.max / 8 }
 
-// hasAcked reports whether the client's host has acknowledged entry i, or had it before.
+// hasAcked reports whether the client's host has acknowledged entry i.
 func (r *historyReader) hasAcked(i int) bool {
 	if r == nil || i >= r.next {
 		return false
@@ -67,36 +67,36 @@ func (r *historyReader) updateAcked() {
 	}
 }
 
-// read waits for messages, and returns some that leave in one write; none once r
-// is detached, or has all and nothing more comes, which over tells. They count as
-// sent with the next call.
+// read waits for messages and returns some that are sent in one write. They count as sent at
+// the next call. The batch is empty once r is detached, or at the end of the messages, which
+// over reports.
 func (r *historyReader) read() (batch []entry, over bool) {
-	j := r.history
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	h := r.history
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	r.batchSent()
-	for j.reader == r && j.err == nil {
+	for h.reader == r && h.err == nil {
 		if r.tooMuchInFlight() {
-			j.waitForAck()
+			h.waitForAck()
 			continue
 		}
 		r.gather()
 		if len(r.batch) > 0 {
-			j.sent = max(j.sent, r.next+len(r.batch))
+			h.sent = max(h.sent, r.next+len(r.batch))
 			return r.batch, false
 		}
-		if j.over {
+		if h.over {
 			return nil, true
 		}
-		j.change.Wait()
+		h.change.Wait()
 	}
 	return nil, false
 }
 
-// batchSent notes that the batch has been handed to the wire.
+// batchSent counts the last batch, which is in the client's queue now, as sent.
 func (r *historyReader) batchSent() {
-	j := r.history
-	if j.reader == r && j.err == nil && len(r.batch) > 0 {
+	h := r.history
+	if h.reader == r && h.err == nil && len(r.batch) > 0 {
 		cost := 0
 		for i := range r.batch {
 			cost += r.batch[i].cost()
@@ -105,14 +105,13 @@ func (r *historyReader) batchSent() {
 		r.behind -= cost
 		r.inFlight += cost
 		r.mark(sentMark{r.next, r.wire.Out.Position(), cost})
-		j.change.Broadcast()
+		h.change.Broadcast()
 	}
 	clear(r.batch)
 	r.batch = r.batch[:0]
 }
 
-// mark notes what was sent. Short ones in a row share a mark, which is where the
-// last of them ends.
+// mark adds m. Short batches in a row share a mark, at the end of the last one.
 func (r *historyReader) mark(m sentMark) {
 	if n := len(r.marks); n > 1 && m.position-r.marks[n-2].position <= markedBytes {
 		m.cost += r.marks[n-1].cost
@@ -121,17 +120,17 @@ func (r *historyReader) mark(m sentMark) {
 	r.marks = append(r.marks, m)
 }
 
-// gather takes what is next into the batch.
+// gather moves the next entries into the batch.
 func (r *historyReader) gather() {
-	j := r.history
-	rest := j.entries[r.next-j.forgotten:]
+	h := r.history
+	rest := h.entries[r.next-h.forgotten:]
 	for !r.begun && len(rest) > 0 {
-		if r.begun = rest[0].begin; !r.begun { // the end of a message whose beginning is gone
+		if r.begun = rest[0].begin; !r.begun { // a fragment of a message whose beginning was dropped
 			r.behind -= rest[0].cost()
 			rest = rest[1:]
 			r.next++
-			r.acked = r.next // it may be forgotten
-			j.change.Broadcast()
+			r.acked = r.next // so that shrink can drop it
+			h.change.Broadcast()
 		}
 	}
 	size, cost := 0, 0

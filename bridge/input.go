@@ -21,60 +21,58 @@ var (
 	errControlTooBig = errors.New("control message too big")
 )
 
-// input turns the messages of one connection into what a child reads. A
-// message reaches the child whole, in one piece with those before it; only one
-// longer than the stage goes in parts, and of one that proves bad in the end
-// the child has seen at most a prefix, never the terminator.
+// input writes the messages of one connection to a child's stdin. Messages are collected in
+// a batch, so that a message is written whole, together with those before it. Only a message
+// longer than the batch is written in parts; if its end is invalid, the child has got a
+// prefix of it, but never its terminator.
 type input struct {
 	ws        *websocket.Conn
 	out       *wire.Queue // the child's stdin
 	codec     framing.Codec
-	holdWhole bool  // the codec must know a message's size first, or messages of others come between
-	discard   bool  // what comes is dropped
-	limit     int64 // longest message in bytes; zero or less means any
+	holdWhole bool  // write no message in parts: the codec needs its size, or other clients share stdin
+	discard   bool  // drop the input
+	limit     int64 // longest message in bytes; zero or less means unlimited
 	total     trafficCounter
-	wait      func() // waits while too much waits for the child
+	wait      func() // waits while the backlog of the child's stdin is too large
 
-	// obey, if set, is what messages on other channels than Stdin mean:
-	// the first byte of each message is its channel. An empty message is on no
-	// channel, for which Stdin stands there.
+	// handle, if set, carries out messages on channels other than Stdin, and the first
+	// byte of each message is its channel. It gets an empty message with channel Stdin.
 	handle func(channel byte, message []byte)
 
-	// take, if set, gets each message instead of the codec, and what it makes of
-	// them is handed on by flush. It may keep nothing of the message.
+	// takeMessage, if set, gets each message instead of the codec, and must not retain it.
+	// flushEvents then writes what it made of the messages.
 	takeMessage func(message []byte) error
 	flushEvents func()
 
-	// The stage gathers messages until the socket has no more of them. It is
-	// a pooled block, nil while nothing is in it, and larger only for a message
-	// that is held whole.
+	// batch collects messages until the socket has no more data. It is a pooled block,
+	// or nil while it is empty, or larger for a message that is held whole.
 	batch   []byte
-	flushed int // stage[:sent] has been handed on
-	start   int // stage[start:] is the message being received
-	valid   int // stage[start:valid] is checked
+	flushed int // batch[:flushed] was written
+	start   int // batch[start:] is the message being received
+	valid   int // batch[start:valid] is valid UTF-8, if the message is text
 
-	last      byte        // handed on, zero if nothing was
+	last      byte        // last byte written, zero before the first
 	channel   byte        // of the message being received
-	receiving bool        // the library reads into the stage
-	ended     atomic.Bool // nothing more is handed on, or obeyed
+	receiving bool        // the library reads into batch
+	ended     atomic.Bool // no more messages are written or handled
 }
 
 const (
-	// maxInputBacklog is how much may wait for the child's stdin, in bytes, before the
+	// maxInputBacklog is how many bytes may be queued for the child's stdin before the
 	// client must wait.
 	maxInputBacklog = 1 << 20
-	// maxControlMessage is the longest message on any other channel than Stdin.
+	// maxControlMessage is the longest message on a channel other than Stdin, in bytes.
 	maxControlMessage = 4 << 10
-	// minRead is how much room there is on the stage for each read, at least.
+	// minRead is the least room in the batch for a read, in bytes.
 	minRead = 4 << 10
-	// joinRoom is left of the stage for what goes around a message.
+	// joinRoom is kept free in the batch for what the codec puts around a message.
 	joinRoom = 64
 )
 
-// receive takes one message. The error is errNotUTF8, errTooBig,
-// errControlTooBig, that of take or the connection's.
+// receive receives one message. The error is errNotUTF8, errTooBig, errControlTooBig, that of
+// takeMessage or of the connection.
 func (in *input) receive() error {
-	typ, r, err := in.ws.Reader(context.Background()) // calls handOn while it waits
+	typ, r, err := in.ws.Reader(context.Background()) // the Conn calls flush before it waits
 	if err != nil {
 		in.flush()
 		return err
@@ -98,8 +96,8 @@ func (in *input) receive() error {
 	return err
 }
 
-// finish completes the message at hand, whose payload has size bytes. The error is
-// that of take.
+// finish completes the current message, whose payload has size bytes. The error is that of
+// takeMessage.
 func (in *input) finish(size int) (err error) {
 	if in.takeMessage != nil {
 		err = in.takeMessage(in.batch[in.start:])
@@ -109,12 +107,12 @@ func (in *input) finish(size int) (err error) {
 	}
 	in.total.count(true, size)
 	if cap(in.batch) > wire.BlockSize {
-		in.flush() // no more messages are to gather on a stage that had to grow
+		in.flush() // so that a batch that had to grow is freed
 	}
 	return err
 }
 
-// join puts around the message at hand what the codec says.
+// join puts the codec's bytes around the current message.
 func (in *input) join(size int) {
 	before, after := in.codec.Join(size)
 	if before != "" {
@@ -125,8 +123,7 @@ func (in *input) join(size int) {
 	in.valid = in.start
 }
 
-// handleControl hands on what came before the message at hand, and then does what that
-// one says.
+// handleControl writes the messages before the current message, and then handles that one.
 func (in *input) handleControl() {
 	message := slices.Clone(in.batch[in.start:])
 	in.drop()
@@ -138,10 +135,10 @@ func (in *input) handleControl() {
 	in.handle(in.channel, message)
 }
 
-// readMessage reads one message to the stage and returns the size of its payload, of
-// which the channel is no part: -1 if a message that must name one is empty.
+// readMessage reads one message into the batch and returns the size of its payload without
+// the channel byte, or -1 if that byte is missing.
 func (in *input) readMessage(text bool, r io.Reader) (size int, err error) {
-	named := in.handle == nil // the message's channel is known
+	named := in.handle == nil // the channel of the message is known
 	for {
 		in.makeRoom()
 		n, err := r.Read(in.batch[len(in.batch) : cap(in.batch)-joinRoom])
@@ -181,16 +178,16 @@ func (in *input) readMessage(text bool, r io.Reader) (size int, err error) {
 	}
 }
 
-// takeChannel takes the first byte off the message at hand.
+// takeChannel removes the channel byte from the current message.
 func (in *input) takeChannel() {
 	in.channel = in.batch[in.start]
 	in.batch = slices.Delete(in.batch, in.start, in.start+1)
 	in.valid--
 }
 
-// makeRoom sees to it that there is a stage with room for more: it hands on
-// what is complete, and a part of the message at hand only if that fills the
-// stage alone. Then a message that must be held whole gets a larger stage.
+// makeRoom makes room in the batch for a read. It writes the complete messages and, if the
+// current message alone fills the batch, a part of that, or enlarges the batch if the message
+// must be held whole.
 func (in *input) makeRoom() {
 	if in.batch == nil {
 		in.batch = wire.GetBlock()[:0]
@@ -217,9 +214,8 @@ func (in *input) makeRoom() {
 	in.wait()
 }
 
-// flush gives every complete message to the child. The connection calls it,
-// in the goroutine that receives, whenever the client has sent nothing more;
-// so it must not move what the stage holds beyond start.
+// flush writes every complete message to the child. The Conn calls it, in the receiving
+// goroutine, before each wait for data: so it must not move the message being received.
 func (in *input) flush() {
 	if in.ended.Load() {
 		return
@@ -245,16 +241,16 @@ func (in *input) write(p []byte) {
 	if in.discard {
 		return
 	}
-	in.out.Write(p) // fails if the child reads no more, which is its right
+	in.out.Write(p) // an error means that the child has closed its stdin, which it may
 	if len(p) > 0 {
 		in.last = p[len(p)-1]
 	}
 }
 
-// atLineStart reports whether what was handed on ends with a line.
+// atLineStart reports whether the input written so far ends with a line.
 func (in *input) atLineStart() bool { return in.last == 0 || in.last == '\n' || in.last == '\r' }
 
-// drop forgets the message at hand.
+// drop removes the current message from the batch.
 func (in *input) drop() {
 	if in.batch != nil {
 		in.batch = in.batch[:in.start]

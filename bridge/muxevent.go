@@ -14,14 +14,13 @@ import (
 	"github.com/coder/websocket"
 )
 
-// The events of a Mux's child: one line of JSON each.
+// The events for a Mux child are one line of JSON each.
 
 func appendEvent(dst []byte, event, client string) []byte {
 	return append(append(append(append(append(dst, `{"event":"`...), event...), `","client":"`...), client...), '"')
 }
 
-// appendOpen appends the event of a new client, whose request env describes as
-// NAME=VALUE.
+// appendOpen appends the event of a new client. env describes its request as NAME=VALUE.
 func appendOpen(dst []byte, client string, env []string) []byte {
 	dst = append(appendEvent(dst, "open", client), `,"env":{`...)
 	for i, pair := range env {
@@ -35,7 +34,7 @@ func appendOpen(dst []byte, client string, env []string) []byte {
 	return append(dst, "}}\n"...)
 }
 
-// appendMessage appends the event of a client's message.
+// appendMessage appends the event of a message from a client.
 func appendMessage(dst []byte, client string, message []byte) []byte {
 	dst = appendEvent(dst, "message", client)
 	if utf8.Valid(message) {
@@ -46,20 +45,20 @@ func appendMessage(dst []byte, client string, message []byte) []byte {
 	return append(dst, "\"}\n"...)
 }
 
-// appendClose appends the event of a client's end.
+// appendClose appends the event of a client's disconnection.
 func appendClose(dst []byte, client string, code websocket.StatusCode) []byte {
 	dst = append(appendEvent(dst, "close", client), `,"code":`...)
 	return append(strconv.AppendInt(dst, int64(code), 10), "}\n"...)
 }
 
-// takeMessage makes an event of a plain message.
+// takeMessage adds the event of a plain message.
 func (c *muxClient) takeMessage(message []byte) error {
 	c.addMessage(message)
 	return nil
 }
 
-// takeStream makes events of the lines of a client that sends a stream, of which
-// this is a part.
+// takeStream adds an event for each line that part completes, from a client whose messages
+// are parts of a stream.
 func (c *muxClient) takeStream(part []byte) error {
 	for whole := true; whole; {
 		var line []byte
@@ -75,7 +74,7 @@ func (c *muxClient) takeStream(part []byte) error {
 	return nil
 }
 
-// endLine makes an event of the line at hand.
+// endLine adds the event of the current line.
 func (c *muxClient) endLine() {
 	c.addMessage(bytes.TrimSuffix(c.line, []byte{'\r'}))
 	if c.line = c.line[:0]; cap(c.line) > wire.SmallBlock {
@@ -83,8 +82,7 @@ func (c *muxClient) endLine() {
 	}
 }
 
-// addMessage makes an event of a message. Many small ones wait for flush, which lets
-// them go together.
+// addMessage adds the event of a message. Small events are collected until flush.
 func (c *muxClient) addMessage(message []byte) {
 	if c.events == nil {
 		c.events = wire.GetBlock()[:0]
@@ -96,7 +94,7 @@ func (c *muxClient) addMessage(message []byte) {
 	}
 }
 
-// flush gives the child the events so far.
+// flush writes the collected events to the child.
 func (c *muxClient) flush() {
 	if c.events != nil {
 		c.writeEvents(c.events)
@@ -106,7 +104,7 @@ func (c *muxClient) flush() {
 	}
 }
 
-// errOwnChildOnly says why something is ignored that means one child, or its terminal.
+// errOwnChildOnly is why a request that affects a whole child or its terminal is ignored.
 var errOwnChildOnly = errors.New("this child (--share=mux) accepts only lines")
 
 // signal implements attachment.
@@ -115,7 +113,7 @@ func (c *muxClient) signal(string) error { return errOwnChildOnly }
 // resize implements attachment.
 func (c *muxClient) resize(WindowSize) error { return errOwnChildOnly }
 
-// endInput implements attachment: the end of a client's input can end a line.
+// endInput implements attachment: it completes an incomplete line.
 func (c *muxClient) endInput() error {
 	if len(c.line) > 0 {
 		c.endLine()

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// maxMuxLine is the longest line that a Mux's child may write, in bytes.
+// maxMuxLine is the longest line that a Mux child may write, in bytes.
 const maxMuxLine = 4 << 20
 
 var errLineTooLong = fmt.Errorf("line over %d bytes", maxMuxLine)
 
-// muxLines cuts what is written to it into lines and does what each says.
+// muxLines splits the output of a Mux child into lines and handles each of them.
 type muxLines struct {
-	do  func(line []byte) error // keeps nothing of the line
+	do  func(line []byte) error // does not retain line
 	log invalidLineLog
 
-	rest     []byte // the line that is not complete, unless it is too long
-	size     int    // of that
+	rest     []byte // the incomplete line, or nil if it is too long
+	size     int    // of the incomplete line
 	position int64  // of its first byte in the output
 }
 
@@ -38,7 +38,7 @@ func (l *muxLines) write(p []byte) {
 	}
 }
 
-// line completes the line at hand.
+// line completes the incomplete line with end.
 func (l *muxLines) line(end []byte) {
 	size, err := l.size+len(end), errLineTooLong
 	switch {
@@ -55,7 +55,7 @@ func (l *muxLines) line(end []byte) {
 	l.position += int64(size) + 1
 }
 
-// end takes a last line without a newline.
+// end completes the last line if it has no newline.
 func (l *muxLines) end() {
 	if l.size > 0 {
 		l.line(nil)
@@ -63,33 +63,33 @@ func (l *muxLines) end() {
 	l.log.end()
 }
 
-// invalidLineInterval is the time between two records about lines that are no good.
+// invalidLineInterval is the least time between two records about invalid lines.
 const invalidLineInterval = time.Second
 
-// invalidLineLog logs what is wrong with a child's lines: the first at once, and
-// those that soon follow with their number alone.
+// invalidLineLog logs why lines are invalid: the first one at once. It only counts those
+// that follow within invalidLineInterval.
 type invalidLineLog struct {
 	log    *slog.Logger
 	pid    int
-	logged time.Time // when the last record was
-	more   int       // since then
+	logged time.Time // time of the last record
+	more   int       // invalid lines since then
 }
 
-// add logs that the line at position of the output, of size bytes, is dropped.
-func (c *invalidLineLog) add(cause error, position int64, size int) {
-	if time.Since(c.logged) < invalidLineInterval {
-		c.more++
+// add logs that a line of size bytes, at position of the output, is dropped.
+func (l *invalidLineLog) add(cause error, position int64, size int) {
+	if time.Since(l.logged) < invalidLineInterval {
+		l.more++
 		return
 	}
-	c.end()
-	c.logged = time.Now()
-	c.log.Error("invalid line from child dropped", "pid", c.pid, "cause", cause, "position", position, "length", size)
+	l.end()
+	l.logged = time.Now()
+	l.log.Error("invalid line from child dropped", "pid", l.pid, "cause", cause, "position", position, "length", size)
 }
 
-// end logs how many there were that have not been logged.
-func (c *invalidLineLog) end() {
-	if c.more > 0 {
-		c.log.Error("further invalid lines from child dropped", "pid", c.pid, "count", c.more)
-		c.more = 0
+// end logs the number of lines that were only counted.
+func (l *invalidLineLog) end() {
+	if l.more > 0 {
+		l.log.Error("further invalid lines from child dropped", "pid", l.pid, "count", l.more)
+		l.more = 0
 	}
 }

@@ -10,52 +10,52 @@ import (
 	"github.com/coder/websocket"
 )
 
-// output turns one stream of a child's output into messages to one
-// connection.
+// output splits one stream of a child's output into messages and sends them through a
+// sequencer.
 type output struct {
 	*sequencer
 	codec framing.Codec
 	typ   websocket.MessageType
 	// channel, if not zero, is the first byte of each message.
 	channel byte
-	// stream, if not empty, is named in each message, which is then JSON.
+	// stream, if not empty, makes each message a JSON object that names it.
 	stream string
-	// broken is told how the child breaks its framing, and at which of its bytes.
-	// Nothing is sent after that.
+	// broken is called with an error of the framing and the position of the offending
+	// byte. Nothing is sent after that.
 	broken func(err error, position int64)
-	// tap, if set, gets what was read, before it is cut, and hurry tells whether
-	// what was gathered should leave after a message. Both are called between begin
-	// and end.
+	// onRead, if set, gets what was read, before it is split. flushNow, if set, reports
+	// whether the batch is to be sent after a message. Both are called between begin and
+	// end.
 	onRead   func(fresh []byte)
 	flushNow func() bool
-	// record, if set, gets each piece of a message as the child wrote it.
-	onPiece func(piece []byte, last bool)
+	// onPiece, if set, gets each fragment of a message as the child wrote it.
+	onPiece func(fragment []byte, last bool)
 
 	small    [wire.SmallBlock]byte
-	buf      []byte // small, or a pooled block while much is coming
-	from, to int    // buf[from:to] is not sent yet; from is at least lead
+	buf      []byte // small, or a pooled block while the stream is busy
+	from, to int    // buf[from:to] is not sent yet; from is at least channelRoom
 	taken    int64  // bytes of the stream before buf[from]
-	fresh    int    // bytes before buf[to] that tap has not seen
+	fresh    int    // bytes before buf[to] that onRead has not got
 
 	slice wire.TimeSlice
 
-	encoded     []byte // room for a piece that is not sent as it is
-	interrupted bool   // a message of this stream was broken off: its rest is to come
-	err         error  // nothing more is sent
+	encoded     []byte // buffer for a fragment that is not sent unchanged
+	interrupted bool   // a message of this stream was ended early, and its rest follows
+	err         error  // why nothing more is sent
 }
 
-// channelRoom is the room in the buffer for a channel before the first byte.
+// channelRoom is the room in the buffer for the channel byte of a message.
 const channelRoom = 1
 
-// maxBatch is how many bytes of messages are gathered to leave in one write, each
-// with messageCost more: after about a millisecond it is another session's turn.
+// maxBatch bounds the payload that is sent in one batch, in bytes, where each message costs
+// messageCost more. It amounts to about a millisecond of work, after which other streams run.
 const (
 	maxBatch    = 4 * wire.BlockSize
 	messageCost = 128
 )
 
-// run reads r to its end and sends every message in it. When it cannot send any
-// more it goes on reading, so that the child is not held up on its way out.
+// run reads r to its end and sends every message in it. After an error it only reads, so
+// that the child's writes do not block while it is stopped.
 func (o *output) run(r io.Reader) {
 	o.buf, o.from, o.to = o.small[:], channelRoom, channelRoom
 	defer func() { wire.PutBlock(o.buf) }()
@@ -79,8 +79,8 @@ func (o *output) run(r io.Reader) {
 	}
 }
 
-// read reads once. What fills the small buffer may be the beginning of one write(2):
-// the rest of that is read into a block, behind it.
+// read reads once. If that fills the small buffer, one write(2) may have been longer, so the
+// rest is read into a block without waiting.
 func (o *output) read(r io.Reader) (n int, err error) {
 	n, err = r.Read(o.buf[o.to:])
 	o.to += n
@@ -93,38 +93,37 @@ func (o *output) read(r io.Reader) (n int, err error) {
 	return n, err
 }
 
-// sendBatch sends the messages that are complete in the buffer, as many as
-// leave in one write to the socket, and waits while the peer is slow. It
-// reports whether there are more.
+// sendBatch sends a batch of the complete messages in the buffer, and waits while the client
+// is slow. It reports whether there are more.
 func (o *output) sendBatch(eof bool) (more bool) {
 	o.err = o.begin()
 	if o.onRead != nil {
 		o.onRead(o.buf[o.to-o.fresh : o.to])
 		o.fresh = 0
 	}
-	burst := 0
+	cost := 0
 	for o.err == nil && (o.from < o.to || eof && (o.sender == o || o.interrupted)) {
-		if more = burst >= maxBatch || o.flushNow != nil && o.sender == nil && burst > 0 && o.flushNow(); more {
+		if more = cost >= maxBatch || o.flushNow != nil && o.sender == nil && cost > 0 && o.flushNow(); more {
 			break
 		}
-		n, piece, last, wrong := o.codec.Split(o.buf[o.from:o.to], eof)
-		if wrong != nil {
+		n, fragment, last, err := o.codec.Split(o.buf[o.from:o.to], eof)
+		if err != nil {
 			o.end()
-			o.broken(wrong, o.taken+int64(n))
-			o.err = wrong
+			o.broken(err, o.taken+int64(n))
+			o.err = err
 			return false
 		}
 		if n == 0 && !last {
 			break
 		}
 		var size int
-		size, o.err = o.send(piece, last)
+		size, o.err = o.send(fragment, last)
 		o.from += n
 		o.taken += int64(n)
-		burst += size + messageCost
+		cost += size + messageCost
 	}
 	o.end()
-	if burst > 0 {
+	if cost > 0 {
 		o.total.touch()
 	}
 	if o.err == nil {
@@ -133,42 +132,42 @@ func (o *output) sendBatch(eof bool) (more bool) {
 	return more
 }
 
-// send sends one piece of a message, and returns the size of what that became.
-func (o *output) send(piece []byte, last bool) (size int, err error) {
+// send sends one fragment of a message and returns its size as sent.
+func (o *output) send(fragment []byte, last bool) (size int, err error) {
 	if o.sender != nil && o.sender != o {
 		if err = o.sender.interrupt(); err != nil {
 			return 0, err
 		}
 	}
-	o.total.count(last, len(piece))
+	o.total.count(last, len(fragment))
 	if o.onPiece != nil {
-		o.onPiece(piece, last)
+		o.onPiece(fragment, last)
 	}
 	o.interrupted = o.interrupted && !last
 	alone := last && o.sender != o
 	switch {
 	case o.channel != 0:
-		piece = o.buf[o.from-channelRoom : o.from+len(piece)] // what was there has been sent
-		piece[0] = o.channel
+		fragment = o.buf[o.from-channelRoom : o.from+len(fragment)] // the byte before it was sent already
+		fragment[0] = o.channel
 	case o.stream != "":
-		piece = o.encodeJSON(piece, last)
-	case o.typ == websocket.MessageText && !utf8.Valid(piece):
-		o.encoded = framing.AppendValid(o.encoded[:0], piece)
-		piece = o.encoded
+		fragment = o.encodeJSON(fragment, last)
+	case o.typ == websocket.MessageText && !utf8.Valid(fragment):
+		o.encoded = framing.AppendValid(o.encoded[:0], fragment)
+		fragment = o.encoded
 	}
 	if alone {
-		return len(piece), o.sendMessage(o.typ, piece)
+		return len(fragment), o.sendMessage(o.typ, fragment)
 	}
-	return len(piece), o.sendFragment(o, piece, last)
+	return len(fragment), o.sendFragment(o, fragment, last)
 }
 
-// encodeJSON returns piece as part of a message of JSON.
-func (o *output) encodeJSON(piece []byte, last bool) []byte {
+// encodeJSON returns fragment as part of a JSON message.
+func (o *output) encodeJSON(fragment []byte, last bool) []byte {
 	d := o.encoded[:0]
 	if o.sender != o {
 		d = framing.AppendJSONHead(d, o.stream)
 	}
-	d = framing.AppendJSON(d, piece)
+	d = framing.AppendJSON(d, fragment)
 	if last {
 		d = append(d, framing.JSONEnd...)
 	}
@@ -176,15 +175,15 @@ func (o *output) encodeJSON(piece []byte, last bool) []byte {
 	return d
 }
 
-// interrupt ends the message at hand because another stream has something to
-// send: the child may write no more here until that has been read.
+// interrupt ends the current message early because another stream has something to send:
+// the child may write the rest of the message only after that was read.
 func (o *output) interrupt() error {
 	o.total.count(true, 0)
 	o.interrupted = true
 	return o.sendFragment(o, []byte(framing.JSONMore), true)
 }
 
-// resize makes room for the next read. A block is kept while much is coming.
+// resize makes room for the next read. A busy stream keeps its block.
 func (o *output) resize(much bool) {
 	rest := o.buf[o.from:o.to]
 	switch {

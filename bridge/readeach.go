@@ -6,7 +6,7 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// readNow reads what r has without waiting, if r is an output that can.
+// readNow reads what r has without waiting, if r supports that.
 func readNow(r io.Reader, p []byte) (n int) {
 	if r, ok := r.(interface{ ReadNow(p []byte) int }); ok {
 		return r.ReadNow(p)
@@ -14,8 +14,8 @@ func readNow(r io.Reader, p []byte) (n int) {
 	return 0
 }
 
-// readEach calls f with what each read of r brings, until its end. The buffer is
-// small while little comes, but what one write(2) has put into a pipe comes whole.
+// readEach calls f with the result of each read of r, until its end. It uses a small buffer
+// for a quiet stream, but f gets what one write(2) has put into a pipe in one piece.
 func readEach(r io.Reader, f func(p []byte)) {
 	small := make([]byte, wire.SmallBlock)
 	for buf := small; ; {

@@ -12,34 +12,34 @@ import (
 const (
 	// maxReplay bounds what a replay holds, in bytes.
 	maxReplay = 4 << 20
-	// maxScreen is that for a terminal, of which a newcomer gets as much as may
+	// maxScreen is maxReplay for a terminal, whose new clients need only what may
 	// still be on the screen.
 	maxScreen = 64 << 10
-	// recordOverhead is what a message costs beside its bytes, about: empty ones are
-	// not for nothing.
+	// recordOverhead approximates the memory that a message takes beside its data, in
+	// bytes, so that empty messages count.
 	recordOverhead = 64
-	// maxMerged is up to which size what a terminal shows is one record, in bytes.
+	// maxMerged is the size in bytes up to which a terminal's messages are merged.
 	maxMerged = 4 << 10
 )
 
 // recordedMessage is a message as the child wrote it.
 type recordedMessage struct {
-	from *output // whose it is
+	from *output // that sent it
 	data []byte
 }
 
-// replay has the last messages of a child, for those who come later.
+// replay holds the last messages of a child for new clients.
 type replay struct {
 	maxMessages, maxBytes int
-	// terminal is the state before the oldest message if the messages are a terminal's
-	// output, so that their boundaries mean nothing; otherwise nil.
+	// terminal is the state of the child's terminal before the oldest message, or nil if
+	// the child has none. The boundaries of a terminal's messages mean nothing.
 	terminal *vt.State
 
 	messages []recordedMessage
-	size     int // of them, in bytes
+	size     int // cost of messages, in bytes
 }
 
-// add adds messages, and forgets the oldest.
+// add adds messages and drops the oldest beyond the limits.
 func (r *replay) add(more []recordedMessage) {
 	for _, m := range more {
 		if last := len(r.messages) - 1; r.terminal != nil && last >= 0 && len(r.messages[last].data)+len(m.data) <= maxMerged {
@@ -62,15 +62,15 @@ func (r *replay) add(more []recordedMessage) {
 	r.messages = r.messages[n:]
 }
 
-// recorder gathers the messages of one stream as they are cut.
+// recorder collects the messages of one stream while they are split.
 type recorder struct {
 	from    *output
-	data    []byte // of a message that is not complete
+	data    []byte // of the incomplete message
 	tooLong bool
 	done    []recordedMessage
 }
 
-// piece takes what the child wrote of a message.
+// piece adds part of a message, as the child wrote it.
 func (r *recorder) piece(p []byte, last bool) {
 	if r.tooLong = r.tooLong || len(r.data)+len(p) > maxReplay; r.tooLong {
 		r.data = nil
@@ -86,7 +86,7 @@ func (r *recorder) piece(p []byte, last bool) {
 	r.data, r.tooLong = nil, false
 }
 
-// take returns the messages that are complete.
+// take returns the complete messages and forgets them.
 func (r *recorder) take() []recordedMessage {
 	done := r.done
 	r.done = nil
@@ -105,7 +105,7 @@ func (m recordedMessage) encode() []byte {
 	return m.data
 }
 
-// raw returns m as the child may have written it.
+// raw returns m with the bytes that the framing puts around it.
 func (m recordedMessage) raw() []byte {
 	before, after := m.from.codec.Join(len(m.data))
 	return append(append([]byte(before), m.data...), after...)

@@ -6,40 +6,39 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// SlowPolicy is what becomes of a client of a shared child that is more than
-// maxBehind bytes behind. The zero value is SlowDisconnect.
+// SlowPolicy is what happens to a client of a shared child that is more than maxBehind
+// bytes behind. The zero value is SlowDisconnect.
 type SlowPolicy int
 
 // The policies of --slow.
 const (
-	SlowDisconnect SlowPolicy = iota // it is disconnected
-	SlowDrop                         // it loses messages, oldest first
-	SlowBlock                        // everybody waits for it
+	SlowDisconnect SlowPolicy = iota // the client is disconnected
+	SlowDrop                         // the oldest messages for the client are dropped
+	SlowBlock                        // the child waits for the client
 )
 
-// maxBehind is how many bytes may wait for a client of a shared child.
+// maxBehind is how many bytes may be queued for a client of a shared child.
 const maxBehind = 1 << 20
 
-// sharedClient is a client of a shared child.
+// sharedClient is what the clients of a broadcast and of a mux have in common.
 type sharedClient struct {
 	direct
-	dropped           atomic.Int64 // messages dropped because it was slow
-	delivered         int          // bytes of frames that deliver was given
-	attachedAfterExit bool         // the child had ended already
+	dropped           atomic.Int64 // messages dropped by SlowDrop
+	delivered         int          // bytes of frames passed to deliver
+	attachedAfterExit bool         // the child had ended before
 }
 
-// shareInput says that other clients send to the same stdin.
-func (s *sharedClient) shareInput() { s.input.holdWhole = true } // their messages must not mix
+// shareInput keeps each message whole, because other clients send to the same stdin.
+func (s *sharedClient) shareInput() { s.input.holdWhole = true }
 
 // start implements attachment.
 func (s *sharedClient) start() {
 	if s.attachedAfterExit {
-		s.tasks.Go(s.reportExit) // ends with the connection, or when the client has all
+		s.tasks.Go(s.reportExit) // ends with the connection, or when the client has everything
 	}
 }
 
-// stopWaiting lets nobody wait any more for the child on behalf of the client, or for
-// the client.
+// stopWaiting ends the waits for the child on behalf of the client, and for the client.
 func (s *sharedClient) stopWaiting() {
 	s.disconnecting.Store(true)
 	s.bridge.stdin.Wake()
@@ -56,7 +55,7 @@ func (s *sharedClient) closed() {
 // endInput implements attachment.
 func (s *sharedClient) endInput() error { return errSharedInput }
 
-// deliver gives b to the client, and returns how many bytes wait for it now.
+// deliver queues b and returns how many bytes are now queued for the client.
 func (s *sharedClient) deliver(b *wire.Batch) (waiting int) {
 	waiting = s.wire.Out.WriteBatch(b)
 	s.sequencer.total.add(b)
@@ -65,8 +64,8 @@ func (s *sharedClient) deliver(b *wire.Batch) (waiting int) {
 	return waiting
 }
 
-// enforceSlowPolicy does what the slow-client policy says if too much waits for the client.
-// fresh bytes of what waits are too young to count.
+// enforceSlowPolicy applies the slow-client policy. waiting bytes are queued for the client,
+// of which the last fresh bytes do not count yet.
 func (s *sharedClient) enforceSlowPolicy(waiting, fresh int) {
 	behind := s.behind(waiting) - fresh
 	switch {
@@ -75,12 +74,12 @@ func (s *sharedClient) enforceSlowPolicy(waiting, fresh int) {
 		s.finish(endSlow(behind))
 	case s.opt.Slow == SlowDrop:
 		s.dropped.Add(int64(s.wire.Out.DropBatches(maxBehind + waiting - behind)))
-		if behind = s.behind(s.wire.Out.Backlog()) - fresh; behind > 2*maxBehind { // one message that is longer than that
+		if behind = s.behind(s.wire.Out.Backlog()) - fresh; behind > 2*maxBehind { // a single message is longer
 			s.finish(endSlow(behind))
 		}
 	}
 }
 
-// behind returns how much of what waits is no replay: that came before all that
-// was delivered, and may be longer than a client may be behind.
+// behind returns how many of the queued bytes are not the replay, which precedes everything
+// delivered and may be longer than maxBehind.
 func (s *sharedClient) behind(waiting int) int { return min(waiting, s.delivered) }

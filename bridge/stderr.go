@@ -8,17 +8,15 @@ import (
 	"sync"
 )
 
-// maxLogLine is the longest stderr line that is one log record, in bytes. A
-// longer one goes on in the next record.
+// maxLogLine is the longest line of stderr in one log record, in bytes. A longer line
+// continues in the next record.
 const maxLogLine = 1 << 20
 
-// awaiter is an output that calls f, in a goroutine, once there is something to
-// read in it, or its end.
+// awaiter is a stream that calls f, in its own goroutine, once it has data or has ended.
 type awaiter interface{ Await(f func()) }
 
-// logStderr logs what child writes to its standard error, as one of tasks, which
-// ends at the end of that, and is unblocked by Child.Stop. Before the first word
-// there need not be a goroutine.
+// logStderr logs the child's stderr, as one of tasks. The task ends with the stream and is
+// unblocked by Child.Stop. If possible it has no goroutine before the first data.
 func logStderr(tasks *sync.WaitGroup, child Child, log *slog.Logger) {
 	tasks.Add(1)
 	run := func() {
@@ -32,15 +30,14 @@ func logStderr(tasks *sync.WaitGroup, child Child, log *slog.Logger) {
 	}
 }
 
-// LogStderr logs the standard error of the child called pid, one record a line,
-// until its end.
+// LogStderr logs each line of r, the stderr of the child pid, until r ends.
 func LogStderr(r io.Reader, pid int, log *slog.Logger) {
 	l := lineLogger{log: log, pid: pid}
 	readEach(r, func(p []byte) { l.Write(p) })
 	l.end()
 }
 
-// loggedReader is an output that goes to a log, too.
+// loggedReader is a stream that is also logged.
 type loggedReader struct {
 	io.Reader
 	log *lineLogger
@@ -53,18 +50,18 @@ func (l loggedReader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// ReadNow is readNow.
+// ReadNow reads and logs without waiting, for readNow.
 func (l loggedReader) ReadNow(p []byte) (n int) {
 	n = readNow(l.Reader, p)
 	l.log.Write(p[:n])
 	return n
 }
 
-// lineLogger logs what is written to it, one record a line.
+// lineLogger logs each line that is written to it.
 type lineLogger struct {
 	log  *slog.Logger
 	pid  int
-	rest []byte // the line that is not complete, at most maxLogLine
+	rest []byte // the incomplete line, at most maxLogLine bytes
 }
 
 // Write implements io.Writer. It never fails.
@@ -91,7 +88,7 @@ func (l *lineLogger) Write(p []byte) (int, error) {
 	return size, nil
 }
 
-// end logs a last line without a newline.
+// end logs the last line if it has no newline.
 func (l *lineLogger) end() {
 	if len(l.rest) > 0 {
 		l.record(l.rest)

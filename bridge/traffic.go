@@ -7,19 +7,19 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// Traffic is what went one way in a session.
+// Traffic counts what went in one direction of a connection.
 type Traffic struct {
-	// Messages and Bytes count messages and their payload.
+	// Messages counts complete messages, Bytes their payload.
 	Messages, Bytes int64
 }
 
-// trafficCounter counts one direction. One goroutine counts at a time; others may read.
+// trafficCounter counts one direction. Only one goroutine counts; any may read.
 type trafficCounter struct {
 	messages, bytes atomic.Int64
 	touched         atomic.Int64 // Unix nanoseconds
 }
 
-// count adds size bytes of payload, and a message if they end one.
+// count adds size bytes of payload, and a message if last is set.
 func (t *trafficCounter) count(last bool, size int) {
 	if last {
 		t.messages.Add(1)
@@ -27,16 +27,16 @@ func (t *trafficCounter) count(last bool, size int) {
 	t.bytes.Add(int64(size))
 }
 
-// add counts what is in b.
+// add counts the contents of b.
 func (t *trafficCounter) add(b *wire.Batch) {
 	t.messages.Add(int64(b.Messages))
 	t.bytes.Add(int64(b.Payload))
 }
 
-// touch notes that messages went through just now.
+// touch records that messages were carried just now.
 func (t *trafficCounter) touch() { t.touched.Store(time.Now().UnixNano()) }
 
-// quiet returns how long no message has gone through.
+// quiet returns the time since messages were last carried.
 func (t *trafficCounter) quiet() time.Duration { return time.Since(time.Unix(0, t.touched.Load())) }
 
 func (t *trafficCounter) total() Traffic {
