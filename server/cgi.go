@@ -74,7 +74,7 @@ func (s *Server) runCGI(p *program) handler {
 		c, why := s.startCGI(w, r, client, p, granted.leave)
 		if why != nil {
 			granted.leave()
-			s.sessions.done(nil)
+			s.tracker.done(nil)
 			return why
 		}
 		go c.watch() // ends with the child; unblocked by sessions.stopping
@@ -205,7 +205,7 @@ func (c *cgiRun) watch() {
 	if code, signal := c.child.Exit(); code != 0 {
 		c.log.Warn("cgi program failed", "pid", c.child.Pid(), "exit", code, "signal", signal)
 	}
-	c.server.sessions.done(nil)
+	c.server.tracker.done(nil)
 }
 
 // clientCheck is how often watch looks whether the client is still there while
@@ -225,10 +225,10 @@ func (c *cgiRun) await() {
 		case <-c.child.Exited():
 			select { // descendants may have something to add
 			case <-c.answered:
-			case <-c.server.sessions.stopping: // the client may never take it
+			case <-c.server.tracker.stopping: // the client may never take it
 			}
 			return
-		case <-c.server.sessions.stopping:
+		case <-c.server.tracker.stopping:
 			return
 		case <-expired:
 			c.log.Warn("cgi program timed out", "pid", c.child.Pid())

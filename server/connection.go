@@ -109,7 +109,7 @@ func (c *connection) serve() {
 		c.log = c.log.With("client", id)
 	}
 	c.log.Log(context.Background(), LevelAccess, what, "pid", pid)
-	if !c.server.sessions.add(client) {
+	if !c.server.tracker.addClient(client) {
 		client.Shutdown()
 	}
 	sum := client.Run()
@@ -122,7 +122,7 @@ func (c *connection) serve() {
 		<-c.child.ended // leave has stopped it
 		c.server.sessionEnded(c.child.status)
 	}
-	c.server.sessions.done(client)
+	c.server.tracker.done(client)
 }
 
 // attach makes c a client of its child. If c is the first to come here it starts
@@ -175,7 +175,7 @@ func (c *connection) start() (client *bridge.Client) {
 	first.After = -1
 	client, _ = ch.bridge.Attach(c.ws, c.wire, first) // before Run, so that it gets the output from the beginning
 	s.children.began(ch, ch.bridge.Stop, ch.process.Exited())
-	if !s.sessions.hold(ch) {
+	if !s.tracker.addChild(ch) {
 		ch.bridge.Shutdown()
 	}
 	go s.runChild(ch, log, c.isShared(), c.resumes) // ends with the child and what it has left; unblocked by Bridge.Shutdown
@@ -185,7 +185,7 @@ func (c *connection) start() (client *bridge.Client) {
 // runChild carries the messages of a child and returns when nothing is left of it.
 // Then the server may stop.
 func (s *Server) runChild(ch *child, log *slog.Logger, shared, resumes bool) {
-	defer s.sessions.release(ch)
+	defer s.tracker.removeChild(ch)
 	code, signal := ch.bridge.Run()
 	s.children.retire(ch)
 	ch.status = code
@@ -224,7 +224,7 @@ func (c *connection) refuseResume() {
 	bridge.RefuseResume(c.ws)
 	<-c.wire.Closed()
 	c.leave()
-	c.server.sessions.done(nil)
+	c.server.tracker.done(nil)
 }
 
 // refuse tells the client that there is no child.
@@ -234,7 +234,7 @@ func (c *connection) refuse(err error) {
 	<-c.wire.Closed()
 	c.leave()
 	c.server.sessionEnded(1)
-	c.server.sessions.done(nil)
+	c.server.tracker.done(nil)
 }
 
 // exitAttr tells how a child ended.

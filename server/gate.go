@@ -28,7 +28,7 @@ func (s *Server) admit(r *http.Request, rt route, client *access.Client) (grante
 	}
 	switch {
 	case rt.program == nil:
-		if leave, ok := s.sessions.answer(); ok {
+		if leave, ok := s.tracker.beginRequest(); ok {
 			return admission{leave: leave}, nil
 		}
 		return granted, shuttingDown
@@ -69,7 +69,7 @@ var (
 // judge asks what depends on r alone: host, Origin and authentication, in this
 // order, and for a WebSocket the subprotocols and the session that it wants. What
 // r says of secrets and sessions is taken out of it.
-func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want resumption, why *access.Refusal) {
+func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want resumeRequest, why *access.Refusal) {
 	if _, ok := cutPort(r.Host); !ok && r.Host != "" {
 		return want, malformedHost
 	}
@@ -89,7 +89,7 @@ func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want r
 	if why := refuseSubprotocols(r, rt.program.endpoint); why != nil {
 		return want, why
 	}
-	return takeResumption(r)
+	return removeResumeRequest(r)
 }
 
 // refuseSubprotocols returns why a client that offers only unknown ones is
@@ -104,12 +104,12 @@ func refuseSubprotocols(r *http.Request, endpoint *Endpoint) *access.Refusal {
 
 // wantsSession reports whether a client is to have a seat in a session, if only to
 // be told that this is lost.
-func (p *program) wantsSession(want resumption) bool {
+func (p *program) wantsSession(want resumeRequest) bool {
 	return want.after > 0 || p.endpoint.Resume > 0 && want.id != ""
 }
 
 // keyOf returns what the child of p that client wants is found by.
-func (p *program) keyOf(client *access.Client, want resumption) childKey {
+func (p *program) keyOf(client *access.Client, want resumeRequest) childKey {
 	switch {
 	case p.wantsSession(want):
 		return childKey{p.endpoint, p.path, client.Identity, want.id}
@@ -121,7 +121,7 @@ func (p *program) keyOf(client *access.Client, want resumption) childKey {
 
 // takeChild counts client in as one of a child of p, which may be yet to start, or
 // returns why there is no room for it.
-func (s *Server) takeChild(client *access.Client, p *program, want resumption) (granted admission, why *access.Refusal) {
+func (s *Server) takeChild(client *access.Client, p *program, want resumeRequest) (granted admission, why *access.Refusal) {
 	key := p.keyOf(client, want)
 	granted = admission{leave: func() {}, resumes: p.wantsSession(want), after: want.after}
 	switch {
@@ -156,7 +156,7 @@ func (s *Server) takeChild(client *access.Client, p *program, want resumption) (
 }
 
 // roomFor returns why takeChild would have no room now, or nil.
-func (s *Server) roomFor(client *access.Client, p *program, want resumption) *access.Refusal {
+func (s *Server) roomFor(client *access.Client, p *program, want resumeRequest) *access.Refusal {
 	if p.endpoint.isShared() && !p.wantsSession(want) {
 		if why := tooManySharers(s.slots.ask(sharer(client.Addr))); why != nil {
 			return why
@@ -177,7 +177,7 @@ func (s *Server) takeSlot(client *access.Client) (granted admission, why *access
 // begin counts what is about to run, or calls leave and refuses it because the server
 // stops.
 func (s *Server) begin(leave func()) *access.Refusal {
-	if s.sessions.begin() {
+	if s.tracker.begin() {
 		return nil
 	}
 	leave()

@@ -153,8 +153,8 @@ func redirectTo(path string) handler {
 // server has, or one with a console, beside all else that it serves, or nil. The console's files are not
 // among them: no other route has hidden names, so they come last, with its page.
 func (s *Server) own(path string, r *http.Request) handler {
-	if file, ok := clientFiles[path]; ok {
-		return serveClient(file)
+	if file, ok := clientModuleFiles[path]; ok {
+		return serveClientModule(file)
 	}
 	switch {
 	case path == handshakePath:
@@ -189,7 +189,7 @@ func (s *Server) webSocket(p *program) handler {
 		accepted, err := upgrade(w, r, p.endpoint)
 		if err != nil { // the library has answered
 			granted.leave()
-			s.sessions.done(nil)
+			s.tracker.done(nil)
 			s.giveBack()
 			return nil
 		}

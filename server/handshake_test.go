@@ -205,7 +205,7 @@ func TestQuestionsTakeNothing(t *testing.T) {
 					}
 				}
 			}
-			if n := s.slots.used + len(s.slots.perIP) + s.sessions.count + len(s.children.open); n != 0 || s.taken.Load() {
+			if n := s.slots.used + len(s.slots.perIP) + s.tracker.count + len(s.children.open); n != 0 || s.taken.Load() {
 				t.Errorf("%s: %d things are taken, the only place: %v", name, n, s.taken.Load())
 			}
 			if log := s.log.String(); strings.Contains(log, `"connect"`) || strings.Contains(log, `"pid"`) {
@@ -272,9 +272,9 @@ func TestQuestionsDuringAShutdown(t *testing.T) {
 	download := c.answer("GET")
 	s.stop()
 	eventually(t, "the server stops", func() bool {
-		s.sessions.mu.Lock()
-		defer s.sessions.mu.Unlock()
-		return s.sessions.closed
+		s.tracker.mu.Lock()
+		defer s.tracker.mu.Unlock()
+		return s.tracker.closed
 	})
 	q := question{path: "/"}
 	for i, request := range []string{q.plain(true), q.handshake()} {

@@ -9,9 +9,9 @@ import (
 
 // What a listing costs at most, in a directory of whatever size.
 const (
-	maxListed = 1000   // programs
-	maxLooked = 10_000 // directory entries
-	maxLevels = 16     // directories, one in the other
+	maxListed      = 1000   // programs
+	maxScanned     = 10_000 // directory entries
+	maxListedDepth = 16     // directories, one in the other
 )
 
 // list returns the URL paths of the programs that find would find, in order, the
@@ -22,14 +22,14 @@ func (d *programDir) list() (names []string, more bool) {
 		return nil, false
 	}
 	defer root.Close()
-	l := &listing{dir: d, root: root, left: maxLooked}
+	l := &lister{dir: d, root: root, left: maxScanned}
 	if info, err := root.Stat("."); err == nil {
-		l.branches = []branch{{".", []fs.FileInfo{info}}}
+		l.dirs = []listedDir{{".", []fs.FileInfo{info}}}
 	}
-	for len(l.branches) > 0 { // the upper ones first, which are more likely meant
-		next := l.branches[0]
-		l.branches = l.branches[1:]
-		l.look(next)
+	for len(l.dirs) > 0 { // the upper ones first, which are more likely meant
+		next := l.dirs[0]
+		l.dirs = l.dirs[1:]
+		l.scan(next)
 	}
 	slices.Sort(l.names)
 	if len(l.names) > maxListed {
@@ -38,24 +38,24 @@ func (d *programDir) list() (names []string, more bool) {
 	return l.names, l.more
 }
 
-// listing is a listing that is being made.
-type listing struct {
-	dir      *programDir
-	root     *dirRoot
-	branches []branch // to be looked into
-	left     int      // how many entries may still be looked at
-	names    []string
-	more     bool
+// lister is a listing that is being made.
+type lister struct {
+	dir   *programDir
+	root  *dirRoot
+	dirs  []listedDir // to be looked into
+	left  int         // how many entries may still be looked at
+	names []string
+	more  bool
 }
 
-// branch is a directory.
-type branch struct {
-	name    string
-	through []fs.FileInfo // all on the way to it, and itself
+// listedDir is a directory.
+type listedDir struct {
+	name      string
+	ancestors []fs.FileInfo // all on the way to it, and itself
 }
 
-// look adds what is in b.
-func (l *listing) look(b branch) {
+// scan adds what is in b.
+func (l *lister) scan(b listedDir) {
 	dir, err := l.root.open(b.name)
 	if err != nil {
 		return
@@ -78,7 +78,7 @@ func (l *listing) look(b branch) {
 }
 
 // add adds the program called entry in b, or looks into it later.
-func (l *listing) add(b branch, entry string) {
+func (l *lister) add(b listedDir, entry string) {
 	if !isServed(entry) {
 		return
 	}
@@ -90,11 +90,11 @@ func (l *listing) add(b branch, entry string) {
 		if l.dir.isProgram(name, info) {
 			l.names = append(l.names, "/"+name)
 		}
-	case slices.ContainsFunc(b.through, func(dir fs.FileInfo) bool { return os.SameFile(dir, info) }):
+	case slices.ContainsFunc(b.ancestors, func(dir fs.FileInfo) bool { return os.SameFile(dir, info) }):
 		// A link back: it would lead to the same again, without end.
-	case len(b.through) == maxLevels:
+	case len(b.ancestors) == maxListedDepth:
 		l.more = true
 	default:
-		l.branches = append(l.branches, branch{name, append(slices.Clip(b.through), info)})
+		l.dirs = append(l.dirs, listedDir{name, append(slices.Clip(b.ancestors), info)})
 	}
 }

@@ -32,17 +32,17 @@ func TestListingsAreBounded(t *testing.T) {
 	}{
 		"as many as are listed": {numbered("", maxListed, "#!"), false},
 		"one more":              {numbered("", maxListed+1, "#!"), true},
-		"as many as are seen":   {with(numbered("text", maxLooked-1, ""), "run"), false},
-		"more than are seen":    {with(numbered("sub/text", maxLooked-1, ""), "run"), true},
-		"as deep as may be":     {with(map[string]string{"run": "#!"}, levels(maxLevels-1)), false},
-		"deeper":                {with(map[string]string{"run": "#!"}, levels(maxLevels)), true},
+		"as many as are seen":   {with(numbered("text", maxScanned-1, ""), "run"), false},
+		"more than are seen":    {with(numbered("sub/text", maxScanned-1, ""), "run"), true},
+		"as deep as may be":     {with(map[string]string{"run": "#!"}, levels(maxListedDepth-1)), false},
+		"deeper":                {with(map[string]string{"run": "#!"}, levels(maxListedDepth)), true},
 		"nothing":               {map[string]string{"text": ""}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var want []string
 			for name, content := range test.files {
-				if content == "#!" && strings.Count(name, "/") < maxLevels {
+				if content == "#!" && strings.Count(name, "/") < maxListedDepth {
 					want = append(want, "/"+name)
 				}
 			}

@@ -232,7 +232,7 @@ func FuzzPaths(f *testing.F) {
 		f.Fatal(err)
 	}
 	s.stopListening()
-	s.sessions = newSessions(0)
+	s.tracker = newTracker(0)
 	f.Fuzz(func(t *testing.T, target string) {
 		for _, fields := range []string{"", webSocketFields} {
 			r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: 127.0.0.1\r\n" + fields + "\r\n")))

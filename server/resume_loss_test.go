@@ -342,9 +342,9 @@ func TestSessionsAtRandom(t *testing.T) {
 	clients.Wait()
 	eventually(t, "nothing is left", s.forgotten)
 	eventually(t, "nobody holds the server up", func() bool {
-		s.sessions.mu.Lock()
-		defer s.sessions.mu.Unlock()
-		return s.sessions.count+s.sessions.held == 0
+		s.tracker.mu.Lock()
+		defer s.tracker.mu.Unlock()
+		return s.tracker.count+s.tracker.requests == 0
 	})
 }
 

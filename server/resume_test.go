@@ -27,7 +27,7 @@ func resuming(script string) Config {
 	return Config{Endpoint: Endpoint{Child: sh(script), Resume: time.Hour, ResumeBuffer: 1 << 20, MaxMessage: 1 << 20}}
 }
 
-// session returns the address of the session id, for a client that has had after
+// shutdowner returns the address of the session id, for a client that has had after
 // of its messages; negative if it does not say.
 func (s *testServer) session(id string, after int) string {
 	url := s.ws + "?wspipe_session=" + id

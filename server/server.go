@@ -36,7 +36,7 @@ type Server struct {
 	listeners *listen.Listeners
 	policy    *access.Policy
 	slots     *slots
-	sessions  *sessions
+	tracker   *tracker
 	children  *children
 	lookups   *net.Resolver
 
@@ -116,7 +116,7 @@ func (s *Server) URLs() []string { return s.listeners.URLs() }
 // few seconds. It returns the exit status for the process: with Config.Once the
 // child's (128+n for a signal), else 0 after a clean stop.
 func (s *Server) Serve(ctx context.Context) (status int, err error) {
-	s.sessions = newSessions(s.cfg.ExitWhenIdle)
+	s.tracker = newTracker(s.cfg.ExitWhenIdle)
 	var servers []*http.Server
 	var serving sync.WaitGroup
 	failed := make(chan error, len(s.listeners.Serving)+len(s.listeners.Redirecting))
@@ -141,7 +141,7 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	status, err = s.wait(ctx, failed)
 	s.notify(daemon.SdNotifyStopping)
 	s.stopListening()
-	s.sessions.shutdown(closePatience, closeConnections)
+	s.tracker.shutdown(closePatience, closeConnections)
 	closeConnections() // those that are left wait for a request
 	serving.Wait()
 	return status, err
@@ -182,7 +182,7 @@ func (s *Server) wait(ctx context.Context, failed <-chan error) (status int, err
 		case <-ctx.Done():
 			s.log.Info("stopping", "cause", context.Cause(ctx))
 			return 0, nil
-		case <-s.sessions.idle:
+		case <-s.tracker.idle:
 			s.log.Info("stopping", "cause", "no client for "+s.cfg.ExitWhenIdle.String())
 			return 0, nil
 		case status := <-s.finished:

@@ -9,8 +9,8 @@ import (
 	"wspipe/server/access"
 )
 
-// resumption says in which session a client wants to be, and from where on.
-type resumption struct {
+// resumeRequest says in which session a client wants to be, and from where on.
+type resumeRequest struct {
 	id    string // made by the client; empty if it wants none of its own
 	after int64  // the messages that it has counted already; negative if it does not say
 }
@@ -22,9 +22,9 @@ var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22,128}$`)
 // sessionInHeader finds a session's ID in the value of a header.
 var sessionInHeader = access.SecretParameters(channel.SessionParameter, channel.AfterParameter)
 
-// takeResumption returns what r asks for, and removes it from query and header:
+// removeResumeRequest returns what r asks for, and removes it from query and header:
 // whoever knows a session's ID can have the session.
-func takeResumption(r *http.Request) (want resumption, why *access.Refusal) {
+func removeResumeRequest(r *http.Request) (want resumeRequest, why *access.Refusal) {
 	query, ids := access.WithoutParameter(r.URL.RawQuery, channel.SessionParameter)
 	query, counts := access.WithoutParameter(query, channel.AfterParameter)
 	r.URL.RawQuery = query

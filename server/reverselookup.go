@@ -11,8 +11,8 @@ import (
 	"wspipe/server/access"
 )
 
-// lookupPatience bounds how long --reverselookup may hold a connection up.
-const lookupPatience = time.Second
+// lookupTimeout bounds how long --reverselookup may hold a connection up.
+const lookupTimeout = time.Second
 
 // hostName returns REMOTE_HOST: with lookUp (--reverselookup) the name of client's address
 // if that name leads back to the address, as sshd has it; whoever owns the
@@ -21,7 +21,7 @@ func (s *Server) hostName(ctx context.Context, client *access.Client, lookUp boo
 	if !lookUp || !client.Addr.IsValid() {
 		return client.Address()
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupPatience)
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	addr := client.Addr.WithZone("") // which no name server knows
 	names, err := s.lookups.LookupAddr(ctx, addr.String())

@@ -16,7 +16,7 @@ func TestTidier(t *testing.T) {
 		return m.NumForcedGC
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var tidy tidier
+		var tidy idleGC
 		pass := func(changes int, d time.Duration) {
 			for range changes {
 				tidy.changed()
@@ -31,17 +31,17 @@ func TestTidier(t *testing.T) {
 			}
 		}
 		before := collections()
-		pass(worthTidying-1, time.Hour)
+		pass(idleGCThreshold-1, time.Hour)
 		expect("little to do", before)
 		for range 20 {
-			pass(10, quietTime/2)
+			pass(10, idleGCDelay/2)
 		}
 		expect("busy", before)
-		pass(0, 2*quietTime)
+		pass(0, 2*idleGCDelay)
 		expect("quiet", before+1)
-		pass(worthTidying-1, time.Hour)
+		pass(idleGCThreshold-1, time.Hour)
 		expect("little to do again", before+1)
-		pass(1, 2*quietTime)
+		pass(1, 2*idleGCDelay)
 		expect("quiet again", before+2)
 	})
 }

@@ -7,15 +7,15 @@ import (
 	"wspipe/static"
 )
 
-// clientFiles are the module for pages, and its types, by the path at which
+// clientModuleFiles are the module for pages, and its types, by the path at which
 // they stand before everything else.
-var clientFiles = map[string]asset{
+var clientModuleFiles = map[string]asset{
 	ownPrefix + "client.js":   newAsset("client.js", static.ClientModule),
 	ownPrefix + "client.d.ts": newAsset("client.d.ts", static.ClientTypes),
 }
 
-// serveClient returns what answers with file, one of clientFiles.
-func serveClient(file asset) handler {
+// serveClientModule returns what answers with file, one of clientModuleFiles.
+func serveClientModule(file asset) handler {
 	return func(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 		if why := refuseWrite(w, r, "the client module"); why != nil {
 			return why
