@@ -93,6 +93,42 @@ func TestDocsFiles(t *testing.T) {
 	}
 }
 
+var (
+	// namesIn matches a Go file and the names that follow it, both in backquotes.
+	namesIn = regexp.MustCompile("`([\\w/]+\\.go)`((?:,? `[A-Za-z]\\w*(?:\\.\\w+)?`)+)")
+	// nameBefore matches a name and the Go file that follows it in parentheses.
+	nameBefore = regexp.MustCompile("(`[A-Za-z]\\w*(?:\\.\\w+)?`) \\(`([\\w/]+\\.go)`\\)")
+)
+
+// TestDocsNames checks that the Go names in ARCHITECTURE.md that come with a file are
+// declared in that file.
+func TestDocsNames(t *testing.T) {
+	t.Parallel()
+	text := read(t, "../../docs/ARCHITECTURE.md")
+	pairs := namesIn.FindAllStringSubmatch(text, -1)
+	for _, m := range nameBefore.FindAllStringSubmatch(text, -1) {
+		pairs = append(pairs, []string{m[0], m[2], m[1]})
+	}
+	if len(pairs) == 0 {
+		t.Error("no names found")
+	}
+	for _, m := range pairs {
+		source, err := os.ReadFile("../../" + m[1])
+		if err != nil {
+			t.Error(err)
+		}
+		for _, name := range codeSpan.FindAllStringSubmatch(m[2], -1) {
+			pattern := `(?m)^(func|type|var) ` + name[1] + `\b`
+			if receiver, method, ok := strings.Cut(name[1], "."); ok {
+				pattern = `(?m)^func \((\w+ )?\*?` + receiver + `\) ` + method + `\(`
+			}
+			if !regexp.MustCompile(pattern).Match(source) {
+				t.Errorf("%s does not declare %s", m[1], name[1])
+			}
+		}
+	}
+}
+
 // foreignFlags are those in docs that belong to other programs.
 var foreignFlags = strings.Fields("--data-urlencode --experimental-websocket --init --now --prefix")
 
