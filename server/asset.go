@@ -14,12 +14,12 @@ import (
 	"wspipe/server/access"
 )
 
-// asset is a file that is embedded in the program.
+// asset is an embedded file.
 type asset struct {
 	content     []byte
 	contentType string
-	tag         string        // tells it from other versions
-	zipped      func() []byte // content in gzip's format, made when it is first wanted
+	tag         string        // identifies the version
+	zipped      func() []byte // content in gzip format, compressed by the first call
 }
 
 func newAsset(name string, content []byte) asset {
@@ -29,34 +29,33 @@ func newAsset(name string, content []byte) asset {
 
 func zip(content []byte) []byte {
 	var zipped bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&zipped, gzip.BestCompression) // fails for unknown levels
+	w, _ := gzip.NewWriterLevel(&zipped, gzip.BestCompression) // fails only for unknown levels
 	w.Write(content)
-	w.Close() // a bytes.Buffer takes everything
+	w.Close() // writes to a bytes.Buffer never fail
 	return zipped.Bytes()
 }
 
-// assetType returns the content type of the asset called name. What is to be read,
-// such as a license or TypeScript, must be text: browsers would download other
-// types, not show them.
+// assetType returns the content type of the asset with this name. A license or TypeScript is
+// text, so that browsers show it instead of downloading it.
 func assetType(name string) string {
 	return cmp.Or(contentType(name), "text/plain; charset=utf-8")
 }
 
-// write answers r, which reads, with the file.
+// write writes the file as the response to r, a GET or HEAD request.
 func (a asset) write(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", a.contentType)
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-cache") // but ask with the tag: there may be a new version
+	h.Set("Cache-Control", "no-cache") // revalidate with the tag
 	h.Add("Vary", "Accept-Encoding")
 	content, tag := a.content, a.tag
-	// There is no secret in it that its compressed size could tell of. A client that
-	// gives gzip a weight gets it plain.
+	// The file has no secret that its compressed size could reveal. A client that sends
+	// gzip with a weight gets it uncompressed.
 	if slices.Contains(access.HeaderList(r.Header.Values("Accept-Encoding")), "gzip") {
 		content, tag = a.zipped(), tag+"-gzip"
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("ETag", `"`+tag+`"`)
-	// Not ServeFileFS, which redirects /x/index.html to /x/.
+	// Not ServeFileFS, because that redirects /x/index.html to /x/.
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }

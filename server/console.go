@@ -10,22 +10,22 @@ import (
 	"wspipe/static"
 )
 
-// The console's page finds its parts below these.
+// The prefixes of the paths of the console's parts.
 const (
 	consolePrefix = ownPrefix + "console/"
 	vendorPrefix  = ownPrefix + "vendor/"
 )
 
-// consolePolicy lets the page run its own files only, and connect anywhere: it
-// may try out any server.
+// consolePolicy is the Content-Security-Policy of the page. It may run only its own files, and
+// connect to any server.
 const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src *; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// consoleFiles are all parts of the console by their paths.
+// consoleFiles returns the parts of the console by their paths.
 var consoleFiles = sync.OnceValue(func() map[string]asset {
 	files := make(map[string]asset)
 	fs.WalkDir(static.Console, ".", func(name string, _ fs.DirEntry, _ error) error {
-		if content, err := fs.ReadFile(static.Console, name); err == nil { // else a directory
+		if content, err := fs.ReadFile(static.Console, name); err == nil { // otherwise a directory
 			files[ownPrefix+name] = newAsset(name, content)
 		}
 		return nil
@@ -33,9 +33,8 @@ var consoleFiles = sync.OnceValue(func() map[string]asset {
 	return files
 })
 
-// serveConsole answers with a part of the console, or with its page, at whatever
-// other path: the page opens the WebSocket of the path that it has been loaded
-// from.
+// serveConsole serves a part of the console or, at any other path, its page. The page opens a
+// WebSocket to the path from which it was loaded.
 func serveConsole(w http.ResponseWriter, r *http.Request, client *access.Client, _ admission) *access.Refusal {
 	if why := refuseWrite(w, r, "the console"); why != nil {
 		return why

@@ -10,19 +10,20 @@ import (
 	"syscall"
 )
 
-// dirRoot is an open directory. Like an os.Root it follows no link out of it, but
-// it follows links within it that are absolute paths, too.
+// dirRoot is an open directory. Like os.Root it follows no link out of the directory. Unlike
+// os.Root it also follows absolute links within it.
 type dirRoot struct {
 	*os.Root
 	path string
 }
 
+// openDirRoot opens the directory at path. The caller closes it.
 func openDirRoot(path string) (*dirRoot, error) {
 	root, err := os.OpenRoot(path)
 	return &dirRoot{root, path}, err
 }
 
-// stat returns what the file called name, which has slashes, is.
+// stat returns the FileInfo of the file with this slash-separated name.
 func (d *dirRoot) stat(name string) (info fs.FileInfo, err error) {
 	name = filepath.FromSlash(name)
 	if info, err = d.Stat(name); isEscape(err) {
@@ -33,8 +34,8 @@ func (d *dirRoot) stat(name string) (info fs.FileInfo, err error) {
 	return info, err
 }
 
-// open opens the file called name, which has slashes, for reading. It does not
-// wait for the other end of a FIFO.
+// open opens the file with this slash-separated name for reading. It does not wait for a
+// writer of a FIFO.
 func (d *dirRoot) open(name string) (f *os.File, err error) {
 	name = filepath.FromSlash(name)
 	const flags = os.O_RDONLY | syscall.O_NONBLOCK
@@ -46,23 +47,23 @@ func (d *dirRoot) open(name string) (f *os.File, err error) {
 	return f, err
 }
 
-// isEscape reports whether err may say that a link leads out of an os.Root, for
-// which there is no error value. An absolute link does, wherever it ends.
+// isEscape reports whether err may mean that a link leads out of an os.Root, which has no
+// error value for it. For os.Root, every absolute link does.
 func isEscape(err error) bool {
 	return err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)
 }
 
-// maxLinks bounds the links on the way to a file, as Linux does.
+// maxLinks bounds the links in the path of a file, as in Linux.
 const maxLinks = 40
 
-// errLinks says that a link leads out of the directory, or to itself.
+// errLinks reports that a link leads out of the directory, or that there are too many.
 var errLinks = errors.New("no link within the directory")
 
-// withoutLinks returns the name of the same file without links. The file may be
-// replaced at any time: the name must be used with d only.
+// withoutLinks resolves the links in name. The result may only be used with d, because the
+// files may change at any time.
 func (d *dirRoot) withoutLinks(name string) (string, error) {
 	rest := strings.Split(filepath.ToSlash(name), "/")
-	done := "" // of which no part is a link, so that ".." takes one off
+	done := "" // the resolved part, without links, so that ".." removes one element
 	for links := 0; len(rest) > 0; {
 		next := path.Join(done, rest[0])
 		rest = rest[1:]
@@ -92,8 +93,8 @@ func (d *dirRoot) withoutLinks(name string) (string, error) {
 	return done, nil
 }
 
-// nameOf returns the name in d of the file with an absolute path, or "" if the path
-// does not lead through d, by whatever name.
+// nameOf returns the name in d of the file with an absolute path, or "" if no parent of the
+// file is d. d may have several paths.
 func (d *dirRoot) nameOf(file string) (name string) {
 	own, err := d.Stat(".")
 	if err != nil {

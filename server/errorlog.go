@@ -7,13 +7,13 @@ import (
 	"log/slog"
 )
 
-// errorLog gives what net/http has to say a level: it only writes lines. Most of
-// them are a client's fault, and anybody can cause as many as he likes.
+// errorLog is the writer of http.Server.ErrorLog. It logs panics as errors and all other lines
+// at debug level, because clients cause those and can cause any number.
 type errorLog struct{ log *slog.Logger }
 
 func newErrorLog(to *slog.Logger) *log.Logger { return log.New(errorLog{to}, "", 0) }
 
-// Write implements io.Writer for a log.Logger, which calls it once a line.
+// Write implements io.Writer. A log.Logger calls it once per line.
 func (l errorLog) Write(line []byte) (int, error) {
 	level := slog.LevelDebug
 	if bytes.HasPrefix(line, []byte("http: panic serving")) {

@@ -7,24 +7,23 @@ import (
 )
 
 const (
-	// idleGCDelay is how long no session must have begun or ended for the server to be
-	// quiet.
+	// idleGCDelay is how long no client must have connected or disconnected.
 	idleGCDelay = 2 * time.Second
-	// idleGCThreshold is how many must have done so for there to be garbage.
+	// idleGCThreshold is how many connects and disconnects make a collection worthwhile.
 	idleGCThreshold = 100
 )
 
-// idleGC collects the garbage of sessions' beginnings and ends once the server is
-// quiet, and gives its room back to the system. What idle sessions leave untouched
-// would else stay until much more has been allocated.
+// idleGC runs the garbage collector when the server is idle after many connects and
+// disconnects, and returns the memory to the system. Otherwise an idle server would keep that
+// garbage, because it allocates too little to start a collection.
 type idleGC struct {
 	mu        sync.Mutex
-	changes   int  // since it was tidied
-	seen      int  // at the last look
-	scheduled bool // a look is due
+	changes   int  // connects and disconnects since the last collection
+	seen      int  // changes at the last check
+	scheduled bool // a check is scheduled
 }
 
-// changed notes that a session has begun or ended.
+// changed records that a client has connected or disconnected.
 func (t *idleGC) changed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -34,7 +33,7 @@ func (t *idleGC) changed() {
 	}
 }
 
-// check tidies if nothing has changed since the last look.
+// check collects garbage if nothing has changed since the last check, or schedules another.
 func (t *idleGC) check() {
 	t.mu.Lock()
 	quiet := t.changes == t.seen

@@ -7,15 +7,15 @@ import (
 	"slices"
 )
 
-// What a listing costs at most, in a directory of whatever size.
+// The limits of a listing.
 const (
 	maxListed      = 1000   // programs
 	maxScanned     = 10_000 // directory entries
 	maxListedDepth = 16     // directories, one in the other
 )
 
-// list returns the URL paths of the programs that find would find, in order, the
-// same file by each link to it. More tells that these may not be all of them.
+// list returns the sorted URL paths of the programs that find would find. A file appears once
+// for each link to it. more reports whether there may be further programs.
 func (d *programDir) list() (names []string, more bool) {
 	root, err := openDirRoot(d.path)
 	if err != nil {
@@ -26,7 +26,7 @@ func (d *programDir) list() (names []string, more bool) {
 	if info, err := root.Stat("."); err == nil {
 		l.dirs = []listedDir{{".", []fs.FileInfo{info}}}
 	}
-	for len(l.dirs) > 0 { // the upper ones first, which are more likely meant
+	for len(l.dirs) > 0 { // breadth first, because the upper ones are more useful
 		next := l.dirs[0]
 		l.dirs = l.dirs[1:]
 		l.scan(next)
@@ -38,23 +38,23 @@ func (d *programDir) list() (names []string, more bool) {
 	return l.names, l.more
 }
 
-// lister is a listing that is being made.
+// lister is the state of list.
 type lister struct {
 	dir   *programDir
 	root  *dirRoot
-	dirs  []listedDir // to be looked into
-	left  int         // how many entries may still be looked at
+	dirs  []listedDir // still to scan
+	left  int         // how many more entries may be scanned
 	names []string
 	more  bool
 }
 
-// listedDir is a directory.
+// listedDir is a directory to scan.
 type listedDir struct {
 	name      string
-	ancestors []fs.FileInfo // all on the way to it, and itself
+	ancestors []fs.FileInfo // the directories in its path, including itself
 }
 
-// scan adds what is in b.
+// scan adds the entries of b.
 func (l *lister) scan(b listedDir) {
 	dir, err := l.root.open(b.name)
 	if err != nil {
@@ -71,13 +71,13 @@ func (l *lister) scan(b listedDir) {
 			l.left--
 			l.add(b, entry)
 		}
-		if err != nil { // io.EOF, most likely
+		if err != nil { // usually io.EOF
 			return
 		}
 	}
 }
 
-// add adds the program called entry in b, or looks into it later.
+// add adds the entry of b if it is a program, or schedules a scan if it is a directory.
 func (l *lister) add(b listedDir, entry string) {
 	if !isServed(entry) {
 		return
@@ -91,7 +91,7 @@ func (l *lister) add(b listedDir, entry string) {
 			l.names = append(l.names, "/"+name)
 		}
 	case slices.ContainsFunc(b.ancestors, func(dir fs.FileInfo) bool { return os.SameFile(dir, info) }):
-		// A link back: it would lead to the same again, without end.
+		// A link to an ancestor would never end.
 	case len(b.ancestors) == maxListedDepth:
 		l.more = true
 	default:

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// contentTypes are the content types of files that pages are made of, by their
-// names' extensions. They are listed here because the system's may differ or be
-// missing: a script of type text/plain would not run.
+// contentTypes maps file name extensions to the content types of web pages and their parts.
+// The types of the system may differ or be missing, and a script of type text/plain would not
+// run.
 var contentTypes = map[string]string{
 	".avif":        "image/avif",
 	".cjs":         "text/javascript; charset=utf-8",
@@ -55,6 +55,5 @@ var contentTypes = map[string]string{
 	".zip":         "application/zip",
 }
 
-// contentType returns the content type of the file called name, or "" if it is not
-// known.
+// contentType returns the content type of the file with this name, or "" if it is unknown.
 func contentType(name string) string { return contentTypes[strings.ToLower(path.Ext(name))] }

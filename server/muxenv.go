@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// splitEnvironment takes apart env, the environment that a child of one client's
-// own would have: shared is what a child gets that talks to many, and told what
-// it is told of this one. What Endpoint.SetEnv overrides is nobody's.
+// splitEnvironment splits env, the environment of a child with one client, for a child of
+// --share=mux: shared is the environment of the child, and told goes into the open event of
+// the client. Variables that Endpoint.SetEnv overrides are not in told.
 func (s *Server) splitEnvironment(env environ, p *program) (shared, told environ) {
 	shared = passedOn(p.endpoint.PassEnv)
-	for _, pair := range env[len(shared):] { // which has those first
+	for _, pair := range env[len(shared):] { // env begins with shared
 		name, _, _ := strings.Cut(pair, "=")
 		if !slices.ContainsFunc(p.endpoint.SetEnv, func(set string) bool { return strings.HasPrefix(set, name+"=") }) {
 			told = append(told, pair)

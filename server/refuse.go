@@ -6,12 +6,12 @@ import (
 	"wspipe/server/access"
 )
 
-// refuse returns a handler that refuses every request with f.
+// refuse returns a handler that returns f for every request.
 func refuse(f *access.Refusal) handler {
 	return func(http.ResponseWriter, *http.Request, *access.Client, admission) *access.Refusal { return f }
 }
 
-// refuseWrite returns why r may not do more than read what, or nil.
+// refuseWrite returns a refusal unless r is a GET or HEAD request. what is the resource.
 func refuseWrite(w http.ResponseWriter, r *http.Request, what string) *access.Refusal {
 	if access.IsSafe(r.Method) {
 		return nil

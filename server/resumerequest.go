@@ -9,21 +9,21 @@ import (
 	"wspipe/server/access"
 )
 
-// resumeRequest says in which session a client wants to be, and from where on.
+// resumeRequest is a client's request to attach to a session.
 type resumeRequest struct {
-	id    string // made by the client; empty if it wants none of its own
-	after int64  // the messages that it has counted already; negative if it does not say
+	id    string // the client-generated session ID, or empty for no session
+	after int64  // how many messages the client has received; negative if it does not say
 }
 
-// sessionID is what a client may call its session: at least 128 bits, if they are
-// random (RFC 4648, section 5).
+// sessionID matches a valid session ID. 22 characters of base64url (RFC 4648, section 5) have
+// 128 bits.
 var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22,128}$`)
 
-// sessionInHeader finds a session's ID in the value of a header.
+// sessionInHeader matches a session parameter in a header value.
 var sessionInHeader = access.SecretParameters(channel.SessionParameter, channel.AfterParameter)
 
-// removeResumeRequest returns what r asks for, and removes it from query and header:
-// whoever knows a session's ID can have the session.
+// removeResumeRequest removes the resume parameters from the query and the headers of r and
+// returns them. A session ID is secret, because it gives access to the session.
 func removeResumeRequest(r *http.Request) (want resumeRequest, why *access.Refusal) {
 	query, ids := access.WithoutParameter(r.URL.RawQuery, channel.SessionParameter)
 	query, counts := access.WithoutParameter(query, channel.AfterParameter)
@@ -39,7 +39,7 @@ func removeResumeRequest(r *http.Request) (want resumeRequest, why *access.Refus
 	if len(counts) == 0 {
 		return want, nil
 	}
-	n, err := strconv.ParseUint(counts[0], 10, 53) // as many as JavaScript counts
+	n, err := strconv.ParseUint(counts[0], 10, 53) // the largest integer in JavaScript
 	if err != nil || len(counts) > 1 {
 		return want, badParameter(channel.AfterParameter, "one value, the number of messages received so far")
 	}
@@ -47,7 +47,8 @@ func removeResumeRequest(r *http.Request) (want resumeRequest, why *access.Refus
 	return want, nil
 }
 
-// badParameter does not repeat the value, which may be meant to be secret.
+// badParameter returns the refusal of an invalid parameter, without its value, which may be
+// secret.
 func badParameter(name, wanted string) *access.Refusal {
 	return &access.Refusal{Status: http.StatusBadRequest, Why: "the query parameter " + name + " is invalid; want " + wanted}
 }

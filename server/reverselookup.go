@@ -11,19 +11,19 @@ import (
 	"wspipe/server/access"
 )
 
-// lookupTimeout bounds how long --reverselookup may hold a connection up.
+// lookupTimeout bounds how long --reverselookup may delay a connection.
 const lookupTimeout = time.Second
 
-// hostName returns REMOTE_HOST: with lookUp (--reverselookup) the name of client's address
-// if that name leads back to the address, as sshd has it; whoever owns the
-// address could claim any other. Else it is the address.
+// hostName returns REMOTE_HOST: with lookUp (--reverselookup) the name of the client's address
+// if that name resolves to the address, otherwise the address. As in sshd, a name that does
+// not is ignored, because the owner of an address can choose any name.
 func (s *Server) hostName(ctx context.Context, client *access.Client, lookUp bool) string {
 	if !lookUp || !client.Addr.IsValid() {
 		return client.Address()
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	addr := client.Addr.WithZone("") // which no name server knows
+	addr := client.Addr.WithZone("") // name servers do not know zones
 	names, err := s.lookups.LookupAddr(ctx, addr.String())
 	if err != nil {
 		return client.Address()
@@ -37,8 +37,8 @@ func (s *Server) hostName(ctx context.Context, client *access.Client, lookUp boo
 	return client.Address()
 }
 
-// dialNameServer connects a net.Resolver. By itself that goes on reading for
-// seconds after its context has been cancelled.
+// dialNameServer is the Dial function of a net.Resolver. It closes the connection when ctx is
+// done, because otherwise the resolver continues to read for seconds.
 func dialNameServer(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err == nil {

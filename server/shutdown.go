@@ -5,28 +5,29 @@ import (
 	"time"
 )
 
-// tracker is the table of everything that runs behind an accepted request.
+// tracker tracks the admitted requests, the clients and the children, for the shutdown and for
+// --exit-when-idle.
 type tracker struct {
 	idleTimeout time.Duration // see Config.ExitWhenIdle
-	idle        chan struct{} // gets a value when nothing has run for idleFor
-	stopping    chan struct{} // closed when every session has been told of the shutdown
+	idle        chan struct{} // gets a value after idleTimeout without clients
+	stopping    chan struct{} // closed when shutdown has called Shutdown on all
 	gc          idleGC
 
 	mu        sync.Mutex
-	closed    bool // nothing begins any more
-	count     int  // of clients of programs
-	requests  int  // by what else shutdown waits for
+	closed    bool // the server stops
+	count     int  // clients of programs, including CGI requests
+	requests  int  // other requests
 	clients   map[shutdowner]struct{}
 	children  map[*child]struct{}
-	idleTimer *time.Timer // runs while count is zero and idleFor is not
-	empty     sync.Cond   // on mu: count and held are zero
+	idleTimer *time.Timer // runs while count is zero, if idleTimeout is not
+	empty     sync.Cond   // on mu; signalled when count, requests or children decreases
 }
 
-// shutdowner is what shutdown needs to know of one. Its methods do not wait.
+// shutdowner is a client, as shutdown uses it. The methods do not wait.
 type shutdowner interface {
-	// Shutdown ends it because the server stops.
+	// Shutdown closes the connection because the server stops.
 	Shutdown()
-	// Abort closes its connection without another word.
+	// Abort closes the connection without a closing handshake.
 	Abort()
 }
 
@@ -43,7 +44,8 @@ func newTracker(idleFor time.Duration) *tracker {
 	return t
 }
 
-// begin counts a session, or another program, that is about to be, unless the server stops.
+// begin counts a new client of a program, until done is called. It returns false if the server
+// stops.
 func (t *tracker) begin() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -58,8 +60,8 @@ func (t *tracker) begin() bool {
 	return true
 }
 
-// addClient lets shutdown reach s. It reports false if the server stops
-// already.
+// addClient adds s to the clients that shutdown closes. It returns false if the server already
+// stops.
 func (t *tracker) addClient(s shutdowner) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -67,7 +69,7 @@ func (t *tracker) addClient(s shutdowner) bool {
 	return !t.closed
 }
 
-// done takes back begin, and add if s is not nil.
+// done undoes begin and, if s is not nil, addClient.
 func (t *tracker) done(s shutdowner) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,8 +81,8 @@ func (t *tracker) done(s shutdowner) {
 	t.gc.changed()
 }
 
-// beginRequest counts a request that starts no program, until done is called. It
-// reports false if the server stops.
+// beginRequest counts a request that starts no program, until done is called. It returns false
+// if the server stops.
 func (t *tracker) beginRequest() (done func(), ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,8 +93,9 @@ func (t *tracker) beginRequest() (done func(), ok bool) {
 	return t.endRequest, true
 }
 
-// addChild makes shutdown end c, and wait until release is called for it. It reports
-// false if the server stops already. The caller has begun and is not done.
+// addChild adds c to the children that shutdown stops. shutdown waits until removeChild is
+// called. It returns false if the server already stops. The caller must be between begin and
+// done.
 func (t *tracker) addChild(c *child) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -100,7 +103,7 @@ func (t *tracker) addChild(c *child) bool {
 	return !t.closed
 }
 
-// removeChild takes back hold.
+// removeChild undoes addChild.
 func (t *tracker) removeChild(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -108,7 +111,7 @@ func (t *tracker) removeChild(c *child) {
 	t.empty.Broadcast()
 }
 
-// endRequest takes back answer.
+// endRequest undoes beginRequest.
 func (t *tracker) endRequest() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -116,6 +119,7 @@ func (t *tracker) endRequest() {
 	t.empty.Broadcast()
 }
 
+// armIdle starts idleTimer. The caller holds t.mu.
 func (t *tracker) armIdle() {
 	if t.idleTimeout > 0 && !t.closed {
 		t.idleTimer = time.AfterFunc(t.idleTimeout, t.reportIdle)
@@ -133,10 +137,10 @@ func (t *tracker) reportIdle() {
 	}
 }
 
-// shutdown ends every session and waits for all of them, and for what is held. Clients
-// that have not closed after patience are cut off, and so are, by cut, those
-// that have not taken their answer; children are always waited for.
-func (t *tracker) shutdown(patience time.Duration, cut func()) {
+// shutdown closes all clients, stops all children and waits until they and all requests have
+// ended. After timeout it aborts the remaining clients and calls closeConns to close the
+// connections of other requests. It waits for children without limit.
+func (t *tracker) shutdown(timeout time.Duration, closeConns func()) {
 	t.mu.Lock()
 	t.closed = true
 	if t.idleTimer != nil {
@@ -145,16 +149,16 @@ func (t *tracker) shutdown(patience time.Duration, cut func()) {
 	for s := range t.clients {
 		s.Shutdown()
 	}
-	for c := range t.children { // not before, or clients would be told that their child has ended
+	for c := range t.children { // last, or clients would be told that their child has exited
 		c.bridge.Shutdown()
 	}
 	close(t.stopping)
 	t.mu.Unlock()
-	cutOff := time.AfterFunc(patience, func() {
+	timer := time.AfterFunc(timeout, func() {
 		t.abort()
-		cut()
+		closeConns()
 	})
-	defer cutOff.Stop()
+	defer timer.Stop()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.count+t.requests+len(t.children) > 0 {
