@@ -11,12 +11,12 @@ import (
 	"wspipe/bridge/framing"
 )
 
-// TestMessagesAllocateNothing: what a message needs, the path has already. What many
-// messages share may be allocated now and then: blocks that the garbage collector
-// has taken out of their pool, or that the race detector makes the pool drop, and
-// room in a journal.
+// TestMessagesAllocateNothing: a path for messages has everything that a message needs. What
+// many messages share may be allocated now and then: room in a history, and blocks that the
+// garbage collector has taken out of their pool, or that the race detector makes the pool
+// drop.
 //
-// It is not parallel: allocations are those of the whole process.
+// It is not parallel, because allocations are counted for the whole process.
 func TestMessagesAllocateNothing(t *testing.T) {
 	const many, few = 20_000, 500
 	line := strings.Repeat("x", 63) + "\n"
@@ -37,7 +37,7 @@ func TestMessagesAllocateNothing(t *testing.T) {
 		"round trip":   {roundTripPath, few, 0.9},
 	}
 	for _, in := range inputs {
-		if in.name != "length" && in.name != "lsp" { // whose codec makes a prefix of each
+		if in.name != "length" && in.name != "lsp" { // their codecs make a prefix for each message
 			test := tests["lines out"]
 			test.open = func(t testing.TB) path { return inboundPath(t, in.open(t), zeros) }
 			tests[in.name+" in"] = test

@@ -14,7 +14,7 @@ import (
 	"wspipe/bridge/framing"
 )
 
-// loggedAs returns the records with that message.
+// loggedAs returns the records with this message.
 func loggedAs(t testing.TB, log *bytes.Buffer, message string) (records []map[string]any) {
 	t.Helper()
 	for d := json.NewDecoder(log); ; {
@@ -30,9 +30,9 @@ func loggedAs(t testing.TB, log *bytes.Buffer, message string) (records []map[st
 	}
 }
 
-// A child that breaks its framing: the client gets the messages before that and
-// the reason, the log also where it was, and the child is stopped.
-func TestChildBreaksItsFraming(t *testing.T) {
+// If a child breaks its framing, the client gets the messages before that and the reason, the
+// log also gets the position, and the child is stopped.
+func TestBrokenFramingEndsTheSession(t *testing.T) {
 	t.Parallel()
 	for name, test := range brokenOutputs {
 		t.Run(name, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestChildBreaksItsFraming(t *testing.T) {
 			go func() { // ends when it is read
 				io.WriteString(child.far[1], test.output)
 				if strings.HasPrefix(test.wrong, "truncated ") {
-					child.exit(0, "") // else the child stays until it is stopped
+					child.exit(0, "") // otherwise the child runs until it is stopped
 				}
 			}()
 			for _, want := range test.want {
@@ -67,16 +67,16 @@ func TestChildBreaksItsFraming(t *testing.T) {
 	}
 }
 
-// A child that goes on writing is not held up, and nothing more of it goes to
-// the client, with or without a long message that has begun.
-func TestChildBreaksItsFramingAndGoesOn(t *testing.T) {
+// A child that keeps writing is not blocked, and the client gets nothing more from it, even
+// if a long message has begun.
+func TestBrokenFramingThenMoreOutput(t *testing.T) {
 	t.Parallel()
 	for _, compress := range []bool{false, true} {
 		for name, before := range map[string]string{"short": "", "long": encoded(framing.Length, strings.Repeat("x", 1<<20))} {
 			t.Run(fmt.Sprint(name, "/", compress), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t)
-				child.reader = true // does not end when it is to stop
+				child.reader = true // keeps running after Stop
 				s := startOver(t, link{compress: compress}, child, Options{Framing: framing.LSP})
 				go func() { // ends when it is read
 					io.WriteString(child.far[1], encoded(framing.LSP, before)+"wrong\n")
@@ -85,7 +85,7 @@ func TestChildBreaksItsFramingAndGoesOn(t *testing.T) {
 					}
 					child.exit(3, "")
 				}()
-				if _, got, _ := s.message(); !compress && got != mended(before) {
+				if _, got, _ := s.message(); !compress && got != validText(before) {
 					t.Errorf("message of %d bytes", len(got))
 				}
 				s.expectClose(1011, "bad lsp output: header line without a colon")
@@ -97,8 +97,8 @@ func TestChildBreaksItsFramingAndGoesOn(t *testing.T) {
 	}
 }
 
-// A record that is cut off because we stop the child is nobody's fault.
-func TestRecordCutOffByTheEnd(t *testing.T) {
+// An incomplete record is no broken framing if we have stopped the child.
+func TestIncompleteRecordAfterStop(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*session){
 		"shutdown":          func(s *session) { s.Client.Shutdown(); s.expectClose(1001, "server shutting down") },

@@ -15,8 +15,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// pipes are the three pipes of a child: near is the session's end, far the
-// child's.
+// pipes are the three pipes of a child: near are the session's ends, far the child's.
 type pipes struct{ near, far [3]*os.File }
 
 func newPipes(t testing.TB) (p pipes) {
@@ -38,12 +37,12 @@ func (p pipes) Stdin() io.WriteCloser { return p.near[0] }
 func (p pipes) Stdout() io.Reader     { return toEnd{p.near[1]} }
 func (p pipes) Stderr() io.Reader     { return toEnd{p.near[2]} }
 
-// toEnd closes its file at the end of what it reads.
+// toEnd closes its file at EOF.
 type toEnd struct{ f *os.File }
 
 func (r toEnd) Read(p []byte) (int, error) {
 	if len(p) == 0 {
-		panic("a read without room") // a reader may answer it with nothing, for ever
+		panic("read into an empty buffer") // a reader may return nothing forever
 	}
 	n, err := r.f.Read(p)
 	if err != nil {
@@ -52,10 +51,10 @@ func (r toEnd) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// told has what Signal and Resize were called with.
+// told gets the arguments of Signal and Resize.
 type told chan string
 
-// Signal notes the signal.
+// Signal sends the signal's name to the channel.
 func (t told) Signal(name string) error {
 	if name == "" {
 		return errors.New("no signal")
@@ -64,13 +63,13 @@ func (t told) Signal(name string) error {
 	return nil
 }
 
-// Resize notes the size.
+// Resize sends the size to the channel.
 func (t told) Resize(size WindowSize) error {
 	t <- fmt.Sprintf("size %dx%d", size.Cols, size.Rows)
 	return nil
 }
 
-// puppet is a child that the test plays: it holds the far ends of the pipes.
+// puppet is a child controlled by the test, which holds the far ends of the pipes.
 type puppet struct {
 	pipes
 	told
@@ -90,13 +89,13 @@ func newPuppet(t testing.TB) *puppet {
 	return p
 }
 
-// readAll makes the puppet read its stdin to the end and exit then, also when
-// it is to stop. What it has read comes through input.
+// readAll makes the puppet read its stdin to the end, even after Stop, and then exit. What
+// it has read is sent to input.
 func (p *puppet) readAll() *puppet {
 	if !p.reader {
 		p.reader = true
 	}
-	go func() { // ends when the session closes stdin, as it does in the end
+	go func() { // ends when the session closes stdin
 		got, err := io.ReadAll(p.far[0])
 		if err != nil && !errors.Is(err, os.ErrClosed) {
 			got = append(got, err.Error()...)

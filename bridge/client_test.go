@@ -17,7 +17,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// The opcodes of RFC 6455, section 5.2, and the bit of a message's last frame.
+// The opcodes and the FIN bit of RFC 6455, section 5.2.
 const (
 	opText   = 1
 	opBinary = 2
@@ -26,17 +26,17 @@ const (
 	fin      = wire.FinBit
 )
 
-// client is a WebSocket client that sends exactly the bytes it is told to.
+// client is a WebSocket client that sends exactly the given bytes.
 type client struct {
 	net.Conn
 	t       testing.TB
 	br      *bufio.Reader
 	answers bool // message and expectClose answer pings
-	pings   int  // that message has seen
+	pings   int  // pings received by message
 }
 
-// handshake asks for a WebSocket over conn, with these lines of the header, and
-// sends early in the same write.
+// handshake does an opening handshake over conn with these header lines. It sends early in
+// the same write.
 func handshake(t testing.TB, conn net.Conn, early []byte, header ...string) *client {
 	t.Helper()
 	c := &client{Conn: conn, t: t, br: bufio.NewReaderSize(conn, 64<<10)}
@@ -53,8 +53,7 @@ func handshake(t testing.TB, conn net.Conn, early []byte, header ...string) *cli
 	return c
 }
 
-// maskedFrame returns a frame as clients send them: first is the opcode with FIN
-// and RSV bits.
+// maskedFrame returns a client's frame; first is the opcode with the FIN and RSV bits.
 func maskedFrame(first byte, payload []byte) []byte {
 	key := [4]byte{0x37, 0xfa, 0x21, 0x3d}
 	f := append(frameHeader(first, 0x80, len(payload)), key[:]...)
@@ -94,7 +93,7 @@ type frame struct {
 	payload []byte
 }
 
-// header reads what comes before a frame's payload.
+// header reads the header of a frame.
 func (c *client) header() (first byte, size int, err error) {
 	b := make([]byte, 8)
 	if _, err := io.ReadFull(c.br, b[:2]); err != nil {
@@ -122,7 +121,7 @@ func (c *client) frame() (frame, error) {
 	return frame{first, payload}, err
 }
 
-// message reads a message. frames tells how many it came in.
+// message reads a message and returns its number of frames.
 func (c *client) message() (opcode byte, payload string, frames int) {
 	c.t.Helper()
 	var whole []byte
@@ -152,7 +151,7 @@ func (c *client) message() (opcode byte, payload string, frames int) {
 	}
 }
 
-// expect reads text messages that must be want.
+// expect reads text messages, which must equal want.
 func (c *client) expect(want ...string) {
 	c.t.Helper()
 	for i, w := range want {
@@ -163,8 +162,8 @@ func (c *client) expect(want ...string) {
 	}
 }
 
-// expectClose reads a close frame, after any number of messages, answers it and
-// expects the end of the connection.
+// expectClose skips messages, reads a close frame, replies to it and expects the end of the
+// connection.
 func (c *client) expectClose(code int, reason string) {
 	c.t.Helper()
 	for {
@@ -193,12 +192,12 @@ func (c *client) expectClose(code int, reason string) {
 	c.Close()
 }
 
-// closeFrame is a client's close frame.
+// closeFrame returns a client's close frame.
 func closeFrame(code uint16, reason string) []byte {
 	return maskedFrame(fin|wire.OpClose, append(binary.BigEndian.AppendUint16(nil, code), reason...))
 }
 
-// reset makes the client's host answer with RST from now on.
+// reset makes the client's host reply with RST from now on.
 func (c *client) reset() {
 	c.Conn.(*net.TCPConn).SetLinger(0)
 	c.Close()

@@ -22,17 +22,17 @@ import (
 	"github.com/coder/websocket"
 )
 
-// encoded is what a child writes for a message, and reads as one.
+// encoded is the record in which a child writes and reads a message.
 func encoded(f framing.Framing, payload string) string {
 	before, after := f.NewCodec().Join(len(payload))
 	return before + payload + after
 }
 
-func mended(s string) string {
+func validText(s string) string {
 	return string(framing.AppendValid(nil, []byte(s)))
 }
 
-// What a child of each framing may write, in chunks, and the messages of it.
+// The outputs of a child for each framing, in chunks, and their messages.
 func TestRecords(t *testing.T) {
 	t.Parallel()
 	x := func(n int) string { return strings.Repeat("x", n) }
@@ -92,8 +92,7 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// How a child can break its framing, and what is said of it. The messages
-// before that are delivered.
+// The ways to break each framing, and their errors. Messages before that are delivered.
 var brokenOutputs = map[string]struct {
 	framing  framing.Framing
 	output   string
@@ -156,7 +155,7 @@ func TestBrokenFraming(t *testing.T) {
 	}
 }
 
-// split cuts output into chunks whose sizes next tells.
+// split cuts output into chunks with the sizes that size returns.
 func split(output string, size func(i int) int) *chunked {
 	var c chunked
 	for i := 0; output != ""; i++ {
@@ -166,7 +165,7 @@ func split(output string, size func(i int) int) *chunked {
 	return &c
 }
 
-// sizesOf makes chunk sizes of 1 to 165813 bytes of what a fuzzer found.
+// sizesOf derives chunk sizes of 1 to 165813 bytes from fuzzer input.
 func sizesOf(sizes []byte) func(i int) int {
 	return func(i int) int {
 		if len(sizes) == 0 || i >= 2000 { // more would be slow
@@ -177,8 +176,8 @@ func sizesOf(sizes []byte) func(i int) int {
 	}
 }
 
-// The messages of each framing go through, as wrap writes them and in whatever
-// chunks they come: each payload is what stands between two bars of text.
+// The messages of each framing survive encoding and any chunking. Payloads are separated by
+// bars in text.
 func FuzzRecordsChunking(f *testing.F) {
 	var senders []*sender
 	for mode := range framing.Framing(len(framing.Names())) {
@@ -211,17 +210,17 @@ func FuzzRecordsChunking(f *testing.F) {
 	})
 }
 
-// messagesOf says what messages these payloads of records are.
+// messagesOf returns the messages for these payloads of records.
 func messagesOf(f framing.Framing, payloads []string) (want []string) {
 	for _, p := range payloads {
 		switch f {
 		case framing.Bytes, framing.Length:
 			want = append(want, p)
 		case framing.LSP:
-			want = append(want, mended(p))
+			want = append(want, validText(p))
 		case framing.NUL:
 			for record := range strings.SplitSeq(p, "\x00") {
-				want = append(want, mended(record))
+				want = append(want, validText(record))
 			}
 		case framing.Lines:
 			want = append(want, linesOf(p+"\n")...)
@@ -234,8 +233,8 @@ func messagesOf(f framing.Framing, payloads []string) (want []string) {
 	return want
 }
 
-// quoted is how encoding/json writes a string, but for the escapes that are
-// never needed or written otherwise.
+// quoted returns s as encoding/json encodes it, except for escapes that are never required
+// or are spelled otherwise.
 func quoted(s string) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -245,9 +244,8 @@ func quoted(s string) string {
 	return r.Replace(strings.TrimSuffix(b.String(), "\n"))
 }
 
-// Whatever a child writes, in whatever chunks: the messages are the same, and so
-// is what is said of the framing that it breaks. at says where a long stretch
-// is.
+// Messages, and the error of a broken framing, do not depend on how the output is chunked.
+// at is the position of a long run of bytes.
 func FuzzBrokenFraming(f *testing.F) {
 	senders := []*sender{newSender(f, framing.Length), newSender(f, framing.LSP)}
 	for _, test := range brokenOutputs {
@@ -272,7 +270,7 @@ func FuzzBrokenFraming(f *testing.F) {
 		if position < 0 || position > int64(len(output)) {
 			t.Errorf("position %d of %d", position, len(output))
 		}
-		// How much of a message goes before its end fails to come is a matter of chance.
+		// How much is sent of a message without an end depends on the chunks.
 		if s.cutOff {
 			got = got[:len(got)-1]
 		}
@@ -283,8 +281,8 @@ func FuzzBrokenFraming(f *testing.F) {
 	})
 }
 
-// What wrap makes for a payload of any size, cut reads back.
-func TestWrapAndCut(t *testing.T) {
+// Split returns a payload of any size that Join has encoded.
+func TestJoinAndSplit(t *testing.T) {
 	t.Parallel()
 	for _, f := range []framing.Framing{framing.Lines, framing.NUL, framing.Length, framing.LSP, framing.JSON} {
 		for _, size := range []int{0, 1, 9, 10, 99, 100, 255, 256, 65535, 65536, 65537, 70_000} {
@@ -308,8 +306,7 @@ func TestWrapAndCut(t *testing.T) {
 	}
 }
 
-// A record that is announced as huge costs no more than the blocks it goes
-// through.
+// A record with a huge announced size costs only the blocks that it passes through.
 func TestAHugeRecordTakesNoMemory(t *testing.T) {
 	const size = 200 << 20
 	for mode, head := range map[framing.Framing]string{
@@ -347,7 +344,7 @@ func TestAHugeRecordTakesNoMemory(t *testing.T) {
 				}
 			}
 			if got > size || got < size-2*framing.MaxWhole {
-				t.Errorf("%d bytes came, of %d", got, size)
+				t.Errorf("%d of %d bytes arrived", got, size)
 			}
 			announced := cmp.Or(map[framing.Framing]int64{framing.Length: math.MaxUint32}[mode], math.MaxInt64)
 			want := fmt.Sprintf("truncated record: %d bytes missing at %d", announced-size, len(head)+size)
@@ -358,7 +355,7 @@ func TestAHugeRecordTakesNoMemory(t *testing.T) {
 	}
 }
 
-// Every byte of every length of record stands where it did.
+// Every byte of records of any length keeps its position.
 func TestRecordsInOrder(t *testing.T) {
 	t.Parallel()
 	for _, f := range []framing.Framing{framing.NUL, framing.Length, framing.LSP} {

@@ -50,7 +50,7 @@ func TestEndCannotStart(t *testing.T) {
 	}
 }
 
-func TestEndsThatWeCause(t *testing.T) {
+func TestCloseCodesAndReasons(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		end    End
@@ -71,8 +71,8 @@ func TestEndsThatWeCause(t *testing.T) {
 	}
 }
 
-// A reason fits a close frame: 123 bytes of UTF-8 at most, as much of the
-// text as that takes.
+// A reason is the longest prefix of the text that fits a close frame: at most 123 bytes of
+// UTF-8.
 func FuzzCutReason(f *testing.F) {
 	f.Add("exit 0")
 	for _, s := range []string{"", "a", "é", "\xff", "\xe2\x82", "\xf0\x9f\x98\x80", "\xed\xa0\x80"} {

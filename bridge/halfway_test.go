@@ -13,9 +13,9 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// A client goes between frames, after no more than a frame's header, or with
-// whatever the last read has brought: what has come so far is no message.
-func TestClientGoesWhereAFrameCouldEnd(t *testing.T) {
+// A client disconnects between frames, or after a frame's header, or after what one read
+// returned: the bytes received so far are no message.
+func TestClientDisconnectsWhereAFrameCouldEnd(t *testing.T) {
 	t.Parallel()
 	half := maskedFrame(opText, []byte("half"))
 	frame := maskedFrame(fin|opText, []byte("whole"))
@@ -48,8 +48,8 @@ func TestClientGoesWhereAFrameCouldEnd(t *testing.T) {
 	}
 }
 
-// A compressed message, too, is none before its end.
-func TestClientGoesWithinACompressedMessage(t *testing.T) {
+// An incomplete compressed message is no message either.
+func TestClientDisconnectsWithinACompressedMessage(t *testing.T) {
 	t.Parallel()
 	var packed bytes.Buffer
 	w, _ := flate.NewWriter(&packed, flate.BestSpeed)

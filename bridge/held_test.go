@@ -17,8 +17,8 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// heldInput are the framings that hold messages whole, and NUL, and what each of
-// them makes of a payload.
+// heldInput has the framings that hold messages whole, and NUL, with the record that each
+// makes of a payload.
 var heldInput = map[framing.Framing]func(payload string) string{
 	framing.NUL:    func(p string) string { return p + "\x00" },
 	framing.Length: func(p string) string { return string(frameLength(len(p))) + p },
@@ -27,8 +27,7 @@ var heldInput = map[framing.Framing]func(payload string) string{
 
 func frameLength(n int) []byte { return []byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)} }
 
-// Messages of every size, alone and in frames, among others: the child gets each
-// in its framing, byte by byte.
+// The child gets messages of every size, alone and in fragments, as records of its framing.
 func TestRecordsToTheChild(t *testing.T) {
 	t.Parallel()
 	sizes := []int{0, 1, 3, 4, 100, 4096, framing.MaxWhole, wire.BlockSize - joinRoom - minRead, wire.BlockSize - minRead, wire.BlockSize - joinRoom - 31, wire.BlockSize - joinRoom - 30, wire.BlockSize - joinRoom - 4,
@@ -58,7 +57,7 @@ func TestRecordsToTheChild(t *testing.T) {
 	}
 }
 
-// Many messages at once, of sizes in any order, in frames cut anywhere.
+// Many messages at once, of random sizes, in frames cut at random places.
 func TestManyRecordsToTheChild(t *testing.T) {
 	t.Parallel()
 	for mode, record := range heldInput {
@@ -96,15 +95,14 @@ func TestManyRecordsToTheChild(t *testing.T) {
 	}
 }
 
-// Of a message that is held whole and proves bad, or never ends, the child gets
-// nothing at all.
+// The child gets nothing of a message that is held whole and is invalid or incomplete.
 func TestRecordsAreWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	const limit = 3 * wire.BlockSize
 	long := strings.Repeat("é", wire.BlockSize)
 	for name, test := range map[string]struct {
 		sent   []byte
-		code   int // 1006: the client goes
+		code   int // 1006: the client disconnects
 		reason string
 	}{
 		"not UTF-8":             {maskedFrame(fin|opText, []byte("a\xff")), 1007, "text is not UTF-8"},
@@ -143,8 +141,8 @@ func TestRecordsAreWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// A child that does not read holds its client up, and costs a bounded backlog.
-// Nothing is lost, and each message stays whole.
+// A child that does not read blocks its client, at the cost of a bounded backlog. Nothing
+// is lost, and each message stays whole.
 func TestRecordsForASlowChild(t *testing.T) {
 	t.Parallel()
 	const limit = 1 << 20
@@ -160,7 +158,7 @@ func TestRecordsForASlowChild(t *testing.T) {
 				sent := bytes.Repeat(maskedFrame(fin|opText, []byte(payload)), count)
 				n := heldUpAfter(t, s, sent)
 				if w := s.stdin.Waiting(); w < maxInputBacklog/2 || w > maxInputBacklog+limit+2*wire.BlockSize {
-					t.Errorf("%d bytes wait", w)
+					t.Errorf("%d bytes queued", w)
 				}
 				child.readAll()
 				s.write(sent[n:], closeFrame(1000, ""))
@@ -172,9 +170,9 @@ func TestRecordsForASlowChild(t *testing.T) {
 	}
 }
 
-// A stage that had to grow for a long message goes with it, also while the
-// client has more to send.
-func TestStageOfALongMessageGoes(t *testing.T) {
+// A batch that had to grow for a long message is freed after it, even while the client has
+// more to send.
+func TestBatchOfALongMessageIsFreed(t *testing.T) {
 	t.Parallel()
 	c, ws, conn := connect(t, link{})
 	r, w, err := os.Pipe()
@@ -191,7 +189,7 @@ func TestStageOfALongMessageGoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if cap(in.batch) > wire.BlockSize {
-			t.Fatalf("after message %d the stage has %d bytes", i, cap(in.batch))
+			t.Fatalf("after message %d the batch has %d bytes", i, cap(in.batch))
 		}
 	}
 	in.out.Close()
@@ -200,8 +198,8 @@ func TestStageOfALongMessageGoes(t *testing.T) {
 	wspipetest.Wait(t, "the end of the wire", conn.Closed())
 }
 
-// A message goes to the child at once, whatever follows it.
-func TestRecordLeavesAtOnce(t *testing.T) {
+// A message reaches the child at once, whatever follows it.
+func TestRecordIsNotDelayed(t *testing.T) {
 	t.Parallel()
 	for mode, record := range heldInput {
 		t.Run(mode.String(), func(t *testing.T) {
@@ -223,8 +221,7 @@ func TestRecordLeavesAtOnce(t *testing.T) {
 	}
 }
 
-// Messages of the greatest size, one after the other, take no more memory than
-// one.
+// Several messages of the maximum size take no more memory than one.
 func TestLongRecordsTakeBoundedMemory(t *testing.T) {
 	child := newPuppet(t)
 	s := start(t, child, Options{Framing: framing.LSP, MaxMessage: 4 << 20})

@@ -15,8 +15,8 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// TestJoinAtTheExit: who comes while the child ends gets all that the replay
-// has, and the exit, wherever in its end that is.
+// TestJoinAtTheExit: a client that joins while the child ends gets the whole replay and the
+// exit.
 func TestJoinAtTheExit(t *testing.T) {
 	t.Parallel()
 	const lines = 20
@@ -46,7 +46,7 @@ func TestJoinAtTheExit(t *testing.T) {
 	}
 }
 
-// TestJoinAfterTheExit: who comes late gets the replay, too, in any form.
+// TestJoinAfterTheExit: a client that joins later gets the replay, too, in any encoding.
 func TestJoinAfterTheExit(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
@@ -66,15 +66,15 @@ func TestJoinAfterTheExit(t *testing.T) {
 	v.expectClose(1000, "exit 3")
 }
 
-// TestTheExitWaitsForNoViewer: the child's end is told although a viewer reads
-// nothing; that one still gets everything when it does.
-func TestTheExitWaitsForNoViewer(t *testing.T) {
+// TestExitWaitsForNoClient: clients get the exit although another one does not read, which
+// still gets everything when it does.
+func TestExitWaitsForNoClient(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	h := startHub(t, child, Options{})
 	stuck, other := h.join(link{buffers: 64 << 10}, Options{}), h.join(link{}, Options{})
 	line := strings.Repeat("x", 10_000)
-	const lines = 50 // less than may wait, and more than the kernel takes
+	const lines = 50 // fewer than may be queued, and more than the kernel accepts
 	for range lines {
 		child.print(t, line+"\n")
 		other.expect(line)
@@ -83,7 +83,7 @@ func TestTheExitWaitsForNoViewer(t *testing.T) {
 	other.expectClose(1000, "exit 3")
 	h.ended <- wspipetest.Wait(t, "the end of the hub", h.ended)
 	if n := stuck.wire.Out.Waiting(); n == 0 {
-		t.Fatal("nothing waits for who reads nothing")
+		t.Fatal("nothing is queued for the client that does not read")
 	}
 	for range lines {
 		stuck.expect(line)
@@ -91,9 +91,9 @@ func TestTheExitWaitsForNoViewer(t *testing.T) {
 	stuck.expectClose(1000, "exit 3")
 }
 
-// TestBrokenFramingIsToldToAll: to viewers, and to those that wait for the end of
-// a message, with the same words.
-func TestBrokenFramingIsToldToAll(t *testing.T) {
+// TestBrokenFramingReachesAllClients: those that are attached, and those that wait for the
+// end of a message, with the same reason.
+func TestBrokenFramingReachesAllClients(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 300_000)
 	for mode, wrong := range map[framing.Framing]string{framing.Length: "\x00\x00\x00\x09half", framing.LSP: "Content-Type\r\n"} {

@@ -11,8 +11,8 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// TestNothingAfterACloseFrame: what is on its way to all viewers when one ends
-// does not come behind its close frame.
+// TestNothingAfterACloseFrame: a batch for all clients that is sent while one of them is
+// disconnected does not follow its close frame.
 func TestNothingAfterACloseFrame(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(v *watching){
@@ -27,8 +27,8 @@ func TestNothingAfterACloseFrame(t *testing.T) {
 			if f, err := v.frame(); f.first != fin|wire.OpClose {
 				t.Fatalf("no close frame: %#x, %v", f.first, err)
 			}
-			v.deliver(&wire.Batch{Frames: []byte("\x81\x04late"), Messages: 1}) // as to one that has just left
-			v.Write(maskedFrame(fin|wire.OpClose, nil))                         // fails if it was an answer
+			v.deliver(&wire.Batch{Frames: []byte("\x81\x04late"), Messages: 1}) // as to a client that has just disconnected
+			v.Write(maskedFrame(fin|wire.OpClose, nil))                         // fails if it was a reply
 			if f, err := v.frame(); err == nil {
 				t.Errorf("after the close frame: %#x %q", f.first, f.payload)
 			}
@@ -36,9 +36,9 @@ func TestNothingAfterACloseFrame(t *testing.T) {
 	}
 }
 
-// TestALongReplayIsNotSlowness: a replay may be longer than what may wait for a
-// viewer, also while more comes.
-func TestALongReplayIsNotSlowness(t *testing.T) {
+// TestALongReplayIsNotSlow: a replay may be longer than a client may be behind, even while
+// more output follows.
+func TestALongReplayIsNotSlow(t *testing.T) {
 	t.Parallel()
 	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop} {
 		t.Run(name, func(t *testing.T) {
@@ -62,16 +62,16 @@ func TestALongReplayIsNotSlowness(t *testing.T) {
 	}
 }
 
-// idle waits until the hub has sent so many messages.
+// idle waits until this many messages were sent.
 func (a *audience) idle(messages int64) {
 	a.t.Helper()
 	wspipetest.Eventually(a.t, "the hub has sent all", func() bool { return a.sequencer.total.messages.Load() == messages })
-	a.sequencer.mu.Lock() // until they are with all viewers
+	a.sequencer.mu.Lock() // until all clients have them
 	defer a.sequencer.mu.Unlock()
 }
 
-// TestManySmallMessagesWait: a viewer that reads late costs no more per message
-// when many wait for it.
+// TestManySmallMessagesWait: queued messages for a client that reads late cost no more each
+// if there are many.
 func TestManySmallMessagesWait(t *testing.T) {
 	t.Parallel()
 	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop} {
@@ -97,7 +97,7 @@ func TestManySmallMessagesWait(t *testing.T) {
 	}
 }
 
-// held writes nothing before release is closed.
+// held is a writer that blocks until release is closed.
 type held struct{ release chan struct{} }
 
 func (h *held) Write(p []byte) (int, error) { <-h.release; return len(p), nil }

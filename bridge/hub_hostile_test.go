@@ -18,9 +18,8 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// hostile is output that wants to be cut at the wrong place: messages longer
-// than a frame, empty ones and bytes that are not UTF-8, between short ones that
-// are all different.
+// hostile is output that is hard to split: messages longer than a frame, empty messages and
+// bytes that are not UTF-8, between different short messages.
 func hostile(name string, messages int) (list []string) {
 	for i := range messages {
 		m := fmt.Sprintf("%s %d", name, i)
@@ -41,8 +40,8 @@ func hostile(name string, messages int) (list []string) {
 	return list
 }
 
-// write writes output in pieces of any size, with messages that end in it
-// counted in written.
+// write writes output in pieces of any size. It counts the messages that end in each piece
+// in written.
 func (p *puppet) write(t *testing.T, fd int, output []string, written *atomic.Int64) {
 	for _, o := range output {
 		written.Add(1)
@@ -57,8 +56,8 @@ func (p *puppet) write(t *testing.T, fd int, output []string, written *atomic.In
 	}
 }
 
-// some reads up to n whole messages, which it adds to read; fewer if the connection ends
-// before. Parts of a line that came apart because of another stream are one.
+// some reads up to n whole messages, fewer if the connection ends, and adds their number to
+// read. The parts of a line that another stream interrupted count as one message.
 func (v *watching) some(n int, read *atomic.Int64) (messages []string) {
 	parts := map[string]string{}
 	var whole []byte
@@ -92,9 +91,9 @@ func (v *watching) some(n int, read *atomic.Int64) (messages []string) {
 	return messages
 }
 
-// TestHostileOutputOfEachFraming: whoever comes and goes while it comes gets a
-// part of what the first viewer gets, without a gap, from the replay on.
-func TestHostileOutputOfEachFraming(t *testing.T) {
+// TestHostileOutput: a client that attaches meanwhile gets a part of what the first client
+// gets, without a gap, from the replay on.
+func TestHostileOutput(t *testing.T) {
 	t.Parallel()
 	const messages, replay = 300, 7
 	for mode := range framing.Framing(len(framing.Names())) {
@@ -116,17 +115,17 @@ func testHostileOutput(t *testing.T, opt Options, messages, replay int) {
 		all["stderr"] = hostile("stderr", messages)
 	}
 	for stream, fd := range map[string]int{"stdout": 1, "stderr": 2} {
-		writing.Go(func() { child.write(t, fd, outputOf(opt.Framing, all[stream]), &written) }) // ends when it is read
+		writing.Go(func() { child.write(t, fd, outputOf(opt.Framing, all[stream]), &written) }) // ends when it was read
 	}
 	done := make(chan struct{})
-	go func() { // ends when all is written
+	go func() { // ends when everything was written
 		writing.Wait()
 		close(done)
 		child.exit(0, "")
 	}()
 	visits := make([][]visit, 3)
 	for i := range visits {
-		visiting.Go(func() { // ends when all is written
+		visiting.Go(func() { // ends when everything was written
 			for !closed(done) {
 				visits[i] = append(visits[i], h.visit(opt, &read, &written))
 			}
@@ -141,7 +140,7 @@ func testHostileOutput(t *testing.T, opt Options, messages, replay int) {
 	}
 }
 
-// outputOf is what a child writes for messages.
+// outputOf returns the output of a child for messages.
 func outputOf(f framing.Framing, messages []string) (list []string) {
 	for _, m := range messages {
 		list = append(list, encoded(f, m))
@@ -158,14 +157,14 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// visit is what a viewer got that came and went.
+// visit is what a client received between attaching and detaching.
 type visit struct {
 	channels      bool
 	got           []string
-	read, written int // messages that the first viewer had read before, and that were written after
+	read, written int // messages that the first client had read before, and that had been written afterwards
 }
 
-// visit lets a viewer of any form come, read some, and go in any way.
+// visit attaches a client with any encoding, reads some messages, and disconnects in any way.
 func (a *audience) visit(opt Options, read, written *atomic.Int64) visit {
 	x := visit{read: int(read.Load()), channels: rand.N(4) == 0}
 	l := link{}
@@ -179,14 +178,14 @@ func (a *audience) visit(opt Options, read, written *atomic.Int64) visit {
 	case 0:
 		v.reset()
 	case 1:
-		v.client.Write(closeFrame(1000, "")) // fails if the child's end came first
+		v.client.Write(closeFrame(1000, "")) // fails if the child has ended before
 	}
 	v.client.Close()
 	v.summary()
 	return x
 }
 
-// check looks for what came in what the first viewer got, or in stdout.
+// check looks for the received messages in what the first client got, or in stdout.
 func (x visit) check(t *testing.T, f framing.Framing, all []string, raw string, replay int) {
 	t.Helper()
 	if x.channels {
@@ -203,7 +202,7 @@ func (x visit) check(t *testing.T, f framing.Framing, all []string, raw string, 
 	}
 	from := max(0, x.read-replay)
 	to := len(all)
-	if f != framing.Bytes { // whose messages nobody has counted
+	if f != framing.Bytes { // its messages are not counted
 		to = min(to, max(0, x.written-replay)+len(x.got))
 	}
 	for k := from; k+len(x.got) <= to; k++ {
@@ -214,7 +213,7 @@ func (x visit) check(t *testing.T, f framing.Framing, all []string, raw string, 
 	t.Errorf("%d messages are none of %d to %d of %d: %.200q", len(x.got), from, to, len(all), x.got)
 }
 
-// expectStreams checks that the first viewer got all.
+// expectStreams checks that the first client got everything.
 func expectStreams(t *testing.T, f framing.Framing, got []string, all map[string][]string) {
 	t.Helper()
 	for stream, messages := range all {
@@ -222,11 +221,11 @@ func expectStreams(t *testing.T, f framing.Framing, got []string, all map[string
 		for _, m := range messages {
 			switch f {
 			case framing.JSON:
-				want = append(want, stream+":"+mended(m))
+				want = append(want, stream+":"+validText(m))
 			case framing.Length, framing.Bytes:
 				want = append(want, m)
 			default:
-				want = append(want, mended(m))
+				want = append(want, validText(m))
 			}
 		}
 		for _, m := range got {
@@ -238,7 +237,7 @@ func expectStreams(t *testing.T, f framing.Framing, got []string, all map[string
 			want, came = []string{strings.Join(want, "")}, []string{strings.Join(came, "")}
 		}
 		if !slices.Equal(came, want) {
-			t.Errorf("%s: the first viewer got %d messages, want %d, or others", stream, len(came), len(want))
+			t.Errorf("%s: the first client got %d messages, want %d, or others", stream, len(came), len(want))
 		}
 	}
 }

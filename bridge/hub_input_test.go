@@ -17,9 +17,9 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// TestMessagesOfManyDoNotMix: each message of each client is a line of the
-// child's input, also one that is long and comes in many frames.
-func TestMessagesOfManyDoNotMix(t *testing.T) {
+// TestMessagesOfManyClients: each message of each client is a line of input, even if it is
+// long and fragmented.
+func TestMessagesOfManyClients(t *testing.T) {
 	t.Parallel()
 	const clients, messages = 10, 20
 	child := newPuppet(t).readAll()
@@ -37,7 +37,7 @@ func TestMessagesOfManyDoNotMix(t *testing.T) {
 			sent = append(sent, maskedFrame(opText, []byte(line[:half]))...)
 			sent = append(sent, maskedFrame(fin|wire.OpContinuation, []byte(line[half:]))...)
 		}
-		go v.client.Write(sent) // ends when it is read
+		go v.client.Write(sent) // ends when it was read
 	}
 	wspipetest.Eventually(t, "all have sent", func() bool {
 		return !slices.ContainsFunc(viewers, func(v *watching) bool { return v.input.total.messages.Load() < messages })
@@ -49,14 +49,14 @@ func TestMessagesOfManyDoNotMix(t *testing.T) {
 	}
 	for line, n := range want {
 		if n != 0 {
-			t.Errorf("%.10s... of %d bytes came %d times too rarely", line, len(line), n)
+			t.Errorf("%.10s... of %d bytes is missing %d times", line, len(line), n)
 		}
 	}
 }
 
-// TestHalfAMessageIsNoInput: what one client has begun stays away from the child
-// while others speak, and is one line when it is complete.
-func TestHalfAMessageIsNoInput(t *testing.T) {
+// TestIncompleteMessageIsNoInput: what a client has begun does not reach the child while
+// others send, and is one line when it is complete.
+func TestIncompleteMessageIsNoInput(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	h := startHub(t, child, Options{})
@@ -76,8 +76,8 @@ func TestHalfAMessageIsNoInput(t *testing.T) {
 	}
 }
 
-// TestStoppedWithinARecord: what a child that we stop leaves unfinished is no
-// breach of its framing.
+// TestStoppedWithinARecord: an incomplete record of a child that we stop does not count as
+// broken framing.
 func TestStoppedWithinARecord(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
@@ -91,8 +91,8 @@ func TestStoppedWithinARecord(t *testing.T) {
 	}
 }
 
-// TestViewersMayOnlyLook: with ReadOnly nothing that they do reaches the child.
-func TestViewersMayOnlyLook(t *testing.T) {
+// TestReadOnlyClients: with ReadOnly, no message of a client reaches the child.
+func TestReadOnlyClients(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
 	h := startHub(t, child, Options{ReadOnly: true, Terminal: true, Framing: framing.Bytes, InputPatience: -1})
@@ -107,14 +107,14 @@ func TestViewersMayOnlyLook(t *testing.T) {
 	}
 	close(child.told)
 	for what := range child.told {
-		if what != "signal WINCH" { // that is the hub's own
+		if what != "signal WINCH" { // which the broadcast sends itself
 			t.Errorf("the child got %s", what)
 		}
 	}
 }
 
-// TestTheTerminalFitsEveryWindow: it is as large as the smallest window, and what
-// is on it is drawn anew for whoever comes.
+// TestTheTerminalFitsEveryWindow: its size is the minimum of the window sizes, and its
+// contents are drawn again for a new client.
 func TestTheTerminalFitsEveryWindow(t *testing.T) {
 	t.Parallel()
 	opt := Options{Terminal: true, Framing: framing.Bytes}
@@ -141,15 +141,15 @@ func TestTheTerminalFitsEveryWindow(t *testing.T) {
 	plain := h.join(link{}, opt)
 	expect("signal WINCH")
 	if opcode, screen, _ := plain.message(); opcode != opBinary || screen != "\x1b[Hscreen" {
-		t.Errorf("a newcomer sees %q", screen)
+		t.Errorf("a new client sees %q", screen)
 	}
 	second.write(closeFrame(1000, ""))
 	expect("size 100x30")
 }
 
-// TestBothStreamsForEverybody: lines of stdout and stderr come in order each,
-// however they cross.
-func TestBothStreamsForEverybody(t *testing.T) {
+// TestBothStreamsForAllClients: the lines of stdout and stderr stay in order, however they
+// are interleaved.
+func TestBothStreamsForAllClients(t *testing.T) {
 	t.Parallel()
 	const lines = 3000
 	child := newPuppet(t)
@@ -159,7 +159,7 @@ func TestBothStreamsForEverybody(t *testing.T) {
 		viewers = append(viewers, h.join(link{}, Options{Framing: framing.JSON}))
 	}
 	for stream := 1; stream <= 2; stream++ {
-		go func() { // ends when it is read
+		go func() { // ends when it was read
 			for i := range lines {
 				width := 10
 				if i%500 == 0 {

@@ -12,9 +12,9 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// TestAnyoneComesAndGoes: viewers of all forms that join and leave at random get
-// consecutive lines, short and long, with pongs anywhere between the frames.
-func TestAnyoneComesAndGoes(t *testing.T) {
+// TestClientsAttachAtRandom: clients with any encoding that attach and detach at random get
+// consecutive lines, short and long, with pongs between the frames.
+func TestClientsAttachAtRandom(t *testing.T) {
 	t.Parallel()
 	for _, replay := range []int{0, 1, 10, 1000} {
 		t.Run(fmt.Sprint(replay), func(t *testing.T) {
@@ -23,7 +23,7 @@ func TestAnyoneComesAndGoes(t *testing.T) {
 			h := startHub(t, child, Options{Replay: replay, Slow: SlowBlock})
 			var all sync.WaitGroup
 			for range 4 {
-				all.Go(func() { // ends with its viewers
+				all.Go(func() { // ends with its clients
 					for range 8 {
 						v := h.join(link{compress: rand.N(3) == 0}, Options{})
 						v.watch(60 + rand.N(40))
@@ -36,7 +36,7 @@ func TestAnyoneComesAndGoes(t *testing.T) {
 	}
 }
 
-// watch reads so many numbered lines and sends pings meanwhile.
+// watch reads this many numbered lines and sends pings meanwhile.
 func (v *watching) watch(lines int) {
 	before, begun, packed := -1, false, false
 	var line strings.Builder
@@ -61,7 +61,7 @@ func (v *watching) watch(lines int) {
 		}
 		var number int
 		if fmt.Sscan(line.String(), &number); packed {
-			number = before + 1 // as if it could be read
+			number = before + 1 // compressed, so it cannot be read
 		}
 		if before > 0 && number != before+1 {
 			v.t.Errorf("%d comes after %d", number, before)
@@ -74,8 +74,8 @@ func (v *watching) watch(lines int) {
 	}
 }
 
-// TestDroppedMessagesAreCounted: whatever a slow viewer does not get is counted,
-// and the oldest go first.
+// TestDroppedMessagesAreCounted: every message that a slow client does not get is counted,
+// and the oldest are dropped first.
 func TestDroppedMessagesAreCounted(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
@@ -104,9 +104,9 @@ func TestDroppedMessagesAreCounted(t *testing.T) {
 	}
 }
 
-// TestAStuckViewerGoes: one that reads nothing is forgotten at once, told why,
-// and gone soon; the others get all.
-func TestAStuckViewerGoes(t *testing.T) {
+// TestAStuckClientIsDisconnected: a client that does not read is detached at once, gets the
+// reason, and ends soon; the others get everything.
+func TestAStuckClientIsDisconnected(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	h := startHub(t, child, Options{})

@@ -10,9 +10,9 @@ import (
 	"wspipe/bridge/framing"
 )
 
-// TestTrafficOfAViewer: messages and payload count as in a plain session,
-// whether they come in the replay or live, compressed or not.
-func TestTrafficOfAViewer(t *testing.T) {
+// TestTrafficOfAClient: messages and payload are counted as in a plain session, in the replay
+// and live, compressed or not.
+func TestTrafficOfAClient(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 100_000)
 	for name, test := range map[string]struct {
@@ -33,12 +33,12 @@ func TestTrafficOfAViewer(t *testing.T) {
 			child.print(t, "one\ntwo\n")
 			h.idle(2)
 			v := h.join(test.link, opt)
-			go child.far[1].WriteString("\n" + long + "\n") // ends when it is read
+			go child.far[1].WriteString("\n" + long + "\n") // ends when it was read
 			h.idle(4)
 			child.exit(0, "")
 			v.expectClose(1000, "exit 0")
 			got := v.summary().Out
-			if test.protocol != "" { // in how many messages is nobody's business
+			if test.protocol != "" { // the number of messages is not specified
 				got.Messages = 0
 			}
 			if got != test.want {
@@ -48,7 +48,7 @@ func TestTrafficOfAViewer(t *testing.T) {
 				child = newPuppet(t)
 				s := startOver(t, test.link, child, opt)
 				child.print(t, "one\ntwo\n")
-				go child.far[1].WriteString("\n" + long + "\n") // ends when it is read
+				go child.far[1].WriteString("\n" + long + "\n") // ends when it was read
 				for range 4 {
 					s.message()
 				}

@@ -19,7 +19,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// patient lets a child take all that the client sent before it went.
+// patient lets a child read everything that the client sent before it disconnected.
 var patient = Options{InputPatience: -1}
 
 func TestMessagesBecomeInput(t *testing.T) {
@@ -44,7 +44,7 @@ func TestMessagesBecomeInput(t *testing.T) {
 					s.write(sent...)
 				}
 				if f, err := s.frame(); err != nil || f.first != fin|opPong || string(f.payload) != "ping" {
-					t.Errorf("instead of a pong: %v, %v", f, err)
+					t.Errorf("want a pong: %v, %v", f, err)
 				}
 				s.write(closeFrame(1000, "bye"))
 				if got := string(wspipetest.Wait(t, "input", child.input)); got != want {
@@ -62,8 +62,8 @@ func TestMessagesBecomeInput(t *testing.T) {
 	}
 }
 
-// A message may be split over frames anywhere, within a character too, with
-// control frames between.
+// A message may be fragmented anywhere, even within a character, with control frames between
+// the fragments.
 func TestMessagesInFrames(t *testing.T) {
 	t.Parallel()
 	const text = "aé€😀z"
@@ -84,7 +84,7 @@ func TestMessagesInFrames(t *testing.T) {
 	}
 }
 
-// A long message goes in parts, wherever they break off.
+// A long message is written in parts, wherever these end.
 func TestLongMessages(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
@@ -103,9 +103,9 @@ func TestLongMessages(t *testing.T) {
 	}
 }
 
-// Of a message that proves bad the child gets nothing, or a prefix if the
-// message is long, and never the terminator.
-func TestBadMessages(t *testing.T) {
+// The child gets nothing of an invalid message, or a prefix without the terminator if the
+// message is long.
+func TestInvalidMessages(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("é", wire.BlockSize)
 	const limit = 3 * wire.BlockSize
@@ -148,7 +148,7 @@ func TestBadMessages(t *testing.T) {
 			got, after := strings.CutPrefix(string(wspipetest.Wait(t, "input", child.input)), "before\n")
 			whole := strings.Join(test.frames, "")
 			if !after || !strings.HasPrefix(whole, got) || strings.Contains(got, "\n") || len(whole) < framing.MaxWhole && got != "" {
-				t.Errorf("of %.20q (%d bytes) came %.20q (%d bytes), after the good one: %t", whole, len(whole), got, len(got), after)
+				t.Errorf("of %.20q (%d bytes) the child got %.20q (%d bytes), after the valid one: %t", whole, len(whole), got, len(got), after)
 			}
 			if sum := s.summary(); sum.Code != test.want.Code || sum.Reason != test.want.Reason || sum.In.Messages != 1 {
 				t.Errorf("summary %+v", sum)
@@ -171,7 +171,7 @@ func TestMessagesUpToTheLimit(t *testing.T) {
 	}
 }
 
-// The limit is on what a message unpacks to.
+// The limit applies to the decompressed message.
 func TestLimitOfCompressedMessages(t *testing.T) {
 	t.Parallel()
 	url, _, conns := serve(t, link{compress: true})
@@ -183,7 +183,7 @@ func TestLimitOfCompressedMessages(t *testing.T) {
 	a := wspipetest.Wait(t, "opening handshake", conns)
 	child := newPuppet(t).readAll()
 	ended := make(chan Summary, 1)
-	go func() { // ends when the client has gone
+	go func() { // ends when the client has disconnected
 		ended <- newSession(a.ws, a.wire, child, Options{MaxMessage: 100_000, InputPatience: -1}).Run()
 	}()
 	good := strings.Repeat("good ", 20_000)
@@ -193,7 +193,7 @@ func TestLimitOfCompressedMessages(t *testing.T) {
 	}
 	_, _, err = c.Read(t.Context())
 	if websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
-		t.Errorf("instead of 1009: %v", err)
+		t.Errorf("want close code 1009: %v", err)
 	}
 	if got := string(wspipetest.Wait(t, "input", child.input)); got != good+"\n" {
 		t.Errorf("input %.20q (%d bytes)", got, len(got))
@@ -221,7 +221,7 @@ func TestManyMessagesAtOnce(t *testing.T) {
 }
 
 // A message does not wait for the rest of the next one.
-func TestMessageLeavesAtOnce(t *testing.T) {
+func TestMessageIsNotDelayed(t *testing.T) {
 	t.Parallel()
 	for name, l := range map[string]link{"TCP": {}, "unix": {network: "unix"}, "TLS": {tls: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestMessageLeavesAtOnce(t *testing.T) {
 					t.Fatalf("child read %q", got)
 				}
 			}
-			// Nor for the rest of a longer message, or one in frames.
+			// Nor for the rest of a longer message, or of a fragmented one.
 			s.write(one, maskedFrame(opText, []byte("begun")))
 			if got := child.read(t, 4); got != "one\n" {
 				t.Fatalf("child read %q", got)
@@ -248,8 +248,8 @@ func TestMessageLeavesAtOnce(t *testing.T) {
 	}
 }
 
-// A child that does not read holds the client up, when about 1 MiB waits and
-// the kernel has what it takes. Nothing is lost.
+// A child that does not read blocks the client once about 1 MiB is queued and the kernel's
+// buffers are full. Nothing is lost.
 func TestChildThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	const total = 8_000_000
@@ -265,10 +265,10 @@ func TestChildThatDoesNotRead(t *testing.T) {
 			s := startOver(t, link{buffers: 256 << 10}, child, patient)
 			n := heldUpAfter(t, s, sent)
 			if n > maxInputBacklog+(2<<20) {
-				t.Errorf("held up only after %d bytes", n)
+				t.Errorf("blocked only after %d bytes", n)
 			}
 			if n := s.stdin.Waiting(); n < maxInputBacklog || n > maxInputBacklog+2*wire.BlockSize {
-				t.Errorf("%d bytes wait", n)
+				t.Errorf("%d bytes queued", n)
 			}
 			child.readAll()
 			s.write(sent[n:], closeFrame(1000, ""))
@@ -280,7 +280,7 @@ func TestChildThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// heldUpAfter sends until the server takes no more, and returns how much it took.
+// heldUpAfter sends until the server accepts no more, and returns how much it accepted.
 func heldUpAfter(t *testing.T, s *session, sent []byte) (n int) {
 	t.Helper()
 	for n < len(sent) {
@@ -295,12 +295,11 @@ func heldUpAfter(t *testing.T, s *session, sent []byte) (n int) {
 			return n
 		}
 	}
-	t.Fatal("never held up")
+	t.Fatal("never blocked")
 	return n
 }
 
-// A child that closes its stdin is not in error, and what is sent to it
-// vanishes.
+// A child that closes its stdin is no error, and its input is dropped.
 func TestChildThatClosesItsStdin(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
@@ -313,7 +312,7 @@ func TestChildThatClosesItsStdin(t *testing.T) {
 	}
 	s.write(maskedFrame(fin|opPing, nil))
 	if f, err := s.frame(); err != nil || f.first != fin|opPong {
-		t.Fatalf("instead of a pong: %v, %v", f, err)
+		t.Fatalf("want a pong: %v, %v", f, err)
 	}
 	child.print(t, "still here\n")
 	s.expect("still here")
@@ -321,9 +320,9 @@ func TestChildThatClosesItsStdin(t *testing.T) {
 	s.expectClose(1000, "exit 0")
 }
 
-// A client goes within a message: the child has got those before, and nothing
+// A client disconnects within a message: the child has got the messages before, and nothing
 // of this one.
-func TestClientGoesWithinAMessage(t *testing.T) {
+func TestClientDisconnectsWithinAMessage(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(*client){
 		"closed": func(c *client) { c.Close() },
@@ -340,7 +339,7 @@ func TestClientGoesWithinAMessage(t *testing.T) {
 			if name != "close frame" {
 				s.write(maskedFrame(fin|opText, []byte("the rest never comes"))[:20], nil)
 			}
-			if name == "reset" { // which would overtake what is not read yet
+			if name == "reset" { // it would overtake unread data
 				wspipetest.Eventually(t, "all is read", func() bool { return wire.Unsent(s.Conn) == 0 && s.input.total.total().Messages == 1 })
 			}
 			leave(s.client)
@@ -358,8 +357,8 @@ func TestClientGoesWithinAMessage(t *testing.T) {
 	}
 }
 
-// What a client has sent before it says goodbye still reaches a slow child.
-func TestInputOfAClientThatHasGone(t *testing.T) {
+// What a client sent before its close frame still reaches a slow child.
+func TestInputOfADisconnectedClient(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	child.reader = true
@@ -377,11 +376,11 @@ func TestInputOfAClientThatHasGone(t *testing.T) {
 	}
 }
 
-// One whose time is up gets no more.
-func TestPatienceWithAChildThatDoesNotRead(t *testing.T) {
+// After the timeout, a child gets no more input.
+func TestInputTimeout(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	child.reader = true // does not end when it is to stop
+	child.reader = true // keeps running after Stop
 	s := start(t, child, Options{InputPatience: 10 * time.Millisecond})
 	s.write(bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 900), closeFrame(1000, ""))
 	wspipetest.Wait(t, "Stop", child.stopped)
@@ -393,8 +392,8 @@ func TestPatienceWithAChildThatDoesNotRead(t *testing.T) {
 	s.summary()
 }
 
-// A descendant that has left the group may hold stdin open and read nothing.
-func TestStdinThatNobodyReadsAfterTheEnd(t *testing.T) {
+// A descendant that has left the process group may hold stdin open and not read.
+func TestUnreadStdinAfterTheExit(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	s := start(t, child, patient)

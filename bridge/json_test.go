@@ -17,15 +17,15 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// line is a message of JSON as a client reads it.
+// line is a JSON message that a client has received.
 type line struct {
 	Stream *string
 	Data   *string
 	More   bool
 }
 
-// jsonLines reads to the close frame and returns what came of each stream: lines
-// put together from their parts, and how many parts of lines there were.
+// jsonLines reads to the close frame and returns the lines of each stream, assembled from
+// their parts, and the number of parts.
 func jsonLines(t testing.TB, s *session, reason string) (lines map[string][]string, parts int) {
 	t.Helper()
 	lines = make(map[string][]string)
@@ -53,7 +53,7 @@ func jsonLines(t testing.TB, s *session, reason string) (lines map[string][]stri
 		d := json.NewDecoder(strings.NewReader(string(payload)))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&l); err != nil || l.Stream == nil || l.Data == nil || !utf8.Valid(payload) {
-			t.Fatalf("not a message of JSON: %.200q: %v", payload, err)
+			t.Fatalf("not a JSON message: %.200q: %v", payload, err)
 		}
 		begun[*l.Stream] += *l.Data
 		if l.More {
@@ -64,12 +64,12 @@ func jsonLines(t testing.TB, s *session, reason string) (lines map[string][]stri
 		delete(begun, *l.Stream)
 	}
 	if len(begun) > 0 {
-		t.Errorf("lines of %d streams have no end", len(begun))
+		t.Errorf("lines of %d streams are incomplete", len(begun))
 	}
 	return lines, parts
 }
 
-// Every byte and every character comes through, as JSON has it.
+// Every byte and every character is encoded as JSON requires.
 func TestJSONEscapes(t *testing.T) {
 	t.Parallel()
 	var texts []string
@@ -86,7 +86,7 @@ func TestJSONEscapes(t *testing.T) {
 			t.Errorf("%q: %q: %v", texts[i], got, err)
 			continue
 		}
-		if want := mended(strings.TrimSuffix(texts[i], "\r")); *l.Data != want {
+		if want := validText(strings.TrimSuffix(texts[i], "\r")); *l.Data != want {
 			t.Errorf("%q: %q, want %q", texts[i], *l.Data, want)
 		}
 	}
@@ -97,7 +97,7 @@ func FuzzJSONEscapes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, p []byte) {
 		text := string(framing.AppendJSON([]byte(`"`), p)) + `"`
 		var got string
-		if err := json.Unmarshal([]byte(text), &got); err != nil || got != mended(string(p)) {
+		if err := json.Unmarshal([]byte(text), &got); err != nil || got != validText(string(p)) {
 			t.Errorf("%q became %q: %q, %v", p, text, got, err)
 		}
 	})
@@ -116,8 +116,8 @@ func TestJSONMessages(t *testing.T) {
 	}
 }
 
-// Lines of any length are one message each while the other stream has nothing to
-// say, also if that is no whole line yet, or its end.
+// A line of any length is one message while the other stream has no complete line, even if
+// the other stream has begun a line or has ended.
 func TestJSONLongLinesAreOneMessage(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{framing.MaxWhole - 1, framing.MaxWhole, framing.MaxWhole + 1, 2 * framing.MaxWhole, 10_000_000} {
@@ -126,7 +126,7 @@ func TestJSONLongLinesAreOneMessage(t *testing.T) {
 			child := newPuppet(t)
 			s := start(t, child, Options{Framing: framing.JSON})
 			long := strings.Repeat("é\"", size/3)
-			go func() { // ends when the client has read
+			go func() { // ends when the client has read everything
 				child.far[1].WriteString(long[:len(long)/2])
 				child.far[2].WriteString("begun")
 				child.far[1].WriteString(long[len(long)/2:])
@@ -137,7 +137,7 @@ func TestJSONLongLinesAreOneMessage(t *testing.T) {
 			lines, parts := jsonLines(t, s, "exit 0")
 			same(t, lines["stdout"], []string{long, "last"})
 			same(t, lines["stderr"], []string{"begun"})
-			if parts > 1 { // "begun" is said when stderr ends
+			if parts > 1 { // "begun" is sent when stderr ends
 				t.Errorf("%d parts of lines", parts)
 			}
 			if sum := s.summary(); sum.Out.Messages != int64(3+parts) || sum.Out.Bytes != int64(len(long)+len("last"+"begun")) {
@@ -147,8 +147,8 @@ func TestJSONLongLinesAreOneMessage(t *testing.T) {
 	}
 }
 
-// A stream that ends says nothing: a long line goes on as it was.
-func TestJSONLongLineBesideAnEndOfTheOther(t *testing.T) {
+// The end of one stream does not interrupt a long line of the other.
+func TestJSONLongLineBesideTheOtherStreamsEnd(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	s := start(t, child, Options{Framing: framing.JSON})
@@ -165,8 +165,8 @@ func TestJSONLongLineBesideAnEndOfTheOther(t *testing.T) {
 	}
 }
 
-// A child may write to stderr in the midst of a long line. Nobody waits for
-// anybody, and the rest of the line follows, also if it is nothing but the end.
+// A child may write to stderr within a long line of stdout. Neither waits for the other, and
+// the rest of the line follows, even if it is only the newline.
 func TestJSONInterruptedLine(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]string{"newline": "\n", "more and newline": "more\n", "end": "", "more and end": "more"} {
@@ -178,7 +178,7 @@ func TestJSONInterruptedLine(t *testing.T) {
 			stderr := strings.Repeat(strings.Repeat("e", 99)+"\n", 20_000)
 			child.print(t, long)
 			wspipetest.Eventually(t, "a part is sent", func() bool { return s.sequencer.total.total().Bytes > 0 })
-			go func() { // ends when the client has read
+			go func() { // ends when the client has read everything
 				child.far[2].WriteString(stderr)
 				child.far[1].WriteString(end)
 				child.exit(0, "")
@@ -198,8 +198,7 @@ func TestJSONInterruptedLine(t *testing.T) {
 	}
 }
 
-// Both streams flood with lines of any length: each keeps its order and every
-// byte.
+// Both streams flood with lines of any length: each keeps its order and every byte.
 func TestJSONBothStreamsFlood(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
@@ -210,7 +209,7 @@ func TestJSONBothStreamsFlood(t *testing.T) {
 			continue
 		}
 		written[i] = make(chan []string, 1)
-		go func() { // ends when the client has read
+		go func() { // ends when the client has read everything
 			var lines []string
 			r := rand.New(rand.NewPCG(1, uint64(i)))
 			for n := range 150 {
@@ -226,7 +225,7 @@ func TestJSONBothStreamsFlood(t *testing.T) {
 			written[i] <- lines
 		}()
 	}
-	go func() { // ends when both have written
+	go func() { // ends when both have been written
 		out, errs := <-written[1], <-written[2]
 		written[1] <- out
 		written[2] <- errs
@@ -237,7 +236,7 @@ func TestJSONBothStreamsFlood(t *testing.T) {
 	same(t, lines["stderr"], <-written[2])
 }
 
-// stderr is in the log as ever, and with the client before the end.
+// stderr is logged as with other framings, and reaches the client before the end.
 func TestJSONStderrIsLogged(t *testing.T) {
 	t.Parallel()
 	log := &records{t: t}
@@ -253,16 +252,16 @@ func TestJSONStderrIsLogged(t *testing.T) {
 	same(t, log.lines, []string{"a", "", "b\xff", "last"})
 }
 
-// A client that does not read holds both streams, and the log gets what the
-// child has been able to write; when it has gone, the log gets the rest.
-func TestJSONClientGoesInAFlood(t *testing.T) {
+// A client that does not read blocks both streams, and the log gets what the child could
+// write. After it disconnects, the log gets the rest.
+func TestJSONClientDisconnectsInAFlood(t *testing.T) {
 	t.Parallel()
 	log := &records{t: t}
 	child := newPuppet(t)
-	child.reader = true // does not end when it is to stop
+	child.reader = true // keeps running after Stop
 	s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: framing.JSON, Log: slog.New(log)})
 	written := make(chan int, 1)
-	go func() { // ends when all is read
+	go func() { // ends when everything was read
 		n := 0
 		for ; n < 50_000; n++ {
 			io.WriteString(child.far[2], strings.Repeat("e", 99)+"\n")
@@ -281,7 +280,7 @@ func TestJSONClientGoesInAFlood(t *testing.T) {
 	}
 }
 
-// What a JSON client sends is lines.
+// A client sends lines, not JSON.
 func TestJSONInput(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()

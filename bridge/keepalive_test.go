@@ -9,17 +9,17 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// pingInterval is how often clients are asked; each has three of them to answer.
+// pingInterval is the interval of pings. A client has three of them to reply.
 const pingInterval = time.Second
 
-func TestKeepaliveOfAClientThatAnswers(t *testing.T) {
+func TestKeepaliveOfAClientThatReplies(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
 	s := start(t, child, Options{PingInterval: pingInterval, InputPatience: -1})
 	for range 5 {
 		f, err := s.frame()
 		if err != nil || f.first != fin|opPing {
-			t.Fatalf("instead of a ping: %v, %v", f, err)
+			t.Fatalf("want a ping: %v, %v", f, err)
 		}
 		s.write(maskedFrame(fin|opPong, f.payload))
 	}
@@ -29,7 +29,7 @@ func TestKeepaliveOfAClientThatAnswers(t *testing.T) {
 	}
 }
 
-// Whoever sends lives, with or without pongs.
+// A client that sends anything is alive, with or without pongs.
 func TestKeepaliveOfAClientThatOnlySends(t *testing.T) {
 	t.Parallel()
 	for name, opcode := range map[string]byte{"messages": opText, "pings": opPing, "pongs for nothing": opPong} {
@@ -55,7 +55,7 @@ func TestKeepaliveOfAClientThatOnlySends(t *testing.T) {
 	}
 }
 
-func TestKeepaliveOfAClientThatNeverAnswers(t *testing.T) {
+func TestKeepaliveOfASilentClient(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	s := start(t, child, Options{PingInterval: pingInterval})
@@ -70,8 +70,8 @@ func TestKeepaliveOfAClientThatNeverAnswers(t *testing.T) {
 			if string(f.payload) != "\x03\xf0no answer to pings" {
 				t.Errorf("closed with %q", f.payload)
 			}
-			if pings += s.pings; pings < 2 || pings > 3 { // the third may leave just before the close frame
-				t.Errorf("after %d pings, none of them answered", pings)
+			if pings += s.pings; pings < 2 || pings > 3 { // a third ping may precede the close frame
+				t.Errorf("closed after %d pings without a pong", pings)
 			}
 			break
 		}

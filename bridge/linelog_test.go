@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A lineLogger makes the same records of a text in whatever pieces it is written.
+// A lineLogger makes the same records from a text, however it is chunked.
 func TestLineLog(t *testing.T) {
 	t.Parallel()
 	x := func(n int) string { return strings.Repeat("x", n) }
@@ -42,7 +42,7 @@ func TestLineLog(t *testing.T) {
 					if len(l.rest) > maxLogLine {
 						t.Errorf("%d bytes are kept", len(l.rest))
 					}
-					clear(p) // the writer may use it again
+					clear(p) // the caller may reuse it
 				}
 				l.end()
 				l.end()

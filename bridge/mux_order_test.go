@@ -20,9 +20,9 @@ import (
 	"github.com/coder/websocket"
 )
 
-// What a child may write, and what it may not, without any child.
+// What a child may write, and what it may not, tested without a child.
 
-func TestOrders(t *testing.T) {
+func TestMuxCommands(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]muxCommand{
 		`{"to":"7","data":"hello"}`:                             {to: []string{"7"}, payload: []byte("hello")},
@@ -47,7 +47,7 @@ func TestOrders(t *testing.T) {
 	}
 }
 
-// badLines are lines of every bad kind, and what is wrong with them.
+// badLines are invalid lines of each kind, with their errors.
 var badLines = map[string]error{
 	``:                                 errNoObject,
 	`hello`:                            errNoObject,
@@ -108,7 +108,7 @@ var badLines = map[string]error{
 	`{"close":"7","reason":"` + strings.Repeat("x", 124) + `"}`: errReason,
 }
 
-func TestBadLines(t *testing.T) {
+func TestInvalidMuxLines(t *testing.T) {
 	t.Parallel()
 	for line, want := range badLines {
 		if got, err := parseMuxCommand([]byte(line)); err != want {
@@ -117,15 +117,15 @@ func TestBadLines(t *testing.T) {
 	}
 }
 
-// TestLinesSurviveAnyChunking: of lines that are cut anywhere, too long ones are
-// dropped, and all others are done.
-func TestLinesSurviveAnyChunking(t *testing.T) {
+// TestMuxLinesChunking: however the lines are chunked, those that are too long are dropped,
+// and the others are handled.
+func TestMuxLinesChunking(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxMuxLine)
 	for name, test := range map[string]struct {
 		output string
 		want   []string
-		bad    string // cause, position and length of what is dropped
+		bad    string // cause, position and length of the dropped lines
 	}{
 		"last without newline": {"a\n\nb", []string{"a", "", "b"}, ""},
 		"nothing":              {"", nil, ""},
@@ -163,9 +163,9 @@ func TestLinesSurviveAnyChunking(t *testing.T) {
 	}
 }
 
-// TestComplaintsAreFew: of any number of bad lines a few records tell, which
-// count them all, and nothing of what stands there.
-func TestComplaintsAreFew(t *testing.T) {
+// TestInvalidLinesAreLoggedSparingly: a few records count any number of invalid lines, and do
+// not contain their text.
+func TestInvalidLinesAreLoggedSparingly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		l := muxLines{do: func([]byte) error { return errNoObject }, log: invalidLineLog{log: slog.New(slog.NewTextHandler(&log, nil)), pid: 5}}
@@ -185,7 +185,7 @@ func TestComplaintsAreFew(t *testing.T) {
 	})
 }
 
-// TestEventsAreJSON: whatever clients send.
+// TestEventsAreJSON, whatever clients send.
 func TestEventsAreJSON(t *testing.T) {
 	t.Parallel()
 	for _, message := range []string{"", "plain", "\"\\/\b\n\r\t\x00\x1f\x7f", "é☃😀\u2028", "\xff\x00", "a\xc3", "\xed\xa0\x80"} {
@@ -200,7 +200,7 @@ func TestEventsAreJSON(t *testing.T) {
 		}
 		isText := utf8.ValidString(message)
 		if isText != (e.Data != nil) || isText && *e.Data != message || !isText && string(e.Base64) != message {
-			t.Errorf("%q came as %q", message, line)
+			t.Errorf("%q became %q", message, line)
 		}
 	}
 	open := appendOpen(nil, "1", []string{"A=b=c", "HTTP_X=\"\xff\\\x01", "EMPTY="})
@@ -214,7 +214,7 @@ func TestEventsAreJSON(t *testing.T) {
 	}
 }
 
-// FuzzMuxLine: whatever a child writes, what comes of it may be sent.
+// FuzzMuxLine: whatever a child writes, the resulting frames are valid.
 func FuzzMuxLine(f *testing.F) {
 	f.Add([]byte(`{"to":"7","data":"hello"}`))
 	f.Add([]byte(`{"to":["7","9"],"base64":"/wA="}`))
@@ -229,7 +229,7 @@ func FuzzMuxLine(f *testing.F) {
 			switch {
 			case err != nil:
 			case o.closeID != "" && (o.end.Reason != cutReason(o.end.Reason) || !maySend(o.end.Code)):
-				t.Errorf("a close with %+v", o.end)
+				t.Errorf("close with %+v", o.end)
 			case o.closeID == "" && !o.binary && !utf8.Valid(o.payload):
 				t.Errorf("text %q", o.payload)
 			}
@@ -249,7 +249,7 @@ func FuzzMuxLine(f *testing.F) {
 	})
 }
 
-// checkFrames wants frames to be unmasked ones of one message, or of messages on
+// checkFrames checks that frames are unmasked frames of one message, or of messages on
 // Stdout.
 func checkFrames(t *testing.T, frames []byte, f encoding, o muxCommand) {
 	t.Helper()
@@ -280,7 +280,7 @@ func checkFrames(t *testing.T, frames []byte, f encoding, o muxCommand) {
 		begun = first&fin == 0
 		got = append(got, payload...)
 		if first&0x40 != 0 {
-			return // what follows is compressed
+			return // the rest is compressed
 		}
 		frames = frames[head+size:]
 	}

@@ -21,9 +21,9 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// TestAChildThatDoesNotRead holds up its clients, in bounded memory, and nothing
-// is lost.
-func TestAChildThatDoesNotRead(t *testing.T) {
+// TestBlockedMux: a child that does not read blocks its clients, in bounded memory, and
+// nothing is lost.
+func TestBlockedMux(t *testing.T) {
 	t.Parallel()
 	const clients, messages, width = 5, 10, 20_000 // of control characters: 6 MB as JSON
 	s := startMux(t, Options{})
@@ -33,7 +33,7 @@ func TestAChildThatDoesNotRead(t *testing.T) {
 	}
 	word := strings.Repeat("\x01", width)
 	for _, v := range all {
-		go func() { // ends when all is read
+		go func() { // ends when everything was read
 			for range messages {
 				v.Write(maskedFrame(fin|opText, []byte(word)))
 			}
@@ -52,17 +52,17 @@ func TestAChildThatDoesNotRead(t *testing.T) {
 	}
 	for i, n := range got {
 		if n != messages {
-			t.Errorf("client %d: %d messages came", i+1, n)
+			t.Errorf("client %d: %d messages arrived", i+1, n)
 		}
 	}
 	if limit := maxInputBacklog + clients*(6*width+framing.MaxWhole); most > limit {
-		t.Errorf("%d bytes waited, more than %d", most, limit)
+		t.Errorf("%d bytes were queued, more than %d", most, limit)
 	}
 }
 
-// TestAStormOfConnects: while much waits for a child, it is not told of any more
-// clients, and never of those that have gone when it reads on.
-func TestAStormOfConnects(t *testing.T) {
+// TestManyConnects: while much is queued for a child, it gets no more open events, and never
+// one of a client that has disconnected meanwhile.
+func TestManyConnects(t *testing.T) {
 	t.Parallel()
 	const storm = 150
 	s := startMux(t, Options{})
@@ -95,9 +95,9 @@ func TestAStormOfConnects(t *testing.T) {
 		}
 	}
 	if now := s.stdin.Waiting(); now != before {
-		t.Errorf("%d bytes wait, %d before", now, before)
+		t.Errorf("%d bytes queued, %d before", now, before)
 	}
-	s.print(t, letter("*", "from the child")) // that does not know them
+	s.print(t, letter("*", "from the child")) // which does not know them
 	first.expect("from the child")
 	if e := s.event(); e.Event != "message" || e.Client != first.MuxID() {
 		t.Fatalf("%s of %s", e.Event, e.Client)
@@ -114,16 +114,16 @@ func TestAStormOfConnects(t *testing.T) {
 	}
 	for _, v := range stay {
 		if !opened[v.MuxID()] {
-			t.Errorf("nothing was told of %s", v.MuxID())
+			t.Errorf("no event of %s", v.MuxID())
 		}
 		s.print(t, letter(v.MuxID(), "for one"))
 		v.expect("for one")
 	}
 }
 
-// TestFloodForOneWhoReadsNothing: under each policy the others get all, in order,
-// or wait with it.
-func TestFloodForOneWhoReadsNothing(t *testing.T) {
+// TestFloodForAClientThatDoesNotRead: under each policy the other clients get everything in
+// order, or wait for it.
+func TestFloodForAClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	const messages, width = 8_000, 500
 	text := func(i int) string { return fmt.Sprintf("%0*d", width, i) }
@@ -137,7 +137,7 @@ func TestFloodForOneWhoReadsNothing(t *testing.T) {
 				w := bufio.NewWriter(s.far[1])
 				for i := range messages {
 					w.WriteString(letter("*", text(i)))
-					if i%10 == 0 { // not all are for everybody
+					if i%10 == 0 { // not all are for all clients
 						w.WriteString(letter("2", "only for 2"))
 					}
 				}
@@ -163,7 +163,7 @@ func TestFloodForOneWhoReadsNothing(t *testing.T) {
 					return still > 200
 				})
 				if waits := stuck.wire.Out.Waiting(); before >= messages || waits <= wire.MaxUnsent || waits > 4*wire.BlockSize {
-					t.Errorf("the other one has %d messages, and %d bytes wait", before, waits)
+					t.Errorf("the other client has %d messages, and %d bytes are queued", before, waits)
 				}
 				for i := range messages {
 					stuck.expect(text(i))
@@ -199,15 +199,15 @@ func TestFloodForOneWhoReadsNothing(t *testing.T) {
 			}
 			stuck.expectClose(1000, "exit 0")
 			if lost := stuck.dropped.Load(); lost == 0 || got+lost != messages {
-				t.Errorf("%d messages came, %d were lost, of %d", got, lost, messages)
+				t.Errorf("%d messages arrived, %d were lost, of %d", got, lost, messages)
 			}
 		})
 	}
 }
 
-// TestALongMessageIsNotSlowness: one that is longer than what may wait comes, to
-// whoever reads.
-func TestALongMessageIsNotSlowness(t *testing.T) {
+// TestALongMessageIsNotSlow: a client that reads gets a message that is longer than a client
+// may be behind.
+func TestALongMessageIsNotSlow(t *testing.T) {
 	t.Parallel()
 	s := startMux(t, Options{})
 	v := s.join(link{buffers: 256 << 10}, Options{})
@@ -216,12 +216,12 @@ func TestALongMessageIsNotSlowness(t *testing.T) {
 	v.expect("first", long)
 }
 
-// TestHeldUpClientsMayGo: also while the child reads nothing; nothing waits for it
-// on their behalf.
-func TestHeldUpClientsMayGo(t *testing.T) {
+// TestBlockedClientsDisconnect: a client may disconnect while the child does not read, and
+// nothing waits for the child on its behalf.
+func TestBlockedClientsDisconnect(t *testing.T) {
 	t.Parallel()
 	flood := func(c *client) {
-		for { // until it has to wait, and longer
+		for { // until the client must wait, and longer
 			if _, err := c.Write(maskedFrame(fin|opText, make([]byte, 100_000))); err != nil {
 				return
 			}
@@ -251,8 +251,8 @@ func TestHeldUpClientsMayGo(t *testing.T) {
 	})
 }
 
-// TestMuxAtRandom: clients join, talk and go in every way, while the child talks,
-// closes connections and ends; what it is told is always in order.
+// TestMuxAtRandom: clients attach, send and disconnect in every way, while the child sends,
+// closes connections and exits. Its events are always in order.
 func TestMuxAtRandom(t *testing.T) {
 	t.Parallel()
 	for round := range 5 {
@@ -261,7 +261,7 @@ func TestMuxAtRandom(t *testing.T) {
 			s := startMux(t, Options{Slow: SlowPolicy(round % 3), InputPatience: -1})
 			s.reader = true // to the end
 			told := make(chan map[string]string)
-			go func() { told <- s.play() }() // ends with the mux, or with its last line
+			go func() { told <- s.play() }() // ends with the mux, or with the child's last line
 			var all sync.WaitGroup
 			for range 6 {
 				all.Go(func() { // ends with its visits
@@ -278,14 +278,14 @@ func TestMuxAtRandom(t *testing.T) {
 					t.Errorf("client %s is %s", id, state)
 				}
 			}
-			if len(states) < 6*15/2 { // some have gone before
-				t.Errorf("%d clients were told of", len(states))
+			if len(states) < 6*15/2 { // some clients have disconnected before
+				t.Errorf("events of %d clients", len(states))
 			}
 		})
 	}
 }
 
-// visit is one visit of a client that does a few things at random.
+// visit attaches a client that does a few random things.
 func (s *stage) visit() {
 	protocol := ""
 	if rand.N(4) == 0 {
@@ -323,8 +323,7 @@ func (s *stage) visit() {
 	v.summary()
 }
 
-// play answers events, at random, until they end, and returns how it stands with
-// each client.
+// play replies to events at random until they end, and returns the state of each client.
 func (s *stage) play() map[string]string {
 	states := map[string]string{}
 	for {

@@ -16,16 +16,16 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// path is a way that messages take, with both its ends, which stays open as long
-// as its test. It takes n messages and returns once they are at the far end.
+// path carries messages. It takes n messages and returns once they have arrived. Both its
+// ends stay open until the test ends.
 type path func(n int)
 
-// warm is how many messages a path takes before anything is measured, so that its
-// buffers have their sizes.
+// warm is how many messages a path carries before a measurement, so that its buffers have
+// grown.
 const warm = 1000
 
-// benchmarkPath measures what one message costs on the path that open makes, which
-// is opened once, and closed with b.
+// benchmarkPath measures the cost of one message on the path that open returns, which is
+// opened once and closed with b.
 func benchmarkPath(b *testing.B, name string, open func(testing.TB) path) {
 	var take path
 	b.Run(name, func(sub *testing.B) {
@@ -41,15 +41,15 @@ func benchmarkPath(b *testing.B, name string, open func(testing.TB) path) {
 	})
 }
 
-// processorTime is what this process has used, the far ends of paths with it. Unlike
-// the time that has gone by, it hardly depends on what else the machine does.
+// processorTime returns the CPU time of this process, which has both ends of a path. Unlike
+// elapsed time, it hardly depends on other processes.
 func processorTime() time.Duration {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u) // cannot fail
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// repeated is an output that says text again and again, for left bytes.
+// repeated is an output that repeats text, for left bytes.
 type repeated struct {
 	text []byte
 	next int // in text
@@ -70,8 +70,7 @@ func (r *repeated) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// source is a repeated that says as much as it is given, each time, and ends when
-// more is closed.
+// source is a repeated that writes as much as give requests, and ends when more is closed.
 type source struct {
 	repeated
 	more chan int
@@ -93,7 +92,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return s.repeated.Read(p)
 }
 
-// give returns once all of size bytes has been read, and more is asked for.
+// give returns once size bytes have been read, and more is requested.
 func (s *source) give(size int) {
 	s.more <- size
 	s.more <- 0
@@ -114,7 +113,7 @@ func discard(c net.Conn) <-chan struct{} {
 	return done
 }
 
-// tally waits until as many bytes as are expected have been read.
+// tally waits until the expected bytes have been read.
 type tally struct {
 	left atomic.Int64
 	all  chan struct{}
@@ -122,7 +121,7 @@ type tally struct {
 
 func newTally() *tally { return &tally{all: make(chan struct{}, 1)} }
 
-// expect is called before what is expected is written.
+// expect adds size to the expected bytes, before they are written.
 func (c *tally) expect(size int) { c.left.Add(int64(size)) }
 
 func (c *tally) await() { <-c.all }
@@ -130,7 +129,7 @@ func (c *tally) await() { <-c.all }
 // read reads r to its end, in a goroutine that ends then.
 func (c *tally) read(r io.Reader) {
 	if conn, ok := r.(interface{ SetReadDeadline(time.Time) error }); ok {
-		conn.SetReadDeadline(time.Time{}) // benchmarks may take long
+		conn.SetReadDeadline(time.Time{}) // a benchmark may take long
 	}
 	go func() {
 		for buf := make([]byte, 32<<10); ; {
@@ -145,8 +144,8 @@ func (c *tally) read(r io.Reader) {
 	}()
 }
 
-// outboundPath is from the output of a child, which writes a record again and
-// again, to the kernel of a client.
+// outboundPath carries the output of a child, which repeats a record, to the kernel of a
+// client.
 func outboundPath(t testing.TB, f framing.Framing, channel byte, record string) path {
 	c, ws, conn := connect(t, link{})
 	c.SetDeadline(time.Time{})
@@ -173,8 +172,8 @@ func outboundPath(t testing.TB, f framing.Framing, channel byte, record string) 
 	}
 }
 
-// inboundPath is from a client, which floods with frames, to the pipe that is a
-// child's stdin. Each of frames is a message.
+// inboundPath carries frames, each of which is a message, from a flooding client to a pipe
+// that is a child's stdin.
 func inboundPath(t testing.TB, in *input, frames []byte) path {
 	c, ws, conn := connect(t, link{})
 	c.SetDeadline(time.Time{})
@@ -215,7 +214,7 @@ func inboundPath(t testing.TB, in *input, frames []byte) path {
 	}
 }
 
-// flood returns frames of messages of one size, 64 KiB of them or a bit more.
+// flood returns frames of messages of one size, at least 64 KiB.
 func flood(size int) (frames []byte) {
 	for len(frames) < 64<<10 {
 		frames = append(frames, maskedFrame(fin|opText, bytes.Repeat([]byte("x"), size))...)

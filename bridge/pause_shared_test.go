@@ -25,9 +25,9 @@ func (c *client) settled() {
 	c.expectOn(channel.Stdout, "")
 }
 
-// What a paused viewer does not get is kept for it, if it is little, and comes in
-// order, long messages and short ones; others have it at once.
-func TestPausedViewer(t *testing.T) {
+// A few messages for a paused client are held for it, and sent in order, long and short ones.
+// The other clients get them at once.
+func TestPausedClient(t *testing.T) {
 	t.Parallel()
 	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop} {
 		t.Run(name, func(t *testing.T) {
@@ -48,10 +48,10 @@ func TestPausedViewer(t *testing.T) {
 					want += line + "\n"
 				}
 				wspipetest.Eventually(t, "it has been given to the paused one", func() bool { return paused.sequencer.total.messages.Load() >= before+50 })
-				paused.stillQuiet() // although more waits than a client may have that is sent pongs
+				paused.stillQuiet() // though more is held than a client may have queued that gets pongs
 				paused.goOn()
 				if got := paused.stdout(len(want)); got != want {
-					t.Fatalf("round %d: %d bytes came, want %d", round, len(got), len(want))
+					t.Fatalf("round %d: %d bytes arrived, want %d", round, len(got), len(want))
 				}
 				want = ""
 			}
@@ -61,7 +61,7 @@ func TestPausedViewer(t *testing.T) {
 			other.expect("last words")
 			child.exit(3, "")
 			other.expectClose(1000, "exit 3")
-			paused.stillQuiet() // it has not even the exit
+			paused.stillQuiet() // it has not even got the exit
 			paused.goOn()
 			paused.expectOn(channel.Stdout, "last words\n")
 			paused.expectOn(channel.Control, `{"type":"exit","code":3}`)
@@ -71,9 +71,9 @@ func TestPausedViewer(t *testing.T) {
 	}
 }
 
-// A viewer that is paused for too long is treated as one that does not read, and
-// takes no more memory.
-func TestViewerPausedForTooLong(t *testing.T) {
+// A client that is paused for too long is treated like one that does not read, and takes no
+// more memory.
+func TestClientPausedForTooLong(t *testing.T) {
 	t.Parallel()
 	const lines = 250_000
 	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop, "block": SlowBlock} {
@@ -87,17 +87,17 @@ func TestViewerPausedForTooLong(t *testing.T) {
 			paused.stillQuiet()
 			written := child.trickle(numbered(lines))
 			if policy == SlowBlock {
-				go func() { <-discard(other.client.Conn) }() // ends with the viewer
+				go func() { <-discard(other.client.Conn) }() // ends with the client
 				paused.heldUp(written)
 				paused.goOn()
 				if paused.stdout(len(numbered(lines))) != numbered(lines) {
-					t.Error("the output is another")
+					t.Error("the output differs")
 				}
 				return
 			}
 			for i := range lines {
 				if i%1000 == 0 && paused.wire.Out.Backlog() > 2*maxBehind {
-					t.Fatalf("%d bytes wait", paused.wire.Out.Backlog())
+					t.Fatalf("%d bytes held", paused.wire.Out.Backlog())
 				}
 				other.expect(fmt.Sprint(i + 1))
 			}
@@ -114,7 +114,7 @@ func TestViewerPausedForTooLong(t *testing.T) {
 	}
 }
 
-// expectTheEndOf reads the end of text, but no more of it than may wait.
+// expectTheEndOf reads the end of text, at most as much as may be queued.
 func (v *watching) expectTheEndOf(text string) {
 	v.t.Helper()
 	got := ""
@@ -122,11 +122,11 @@ func (v *watching) expectTheEndOf(text string) {
 		got += v.stdout(1)
 	}
 	if len(got) > 2*maxBehind || len(got) < maxBehind/2 || !strings.HasSuffix(text, got) {
-		v.t.Errorf("%d bytes came, %.20q to %q", len(got), got, got[max(0, len(got)-20):])
+		v.t.Errorf("%d bytes arrived, %.20q to %q", len(got), got, got[max(0, len(got)-20):])
 	}
 }
 
-// expectSlow reads to the close frame of one who was too slow.
+// expectSlow reads to the close frame for a slow client.
 func expectSlow(c *client) {
 	c.t.Helper()
 	for {
@@ -143,9 +143,9 @@ func expectSlow(c *client) {
 	}
 }
 
-// TestPausedViewerEnds: a client of a shared child that goes in a pause, or is to go,
-// keeps nobody.
-func TestPausedViewerEnds(t *testing.T) {
+// TestPausedClientEnds: a paused client of a shared child that disconnects, or is
+// disconnected, blocks nobody.
+func TestPausedClientEnds(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*watching){
 		"closes":         func(v *watching) { v.client.Close() },
@@ -166,9 +166,9 @@ func TestPausedViewerEnds(t *testing.T) {
 			v.stillQuiet()
 			other.send("go")
 			other.expect("y", "y", "y")
-			go func() { <-discard(other.client.Conn) }() // ends with the viewer
+			go func() { <-discard(other.client.Conn) }() // ends with the client
 			end(v)
-			for { // until it is closed, or has closed
+			for { // until either side has closed it
 				if f, err := v.frame(); err != nil || f.first == fin|wire.OpClose {
 					break
 				}
@@ -179,8 +179,8 @@ func TestPausedViewerEnds(t *testing.T) {
 	}
 }
 
-// A client of a mux is paused alone; the child's order to close comes after what was
-// sent before.
+// A client of a mux is paused alone. A close command of the child follows what was sent
+// before.
 func TestPausedMuxClient(t *testing.T) {
 	t.Parallel()
 	s := startMux(t, Options{})
@@ -205,7 +205,7 @@ func TestPausedMuxClient(t *testing.T) {
 	other.expectOn(channel.Stdout, "last\n")
 }
 
-// A client of a mux that is paused for too long is treated as slow, too.
+// A client of a mux that is paused for too long is slow, too.
 func TestMuxClientPausedForTooLong(t *testing.T) {
 	t.Parallel()
 	const letters = 6_000 // of 300 bytes each
@@ -227,12 +227,12 @@ func TestMuxClientPausedForTooLong(t *testing.T) {
 				paused.heldUp(written)
 				paused.goOn()
 				wspipetest.Eventually(t, "all is written", func() bool { return written.Load() == int64(text.Len()) })
-				go func() { <-discard(paused.client.Conn) }() // as this
+				go func() { <-discard(paused.client.Conn) }() // ends with the client
 				return
 			}
 			for i := range letters {
 				if i%100 == 0 && paused.wire.Out.Backlog() > 2*maxBehind {
-					t.Fatalf("%d bytes wait", paused.wire.Out.Backlog())
+					t.Fatalf("%d bytes held", paused.wire.Out.Backlog())
 				}
 				other.expect(fmt.Sprintf("%0300d", i))
 			}
@@ -242,15 +242,15 @@ func TestMuxClientPausedForTooLong(t *testing.T) {
 			case SlowDrop:
 				paused.stillQuiet()
 				if n := paused.wire.Out.Backlog(); n < maxBehind/2 || paused.dropped.Load() == 0 {
-					t.Errorf("%d bytes wait, %d messages are lost", n, paused.dropped.Load())
+					t.Errorf("%d bytes held, %d messages are lost", n, paused.dropped.Load())
 				}
 			}
 		})
 	}
 }
 
-// A session's child is held up by a paused client, and the client that is lost and
-// comes back has no pause any more.
+// A paused client blocks the child of its session. A client that attaches again is not
+// paused any more.
 func TestPausedAttachment(t *testing.T) {
 	t.Parallel()
 	const last = 300_000
@@ -279,7 +279,7 @@ func TestPausedAttachment(t *testing.T) {
 	a.settled()
 	got += a.stdout(len(text) - len(got))
 	if got != text {
-		t.Error("the output is another")
+		t.Error("the output differs")
 	}
 	a.pause()
 	a.stillQuiet()
@@ -298,7 +298,7 @@ func TestPausedAttachment(t *testing.T) {
 	r.ended <- ""
 }
 
-// some reads n bytes of stdout at least, and counts messages.
+// some reads at least n bytes of stdout, and counts messages.
 func (a *reattached) some(n int) (got string, messages int) {
 	a.client.t.Helper()
 	for len(got) < n {
@@ -308,8 +308,8 @@ func (a *reattached) some(n int) (got string, messages int) {
 	return got, messages
 }
 
-// TestPausesAndEndsAtRandom: whoever pauses and goes on, at any moment, gets every
-// byte, and whatever ends it meanwhile does.
+// TestPausesAndEndsAtRandom: a client that pauses and continues at any moment gets every
+// byte, and any end of the connection meanwhile takes effect.
 func TestPausesAndEndsAtRandom(t *testing.T) {
 	t.Parallel()
 	const last = 100_000
@@ -359,7 +359,7 @@ func TestPausesAndEndsAtRandom(t *testing.T) {
 			talking.Wait()
 			for i := 1; i <= 2; i++ {
 				if got := streams[i].String(); !strings.HasPrefix(numbered(last), got) || len(got) < len(numbered(last)) && streams[channel.Control].Len() > 0 {
-					t.Errorf("%d bytes came of stream %d, want %d", len(got), i, len(numbered(last)))
+					t.Errorf("%d bytes of stream %d arrived, want %d", len(got), i, len(numbered(last)))
 				}
 			}
 			s.summary()

@@ -20,11 +20,11 @@ import (
 func (c *client) pause() { c.say(channel.Control, `{"type":"pause"}`) }
 func (c *client) goOn()  { c.say(channel.Control, `{"type":"continue"}`) }
 
-// quietRounds is after how many pongs in a row, and nothing else, nothing is under
-// way any more.
+// quietRounds is after how many pongs in a row, and nothing else, no message is in flight any
+// more.
 const quietRounds = 20
 
-// quiet reads until only pongs come, and hands over what comes of the streams.
+// quiet reads until only pongs arrive, and passes messages of the streams on.
 func (c *client) quiet(message func(m []byte)) {
 	c.t.Helper()
 	for rounds, pings := 0, 0; rounds < quietRounds; {
@@ -34,15 +34,15 @@ func (c *client) quiet(message func(m []byte)) {
 		for pong := false; !pong; {
 			c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 			if _, err := c.br.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) {
-				break // who has much to send answers no ping
+				break // a server with much to send does not reply to pings
 			}
 			c.SetReadDeadline(time.Now().Add(wspipetest.Lifetime))
 			f, err := c.frame()
 			switch {
 			case err != nil:
-				c.t.Fatalf("instead of a pong: %v", err)
+				c.t.Fatalf("want a pong: %v", err)
 			case f.first == fin|opPong:
-				if pong = string(f.payload) == ping; pong { // else it is late
+				if pong = string(f.payload) == ping; pong { // otherwise it is late
 					rounds++
 				}
 			case f.first == fin|opBinary && (f.payload[0] == channel.Stdout || f.payload[0] == channel.Stderr):
@@ -56,13 +56,13 @@ func (c *client) quiet(message func(m []byte)) {
 	c.SetReadDeadline(time.Now().Add(wspipetest.Lifetime))
 }
 
-// stillQuiet fails if anything but pongs comes.
+// stillQuiet fails if anything but pongs arrives.
 func (c *client) stillQuiet() {
 	c.t.Helper()
-	c.quiet(func(m []byte) { c.t.Fatalf("in a pause %d bytes came: %.100q", len(m), m) })
+	c.quiet(func(m []byte) { c.t.Fatalf("in a pause %d bytes arrived: %.100q", len(m), m) })
 }
 
-// stdout reads n bytes of it.
+// stdout reads n bytes of stdout.
 func (c *client) stdout(n int) string {
 	c.t.Helper()
 	var got strings.Builder
@@ -76,13 +76,13 @@ func (c *client) stdout(n int) string {
 	return got.String()
 }
 
-// numbered returns n lines, each with its number.
+// numbered returns n numbered lines.
 func numbered(n int) string { return strings.Join(numbers(1, n), "\n") + "\n" }
 
-// trickle writes text to the puppet's stdout, as far as it is read, and counts.
+// trickle writes text to the puppet's stdout, as it is read, and counts the bytes.
 func (p *puppet) trickle(text string) (written *atomic.Int64) {
 	written = new(atomic.Int64)
-	go func() { // ends when all is read, or the child has ended
+	go func() { // ends when everything was read, or with the child
 		for rest := text; rest != ""; {
 			n, err := io.WriteString(p.far[1], rest[:min(1000, len(rest))])
 			written.Add(int64(n))
@@ -95,10 +95,10 @@ func (p *puppet) trickle(text string) (written *atomic.Int64) {
 	return written
 }
 
-// pipeful is about what a pipe holds, in bytes, when it is written to in lines.
+// pipeful is roughly the capacity in bytes of a pipe to which lines are written.
 const pipeful = 60_000
 
-// heldUp waits, in a pause, until the child writes no more, which must be soon.
+// heldUp waits, in a pause, until the child's writes block, which must be soon.
 func (c *client) heldUp(written *atomic.Int64) {
 	c.t.Helper()
 	wspipetest.Eventually(c.t, "the child has filled the pipe", func() bool { return written.Load() >= pipeful })
@@ -111,9 +111,9 @@ func (c *client) heldUp(written *atomic.Int64) {
 	}
 }
 
-// In a pause the child is held up as by a client that does not read. What the client
-// says, and its pings, work as ever, and nothing is lost.
-func TestPauseHoldsTheChildUp(t *testing.T) {
+// A pause blocks the child like a client that does not read. Messages and pings of the client
+// are still handled, and nothing is lost.
+func TestPauseBlocksTheChild(t *testing.T) {
 	t.Parallel()
 	for name, l := range map[string]link{"TCP": {}, "TLS": {tls: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -136,14 +136,14 @@ func TestPauseHoldsTheChildUp(t *testing.T) {
 			s.say(channel.Control, `{"type":"resize","cols":100,"rows":30}`)
 			for _, want := range []string{"signal INT", "size 100x30"} {
 				if got := wspipetest.Wait(t, "what the child is told", child.told); got != want {
-					t.Errorf("the child is told %s, want %s", got, want)
+					t.Errorf("the child gets %s, want %s", got, want)
 				}
 			}
 			s.stillQuiet()
 			s.goOn()
 			s.goOn()
 			if s.stdout(len(text)) != text {
-				t.Error("the output is another")
+				t.Error("the output differs")
 			}
 			child.exit(0, "")
 			s.expectOn(channel.Control, `{"type":"exit","code":0}`)
@@ -153,7 +153,7 @@ func TestPauseHoldsTheChildUp(t *testing.T) {
 	}
 }
 
-// Both streams of a flood stop, again and again, and no byte of either is lost.
+// Both streams of a flood are paused repeatedly, and no byte of either is lost.
 func TestPausesInAFlood(t *testing.T) {
 	t.Parallel()
 	const last = 200_000
@@ -167,7 +167,7 @@ func TestPausesInAFlood(t *testing.T) {
 			s.quiet(func(m []byte) { streams[m[0]].Write(m[1:]) })
 			wspipetest.Eventually(t, "nothing waits for the client", func() bool { return s.wire.Out.Waiting() == 0 })
 			s.goOn()
-			continue // all may have come
+			continue // everything may have arrived
 		}
 		number, payload := s.channelMessage()
 		streams[number].WriteString(payload)
@@ -178,13 +178,12 @@ func TestPausesInAFlood(t *testing.T) {
 	s.expectClose(1000, "exit 3")
 	for i := 1; i <= 2; i++ {
 		if streams[i].String() != want {
-			t.Errorf("%d bytes came of stream %d, want %d", streams[i].Len(), i, len(want))
+			t.Errorf("%d bytes of stream %d arrived, want %d", streams[i].Len(), i, len(want))
 		}
 	}
 }
 
-// A child that exits in a pause is gone, but all that tells of it comes after the
-// pause.
+// If a child exits in a pause, the rest of its output and its exit follow after the pause.
 func TestChildExitsInAPause(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -208,7 +207,7 @@ func TestChildExitsInAPause(t *testing.T) {
 			s.stillQuiet()
 			s.goOn()
 			if got := s.stdout(len(test.text)); got != test.text {
-				t.Errorf("%d bytes came, want %d", len(got), len(test.text))
+				t.Errorf("%d bytes arrived, want %d", len(got), len(test.text))
 			}
 			s.expectOn(channel.Control, test.exit)
 			s.channelMessage()
@@ -217,7 +216,7 @@ func TestChildExitsInAPause(t *testing.T) {
 	}
 }
 
-// So it is with one that has closed its output before: nothing else waits there.
+// The same holds for a child that has closed its output before, when nothing else waits.
 func TestSilentChildExitsInAPause(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
@@ -225,7 +224,7 @@ func TestSilentChildExitsInAPause(t *testing.T) {
 	s.greeted()
 	child.far[1].Close()
 	child.far[2].Close()
-	s.stillQuiet() // the session has read to the end of both by then
+	s.stillQuiet() // by then the session has read both streams to the end
 	s.pause()
 	s.stillQuiet()
 	child.exit(3, "")
@@ -236,8 +235,7 @@ func TestSilentChildExitsInAPause(t *testing.T) {
 	s.expectClose(1000, "exit 3")
 }
 
-// Each end ends a paused session as any other, at once, whether the child goes on or
-// has ended.
+// Each end takes effect in a pause at once, whether the child still runs or has exited.
 func TestEndsInAPause(t *testing.T) {
 	t.Parallel()
 	soon := 2 * time.Second
@@ -245,7 +243,7 @@ func TestEndsInAPause(t *testing.T) {
 		opt    Options
 		end    func(*session)
 		code   int
-		reason string // of our close frame, if there is one
+		reason string // of our close frame, if any
 	}{
 		"client closes":  {Options{}, func(s *session) { s.client.Close() }, 1006, ""},
 		"client resets":  {Options{}, func(s *session) { s.reset() }, 1006, ""},
@@ -281,7 +279,7 @@ func TestEndsInAPause(t *testing.T) {
 	}
 }
 
-// toStatus expects status, and no other message, before the end.
+// toStatus expects status, and no other message, before the end of the connection.
 func (s *session) toStatus(status channel.Status) {
 	s.t.Helper()
 	for {
@@ -298,9 +296,9 @@ func (s *session) toStatus(status channel.Status) {
 	}
 }
 
-// A client that sends more than may wait for the child is not heard before the child
-// has read some of that, and that may have to write first: a pause does not make
-// them wait for each other for ever.
+// A client that sends more than may be queued for the child is read again only after the child
+// has read some of it, and the child may have to write first. So a pause must not make them
+// wait for each other.
 func TestPauseIsNoDeadlock(t *testing.T) {
 	t.Parallel()
 	text := numbered(800_000)
@@ -308,7 +306,7 @@ func TestPauseIsNoDeadlock(t *testing.T) {
 	s.greeted()
 	s.pause()
 	s.stillQuiet()
-	go func() { // ends when all is read
+	go func() { // ends when everything was read
 		for rest := text; rest != ""; {
 			n := min(len(rest), 100_000)
 			s.client.Write(maskedFrame(fin|opBinary, append([]byte{channel.Stdin}, rest[:n]...)))
@@ -318,20 +316,20 @@ func TestPauseIsNoDeadlock(t *testing.T) {
 		s.client.Write(maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin}))
 	}()
 	if s.stdout(len(text)) != text {
-		t.Error("the echo is another")
+		t.Error("the echo differs")
 	}
 	s.expectOn(channel.Control, `{"type":"exit","code":0}`)
 }
 
-// The pause goes on when the client can be heard again.
-func TestPauseGoesOnAfterMuchInput(t *testing.T) {
+// The pause continues once the client is read again.
+func TestPauseContinuesAfterMuchInput(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	s := onChannels(t, channel.ProtocolWspipe, child, named)
 	s.greeted()
 	s.pause()
 	for range 2 * maxInputBacklog / 50_000 {
-		go s.client.Write(maskedFrame(fin|opBinary, make([]byte, 50_000))) // ends when it is read
+		go s.client.Write(maskedFrame(fin|opBinary, make([]byte, 50_000))) // ends when it was read
 	}
 	wspipetest.Eventually(t, "the client is held up", func() bool { return s.stdin.Waiting() > maxInputBacklog && !s.wire.Out.Paused() })
 	child.print(t, "the client is not heard")
@@ -346,7 +344,7 @@ func TestPauseGoesOnAfterMuchInput(t *testing.T) {
 	s.stdout(len("the client is heard"))
 }
 
-// Kubernetes' clients know of no pause.
+// The Kubernetes protocols have no pause.
 func TestPauseIsForWspipeOnly(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{channel.ProtocolV5, channel.ProtocolV4} {

@@ -15,10 +15,9 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// A child that does not read holds a client with channels up, too, and one that
-// has much to say is held by a client that does not read: both streams of it, in
-// bounded memory, and nothing is lost.
-func TestChannelsHoldUp(t *testing.T) {
+// A child that does not read blocks a client with channels, too. A client that does not read
+// blocks both streams of the child, in bounded memory. Nothing is lost.
+func TestChannelsBackpressure(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, protocol string) {
 		const size = 8_000_000
@@ -27,7 +26,7 @@ func TestChannelsHoldUp(t *testing.T) {
 		s := onChannels(t, protocol, child, named)
 		written := make(chan int, 2)
 		for i := 1; i <= 2; i++ {
-			go func() { // ends when the client has read
+			go func() { // ends when the client has read everything
 				n, _ := io.WriteString(child.far[i], strings.Repeat(fmt.Sprint(i), size))
 				written <- n
 			}()
@@ -35,21 +34,21 @@ func TestChannelsHoldUp(t *testing.T) {
 		sent := bytes.Repeat(maskedFrame(fin|opBinary, append([]byte{channel.Stdin}, strings.Repeat("x", 999)...)), size/999+1)
 		n := heldUpAfter(t, s, sent)
 		if w := s.stdin.Waiting(); w > maxInputBacklog+2*wire.BlockSize {
-			t.Errorf("%d bytes wait for the child", w)
+			t.Errorf("%d bytes queued for the child", w)
 		}
 		wspipetest.Eventually(t, "output waits for the client", func() bool { return s.wire.Out.Waiting() >= wire.MaxUnsent })
 		if w := s.wire.Out.Waiting(); w > 2*(wire.MaxUnsent+maxBatch+wire.BlockSize) {
-			t.Errorf("%d bytes wait for the client", w)
+			t.Errorf("%d bytes queued for the client", w)
 		}
 		if len(written) > 0 {
-			t.Error("the child was not held up")
+			t.Error("the child was not blocked")
 		}
 		input := make(chan int)
 		go func() { // ends with stdin
 			got, _ := io.Copy(io.Discard, child.far[0])
 			input <- int(got)
 		}()
-		go s.client.Write(append(sent[n:], maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin})...)) // ends when it is read
+		go s.client.Write(append(sent[n:], maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin})...)) // ends when it was read
 		s.greeted()
 		var got [3]int
 		for got[1]+got[2] < 2*size {
@@ -60,7 +59,7 @@ func TestChannelsHoldUp(t *testing.T) {
 			got[channel] += len(payload)
 		}
 		if got[1] != size || got[2] != size {
-			t.Errorf("%v bytes came", got)
+			t.Errorf("%v bytes arrived", got)
 		}
 		if protocol != channel.ProtocolV4 {
 			if n := wspipetest.Wait(t, "input", input); n != (size/999+1)*999 {
@@ -75,9 +74,9 @@ func TestChannelsHoldUp(t *testing.T) {
 	})
 }
 
-// What waits for a client that does not read stays within what is documented,
-// whatever its framing makes of it.
-func TestOutputWaitingIsBounded(t *testing.T) {
+// What is queued for a client that does not read stays within the documented limits, with any
+// framing.
+func TestQueuedOutputIsBounded(t *testing.T) {
 	t.Parallel()
 	for mode, test := range map[framing.Framing]struct {
 		record string
@@ -93,7 +92,7 @@ func TestOutputWaitingIsBounded(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
 			s := startOver(t, link{buffers: 64 << 10}, child, Options{Framing: mode})
-			go func() { // ends when the child does
+			go func() { // ends with the child
 				for {
 					if _, err := io.WriteString(child.far[1], strings.Repeat(test.record, 1+wire.BlockSize/len(test.record))); err != nil {
 						return
@@ -111,7 +110,7 @@ func TestOutputWaitingIsBounded(t *testing.T) {
 				}
 			}
 			if most > test.most {
-				t.Errorf("%d bytes have waited, of at most %d", most, test.most)
+				t.Errorf("%d bytes were queued, of at most %d", most, test.most)
 			}
 		})
 	}

@@ -9,8 +9,7 @@ import (
 	"wspipe/bridge/vt"
 )
 
-// TestReplayIsBounded: also if it may hold any number of messages, and these are
-// empty.
+// TestReplayIsBounded, even if the number of messages is not limited and they are empty.
 func TestReplayIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]*replay{
@@ -30,9 +29,9 @@ func TestReplayIsBounded(t *testing.T) {
 	}
 }
 
-// TestScreenOfSmallPieces: keys that are echoed one by one fill a terminal's
-// replay with what they say, not with how many they are.
-func TestScreenOfSmallPieces(t *testing.T) {
+// TestScreenOfSmallMessages: the replay of a terminal is limited by its bytes, not by the
+// number of small messages, such as echoed keys.
+func TestScreenOfSmallMessages(t *testing.T) {
 	t.Parallel()
 	r := &replay{maxMessages: 1 << 40, maxBytes: maxScreen, terminal: new(vt.State)}
 	for range 2 * maxScreen {

@@ -15,9 +15,9 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// TestResumeHoldsUpTheChild: while nobody is attached, what is written is held
-// until no more may be, and the child waits then.
-func TestResumeHoldsUpTheChild(t *testing.T) {
+// TestResumeBlocksTheChild: while no client is attached, output is held up to the limit, and
+// then the child waits.
+func TestResumeBlocksTheChild(t *testing.T) {
 	t.Parallel()
 	const buffer = 100 << 10
 	child := startShell(t, `i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo $i; done`)
@@ -37,7 +37,7 @@ func TestResumeHoldsUpTheChild(t *testing.T) {
 		cut := n + rand.N(30_000)
 		for {
 			f, err := a.frame()
-			if err != nil { // what its host has is read first
+			if err != nil { // what the client's host has is read first
 				break
 			}
 			if over = f.first == fin|wire.OpClose; over {
@@ -45,7 +45,7 @@ func TestResumeHoldsUpTheChild(t *testing.T) {
 				continue
 			}
 			if n++; string(f.payload) != strconv.Itoa(n) {
-				t.Fatalf("%q instead of %d", f.payload, n)
+				t.Fatalf("%q, want %d", f.payload, n)
 			}
 			if n == cut {
 				a.Abort()
@@ -56,23 +56,23 @@ func TestResumeHoldsUpTheChild(t *testing.T) {
 			t.Errorf("%d bytes are held, of %d", n, buffer)
 		}
 		if over && n != 100_000 {
-			t.Errorf("%d lines came", n)
+			t.Errorf("%d lines arrived", n)
 		}
 	}
 }
 
-// TestResumeKeepsWhatIsNotAcknowledged: here that is what the client has not read,
-// as unix(7) sockets count.
-func TestResumeKeepsWhatIsNotAcknowledged(t *testing.T) {
+// TestResumeHoldsUnacknowledgedMessages: over unix(7) sockets that is what the client has not
+// read.
+func TestResumeHoldsUnacknowledgedMessages(t *testing.T) {
 	t.Parallel()
 	child := startShell(t, `read go; i=0; while [ $i -lt 10000 ]; do i=$((i+1)); echo $i; done`)
 	t.Cleanup(child.Stop)
 	r := startResumableOver(t, link{network: "unix"}, child, Options{Buffer: 100 * entryOverhead})
 	r.history.mu.Lock()
-	r.history.pause = 1 // as if the machine were busy: it is over before the wait begins
+	r.history.pause = 1 // as on a busy machine: it is over before the wait begins
 	r.history.mu.Unlock()
 	a := r.come(-1)
-	a.send("go") // now that no more is read
+	a.send("go") // nothing more is read
 	wspipetest.Eventually(t, "the child has to wait", r.history.full)
 	wspipetest.Eventually(t, "as much is in flight as may be", func() bool {
 		r.history.mu.Lock()
@@ -85,9 +85,9 @@ func TestResumeKeepsWhatIsNotAcknowledged(t *testing.T) {
 	a.expectClose(1000, "exit 0")
 }
 
-// TestResumeKeepsSomeHistory: however fast the child is, some of what the client's
-// host had is held, for a client that had not read it.
-func TestResumeKeepsSomeHistory(t *testing.T) {
+// TestResumeHoldsSomeHistory: however fast the child is, some of what the client's host has
+// acknowledged is held, for a client that had not read it.
+func TestResumeHoldsSomeHistory(t *testing.T) {
 	t.Parallel()
 	child := startShell(t, `exec yes`)
 	t.Cleanup(child.Stop)
@@ -98,7 +98,7 @@ func TestResumeKeepsSomeHistory(t *testing.T) {
 		for range n {
 			a.expect("y")
 		}
-		for ; a.br.Buffered() > 16<<10; n++ { // in a quarter of the buffer there is room for that
+		for ; a.br.Buffered() > 16<<10; n++ { // that fits a quarter of the buffer
 			a.expect("y")
 		}
 		wspipetest.Eventually(t, "the child has to wait", r.history.full)
@@ -112,8 +112,8 @@ func TestResumeKeepsSomeHistory(t *testing.T) {
 	}
 }
 
-// A connection that has been replaced does not say what the new one has.
-func TestResumeHearsOnlyWhoIsAttached(t *testing.T) {
+// A replaced connection does not affect what counts as sent for the new one.
+func TestResumeCountsOnlyTheAttachedClient(t *testing.T) {
 	t.Parallel()
 	j := newHistory(1 << 20)
 	near, far := net.Pipe()
@@ -127,12 +127,12 @@ func TestResumeHearsOnlyWhoIsAttached(t *testing.T) {
 	j.attach(conn, 0)
 	older.read()
 	if older.next != 0 || j.reader.next != 0 || j.reader.behind != j.size {
-		t.Errorf("%d entries are taken as sent, and %d by the newer", older.next, j.reader.next)
+		t.Errorf("%d entries count as sent by the old reader, and %d by the new one", older.next, j.reader.next)
 	}
 }
 
-// TestResumeWithALongMessage: one that does not fit is streamed as ever, and is
-// lost with the connection only once a part of it is no longer held.
+// TestResumeWithALongMessage: a message that is longer than the history is streamed. It is
+// lost with the connection only if a part of it is no longer held.
 func TestResumeWithALongMessage(t *testing.T) {
 	t.Parallel()
 	const buffer = 256 << 10
@@ -140,13 +140,13 @@ func TestResumeWithALongMessage(t *testing.T) {
 	child := newPuppet(t)
 	r := startResumable(t, child, Options{Buffer: buffer})
 	a := r.come(-1)
-	write := func(s string) { // ends when all is read
+	write := func(s string) { // ends when everything was read
 		go io.WriteString(child.far[1], s)
 	}
 	write("first\n" + long[:buffer/2])
 	a.expect("first")
 	a.vanish()
-	a = r.come(1) // all that there is of it is held
+	a = r.come(1) // all of the message so far is held
 	write(long[buffer/2:])
 	for n := 0; n < len(long)-wire.BlockSize; {
 		f, err := a.frame()

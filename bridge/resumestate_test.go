@@ -68,16 +68,16 @@ func TestStatesAreAsDocumented(t *testing.T) {
 	t.Parallel()
 	documented := documentedStates(t)
 	if len(documented) != len(stateNames) {
-		t.Errorf("%d states documented, there are %d", len(documented), len(stateNames))
+		t.Errorf("%d states are documented, want %d", len(documented), len(stateNames))
 	}
 	for s, name := range stateNames {
 		if !maps.Equal(documented[s], resumeStates[s]) {
-			t.Errorf("%s: documented %v, in fact %v", name, documented[s], resumeStates[s])
+			t.Errorf("%s: documented %v, implemented %v", name, documented[s], resumeStates[s])
 		}
 	}
 }
 
-// reach returns the states that events lead to from s, s among them.
+// reach returns s and the states that are reachable from it.
 func reach(s resumeState, without ...resumeEvent) map[resumeState]bool {
 	seen := map[resumeState]bool{s: true}
 	for todo := []resumeState{s}; len(todo) > 0; todo = todo[1:] {
@@ -91,14 +91,14 @@ func reach(s resumeState, without ...resumeEvent) map[resumeState]bool {
 	return seen
 }
 
-// The properties that the states are made for hold in every sequence of events.
-func TestStatesHaveNoTrap(t *testing.T) {
+// The required properties of the states hold in every sequence of events.
+func TestResumeStateProperties(t *testing.T) {
 	t.Parallel()
-	if got := len(reach(detached)); got != len(stateNames) { // where each session begins
-		t.Errorf("%d states can be reached, there are %d", got, len(stateNames))
+	if got := len(reach(detached)); got != len(stateNames) { // the initial state
+		t.Errorf("%d states are reachable, want %d", got, len(stateNames))
 	}
 	if len(resumeStates[ended]) > 0 {
-		t.Error("ended is not the end")
+		t.Error("ended is not final")
 	}
 	for s, name := range stateNames {
 		if s == ended {
@@ -108,18 +108,18 @@ func TestStatesHaveNoTrap(t *testing.T) {
 			t.Errorf("%s: the server cannot end it", name)
 		}
 		if s.waits() != (resumeStates[s][expires] == ended) {
-			t.Errorf("%s: what waits for a client must expire, and nothing else", name)
+			t.Errorf("%s: exactly the states that wait for a client must expire", name)
 		}
 		if to := resumeStates[s][attaches]; to.waits() || to == unchanged || to == ended {
-			t.Errorf("%s: a client that comes finds %s", name, stateNames[to])
+			t.Errorf("%s: a client that attaches gets %s", name, stateNames[to])
 		}
 		if reach(s, disconnects, acknowledges, expires, ends)[ended] {
-			t.Errorf("%s: ends though the client may come back", name)
+			t.Errorf("%s: ends though the client may attach again", name)
 		}
 	}
 	for _, s := range []resumeState{ending, kept} {
 		if r := reach(s); r[attached] || r[detached] {
-			t.Errorf("%s: the child lives again", stateNames[s])
+			t.Errorf("%s: the child runs again", stateNames[s])
 		}
 	}
 }

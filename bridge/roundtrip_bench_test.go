@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkRoundTrip is a message that goes to a child and comes back alone. Client,
-// session and child share one processor: else most of it is how long a processor takes
-// to wake up, which is another time with each run.
+// BenchmarkRoundTrip is a message that goes to a child and back alone. Client, session and child
+// share one processor. Otherwise most of the time is the wake-up of a processor, which varies
+// from run to run.
 func BenchmarkRoundTrip(b *testing.B) {
 	var all, one unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {
@@ -29,7 +29,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 	benchmarkPath(b, "64", roundTripPath)
 }
 
-// pin lets our threads, and what they start, run on the processors of set alone.
+// pin restricts our threads, and processes that they start, to the processors of set.
 func pin(b *testing.B, set *unix.CPUSet) {
 	b.Helper()
 	threads, err := os.ReadDir("/proc/self/task")

@@ -17,7 +17,7 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// BenchmarkOutbound is a line of a flooding child on its way to the client.
+// BenchmarkOutbound is a line from a flooding child to the client.
 func BenchmarkOutbound(b *testing.B) {
 	for _, size := range []int{7, 100, 1000, 60000} {
 		benchmarkPath(b, fmt.Sprint(size), func(t testing.TB) path {
@@ -26,8 +26,7 @@ func BenchmarkOutbound(b *testing.B) {
 	}
 }
 
-// outputs are ways to send a child's stream: messages of 100 bytes, or all that a
-// full pipe holds.
+// outputs are ways to send a child's stream: messages of 100 bytes, or a full pipe at once.
 var outputs = []struct {
 	name string
 	framing.Framing
@@ -43,7 +42,7 @@ var outputs = []struct {
 	{"channels", framing.Bytes, channel.Stdout, strings.Repeat("x", 64<<10)},
 }
 
-// BenchmarkOutboundFramings is a record of a flooding child on its way.
+// BenchmarkOutboundFramings is a record from a flooding child to the client.
 func BenchmarkOutboundFramings(b *testing.B) {
 	for _, out := range outputs {
 		benchmarkPath(b, out.name, func(t testing.TB) path {
@@ -52,7 +51,7 @@ func BenchmarkOutboundFramings(b *testing.B) {
 	}
 }
 
-// BenchmarkInbound is a message of a flooding client on its way to the child.
+// BenchmarkInbound is a message from a flooding client to the child.
 func BenchmarkInbound(b *testing.B) {
 	for _, size := range []int{7, 64, 1000, 60000} {
 		benchmarkPath(b, fmt.Sprint(size), func(t testing.TB) path {
@@ -80,18 +79,18 @@ func framed(f framing.Framing) func(testing.TB) *input {
 	return func(testing.TB) *input { return &input{codec: f.NewCodec(), holdWhole: f.HoldsWhole()} }
 }
 
-// zeros are frames of binary messages of 64 bytes, on Stdin if they name one.
+// zeros are frames of binary messages of 64 bytes, with channel Stdin if they name one.
 var zeros = bytes.Repeat(maskedFrame(fin|opBinary, make([]byte, 64)), 1000)
 
-// BenchmarkInboundFramings is a message of 64 bytes of a flooding client.
+// BenchmarkInboundFramings is a message of 64 bytes from a flooding client.
 func BenchmarkInboundFramings(b *testing.B) {
 	for _, in := range inputs {
 		benchmarkPath(b, in.name, func(t testing.TB) path { return inboundPath(t, in.open(t), zeros) })
 	}
 }
 
-// roundTripPath is from a client through a session and its child, cat, and back. A
-// message is sent when the one before has come back.
+// roundTripPath is from a client through a session and its child, cat, and back. Each message
+// is sent after the previous one has returned.
 func roundTripPath(t testing.TB) path {
 	s := startOver(t, link{}, startShell(t, "exec cat"), Options{MaxMessage: 1 << 20})
 	s.SetDeadline(time.Time{})
@@ -108,8 +107,8 @@ func roundTripPath(t testing.TB) path {
 	}
 }
 
-// BenchmarkSession is all of a session over a Unix socket, from its opening
-// handshake's answer on, whose child, no process, prints a line and exits.
+// BenchmarkSession is a whole session over a unix socket, from the response to its opening
+// handshake on. Its child is no process; it prints a line and exits.
 func BenchmarkSession(b *testing.B) {
 	l, err := net.Listen("unix", filepath.Join(b.TempDir(), "s"))
 	if err != nil {
@@ -132,7 +131,7 @@ func BenchmarkSession(b *testing.B) {
 		conn := wire.NewConn(near, nil)
 		s := newSession(acceptOn(b, conn), conn, child, Options{MaxMessage: 1 << 20, PingInterval: time.Minute})
 		ended := make(chan error, 1)
-		go func() { ended <- readToClose(far) }() // ends when Run returns at the latest
+		go func() { ended <- readToClose(far) }() // ends when Run returns, or before
 		if sum := s.Run(); sum.Code != 1000 {
 			b.Fatalf("%+v", sum)
 		}
@@ -142,7 +141,7 @@ func BenchmarkSession(b *testing.B) {
 	}
 }
 
-// readToClose is a client that answers a close frame that says "exit 0".
+// readToClose is a client that replies to a close frame with the reason "exit 0".
 func readToClose(c net.Conn) error {
 	defer c.Close()
 	last := append([]byte{fin | wire.OpClose, 2 + 6, 1000 >> 8, 1000 & 0xff}, "exit 0"...)

@@ -17,7 +17,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// Each way for a child to end, and what the client is told.
+// Each way in which a child ends, and what the client gets.
 func TestChildEnds(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -66,8 +66,8 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// A client that goes, however it goes, is the end of its child.
-func TestClientGoes(t *testing.T) {
+// Any disconnection of a client ends its child.
+func TestClientDisconnects(t *testing.T) {
 	t.Parallel()
 	lost := End{Code: 1006, Reason: "connection lost", by: byLoss}
 	for name, test := range map[string]struct {
@@ -89,7 +89,7 @@ func TestClientGoes(t *testing.T) {
 			if test.want.by == byClient {
 				f, err := s.frame()
 				if err != nil || f.first != fin|wire.OpClose {
-					t.Errorf("instead of a close frame: %v, %v", f, err)
+					t.Errorf("want a close frame: %v, %v", f, err)
 				}
 				s.client.Close()
 			}
@@ -100,10 +100,10 @@ func TestClientGoes(t *testing.T) {
 	}
 }
 
-// The same with a child that ignores its stdin and a client that has sent more
-// than we may hold. Its FIN waits behind what our kernel does not take, and only
-// the answer to a ping tells.
-func TestClientGoesBehindDataThatNobodyTakes(t *testing.T) {
+// The same for a child that ignores its stdin and a client that has sent more than we may
+// queue. The client's FIN is behind data that our kernel does not accept, and only the reply
+// to a ping reveals it.
+func TestClientDisconnectsBehindUnreadData(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(*client){"closing": func(c *client) { c.Close() }, "with a reset": (*client).reset} {
 		t.Run(name, func(t *testing.T) {
@@ -118,8 +118,8 @@ func TestClientGoesBehindDataThatNobodyTakes(t *testing.T) {
 	}
 }
 
-// A client that goes although output waits for it.
-func TestClientGoesInAFlood(t *testing.T) {
+// A client disconnects although output is queued for it.
+func TestClientDisconnectsInAFlood(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(*client){
 		"closing":      func(c *client) { c.Close() },
@@ -139,16 +139,16 @@ func TestClientGoesInAFlood(t *testing.T) {
 	}
 }
 
-// A child may take its time to stop, and print all the while. Of a client that
-// is lost it is not held up, not even if that one still holds its end open.
-func TestLostClientHoldsNoChildUp(t *testing.T) {
+// A child may take time to stop, and print meanwhile. A lost client does not block it, even if
+// the client's end of the connection is still open.
+func TestLostClientDoesNotBlockTheChild(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	child.reader = true // Stop waits for exit
 	s := startOver(t, link{buffers: 256 << 10}, child, patient)
 	s.write(bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 1300))
 	wspipetest.Eventually(t, "input waits", func() bool { return s.stdin.Waiting() > maxInputBacklog })
-	go func() { // ends when all is read
+	go func() { // ends when everything was read
 		child.far[1].Write(make([]byte, 8<<20))
 		child.exit(0, "")
 	}()
@@ -159,7 +159,7 @@ func TestLostClientHoldsNoChildUp(t *testing.T) {
 	}
 }
 
-// A child that exits while the client still sends: no output is lost.
+// If a child exits while the client sends, no output is lost.
 func TestChildExitsWhileTheClientSends(t *testing.T) {
 	t.Parallel()
 	for range 4 {
@@ -189,11 +189,11 @@ func TestChildExitsWhileTheClientSends(t *testing.T) {
 	}
 }
 
-// expectCloseOf expects close code 1000 while somebody else still writes.
+// expectCloseOf expects close code 1000 while another goroutine still writes.
 func expectCloseOf(t *testing.T, s *session, reason string) {
 	t.Helper()
 	if f, err := s.frame(); err != nil || f.first != fin|wire.OpClose || string(f.payload) != "\x03\xe8"+reason {
-		t.Fatalf("instead of 1000 %q: %v, %v", reason, f, err)
+		t.Fatalf("want close code 1000 %q: %v, %v", reason, f, err)
 	}
 }
 
@@ -211,7 +211,7 @@ func TestSlowReaderGetsEverythingAfterTheExit(t *testing.T) {
 	s.expectClose(1000, "exit 7")
 }
 
-// An exited child's output waits for the client in our memory and the kernel's.
+// The output of an exited child is queued in our memory and the kernel's for its client.
 func TestReaderThatStartsAfterTheExit(t *testing.T) {
 	t.Parallel()
 	const lines = 20_000
@@ -240,7 +240,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// Nobody reads: not the child, not the client.
+// Neither the child nor the client reads.
 func TestShutdownWhileBlockedBothWays(t *testing.T) {
 	t.Parallel()
 	s := startOver(t, link{buffers: 256 << 10}, startShell(t, "exec yes"), Options{})
@@ -278,7 +278,7 @@ func TestShutdownBeforeRun(t *testing.T) {
 	}
 }
 
-// A client that answers nothing is not waited for after Abort.
+// Run does not wait for a silent client after Abort.
 func TestAbort(t *testing.T) {
 	t.Parallel()
 	for name, shutdown := range map[string]bool{"after Shutdown": true, "alone": false} {
@@ -299,7 +299,7 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// A client that breaks the protocol is told so.
+// A client that violates the protocol gets a close frame.
 func TestProtocolErrors(t *testing.T) {
 	t.Parallel()
 	unmasked := append(frameHeader(fin|opText, 0, 4), "text"...)
@@ -328,7 +328,7 @@ func TestProtocolErrors(t *testing.T) {
 			s.write(sent)
 			f, err := s.frame()
 			if err != nil || f.first != fin|wire.OpClose || len(f.payload) < 2 || string(f.payload[:2]) != "\x03\xea" {
-				t.Errorf("instead of close code 1002: %v, %v", f, err)
+				t.Errorf("want close code 1002: %v, %v", f, err)
 			}
 			s.client.Close()
 			if got := string(wspipetest.Wait(t, "input", child.input)); got != "before\n" {

@@ -22,8 +22,7 @@ func writeLines(w io.Writer, line string, n int) {
 	}
 }
 
-// hubPath is from a child to some viewers over Unix sockets: a message is one
-// delivery.
+// hubPath is from a child to clients over unix sockets. A message is one delivery.
 func hubPath(t testing.TB, viewers int) path {
 	child := newPuppet(t)
 	h := startHub(t, child, Options{Slow: SlowBlock})
@@ -39,15 +38,15 @@ func hubPath(t testing.TB, viewers int) path {
 	}
 }
 
-// BenchmarkHub is one line of 100 bytes for one of the viewers.
+// BenchmarkHub is one line of 100 bytes for one of the clients.
 func BenchmarkHub(b *testing.B) {
 	for _, viewers := range []int{1, 10, 100, 1000} {
 		benchmarkPath(b, fmt.Sprint(viewers), func(t testing.TB) path { return hubPath(t, viewers) })
 	}
 }
 
-// muxPath is from a child to some clients over Unix sockets, each of which gets
-// every message: a message is one delivery.
+// muxPath is from a child to clients over unix sockets, each of which gets every message. A
+// message is one delivery.
 func muxPath(t testing.TB, clients int) path {
 	s := startMux(t, Options{Slow: SlowBlock})
 	got := newTally()
@@ -89,7 +88,7 @@ func BenchmarkMux(b *testing.B) {
 	benchmarkPath(b, "in", muxInputPath)
 }
 
-// resumedPath is from a child to a client that may come back.
+// resumedPath is from a child to the client of a session.
 func resumedPath(t testing.TB) path {
 	child := newPuppet(t)
 	c := startResumable(t, child, Options{}).come(-1)
@@ -102,5 +101,5 @@ func resumedPath(t testing.TB) path {
 	}
 }
 
-// BenchmarkResumedLines is one line of 100 bytes of a session that can be resumed.
+// BenchmarkResumedLines is one line of 100 bytes to the client of a session.
 func BenchmarkResumedLines(b *testing.B) { benchmarkPath(b, "100", resumedPath) }

@@ -15,7 +15,7 @@ type shell struct {
 	pipes
 	told
 	cmd     *exec.Cmd
-	grace   time.Duration // between the call of Stop and the end by force
+	grace   time.Duration // between the call of Stop and SIGKILL
 	exited  chan struct{}
 	stopped sync.Once
 }

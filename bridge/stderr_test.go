@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// records collects the lines that are logged.
+// records collects the logged lines.
 type records struct {
 	slog.Handler
 	t     *testing.T

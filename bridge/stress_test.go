@@ -14,8 +14,8 @@ import (
 	"wspipe/bridge/framing"
 )
 
-// Sessions end from several sides at once while both streams and the client
-// flood: Run returns, and nothing is left over.
+// Sessions end for several reasons at once while both streams and the client flood: Run
+// returns, and nothing is left running.
 func TestEndsFromSeveralSidesAtOnce(t *testing.T) {
 	t.Parallel()
 	ends := []func(*session){
@@ -48,7 +48,7 @@ func TestEndsFromSeveralSidesAtOnce(t *testing.T) {
 				s := startOver(t, test.link, child, Options{Framing: test.Framing, MaxMessage: 100_000, PingInterval: time.Millisecond * 5})
 				var flooding sync.WaitGroup
 				for _, f := range child.far[1:] {
-					flooding.Go(func() { // ends when the child does
+					flooding.Go(func() { // ends with the child
 						for {
 							if _, err := f.WriteString(test.flood); err != nil {
 								return
@@ -77,7 +77,7 @@ func TestEndsFromSeveralSidesAtOnce(t *testing.T) {
 					})
 				}
 				close(start)
-				flooding.Go(func() { // in case none of these was an end
+				flooding.Go(func() { // in case none of these has ended it
 					s.Client.Shutdown()
 					s.client.Close()
 				})

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestIdleIsNoMessageEitherWay(t *testing.T) {
+func TestCheckIdle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &Client{opt: &Options{IdleTimeout: 10 * time.Second}}
@@ -17,12 +17,12 @@ func TestIdleIsNoMessageEitherWay(t *testing.T) {
 			s.sequencer.total.touch()
 			<-time.After(6 * time.Second)
 			if next := s.checkIdle(); next != 4*time.Second {
-				t.Errorf("after 6s: look again in %v", next)
+				t.Errorf("after 6s: check again in %v", next)
 			}
 			touched.touch()
 			<-time.After(7 * time.Second)
 			if next := s.checkIdle(); next != 3*time.Second {
-				t.Errorf("7s after a message: look again in %v", next)
+				t.Errorf("7s after a message: check again in %v", next)
 			}
 		}
 	})
