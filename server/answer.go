@@ -2,7 +2,9 @@ package server
 
 import (
 	"io"
+	"math"
 	"net/http"
+	"time"
 )
 
 // answer is an http.ResponseWriter that adds the headers of --header and notes
@@ -10,8 +12,18 @@ import (
 type answer struct {
 	http.ResponseWriter
 	server *Server
+	conn   *httpConn
 	status int
 	begun  bool
+}
+
+// newAnswer returns what answers r. It bounds how long net/http reads the body that the
+// handler leaves unread.
+func (s *Server) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
+	if r.ContentLength != 0 {
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.Timeouts.Body))
+	}
+	return &answer{ResponseWriter: w, server: s, conn: connOf(r), status: http.StatusOK}
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -21,6 +33,7 @@ func (a *answer) WriteHeader(status int) {
 	case status == http.StatusSwitchingProtocols:
 		a.begin(status, a.server.cfg.HeadersWS)
 	case status >= http.StatusOK: // not 100 Continue and its like
+		a.conn.limit()
 		a.begin(status, a.server.cfg.HeadersHTTP)
 	}
 	a.ResponseWriter.WriteHeader(status)
@@ -51,15 +64,33 @@ func (a *answer) Write(p []byte) (int, error) {
 	if !a.begun {
 		a.WriteHeader(http.StatusOK)
 	}
-	return a.ResponseWriter.Write(p)
+	n, err := a.conn.write(func() (int64, error) {
+		n, err := a.ResponseWriter.Write(p)
+		return int64(n), err
+	})
+	return int(n), err
 }
 
-// ReadFrom lets files leave by sendfile(2).
-func (a *answer) ReadFrom(r io.Reader) (int64, error) {
+// maxFilePart is how much of a file is sent in one call, in bytes: the client makes
+// progress with each.
+const maxFilePart = 1 << 20
+
+// ReadFrom lets files leave by sendfile(2), which net uses for a file below one
+// io.LimitedReader.
+func (a *answer) ReadFrom(r io.Reader) (n int64, err error) {
 	if !a.begun {
 		a.WriteHeader(http.StatusOK)
 	}
-	return io.Copy(a.ResponseWriter, r)
+	limited, ok := r.(*io.LimitedReader)
+	if !ok {
+		limited = &io.LimitedReader{R: r, N: math.MaxInt64}
+	}
+	for size, sent := int64(0), int64(0); err == nil && sent == size && limited.N > 0; n += sent {
+		size = min(limited.N, maxFilePart)
+		sent, err = a.conn.write(func() (int64, error) { return io.Copy(a.ResponseWriter, io.LimitReader(limited.R, size)) })
+		limited.N -= sent
+	}
+	return n, err
 }
 
 // Unwrap lets http.ResponseController reach the connection.

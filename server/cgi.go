@@ -2,7 +2,6 @@ package server
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"wspipe/bridge"
@@ -39,51 +37,26 @@ type cgiRun struct {
 	answered chan struct{} // closed when the client has all that there is
 }
 
-// requestBody is a request's body that knows whether all of it has been read.
-type requestBody struct {
-	io.Reader
-	ended atomic.Bool
-}
-
-// smallBody is how long a body is read before the program starts, in bytes.
-// Whatever the program does with it, the connection can then stay.
-const smallBody = 8 << 10
-
-// newRequestBody returns the body of r. A small one must come as promptly as a
-// header.
-func newRequestBody(w http.ResponseWriter, r *http.Request) (*requestBody, *access.Refusal) {
-	b := &requestBody{Reader: r.Body}
-	if r.ContentLength < 0 || r.ContentLength > smallBody {
-		return b, nil
-	}
-	conn := http.NewResponseController(w)
-	conn.SetReadDeadline(time.Now().Add(headerTimeout))
-	whole := make([]byte, r.ContentLength)
-	if _, err := io.ReadFull(r.Body, whole); err != nil {
-		return nil, &access.Refusal{Status: http.StatusRequestTimeout, Why: "timed out reading the request body"}
-	}
-	conn.SetReadDeadline(time.Time{})
-	b.Reader = bytes.NewReader(whole)
-	b.ended.Store(true)
-	return b, nil
-}
-
 // runCGI returns what answers a request with the program p.
 func (s *Server) runCGI(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal {
-		c, why := s.startCGI(w, r, client, p, granted.leave)
+		leave := onSecondCall(granted.leave) // when the program has gone, and its response is taken
+		c, why := s.startCGI(w, r, client, p, leave)
 		if why != nil {
 			granted.leave()
 			s.tracker.done(nil)
 			return why
 		}
 		go c.watch() // ends with the child; unblocked by sessions.stopping
-		return c.serve()
+		why = c.serve()
+		connOf(r).waitAcked()
+		leave()
+		return why
 	}
 }
 
 func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, client *access.Client, p *program, leave func()) (*cgiRun, *access.Refusal) {
-	body, why := newRequestBody(w, r)
+	body, why := newRequestBody(w, r, s.cfg.Timeouts.Body)
 	if why != nil {
 		return nil, why
 	}
@@ -127,12 +100,16 @@ func (c *cgiRun) serve() *access.Refusal {
 	go func() { // ends with the body; unblocked by the end of stdin and by the deadline
 		defer close(sent)
 		io.Copy(c.child.Stdin(), c.body)
+		if c.body.hasTimedOut() {
+			c.log.Warn("timed out reading the request body", "pid", c.child.Pid())
+			c.child.Stop()
+		}
 		c.child.Stdin().Close()
 	}()
 	why := c.respond(conn)
 	stillThere() // from here on a program may finish alone
 	if c.closing {
-		conn.SetReadDeadline(time.Now())
+		c.body.stop()
 	}
 	select {
 	case <-sent:
@@ -149,16 +126,19 @@ func (c *cgiRun) respond(conn *http.ResponseController) *access.Refusal {
 	out := bufio.NewReader(limited)
 	status, err := readCGIHeader(out, c.w.Header())
 	limited.N = 1<<63 - 1
-	if err == nil && !c.body.ended.Load() {
+	if err == nil && !c.body.whole {
 		out.Peek(1) // most programs read all before they write more than a header
 	}
-	if c.closing = !c.body.ended.Load(); c.closing {
+	if c.closing = !c.body.whole; c.closing {
 		// Or net/http would take what is left of the body for a request.
 		c.w.Header().Set("Connection", "close")
 	}
-	if err != nil {
+	if err != nil || c.body.hasTimedOut() {
 		go c.child.Stop()           // ends with the group
 		go io.Copy(io.Discard, out) // ends with the output; unblocked by Child.Stop
+		if c.body.hasTimedOut() {
+			return bodyTimedOut
+		}
 		c.log.Error("cgi program sent no valid response", "pid", c.child.Pid(), "error", err)
 		code := http.StatusInternalServerError
 		if errors.Is(err, errInvalidField) {
@@ -179,6 +159,9 @@ func (c *cgiRun) respond(conn *http.ResponseController) *access.Refusal {
 		go c.child.Stop() // ends with the group
 	}
 	io.Copy(io.Discard, out)
+	if c.body.hasTimedOut() {
+		connOf(c.r).Close() // or net/http would end the response as if it were whole
+	}
 	return nil
 }
 
@@ -234,7 +217,7 @@ func (c *cgiRun) await() {
 			c.log.Warn("cgi program timed out", "pid", c.child.Pid())
 			return
 		case <-check.C:
-			if c.isUnread() && wire.HungUp(connOf(c.r)) {
+			if c.isUnread() && wire.HungUp(connOf(c.r).Conn) {
 				return
 			}
 		}
@@ -248,7 +231,7 @@ func (c *cgiRun) isUnread() bool {
 	case <-c.answered:
 		return false
 	default:
-		return !c.body.ended.Load()
+		return !c.body.whole
 	}
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"log/slog"
 	"slices"
 	"time"
@@ -130,9 +131,16 @@ func (e *Endpoint) subprotocols() []string {
 // Timeouts are how long a client may make no progress before its connection is
 // closed. Zero values mean what stands here.
 type Timeouts struct {
-	// Unread is how long it may take nothing of what its child has left, or pause,
-	// once that has ended: 30 s.
+	// Body is for the body of a request, while somebody waits for it: 10 s.
+	Body time.Duration
+	// Unread is how long it may take nothing of a response, or of the output that a
+	// child has left when it ended, or pause then: 30 s.
 	Unread time.Duration
+}
+
+// orDefault returns t with the default values instead of zero.
+func (t Timeouts) orDefault() Timeouts {
+	return Timeouts{Body: cmp.Or(t.Body, 10*time.Second), Unread: cmp.Or(t.Unread, 30*time.Second)}
 }
 
 // BasicAuthVariable is the environment variable that may hold Auth.Basic. No

@@ -60,10 +60,11 @@ func (s *Server) rehearse(r *http.Request, rt route, client *access.Client) *acc
 }
 
 var (
-	noWebSocket   = &access.Refusal{Status: http.StatusNotFound, Why: "no WebSocket endpoint at this path"}
-	onlyOne       = &access.Refusal{Status: http.StatusServiceUnavailable, Why: "this server accepts a single connection (--once), and it is in use"}
-	malformedHost = &access.Refusal{Status: http.StatusBadRequest, Why: "malformed Host header; want host[:port]"} // RFC 9112, section 3.2
-	shuttingDown  = &access.Refusal{Status: http.StatusServiceUnavailable, Why: "the server is shutting down"}
+	noWebSocket     = &access.Refusal{Status: http.StatusNotFound, Why: "no WebSocket endpoint at this path"}
+	onlyOne         = &access.Refusal{Status: http.StatusServiceUnavailable, Why: "this server accepts a single connection (--once), and it is in use"}
+	malformedHost   = &access.Refusal{Status: http.StatusBadRequest, Why: "malformed Host header; want host[:port]"} // RFC 9112, section 3.2
+	shuttingDown    = &access.Refusal{Status: http.StatusServiceUnavailable, Why: "the server is shutting down"}
+	bodyInHandshake = &access.Refusal{Status: http.StatusBadRequest, Why: "an opening handshake has no body"}
 )
 
 // judge asks what depends on r alone: host, Origin and authentication, in this
@@ -82,6 +83,9 @@ func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want r
 	case !rt.upgrade: // a page may tell of its sessions in Referer
 		access.CleanHeader(r.Header, sessionInHeader)
 		return want, nil
+	}
+	if r.ContentLength != 0 { // -1 if it is chunked
+		return want, bodyInHandshake
 	}
 	if !r.ProtoAtLeast(1, 1) {
 		return want, oldVersion

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"wspipe/process"
 	"wspipe/server/access"
@@ -14,7 +15,8 @@ import (
 
 // ServeHTTP is where every request comes in.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a := &answer{ResponseWriter: w, server: s, status: http.StatusOK}
+	a := s.newAnswer(w, r)
+	defer a.conn.end()
 	client := s.policy.ClientOf(r)
 	rt := s.find(r)
 	granted, why := s.admit(r, rt, client)
@@ -25,9 +27,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		why = rt.serve(a, r, client, granted)
 	}
 	if why != nil {
+		if rt.upgrade && r.ContentLength != 0 { // or net/http would wait for the body
+			http.NewResponseController(w).SetReadDeadline(time.Now())
+		}
 		why.Write(a, r)
 	}
 	s.logRequest(r, client, a.status, why)
+	if !rt.upgrade {
+		a.conn.waitAcked()
+	}
 }
 
 // logRequest writes a request's line. A query may hold secrets and is left out.

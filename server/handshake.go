@@ -33,6 +33,7 @@ func handshakeOf(r *http.Request) *http.Request {
 		return nil
 	}
 	asked, query := r.Clone(r.Context()), r.URL.Query()
+	asked.ContentLength = 0
 	asked.Method, asked.URL, asked.RequestURI = http.MethodGet, u, u.RequestURI()
 	asked.Header.Set("Connection", "Upgrade")
 	asked.Header.Set("Upgrade", "websocket")

@@ -244,7 +244,7 @@ func FuzzPaths(f *testing.F) {
 				continue
 			}
 			w := httptest.NewRecorder()
-			s.ServeHTTP(w, r)
+			s.ServeHTTP(w, r.WithContext(s.withConn(r.Context(), nil)))
 			body, _ := io.ReadAll(w.Result().Body)
 			if w.Code >= 500 || strings.Contains(string(body)+fmt.Sprint(w.Result().Header), canary) {
 				t.Errorf("got %d %q", w.Code, body)

@@ -162,7 +162,7 @@ func TestAProgramThatVanishes(t *testing.T) {
 		"/denied":    func(path string) error { return os.Chmod(path, 0o644) },
 		"/directory": func(path string) error { os.Remove(path); return os.Mkdir(path, 0o755) },
 	}
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client := s.policy.ClientOf(r)
 		rt := s.find(r)
 		if err := between[r.URL.Path](filepath.Join(s.cfg.Dir, r.URL.Path)); err != nil {
@@ -176,6 +176,8 @@ func TestAProgramThatVanishes(t *testing.T) {
 			why.Write(w, r)
 		}
 	}))
+	front.Config.ConnContext = s.withConn
+	front.Start()
 	defer front.Close()
 	for path, want := range map[string]string{"/removed": "no such file", "/denied": "not executable", "/directory": "is a directory"} {
 		dial(t, "ws"+strings.TrimPrefix(front.URL, "http")+path).ExpectEnd(1011, "cannot start: "+want)

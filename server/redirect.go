@@ -19,7 +19,8 @@ type redirector struct {
 
 // ServeHTTP implements http.Handler.
 func (d *redirector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a := &answer{ResponseWriter: w, server: d.server, status: http.StatusOK}
+	a := d.server.newAnswer(w, r)
+	defer a.conn.end()
 	d.answer(a, r)
 	d.server.logRequest(r, d.server.policy.ClientOf(r), a.status, nil)
 }

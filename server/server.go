@@ -61,6 +61,7 @@ func Listen(cfg Config) (*Server, error) {
 		// Not the C library's, whose lookups could not be given up.
 		lookups: &net.Resolver{PreferGo: true, Dial: dialNameServer},
 	}
+	s.cfg.Timeouts = cfg.Timeouts.orDefault()
 	s.children = newChildren(s.slots, cfg.Once)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -147,18 +148,6 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	return status, err
 }
 
-// connKey is where a request's context has its connection.
-type connKey struct{}
-
-func withConn(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, connKey{}, conn)
-}
-
-func connOf(r *http.Request) net.Conn {
-	conn, _ := r.Context().Value(connKey{}).(net.Conn)
-	return conn
-}
-
 func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 	hs := &http.Server{
 		Handler:           h,
@@ -167,7 +156,7 @@ func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          newErrorLog(s.log),
 		Protocols:         new(http.Protocols),
-		ConnContext:       withConn,
+		ConnContext:       s.withConn,
 		// OPTIONS * is for our gate, too.
 		DisableGeneralOptionsHandler: true,
 	}

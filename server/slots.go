@@ -3,6 +3,7 @@ package server
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
 
 // slots bounds how many children run at once, in all and for one client
@@ -56,6 +57,16 @@ func (s *slots) take(c claim) (free func(), flag string) {
 		defer s.mu.Unlock()
 		s.count(c, -1)
 	}), ""
+}
+
+// onSecondCall returns a function whose second call calls f.
+func onSecondCall(f func()) func() {
+	var calls atomic.Int32
+	return func() {
+		if calls.Add(1) == 2 {
+			f()
+		}
+	}
 }
 
 // ask returns the flag that take would return now.

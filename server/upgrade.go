@@ -80,6 +80,9 @@ func upgrade(w http.ResponseWriter, r *http.Request, endpoint *Endpoint) (socket
 		opt.CompressionMode = websocket.CompressionNoContextTakeover
 	}
 	ws, err := websocket.Accept(h, r, opt)
+	if err == nil {
+		connOf(r).exempt()
+	}
 	h.ResponseWriter = nil // ws keeps h, and must not keep the whole request
 	return socket{ws, h.wire, w.Header().Get("Sec-WebSocket-Extensions") != ""}, err
 }

@@ -357,11 +357,11 @@ func (c *Conn) discardTime(left int) time.Duration {
 	return lingerTime
 }
 
-// waitAcked waits until the remote kernel has acknowledged all but maxOrphan bytes. It gives
+// waitAcked waits until the remote kernel has acknowledged all but MaxOrphan bytes. It gives
 // up after lingerTime without progress.
 func (c *Conn) waitAcked() {
 	since := time.Now()
-	for left := Unsent(c.Conn); left > maxOrphan && !c.Lost.Load() && time.Since(since) < lingerTime; {
+	for left := Unsent(c.Conn); left > MaxOrphan && !c.Lost.Load() && time.Since(since) < lingerTime; {
 		time.Sleep(ackPollInterval)
 		if now := Unsent(c.Conn); now < left {
 			left, since = now, time.Now()

@@ -10,8 +10,21 @@ import (
 // Unsent returns how many bytes the remote kernel has not acknowledged, sent or not
 // (tcp(7), SIOCOUTQ).
 func Unsent(conn net.Conn) (n int) {
-	control(conn, func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+	control(conn, func(fd uintptr) {
+		n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+		if n > MaxOrphan && wasReset(int(fd)) {
+			n = 0 // the kernel still reports what it has dropped
+		}
+	})
 	return n
+}
+
+// wasReset reports whether a TCP connection has been reset, so that the kernel holds
+// nothing for it.
+func wasReset(fd int) bool {
+	const stateClose = 7 // TCP_CLOSE in linux/tcp_states.h
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == stateClose
 }
 
 // limitUnsent makes the kernel accept more only while fewer than n bytes are not sent

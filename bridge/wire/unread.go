@@ -59,20 +59,24 @@ func (u *unreadLimit) check() (next time.Duration) {
 	return c.unreadTimeout / unreadChecks
 }
 
-// maxOrphan is how many bytes the kernel may hold for a client after its connection is
+// MaxOrphan is how many bytes the kernel may hold for a client after its connection is
 // closed: neither --maxforks nor --max-per-ip limits that.
-const maxOrphan = 64 << 10
+const MaxOrphan = 64 << 10
 
-// dropUnsent resets conn if the kernel holds more than maxOrphan for the client, so that
-// the kernel drops it.
+// dropUnsent resets conn if the kernel holds more than MaxOrphan for the client.
 func dropUnsent(conn net.Conn) {
-	if Unsent(conn) <= maxOrphan {
-		return
+	if Unsent(conn) > MaxOrphan {
+		Reset(conn)
 	}
+}
+
+// Reset closes conn at once. The kernel drops what it holds for the remote end.
+func Reset(conn net.Conn) {
 	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS would wait to send its close alert
 		conn = c.NetConn()
 	}
-	if c, ok := conn.(interface{ SetLinger(int) error }); ok && c.SetLinger(0) == nil {
-		conn.Close()
+	if c, ok := conn.(interface{ SetLinger(int) error }); ok {
+		c.SetLinger(0)
 	}
+	conn.Close()
 }

@@ -68,6 +68,20 @@ func readSlowly(far net.Conn, pause time.Duration, times int) {
 	}
 }
 
+// TestUnsentAfterReset: the kernel still reports what it has dropped.
+func TestUnsentAfterReset(t *testing.T) {
+	t.Parallel()
+	conn, far := newConn(t)
+	far.SetReadBuffer(4096)
+	conn.Conn.Write(make([]byte, 1<<20))
+	if n := Unsent(conn.Conn); n <= MaxOrphan {
+		t.Fatalf("%d bytes are unsent", n)
+	}
+	far.SetLinger(0)
+	far.Close()
+	wspipetest.Eventually(t, "nothing is unsent", func() bool { return Unsent(conn.Conn) == 0 })
+}
+
 // TestUnreadIsDropped: the kernel holds nothing after the end of a connection whose
 // client does not read, even if some of it was sent.
 func TestUnreadIsDropped(t *testing.T) {

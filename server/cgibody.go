@@ -1,0 +1,90 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"wspipe/server/access"
+)
+
+// requestBody is the body of a CGI request. A read fails when nothing arrives for the
+// timeout; while the program reads nothing, nothing needs to arrive.
+type requestBody struct {
+	io.Reader
+	whole   bool // all of it has been read from the connection
+	conn    *http.ResponseController
+	timeout time.Duration
+
+	mu       sync.Mutex
+	stopped  bool
+	timedOut bool
+}
+
+// smallBody is the size up to which a body is read before the program starts, in bytes.
+// Whatever the program does with it, the connection can then be kept.
+const smallBody = 8 << 10
+
+var bodyTimedOut = &access.Refusal{Status: http.StatusRequestTimeout, Why: "timed out reading the request body"}
+
+// newRequestBody returns the body of r. It reads a small one.
+func newRequestBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) (*requestBody, *access.Refusal) {
+	b := &requestBody{Reader: r.Body, conn: http.NewResponseController(w), timeout: timeout}
+	b.conn.SetReadDeadline(time.Time{}) // instead of newAnswer's
+	if r.ContentLength < 0 || r.ContentLength > smallBody {
+		return b, nil
+	}
+	all := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(b, all); err != nil {
+		b.conn.SetReadDeadline(time.Now()) // or net/http would wait for the rest
+		return nil, bodyTimedOut
+	}
+	b.Reader, b.whole = bytes.NewReader(all), true
+	return b, nil
+}
+
+// Read implements io.Reader.
+func (b *requestBody) Read(p []byte) (int, error) {
+	if b.whole {
+		return b.Reader.Read(p)
+	}
+	if !b.setDeadline(time.Now().Add(b.timeout)) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	n, err := b.Reader.Read(p)
+	if b.setDeadline(time.Time{}) && errors.Is(err, os.ErrDeadlineExceeded) {
+		b.mu.Lock()
+		b.timedOut = true
+		b.mu.Unlock()
+	}
+	return n, err
+}
+
+// setDeadline reports whether reading may go on: stop has not been called.
+func (b *requestBody) setDeadline(t time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.stopped {
+		b.conn.SetReadDeadline(t)
+	}
+	return !b.stopped
+}
+
+// stop makes a read fail, also one in progress.
+func (b *requestBody) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	b.conn.SetReadDeadline(time.Now())
+}
+
+// hasTimedOut reports whether nothing of the body arrived for the timeout.
+func (b *requestBody) hasTimedOut() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.timedOut
+}
