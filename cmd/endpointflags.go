@@ -8,12 +8,14 @@ import (
 
 // addEndpointFlags defines the flags of one endpoint, in the order of the help.
 func (o *endpointOptions) addEndpointFlags(f *flagSet) {
+	f.ofEndpoint = true
 	o.addMessages(f)
 	o.addTerminals(f)
 	o.addSharing(f)
 	o.addResume(f)
 	o.addLife(f)
 	o.addEnvironment(f)
+	f.ofEndpoint = false
 }
 
 func (o *endpointOptions) addMessages(f *flagSet) {

@@ -13,9 +13,12 @@ import (
 
 // addFlags defines the flags that set o, in the order of the help.
 func (o *options) addFlags(to *pflag.FlagSet) {
-	to.SortFlags = false
 	to.SetInterspersed(false)
-	f := &flagSet{to: to, errs: &o.errs}
+	o.define(&flagSet{to: to, errs: &o.errs})
+}
+
+func (o *options) define(f *flagSet) {
+	f.to.SortFlags = false
 	o.addListening(f)
 	o.addServing(f)
 	o.addEndpointFlags(f)
@@ -40,6 +43,7 @@ func (o *options) addListening(f *flagSet) {
 func (o *options) addServing(f *flagSet) {
 	f.group = "Content"
 	f.value("dir", "DIR", "", "serve each executable file in DIR as a WebSocket endpoint", set(&o.dir, nonEmpty))
+	f.value("routes", "FILE", "", "serve each line of FILE as an endpoint: PATH [FLAGS] -- COMMAND [ARG...]", set(&o.routes, nonEmpty))
 	f.value("staticdir", "DIR", "", "serve the files in DIR over HTTP", set(&o.staticDir, nonEmpty))
 	f.value("cgidir", "DIR", "", "serve the CGI programs in DIR over HTTP", set(&o.cgiDir, nonEmpty))
 	f.toggle("devconsole", "false", "serve a test page that talks to COMMAND from a browser", set(&o.devConsole, boolean))

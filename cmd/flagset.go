@@ -8,30 +8,38 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// groupKey is the annotation that holds the help heading of a flag.
-const groupKey = "group"
+// Annotations of flags: groupKey holds the help heading, endpointKey exists for the flags of one
+// endpoint.
+const (
+	groupKey    = "group"
+	endpointKey = "endpoint"
+)
 
 // flagSet defines flags. It collects their errors, so that wspipe reports all of them at once.
 type flagSet struct {
 	to    *pflag.FlagSet
 	group string
 	errs  *[]error
+	// ofEndpoint marks the flags as those of one endpoint.
+	ofEndpoint bool
+	// inherit leaves the options at the values that they have, instead of the flags' defaults.
+	inherit bool
 }
 
 // value defines --name=kind with the default def, which may be empty.
 func (f *flagSet) value(name, kind, def, usage string, set func(string) error) {
-	mustSet(set, def)
+	f.mustSet(set, def)
 	f.nilValue(name, kind, def, usage, set)
 }
 
 // toggle defines the boolean flag --name with the default def.
 func (f *flagSet) toggle(name, def, usage string, set func(string) error) {
-	mustSet(set, def)
+	f.mustSet(set, def)
 	f.nilToggle(name, def, usage, set)
 }
 
-func mustSet(set func(string) error, def string) {
-	if def != "" && set(def) != nil {
+func (f *flagSet) mustSet(set func(string) error, def string) {
+	if !f.inherit && def != "" && set(def) != nil {
 		panic("invalid default " + def)
 	}
 }
@@ -50,6 +58,9 @@ func (f *flagSet) nilToggle(name, def, usage string, set func(string) error) {
 func (f *flagSet) add(name, short, kind, def, usage string, set func(string) error) *pflag.Flag {
 	flag := f.to.VarPF(&flagValue{name, kind, def, set, f.errs}, name, short, usage)
 	flag.Annotations = map[string][]string{groupKey: {f.group}}
+	if f.ofEndpoint {
+		flag.Annotations[endpointKey] = nil
+	}
 	return flag
 }
 
@@ -109,9 +120,14 @@ func each[T any](to *[]T, parse func(string) (T, error)) func(string) error {
 	}
 }
 
-// list returns the setter of a flag that appends comma-separated values.
+// list returns the setter of a flag that appends comma-separated values. The first use replaces an
+// inherited list.
 func list(to *[]string, parse func(string) (string, error)) func(string) error {
+	used := false
 	return func(s string) error {
+		if !used {
+			*to, used = nil, true
+		}
 		var problems []string
 		for item := range strings.SplitSeq(s, ",") {
 			v, err := parse(strings.TrimSpace(item))

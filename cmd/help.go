@@ -47,7 +47,8 @@ func rootHelp(root *cobra.Command) string {
 	fmt.Fprintf(&text, "Examples:\n%s\n\n%s\n\nUsage:\n", root.Example, root.Long)
 	line(root.UseLine(), "serve COMMAND")
 	line(root.Name()+" [flags] --dir=DIR", "serve each program in DIR")
-	line(root.Name()+" [flags] --staticdir=DIR", "serve files, alone or with either of the above")
+	line(root.Name()+" [flags] --routes=FILE", "serve each line of FILE: PATH [FLAGS] -- COMMAND [ARG...]")
+	line(root.Name()+" [flags] --staticdir=DIR", "serve files, alone or with one of the above")
 	for _, sub := range root.Commands() {
 		if !sub.Hidden {
 			line(sub.UseLine(), sub.Short)

@@ -89,14 +89,31 @@ func quotedCommand(err error, line string) error {
 	return hint(err, "remove the quotes: wspipe "+line, "or, to use shell syntax: "+shellWords("wspipe", "sh", "-c", line))
 }
 
+// exposureError returns the error for one or more joined server.ExposedTerminalErrors.
+func exposureError(err error) error {
+	var problems []error
+	for _, e := range splitErrors(err) {
+		exposed, ok := errors.AsType[*server.ExposedTerminalError](e)
+		if !ok {
+			return err
+		}
+		said := fmt.Errorf("anyone who can reach %s could type into this terminal", exposed.Address)
+		if exposed.Source != "" {
+			said = fmt.Errorf("%s: %w", exposed.Source, said)
+		}
+		problems = append(problems, hint(said,
+			"require a password: --htpasswd=FILE, or another flag that wspipe --help lists under Access", "or listen on loopback only: remove --address",
+			"or accept no input: --share=broadcast --readonly", "or, if this is intended: --no-auth"))
+	}
+	return errors.Join(problems...)
+}
+
 // listenError returns the error for a server that cannot be set up. err names the operation, such
 // as "listen on ADDRESS: CAUSE".
 func (o *options) listenError(err error) error {
 	said := fmt.Errorf("cannot %w", err)
-	if exposed, ok := errors.AsType[*server.ExposedTerminalError](err); ok {
-		return usageError{hint(fmt.Errorf("anyone who can reach %s could type into this terminal", exposed.Address),
-			"require a password: --htpasswd=FILE, or another flag that wspipe --help lists under Access", "or listen on loopback only: remove --address",
-			"or accept no input: --share=broadcast --readonly", "or, if this is intended: --no-auth")}
+	if _, ok := errors.AsType[*server.ExposedTerminalError](err); ok {
+		return usageError{exposureError(err)}
 	}
 	inUse := errors.Is(err, syscall.EADDRINUSE)
 	switch {

@@ -17,6 +17,8 @@ wspipe \- serve any program as a WebSocket
 # SYNOPSIS
 **wspipe** [*flags*] *COMMAND* [*ARG*...]
 
+**wspipe** [*flags*] **--dir**=*DIR* | **--routes**=*FILE* | **--staticdir**=*DIR*
+
 **wspipe** **connect** [*flags*] *URL*
 
 **wspipe** **completion** *SHELL* | **man** | **help**

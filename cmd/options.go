@@ -28,6 +28,7 @@ type options struct {
 	redirPort  int
 	// Content
 	dir         string
+	routes      string
 	staticDir   string
 	cgiDir      string
 	devConsole  bool
@@ -137,9 +138,9 @@ func (o *options) allowedOrigins() []string {
 
 // conflicts joins the errors of flags that cannot be combined.
 func (o *options) conflicts() error {
-	problems := problemList{o.endpointOptions.conflicts()}
+	problems := problemList{o.endpointConflicts()}
 	check := problems.check
-	check(o.resumeOptions.grace != 0 && o.once, hint(errors.New("--resume and --once cannot be combined: a resumed session has several connections"), "remove one of them"))
+	check(o.dir != "" && o.routes != "", errors.New("--dir and --routes cannot be combined"))
 	check(o.noAuth && o.basicAuth+o.htpasswd+o.tokenFile+o.authHeader+o.sslCA != "", errors.New("--no-auth conflicts with the flags that require authentication"))
 	check(o.ssl && (o.sslCert == "" || o.sslKey == ""), hint(errors.New("--ssl requires --sslcert and --sslkey"),
 		"--ssl --sslcert=cert.pem --sslkey=key.pem"))
@@ -154,6 +155,20 @@ func (o *options) conflicts() error {
 	check(o.authHeader != "" && len(o.proxies) == 0, hint(errors.New("--auth-header requires --trusted-proxy"),
 		"--trusted-proxy=127.0.0.1"))
 	return errors.Join(problems...)
+}
+
+// endpointConflicts joins the errors of flags that cannot be combined for an endpoint. With
+// --routes, they are defaults, which may have no effect.
+func (o *options) endpointConflicts() error {
+	e := o.endpointOptions
+	if o.routes != "" {
+		e.combine(func(string) bool { return false })
+	}
+	var once error
+	if e.grace != 0 && o.once {
+		once = hint(errors.New("--resume and --once cannot be combined: a resumed session has several connections"), "remove one of them")
+	}
+	return errors.Join(e.conflicts(), once)
 }
 
 // problemList collects errors.

@@ -64,6 +64,9 @@ func splitErrors(err error) []error {
 	if m, ok := err.(usageError); ok {
 		return splitErrors(m.error)
 	}
+	if err == nil {
+		return nil
+	}
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || errors.Join(joined.Unwrap()...).Error() != err.Error() {
 		return []error{err}

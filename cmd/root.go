@@ -51,10 +51,12 @@ func (p *program) runRoot(cmd *cobra.Command, words []string) error {
 		fmt.Fprint(p.stderr, shortUsage(p.name))
 		return nil
 	case o.version || o.license:
-	case len(words) == 0 && o.dir+o.staticDir+o.cgiDir == "":
+	case len(words) == 0 && o.dir+o.routes+o.staticDir+o.cgiDir == "":
 		err = errors.Join(err, hint(errors.New("no COMMAND to serve"), "wspipe --port=8080 ./script.sh"))
 	case len(words) > 0 && o.dir != "":
 		err = errors.Join(err, fmt.Errorf("--dir=%s and COMMAND %s cannot be combined", shellWords(o.dir), shellWords(words[0])))
+	case len(words) > 0 && o.routes != "":
+		err = errors.Join(err, fmt.Errorf("--routes=%s and COMMAND %s cannot be combined", shellWords(o.routes), shellWords(words[0])))
 	}
 	switch {
 	case err != nil:

@@ -32,6 +32,9 @@ func (p *program) serve(ctx context.Context, cfg server.Config, words []string, 
 	if err := checkTerminal(cfg.Endpoint.Child.Terminal); err != nil {
 		return usageError{err}
 	}
+	if err := p.opts.fillRoutes(&cfg); err != nil {
+		return err
+	}
 	ctx, reload, stop := handleSignals(ctx, p.interrupted)
 	defer stop()
 	cfg.Reload = reload
@@ -120,6 +123,8 @@ func (o *options) servedName(words []string) string {
 		return shellWords(words[0])
 	case o.dir != "":
 		return "the programs in " + shellWords(o.dir)
+	case o.routes != "":
+		return "the routes in " + shellWords(o.routes)
 	case o.staticDir != "":
 		return "the files in " + shellWords(o.staticDir)
 	}
@@ -131,7 +136,7 @@ func (p *program) announce(words, urls []string) {
 	if p.opts.logLevel == levelNone && p.opts.chosenPort() != 0 {
 		return
 	}
-	what, isWebSocket := p.opts.servedName(words), len(words) > 0 || p.opts.dir != ""
+	what, isWebSocket := p.opts.servedName(words), len(words) > 0 || p.opts.dir+p.opts.routes != ""
 	for _, url := range urls {
 		if !isWebSocket {
 			url = pageAt(url)

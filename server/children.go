@@ -37,10 +37,10 @@ type children struct {
 // childKey is what clients must have in common to attach to the same child. The zero
 // value is that of children that are not in the table: each has one client.
 type childKey struct {
-	endpoint *Endpoint
-	path     string // of the program
-	identity string // of the user who can come back, see access.Client
-	session  string // see resumption
+	endpoint *Endpoint // of a shared child; a session survives a change of its route
+	path     string    // of the endpoint's URL
+	identity string    // of the user who can come back, see access.Client
+	session  string    // see resumption
 }
 
 // isSession reports whether the key is that of a session that a client can come back
@@ -56,7 +56,7 @@ func newChildren(slots *slots, once bool) *children {
 
 // linger returns how long c, a shared child, runs after its last client has disconnected.
 func (t *children) linger(c *child) time.Duration {
-	if t.once { // nobody else could attach
+	if t.once || c.key.endpoint.removed { // nobody else could attach
 		return 0
 	}
 	return c.key.endpoint.Linger
@@ -289,5 +289,21 @@ func (t *children) makeRoom(max int) {
 	}
 	if max > 0 && kept > max {
 		oldest.Forget()
+	}
+}
+
+// remove stops the shared children of endpoints, each after its last client has
+// disconnected.
+func (t *children) remove(endpoints []*Endpoint) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range endpoints {
+		e.removed = true
+	}
+	for key, c := range t.open {
+		if key.isShared() && key.endpoint.removed && c.clients == 0 {
+			t.close(c)
+			c.stop()
+		}
 	}
 }

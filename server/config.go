@@ -24,6 +24,13 @@ type Config struct {
 	Endpoint Endpoint
 	// Dir, if set, has an endpoint for each executable file below it.
 	Dir string
+	// Routes are more endpoints, with neither Dir nor a path for the child of Endpoint.
+	// ReadRoutes, if not nil, returns them again for each value of Reload. Its error may
+	// join several.
+	Routes     []Route
+	ReadRoutes func() ([]Route, error)
+	// RoutesFile, if set, is where they are from. It is not served.
+	RoutesFile string
 	// CGIDir, if set, has the programs that answer plain requests (RFC 3875).
 	CGIDir string
 	// StaticDir, if set, has the files that plain requests get.
@@ -115,6 +122,19 @@ type Endpoint struct {
 	Resume time.Duration
 	// ResumeBuffer is about how much is held for such a client, in bytes.
 	ResumeBuffer int
+
+	pattern string // Route.Path, or ""
+	removed bool   // no new client gets here; guarded by the mutex of children
+}
+
+// Route is an endpoint with its path.
+type Route struct {
+	// Path is the path of a request, unescaped. If it ends in a slash, all paths that
+	// begin with it are meant. The longest one that matches counts.
+	Path string
+	// Source is where the route is defined, for errors.
+	Source string
+	Endpoint
 }
 
 // isShared reports whether a child may have several clients at the same time.
@@ -151,13 +171,18 @@ const BasicAuthVariable = "WSPIPE_BASIC_AUTH"
 type Header struct{ Name, Value string }
 
 // hiddenFiles returns the paths of files that no client may see: those with
-// secrets, since who may come in may not know how others do, and COMMAND.
-func (c *Config) hiddenFiles() []string {
-	paths := []string{c.Auth.HtpasswdFile, c.Auth.TokenFile, c.Endpoint.Child.Path}
+// secrets, since who may come in may not know how others do, and each COMMAND.
+func (s *Server) hiddenFiles() []string {
+	c := &s.cfg
+	paths := []string{c.Auth.HtpasswdFile, c.Auth.TokenFile, c.RoutesFile, c.Endpoint.Child.Path}
 	if c.TLS != nil {
 		paths = append(paths, c.TLS.Key)
 	}
-	return slices.DeleteFunc(paths, func(path string) bool { return path == "" })
+	for _, e := range s.routes() {
+		paths = append(paths, e.Child.Path)
+	}
+	slices.Sort(paths)
+	return slices.DeleteFunc(slices.Compact(paths), func(path string) bool { return path == "" })
 }
 
 // LevelAccess is the log level of one line per request, connect and

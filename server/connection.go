@@ -66,7 +66,7 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 func (c *connection) childLog(p *program) *slog.Logger {
 	switch {
 	case c.isShared():
-		return c.server.log.With("endpoint", p.name)
+		return c.server.log.With("endpoint", p.url())
 	case c.resumes:
 		return c.server.log.With("session", c.id)
 	}

@@ -76,6 +76,9 @@ func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *access.Cli
 		}
 		all.More = more
 	}
+	for _, e := range s.routes() {
+		all.Paths = append(all.Paths, escapePath(e.pattern))
+	}
 	writeJSON(w, all)
 	return nil
 }
@@ -83,14 +86,14 @@ func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *access.Cli
 func (s *Server) infoOf(p *program) *endpointInfo {
 	e := p.endpoint
 	return &endpointInfo{
-		Path:         escapePath(p.name),
+		Path:         escapePath(p.url()),
 		Program:      filepath.Base(p.path),
 		Framing:      e.Framing.String(),
 		PTY:          e.Child.Terminal == process.FullTerminal,
 		LineBuffered: e.Child.Terminal == process.StdoutTerminal,
 		Share:        map[Share]string{ShareBroadcast: "broadcast", ShareMux: "mux"}[e.Share],
 		ReadOnly:     e.readOnly(),
-		Clients:      s.children.count(childKey{endpoint: p.endpoint, path: p.path}),
+		Clients:      s.children.count(childKey{endpoint: p.endpoint, path: p.url()}),
 		Resume:       e.Resume.Milliseconds(),
 		Subprotocols: append([]string{}, e.Subprotocols...),
 		MaxMessage:   max(0, e.MaxMessage),

@@ -116,9 +116,9 @@ func (p *program) wantsSession(want resumeRequest) bool {
 func (p *program) keyOf(client *access.Client, want resumeRequest) childKey {
 	switch {
 	case p.wantsSession(want):
-		return childKey{p.endpoint, p.path, client.Identity, want.id}
+		return childKey{path: p.url(), identity: client.Identity, session: want.id}
 	case p.endpoint.isShared():
-		return childKey{endpoint: p.endpoint, path: p.path}
+		return childKey{endpoint: p.endpoint, path: p.url()}
 	}
 	return childKey{}
 }

@@ -180,7 +180,11 @@ func (s *Server) endpoint(u *url.URL) *program {
 	switch {
 	case s.dir != nil:
 		return s.dir.find(u)
-	case s.cfg.Endpoint.Child.Path != "" && !climbs(u.Path):
+	case climbs(u.Path):
+		return nil
+	case len(s.cfg.Routes) > 0:
+		return s.routeTable.Load().find(u.Path)
+	case s.cfg.Endpoint.Child.Path != "":
 		return &program{endpoint: &s.cfg.Endpoint, path: s.cfg.Endpoint.Child.Path, name: "/", info: u.Path}
 	}
 	return nil

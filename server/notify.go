@@ -9,6 +9,7 @@ func (s *Server) reload() {
 	s.notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
 	s.policy.Reload()
 	s.listeners.Reload()
+	s.reloadRoutes()
 	s.notify(daemon.SdNotifyReady)
 }
 

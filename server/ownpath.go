@@ -2,6 +2,9 @@ package server
 
 import "strings"
 
+// ReservedPath is in no path of a Route.
+const ReservedPath = ownPrefix
+
 // ownPrefix begins the paths of what is our own, see ownPath. No file and no CGI
 // program has one.
 const ownPrefix = "/.wspipe/"

@@ -22,6 +22,15 @@ type program struct {
 	info     string    // the path behind that, PATH_INFO
 }
 
+// url returns the path of the program's endpoint in URLs, which is that of a route or
+// SCRIPT_NAME.
+func (p *program) url() string {
+	if p.endpoint.pattern != "" {
+		return p.endpoint.pattern
+	}
+	return p.name
+}
+
 // programDir is a directory whose executable files are programs, those of
 // --dir or --cgidir. No request leads out of it.
 type programDir struct {

@@ -44,6 +44,8 @@ type Server struct {
 	cgi   *programDir // of Config.CGIDir, or nil
 	files *staticDir  // of Config.StaticDir, or nil
 
+	routeTable atomic.Pointer[routeTable]
+
 	stopListening func()
 
 	// For Config.Once:
@@ -72,6 +74,7 @@ func Listen(cfg Config) (*Server, error) {
 	if s.policy, err = access.NewPolicy(rules, s.log); err != nil {
 		return nil, err
 	}
+	s.setRoutes(cfg.Routes)
 	if err = s.openDirs(); err != nil {
 		return nil, err
 	}
@@ -79,7 +82,7 @@ func Listen(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.stopListening = sync.OnceFunc(s.listeners.Close)
-	if err = s.checkExposure(); err != nil {
+	if err = s.checkExposure(cfg.Routes); err != nil {
 		s.stopListening()
 		return nil, err
 	}
@@ -101,7 +104,7 @@ func (s *Server) openDirs() (err error) {
 	open(&s.cgi, s.cfg.CGIDir)
 	if s.cfg.StaticDir != "" && err == nil {
 		if s.files, err = openStaticDir(s.cfg.StaticDir, programs...); err == nil {
-			s.files.hidden = s.cfg.hiddenFiles()
+			s.files.hidden = s.hiddenFiles
 		}
 	}
 	return err

@@ -17,9 +17,9 @@ import (
 // staticDir is the directory of --staticdir. It serves regular files, and no
 // listings, no hidden files, no programs and nothing from outside.
 type staticDir struct {
-	path     string        // absolute
-	programs []*programDir // whose sources are not served
-	hidden   []string      // paths of more files that are not served
+	path     string          // absolute
+	programs []*programDir   // whose sources are not served
+	hidden   func() []string // paths of more files that are not served
 }
 
 // openStaticDir makes sure that the directory at path can be opened. Each
@@ -74,7 +74,7 @@ func (d *staticDir) find(u *url.URL) *staticFile {
 
 // isHidden reports whether info is one of the hidden files.
 func (d *staticDir) isHidden(info fs.FileInfo) bool {
-	return slices.ContainsFunc(d.hidden, func(path string) bool {
+	return slices.ContainsFunc(d.hidden(), func(path string) bool {
 		hidden, err := os.Stat(path)
 		return err == nil && os.SameFile(info, hidden)
 	})

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,31 +13,54 @@ import (
 
 // ExposedTerminalError says that a server would give a terminal on this machine
 // to everybody who can reach Address, which is more than this machine can.
-type ExposedTerminalError struct{ Address string }
+type ExposedTerminalError struct {
+	Address string
+	Source  string // Route.Source, or ""
+}
 
 func (e *ExposedTerminalError) Error() string {
-	return fmt.Sprintf("serve a terminal on %s without authentication", e.Address)
+	text := fmt.Sprintf("serve a terminal on %s without authentication", e.Address)
+	if e.Source != "" {
+		text = e.Source + ": " + text
+	}
+	return text
 }
 
 // checkExposure refuses to let anybody on a network type into a terminal, unless
 // Config.NoAuth says that this is meant. Who may open a unix socket is up to the
-// mode of that.
-func (s *Server) checkExposure() error {
-	if e := &s.cfg.Endpoint; e.Child.Terminal != process.FullTerminal || e.readOnly() || s.cfg.NoAuth || s.policy.Authenticates() {
+// mode of that. The error joins those of all routes.
+func (s *Server) checkExposure(routes []Route) error {
+	address := s.exposedAddress()
+	if s.cfg.NoAuth || s.policy.Authenticates() || address == "" {
 		return nil
 	}
+	if len(routes) == 0 {
+		routes = []Route{{Endpoint: s.cfg.Endpoint}}
+	}
+	var exposed []error
+	for _, r := range routes {
+		if r.Child.Terminal == process.FullTerminal && !r.readOnly() {
+			exposed = append(exposed, &ExposedTerminalError{address, r.Source})
+		}
+	}
+	return errors.Join(exposed...)
+}
+
+// exposedAddress returns an address that we serve at and that other machines can
+// reach, or "".
+func (s *Server) exposedAddress() string {
 	for _, l := range s.listeners.Serving {
 		switch addr := l.Addr().(type) {
 		case *net.UnixAddr:
 		case *net.TCPAddr:
 			if !addr.IP.IsLoopback() {
-				return &ExposedTerminalError{addr.String()}
+				return addr.String()
 			}
 		default:
-			return &ExposedTerminalError{addr.String()}
+			return addr.String()
 		}
 	}
-	return nil
+	return ""
 }
 
 // describeTerminal tells the child what it writes to.

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"cmp"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// routeTable has the endpoints of Config.Routes by their patterns. It does not change.
+type routeTable map[string]*Endpoint
+
+// find returns the program at path, or nil.
+func (t routeTable) find(path string) *program {
+	for pattern := path; pattern != ""; {
+		if e := t[pattern]; e != nil {
+			name := strings.TrimSuffix(pattern, "/")
+			return &program{endpoint: e, path: e.Child.Path, name: name, info: path[len(name):]}
+		}
+		pattern = pattern[:strings.LastIndex(pattern[:len(pattern)-1], "/")+1]
+	}
+	return nil
+}
+
+// routes returns the endpoints of the routes, in the order of their patterns.
+func (s *Server) routes() []*Endpoint {
+	return slices.SortedFunc(maps.Values(*s.routeTable.Load()), func(a, b *Endpoint) int { return cmp.Compare(a.pattern, b.pattern) })
+}
+
+// setRoutes replaces the routes. Those that have not changed keep their endpoints, and
+// with them the children that new clients share.
+func (s *Server) setRoutes(routes []Route) {
+	var old routeTable
+	if p := s.routeTable.Load(); p != nil {
+		old = *p
+	}
+	table := make(routeTable, len(routes))
+	for _, r := range routes {
+		e := r.Endpoint
+		e.pattern = r.Path
+		table[r.Path] = &e
+		if before := old[r.Path]; before != nil && reflect.DeepEqual(before, &e) {
+			table[r.Path] = before
+		}
+	}
+	s.routeTable.Store(&table)
+	var removed []*Endpoint
+	for pattern, e := range old {
+		if table[pattern] != e {
+			removed = append(removed, e)
+		}
+	}
+	s.children.remove(removed)
+}
+
+// reloadRoutes reads the routes again. After an error they stay as they are.
+func (s *Server) reloadRoutes() {
+	if s.cfg.ReadRoutes == nil {
+		return
+	}
+	routes, err := s.cfg.ReadRoutes()
+	if err == nil {
+		err = s.checkExposure(routes)
+	}
+	if err == nil {
+		s.setRoutes(routes)
+		s.log.Info("routes reloaded", "file", s.cfg.RoutesFile, "endpoints", len(routes))
+		return
+	}
+	all := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	}
+	for _, e := range all {
+		s.log.Error("cannot reload routes", "error", e)
+	}
+}
