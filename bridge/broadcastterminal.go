@@ -3,64 +3,64 @@ package bridge
 import "wspipe/bridge/vt"
 
 // A program queries its terminal for colours, the position of the cursor and more. If
-// several clients showed these queries to their terminals, all of them would reply. So
-// one client gets the output with queries, and the others without. A replay never
-// contains queries: they have had their reply.
+// several clients passed these queries on to their terminals, all of them would reply. So
+// one client gets the output with queries, and the others get it without. A replay contains
+// no queries, because they were replied to before.
 
 // oneClientReplies reports whether queries go to one client only.
-func (h *broadcast) oneClientReplies() bool { return h.opt.Terminal && !h.opt.ReadOnly }
+func (b *broadcast) oneClientReplies() bool { return b.opt.Terminal && !b.opt.ReadOnly }
 
-// terminalReplay returns the replay for a new client.
-func (h *broadcast) terminalReplay(quiet bool) []byte {
-	output, end := h.replayed()
+// terminalReplay returns the replay for a new client; quiet means without queries.
+func (b *broadcast) terminalReplay(quiet bool) []byte {
+	output, end := b.replayed()
 	if quiet {
-		return output // h.quiet sends the rest once it is complete
+		return output // b.quiet sends the rest once it is complete
 	}
 	return end.Flush(output)
 }
 
-// replayed returns the replay, and the filter at its end.
-func (h *broadcast) replayed() (output []byte, filter vt.QueryFilter) {
-	r := vt.NewReplay(h.replay.terminal)
+// replayed returns the replay, and the query filter at its end.
+func (b *broadcast) replayed() (output []byte, filter vt.QueryFilter) {
+	r := vt.NewReplay(b.replay.terminal)
 	output = r.Begin(nil)
-	for _, m := range h.replay.messages {
+	for _, m := range b.replay.messages {
 		output = r.Append(output, m.data)
 	}
 	return r.Finish(output), r.QueryFilter
 }
 
-// chooseReplier picks the client that gets queries: the first whose window size is
-// known, else the first; clients whose input is dropped do not count. It is called
-// between bursts, and changes the form of a client only between sequences, where the
-// forms with and without queries are at the same point.
-func (h *broadcast) chooseReplier() {
-	if !h.rechoose || !h.oneClientReplies() {
+// chooseReplier chooses the client that gets queries: the first one whose window size is
+// known, otherwise the first one; clients whose input is discarded do not count. It is called
+// between batches. It changes a client's encoding only between sequences, where the output
+// with queries and the output without them are at the same position.
+func (b *broadcast) chooseReplier() {
+	if !b.rechoose || !b.oneClientReplies() {
 		return
 	}
-	if h.quiet == nil && h.hasQuiet() {
-		_, filter := h.replayed()
-		h.quiet = &filter
+	if b.quiet == nil && b.hasQuiet() {
+		_, filter := b.replayed()
+		b.quiet = &filter
 	}
-	if h.quiet != nil && !h.quiet.AtText() {
+	if b.quiet != nil && !b.quiet.AtText() {
 		return
 	}
-	h.rechoose = false
+	b.rechoose = false
 	var replier *broadcastClient
-	for _, v := range h.attached {
-		if !v.input.discard && (replier == nil || replier.size == WindowSize{} && v.size != WindowSize{}) {
-			replier = v
+	for _, c := range b.attached {
+		if !c.input.discard && (replier == nil || replier.size == WindowSize{} && c.size != WindowSize{}) {
+			replier = c
 		}
 	}
-	for _, v := range h.attached {
-		h.setQuiet(v, v != replier)
+	for _, c := range b.attached {
+		b.setQuiet(c, c != replier)
 	}
-	if !h.hasQuiet() {
-		h.quiet = nil
+	if !b.hasQuiet() {
+		b.quiet = nil
 	}
 }
 
-func (h *broadcast) hasQuiet() bool {
-	for f := range h.encodings {
+func (b *broadcast) hasQuiet() bool {
+	for f := range b.encodings {
 		if f.quiet {
 			return true
 		}
@@ -68,23 +68,23 @@ func (h *broadcast) hasQuiet() bool {
 	return false
 }
 
-func (h *broadcast) setQuiet(v *broadcastClient, quiet bool) {
-	if h.encodings[v.encoding]--; h.encodings[v.encoding] == 0 {
-		delete(h.encodings, v.encoding)
+func (b *broadcast) setQuiet(c *broadcastClient, quiet bool) {
+	if b.encodings[c.encoding]--; b.encodings[c.encoding] == 0 {
+		delete(b.encodings, c.encoding)
 	}
-	v.encoding.quiet = quiet
-	h.encodings[v.encoding]++
+	c.encoding.quiet = quiet
+	b.encodings[c.encoding]++
 }
 
 // flushQuiet sends what the filter withholds at the end of the output.
-func (h *broadcast) flushQuiet() {
-	h.sequencer.begin()
-	defer h.sequencer.end()
-	if h.quiet == nil {
+func (b *broadcast) flushQuiet() {
+	b.sequencer.begin()
+	defer b.sequencer.end()
+	if b.quiet == nil {
 		return
 	}
-	rest := h.quiet.Flush(nil)
-	for f, p := range h.encoders {
+	rest := b.quiet.Flush(nil)
+	for f, p := range b.encoders {
 		if f.quiet {
 			p.terminal(rest)
 		}

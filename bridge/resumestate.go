@@ -1,33 +1,32 @@
 package bridge
 
-// resumeState is where a session that can be resumed stands. docs/sessions.md has
-// this file's table for people.
+// resumeState is the state of a session that can be resumed. docs/sessions.md documents the
+// states.
 type resumeState int
 
 const (
 	unchanged resumeState = iota
-	attached              // the child runs, and has its client
-	detached              // the child runs, and its client has gone: for a while
-	ending                // the child has ended, and its client is being told
-	kept                  // the child has ended, and its client does not know yet: for a while
-	ended                 // nobody can come back
+	attached              // the child runs, and a client is attached
+	detached              // the child runs, and no client is attached, for the grace period
+	ending                // the child has ended, and its client is being informed
+	kept                  // the child has ended, and no client was informed, for the grace period
+	ended                 // no client can attach any more
 )
 
-// resumeEvent is what happens to a session that can be resumed.
+// resumeEvent is an event in a session that can be resumed.
 type resumeEvent int
 
 const (
-	attaches        resumeEvent = iota // a client: for the first time, again, or instead of another
-	losesConnection                    // the client is, or leaves such that it may come back
+	attaches        resumeEvent = iota // a client attaches: the first one, the same again, or a takeover
+	losesConnection                    // the client's connection ends so that it may attach again
 	disconnects                        // the client is done, or its connection was ended by a rule
-	exits                              // the child, and all that it wrote is in the journal
-	acknowledges                       // the client has answered the close frame that told the exit
-	expires                            // the client has not come back in time
-	ends                               // by the server: it stops, a time limit is over, or there is no room
+	exits                              // the child has exited, and all its messages are in the history
+	acknowledges                       // the client has replied to the close frame with the exit
+	expires                            // the grace period is over
+	ends                               // the server ends the session: shutdown, time limit or lack of room
 )
 
-// resumeStates has the state after each event. What does not stand here changes
-// nothing.
+// resumeStates maps a state and an event to the next state. Other events change nothing.
 var resumeStates = map[resumeState]map[resumeEvent]resumeState{
 	attached: {attaches: attached, losesConnection: detached, disconnects: ended, exits: ending, ends: ended},
 	detached: {attaches: attached, exits: kept, expires: ended, ends: ended},
@@ -35,5 +34,5 @@ var resumeStates = map[resumeState]map[resumeEvent]resumeState{
 	kept:     {attaches: ending, expires: ended, ends: ended},
 }
 
-// waits reports whether a session in state s waits for its client.
+// waits reports whether a session in state s waits for a client.
 func (s resumeState) waits() bool { return s == detached || s == kept }
