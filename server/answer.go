@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// answer is an http.ResponseWriter that adds the headers of --header and notes
-// the status for the log.
+// answer is an http.ResponseWriter that adds the headers of --header and records the status
+// for the log.
 type answer struct {
 	http.ResponseWriter
 	server *Server
@@ -17,7 +17,7 @@ type answer struct {
 	begun  bool
 }
 
-// newAnswer returns what answers r. It bounds how long net/http reads the body that the
+// newAnswer returns the answer for r. It bounds how long net/http reads the body that the
 // handler leaves unread.
 func (s *Server) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
 	if r.ContentLength != 0 {
@@ -32,20 +32,20 @@ func (a *answer) WriteHeader(status int) {
 	case a.begun:
 	case status == http.StatusSwitchingProtocols:
 		a.begin(status, a.server.cfg.HeadersWS)
-	case status >= http.StatusOK: // not 100 Continue and its like
+	case status >= http.StatusOK: // not an interim response
 		a.conn.limit()
 		a.begin(status, a.server.cfg.HeadersHTTP)
 	}
 	a.ResponseWriter.WriteHeader(status)
 }
 
-// begin replaces what the answer says of its own by what the user wants said.
+// begin records the status and sets the headers of --header, which replace our own.
 func (a *answer) begin(status int, more []Header) {
 	a.begun, a.status = true, status
 	setHeaders(a.Header(), a.server.cfg.Headers, more)
 }
 
-// setHeaders sets the fields of lists in h; several of one name stay several.
+// setHeaders sets the fields of lists in h. A name may have several fields.
 func setHeaders(h http.Header, lists ...[]Header) {
 	for _, list := range lists {
 		for _, field := range list {
@@ -71,12 +71,11 @@ func (a *answer) Write(p []byte) (int, error) {
 	return int(n), err
 }
 
-// maxFilePart is how much of a file is sent in one call, in bytes: the client makes
-// progress with each.
+// maxFilePart is how much of a file is sent in one call, in bytes. Each call counts as progress.
 const maxFilePart = 1 << 20
 
-// ReadFrom lets files leave by sendfile(2), which net uses for a file below one
-// io.LimitedReader.
+// ReadFrom implements io.ReaderFrom, so that net sends files with sendfile(2). For that, a file
+// must be inside at most one io.LimitedReader.
 func (a *answer) ReadFrom(r io.Reader) (n int64, err error) {
 	if !a.begun {
 		a.WriteHeader(http.StatusOK)
@@ -93,5 +92,5 @@ func (a *answer) ReadFrom(r io.Reader) (n int64, err error) {
 	return n, err
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// Unwrap is for http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -21,9 +21,9 @@ import (
 	"wspipe/server/access"
 )
 
-// cgiRun is one request that a CGI program answers (RFC 3875). net/http/cgi is
-// not used because it can neither stop a program's whole group nor stop one
-// that waits while its client goes or the server stops.
+// cgiRun is one request to a CGI program (RFC 3875). It does not use net/http/cgi, which can
+// neither stop the whole process session nor stop a program without output when the client
+// disconnects or the server stops.
 type cgiRun struct {
 	server     *Server
 	maxRuntime time.Duration // see Endpoint.MaxRuntime
@@ -33,21 +33,21 @@ type cgiRun struct {
 	r          *http.Request
 
 	body     *requestBody
-	closing  bool          // the connection takes no other request
-	answered chan struct{} // closed when the client has all that there is
+	closing  bool          // the connection is closed after the response
+	answered chan struct{} // closed when serve has returned
 }
 
-// runCGI returns what answers a request with the program p.
+// runCGI returns a handler that runs the CGI program p.
 func (s *Server) runCGI(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal {
-		leave := onSecondCall(granted.leave) // when the program has gone, and its response is taken
+		leave := onSecondCall(granted.leave) // called at the end of the program and of the response
 		c, why := s.startCGI(w, r, client, p, leave)
 		if why != nil {
 			granted.leave()
 			s.tracker.done(nil)
 			return why
 		}
-		go c.watch() // ends with the child; unblocked by sessions.stopping
+		go c.watch() // ends with the child; unblocked by tracker.stopping
 		why = c.serve()
 		connOf(r).waitAcked()
 		leave()
@@ -78,7 +78,7 @@ func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, client *access
 	return &cgiRun{server: s, maxRuntime: p.endpoint.MaxRuntime, child: child, log: log, w: w, r: r, body: body, answered: make(chan struct{})}, nil
 }
 
-// contentVariables tell a program what the body of r is.
+// contentVariables returns the variables that describe the body of r.
 func contentVariables(r *http.Request) []string {
 	length := ""
 	if r.ContentLength > 0 {
@@ -87,15 +87,15 @@ func contentVariables(r *http.Request) []string {
 	return []string{"CONTENT_LENGTH=" + length, "CONTENT_TYPE=" + r.Header.Get("Content-Type")}
 }
 
-// serve carries the request's body to the program and its output to the client.
-// If the client goes, the program is stopped.
+// serve copies the request body to the program and its output to the client. It stops the
+// program if the client disconnects.
 func (c *cgiRun) serve() *access.Refusal {
 	go bridge.LogStderr(c.child.Stderr(), c.child.Pid(), c.log) // ends at the end of stderr; unblocked by Child.Stop
 	defer close(c.answered)
 	stillThere := context.AfterFunc(c.r.Context(), c.child.Stop)
 
 	conn := http.NewResponseController(c.w)
-	conn.EnableFullDuplex() // a program may answer before it has read all
+	conn.EnableFullDuplex() // a program may respond before it has read the body
 	sent := make(chan struct{})
 	go func() { // ends with the body; unblocked by the end of stdin and by the deadline
 		defer close(sent)
@@ -107,34 +107,34 @@ func (c *cgiRun) serve() *access.Refusal {
 		c.child.Stdin().Close()
 	}()
 	why := c.respond(conn)
-	stillThere() // from here on a program may finish alone
+	stillThere() // the program may continue after its response
 	if c.closing {
 		c.body.stop()
 	}
 	select {
 	case <-sent:
-	default: // nobody wants the rest
+	default: // the program has not read the rest
 		c.child.Stdin().Close()
 		<-sent
 	}
 	return why
 }
 
-// respond passes the program's answer on, each piece as it comes.
+// respond sends the response of the program, without buffering.
 func (c *cgiRun) respond(conn *http.ResponseController) *access.Refusal {
 	limited := &io.LimitedReader{R: c.child.Stdout(), N: maxHeader}
 	out := bufio.NewReader(limited)
 	status, err := readCGIHeader(out, c.w.Header())
 	limited.N = 1<<63 - 1
 	if err == nil && !c.body.whole {
-		out.Peek(1) // most programs read all before they write more than a header
+		out.Peek(1) // most programs read the whole body before they write more than a header
 	}
 	if c.closing = !c.body.whole; c.closing {
-		// Or net/http would take what is left of the body for a request.
+		// Otherwise net/http would read the rest of the body as a request.
 		c.w.Header().Set("Connection", "close")
 	}
 	if err != nil || c.body.hasTimedOut() {
-		go c.child.Stop()           // ends with the group
+		go c.child.Stop()           // ends with the process session
 		go io.Copy(io.Discard, out) // ends with the output; unblocked by Child.Stop
 		if c.body.hasTimedOut() {
 			return bodyTimedOut
@@ -149,23 +149,23 @@ func (c *cgiRun) respond(conn *http.ResponseController) *access.Refusal {
 	c.w.WriteHeader(status)
 	body := io.Reader(out)
 	if n, err := strconv.ParseUint(c.w.Header().Get("Content-Length"), 10, 63); err == nil {
-		body = io.LimitReader(out, int64(n)) // a line end is easily one byte too many
+		body = io.LimitReader(out, int64(n)) // programs often write a newline too many
 	}
 	err = conn.Flush()
 	if err == nil {
 		_, err = io.Copy(flusher{c.w, conn}, body)
 	}
 	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
-		go c.child.Stop() // ends with the group
+		go c.child.Stop() // ends with the process session
 	}
 	io.Copy(io.Discard, out)
 	if c.body.hasTimedOut() {
-		connOf(c.r).Close() // or net/http would end the response as if it were whole
+		connOf(c.r).Close() // otherwise net/http would end the response as if it were complete
 	}
 	return nil
 }
 
-// flusher sends each piece at once.
+// flusher flushes after each Write.
 type flusher struct {
 	io.Writer
 	conn *http.ResponseController
@@ -180,8 +180,8 @@ func (f flusher) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// watch waits for the end of the program, which may close its output and run
-// on, and stops it when its client has gone, the server stops or its time is over.
+// watch waits until the program exits, which may be long after it has closed its output. It
+// stops the program if the client disconnects, the server stops or maxRuntime is over.
 func (c *cgiRun) watch() {
 	c.await()
 	c.child.Stop()
@@ -191,11 +191,11 @@ func (c *cgiRun) watch() {
 	c.server.tracker.done(nil)
 }
 
-// clientCheck is how often watch looks whether the client is still there while
-// nobody reads what it sends.
+// clientCheck is how often await checks whether the client has disconnected while the program
+// does not read the body.
 const clientCheck = time.Second
 
-// await waits for a reason to stop the program.
+// await waits until the program must be stopped or has exited.
 func (c *cgiRun) await() {
 	expired := make(<-chan time.Time)
 	if d := c.maxRuntime; d > 0 {
@@ -206,9 +206,9 @@ func (c *cgiRun) await() {
 	for {
 		select {
 		case <-c.child.Exited():
-			select { // descendants may have something to add
+			select { // descendants may write more output
 			case <-c.answered:
-			case <-c.server.tracker.stopping: // the client may never take it
+			case <-c.server.tracker.stopping: // the client may never read it
 			}
 			return
 		case <-c.server.tracker.stopping:
@@ -224,8 +224,8 @@ func (c *cgiRun) await() {
 	}
 }
 
-// isUnread reports whether there may be something of the request's body that
-// nobody reads. While there is nothing, net/http notices who hangs up.
+// isUnread reports whether a part of the request body may be unread. Otherwise net/http
+// detects a disconnect.
 func (c *cgiRun) isUnread() bool {
 	select {
 	case <-c.answered:
@@ -235,8 +235,8 @@ func (c *cgiRun) isUnread() bool {
 	}
 }
 
-// readCGIHeader reads the header of a CGI program's answer into h and returns
-// the status that it asks for (RFC 3875, section 6).
+// readCGIHeader reads the header of a CGI response into h and returns the status (RFC 3875,
+// section 6).
 func readCGIHeader(out *bufio.Reader, h http.Header) (status int, err error) {
 	fields, err := textproto.NewReader(out).ReadMIMEHeader()
 	if err != nil {
@@ -267,12 +267,12 @@ func readCGIHeader(out *bufio.Reader, h http.Header) (status int, err error) {
 	return status, nil
 }
 
-// errInvalidField says that a field in a program's header is unusable.
+// errInvalidField reports an invalid field in the header of a program.
 var errInvalidField = errors.New("invalid field")
 
-// checkSingle makes one field of those that a program has repeated and that a
-// header may have only once. It fails if they differ, or if the length is none: a
-// client and a proxy might each go by another one (RFC 9112, section 6.3).
+// checkSingle removes duplicates of fields that may occur only once. It returns an error if
+// they differ or if the Content-Length is invalid, because a client and a proxy could use
+// different ones (RFC 9112, section 6.3).
 func checkSingle(fields textproto.MIMEHeader) error {
 	for _, name := range []string{"Status", "Location", "Content-Type", "Content-Length"} {
 		values := fields[name]

@@ -12,8 +12,8 @@ import (
 	"wspipe/server/access"
 )
 
-// requestBody is the body of a CGI request. A read fails when nothing arrives for the
-// timeout; while the program reads nothing, nothing needs to arrive.
+// requestBody is the body of a CGI request. A Read fails if no data arrives within the timeout.
+// Time in which the program does not read does not count.
 type requestBody struct {
 	io.Reader
 	whole   bool // all of it has been read from the connection

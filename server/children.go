@@ -10,51 +10,50 @@ import (
 	"wspipe/process"
 )
 
-// Share says which clients have a child together.
+// Share specifies which clients share a child. The zero value is ShareNone.
 type Share int
 
 const (
-	// ShareNone gives each client a child of its own.
+	// ShareNone means that each client has its own child.
 	ShareNone Share = iota
-	// ShareBroadcast gives all clients of an endpoint one child: its messages go
-	// to each of them.
+	// ShareBroadcast means that all clients of an endpoint share a child, and each gets
+	// all its messages.
 	ShareBroadcast
-	// ShareMux gives all clients of an endpoint one child that talks to each of
-	// them, in lines of JSON.
+	// ShareMux means that all clients of an endpoint share a child, which addresses
+	// messages to single clients with lines of JSON.
 	ShareMux
 )
 
-// children is the table of the children that clients have in common, or can come
-// back to: one for each key at most. The first client has it started.
+// children is the table of children to which further clients can attach: shared children and
+// sessions, at most one per key. The first client starts the child.
 type children struct {
 	slots *slots
 	once  bool // see Config.Once
 
 	mu   sync.Mutex
-	open map[childKey]*child // those that take clients
+	open map[childKey]*child // those to which clients can attach
 }
 
-// childKey is what clients must have in common to attach to the same child. The zero
-// value is that of children that are not in the table: each has one client.
+// childKey identifies the child to which a client attaches. The zero value means a child of
+// its own, which is not in the table.
 type childKey struct {
 	endpoint *Endpoint // of a shared child; a session survives a change of its route
 	path     string    // of the endpoint's URL
-	identity string    // of the user who can come back, see access.Client
-	session  string    // see resumption
+	identity string    // of the user of a session, see access.Client
+	session  string    // the session ID, see resumeRequest
 }
 
-// isSession reports whether the key is that of a session that a client can come back
-// to.
+// isSession reports whether the key is that of a session, see --resume.
 func (k childKey) isSession() bool { return k.session != "" }
 
-// isShared reports whether the key is that of a child with any number of clients.
+// isShared reports whether the key is that of a shared child.
 func (k childKey) isShared() bool { return k != (childKey{}) && !k.isSession() }
 
 func newChildren(slots *slots, once bool) *children {
 	return &children{slots: slots, once: once, open: make(map[childKey]*child)}
 }
 
-// linger returns how long c, a shared child, runs after its last client has disconnected.
+// linger returns how long the shared child c runs after its last client has disconnected.
 func (t *children) linger(c *child) time.Duration {
 	if t.once || c.key.endpoint.removed { // nobody else could attach
 		return 0
@@ -62,34 +61,33 @@ func (t *children) linger(c *child) time.Duration {
 	return c.key.endpoint.Linger
 }
 
-// child is one child, from before its start to its end. Its slot is free when its
+// child is one child, from before its start until after its end. Its slot is freed when its
 // process session has ended and its clients have disconnected.
 type child struct {
 	key  childKey
-	id   string // of its session, in the log, where key.session may not be
+	id   string // of its session in the log, because key.session is secret
 	free func() // frees its slot
 
-	// Guarded by the table's mu:
-	clients   int             // that have joined and not left
-	stop      func()          // stops the child, and does not wait; nil if there is none yet
-	exited    <-chan struct{} // closed when the child has ended; nil if there is none yet
-	gone      bool            // the process session has ended, or there is none
-	idleSince time.Time       // clients is zero since
-	timer     *time.Timer     // calls expire, if any does
+	// Guarded by mu of the table:
+	clients   int             // clients between join and leave
+	stop      func()          // stops the child without waiting; nil before the start
+	exited    <-chan struct{} // closed when the child has exited; nil before the start
+	gone      bool            // the process session has ended, or has not started
+	idleSince time.Time       // when clients became zero
+	timer     *time.Timer     // calls expire; may be nil
 
-	// Set by the client that is the first to come to starting:
+	// Set within starting:
 	starting sync.Once
-	err      error // why there is no child
+	err      error // the error of the start
 	process  *process.Child
 	bridge   *bridge.Bridge
 
-	attached atomic.Int64  // clients that it has had
-	ended    chan struct{} // closed when nothing is left of it
+	attached atomic.Int64  // clients that have attached so far
+	ended    chan struct{} // closed when the bridge has ended
 	status   int           // the exit status, set before ended is closed
 }
 
-// isOver reports whether a shared child has ended. Its clients may still get its
-// output.
+// isOver reports whether a shared child has exited. Its clients may still receive its output.
 func (c *child) isOver() bool {
 	select {
 	case <-c.exited:
@@ -99,11 +97,10 @@ func (c *child) isOver() bool {
 	}
 }
 
-// join returns the child of key to a client that must leave it again. If there is
-// none, one is to be started, and has a slot, which counts for addr if the child
-// belongs to one client. But for a client that has counted some of its messages
-// (after) it is lost then, and c nil. If no slot is free, join returns the flag that
-// bounds them.
+// join returns the child for key and counts a client of it, until leave is called. If there is
+// none, join takes a slot for a new child, which counts for addr unless the child is shared;
+// the caller starts it. But if after is positive, the client wants a session that is lost, and
+// c is nil. If no slot is free, join returns the flag that limits them.
 func (t *children) join(key childKey, addr netip.Addr, after int64) (c *child, flag string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -126,7 +123,7 @@ func (t *children) join(key childKey, addr netip.Addr, after int64) (c *child, f
 	return c, ""
 }
 
-// ask returns the flag that join would return now.
+// ask returns the flag that join would return, without any effect.
 func (t *children) ask(key childKey, addr netip.Addr, after int64) (flag string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -136,7 +133,7 @@ func (t *children) ask(key childKey, addr netip.Addr, after int64) (flag string)
 	return t.slots.ask(claimOf(key, addr))
 }
 
-// claimOf returns what a child of key takes of the slots.
+// claimOf returns the slots that a child of key takes.
 func claimOf(key childKey, addr netip.Addr) claim {
 	if key.isShared() {
 		return sharedChild
@@ -144,7 +141,7 @@ func claimOf(key childKey, addr netip.Addr) claim {
 	return ownChild(addr)
 }
 
-// count returns how many clients the child of key has now.
+// count returns the number of clients of the child of key.
 func (t *children) count(key childKey) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -154,7 +151,7 @@ func (t *children) count(key childKey) int {
 	return 0
 }
 
-// current returns the child that takes clients of key, or nil. mu is held.
+// current returns the child for key, or nil. The caller holds mu.
 func (t *children) current(key childKey) *child {
 	if c := t.open[key]; c != nil && !c.isOver() {
 		return c
@@ -162,15 +159,15 @@ func (t *children) current(key childKey) *child {
 	return nil
 }
 
-// starts tells that c is about to be started: processGone or fail will be called.
+// starts records that c is about to start. The caller ensures that processGone or fail is
+// called.
 func (t *children) starts(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.gone = false
 }
 
-// began notes how to stop c, which runs, or has ended already, and what is closed
-// when it ends.
+// began records that c has started. exited is closed when it exits; it may have ended already.
 func (t *children) began(c *child, stop func(), exited <-chan struct{}) {
 	t.mu.Lock()
 	c.stop, c.exited = stop, exited
@@ -181,8 +178,8 @@ func (t *children) began(c *child, stop func(), exited <-chan struct{}) {
 	}
 }
 
-// leave takes back join. Without clients, a shared child is stopped, after the linger
-// time; what becomes of another is for bridge to say.
+// leave undoes join. It stops a shared child without clients after the linger time. The bridge
+// stops other children.
 func (t *children) leave(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -190,7 +187,7 @@ func (t *children) leave(c *child) {
 	switch {
 	case c.clients > 0:
 		return
-	case c.stop == nil: // the client that was to start it did not come that far, or failed
+	case c.stop == nil: // the start failed, or its client disconnected before
 		t.close(c)
 	case t.open[c.key] != c || c.key.isSession():
 	case t.linger(c) == 0:
@@ -203,8 +200,8 @@ func (t *children) leave(c *child) {
 	c.freeIfDone()
 }
 
-// expire stops c if it has been without a client for the linger time. A client may
-// have attached, and even left again, while it waited for mu.
+// expire stops c after the linger time without a client. A client may have attached, and even
+// disconnected again, while expire waited for mu.
 func (t *children) expire(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -214,25 +211,26 @@ func (t *children) expire(c *child) {
 	}
 }
 
-// fail lets the next client try again after c could not be started.
+// fail removes c from the table after its start has failed, so that the next client starts
+// another.
 func (t *children) fail(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.close(c)
 	c.gone = true
-	if c.key.isShared() { // its clients, which are being refused, have slots of their own
+	if c.key.isShared() { // its clients have slots of their own until they are refused
 		c.free()
 	}
 }
 
-// retire lets nobody attach to c any more: the next client has another started.
+// retire removes c from the table, so that the next client starts another child.
 func (t *children) retire(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.close(c)
 }
 
-// close is retire with mu held.
+// close removes c from the table. The caller holds mu.
 func (t *children) close(c *child) {
 	if t.open[c.key] == c {
 		delete(t.open, c.key)
@@ -240,7 +238,7 @@ func (t *children) close(c *child) {
 	c.stopTimer()
 }
 
-// processGone tells that the process session of c has ended.
+// processGone records that the process session of c has ended.
 func (t *children) processGone(c *child) {
 	t.mu.Lock()
 	c.gone = true
@@ -252,7 +250,8 @@ func (t *children) processGone(c *child) {
 	}
 }
 
-// freeIfDone frees the slot. The table's mu is held.
+// freeIfDone frees the slot if c has neither processes nor clients. The caller holds mu of the
+// table.
 func (c *child) freeIfDone() {
 	if c.gone && c.clients == 0 {
 		c.free()
@@ -265,9 +264,8 @@ func (c *child) stopTimer() {
 	}
 }
 
-// makeRoom ends the session whose child has ended the longest time ago, if there
-// are more than max whose clients have not got all of that yet. Zero or less is
-// no bound.
+// makeRoom ends the session whose child ended first, if more than max sessions have a child
+// that has ended and output that their client has not received. Zero or less means no limit.
 func (t *children) makeRoom(max int) {
 	t.mu.Lock()
 	var all []*bridge.Bridge
@@ -276,7 +274,7 @@ func (t *children) makeRoom(max int) {
 			all = append(all, c.bridge)
 		}
 	}
-	t.mu.Unlock() // a session that ends has its own lock, and then wants ours
+	t.mu.Unlock() // lock order: a session that ends locks t.mu while it holds its own lock
 	var oldest *bridge.Bridge
 	var since time.Time
 	kept := 0

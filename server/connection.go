@@ -14,7 +14,7 @@ import (
 	"wspipe/server/access"
 )
 
-// connection is one accepted client and the child that it attaches to.
+// connection is an accepted WebSocket and the child to which it attaches.
 type connection struct {
 	socket
 	admission
@@ -22,9 +22,9 @@ type connection struct {
 	endpoint *Endpoint
 	id       string // of the session
 	spec     process.Spec
-	size     process.WindowSize // of the client's window, zero if it has not told
-	noStdin  bool               // the client has no input for the child
-	told     environ            // what a child of ShareMux is told of the client
+	size     process.WindowSize // of the client's window, zero if unknown
+	noStdin  bool               // the child gets an empty stdin
+	told     environ            // of ShareMux: the environment in the open event
 	log      *slog.Logger
 	started  time.Time
 }
@@ -61,8 +61,8 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 	return c
 }
 
-// childLog returns the log of the child: its end and its stderr belong to no single
-// client if it may have others.
+// childLog returns the log for the child. The child of several clients does not log under the
+// session of one.
 func (c *connection) childLog(p *program) *slog.Logger {
 	switch {
 	case c.isShared():
@@ -73,7 +73,7 @@ func (c *connection) childLog(p *program) *slog.Logger {
 	return c.log
 }
 
-// isShared reports whether the child may have other clients at the same time.
+// isShared reports whether the child is shared.
 func (c *connection) isShared() bool { return c.endpoint.isShared() }
 
 // spec returns how to start p for one request.
@@ -93,7 +93,8 @@ func newID() string {
 	return hex.EncodeToString(id[:])
 }
 
-// serve runs the connection to its end, and the child if no other client has it.
+// serve runs the connection, and returns when it has ended. Unless the child is shared or in a
+// session, the child has ended then, too.
 func (c *connection) serve() {
 	client, what, err := c.attach()
 	switch {
@@ -125,8 +126,8 @@ func (c *connection) serve() {
 	c.server.tracker.done(client)
 }
 
-// attach makes c a client of its child. If c is the first to come here it starts
-// that, with its environment; others wait for what becomes of it.
+// attach attaches c to its child. The first client starts the child, with its environment;
+// others wait for that. what is the log message.
 func (c *connection) attach() (client *bridge.Client, what string, err error) {
 	ch, what := c.child, "connect"
 	if ch == nil {
@@ -146,14 +147,14 @@ func (c *connection) attach() (client *bridge.Client, what string, err error) {
 	}
 	ch.attached.Add(1)
 	if c.size != (process.WindowSize{}) {
-		client.Resize(bridge.WindowSize(c.size)) // fails if the child has ended
+		client.Resize(bridge.WindowSize(c.size)) // fails if the child has exited
 	}
 	c.spec, c.told = process.Spec{}, nil // the child has it, or that of another client
 	return client, what, nil
 }
 
-// start starts the child of c, and makes c its first client. It notes why there is
-// none.
+// start starts the child of c and attaches c as its first client. If the start fails, it sets
+// child.err.
 func (c *connection) start() (client *bridge.Client) {
 	ch, s := c.child, c.server
 	s.children.starts(ch)
@@ -178,12 +179,12 @@ func (c *connection) start() (client *bridge.Client) {
 	if !s.tracker.addChild(ch) {
 		ch.bridge.Shutdown()
 	}
-	go s.runChild(ch, log, c.isShared(), c.resumes) // ends with the child and what it has left; unblocked by Bridge.Shutdown
+	go s.runChild(ch, log, c.isShared(), c.resumes) // ends with the child and its history; unblocked by Bridge.Shutdown
 	return client
 }
 
-// runChild carries the messages of a child and returns when nothing is left of it.
-// Then the server may stop.
+// runChild runs the bridge of a child. It returns when the child has ended and its output has
+// been delivered or discarded.
 func (s *Server) runChild(ch *child, log *slog.Logger, shared, resumes bool) {
 	defer s.tracker.removeChild(ch)
 	code, signal := ch.bridge.Run()
@@ -199,7 +200,7 @@ func (s *Server) runChild(ch *child, log *slog.Logger, shared, resumes bool) {
 	close(ch.ended)
 }
 
-// startReason tells a client why process.Start has failed.
+// startReason returns the reason for clients why process.Start has failed.
 func startReason(err error) string {
 	if e, ok := errors.AsType[*process.StartError](err); ok {
 		return e.Reason
@@ -207,7 +208,7 @@ func startReason(err error) string {
 	return "system error"
 }
 
-// logStartFailure logs why process.Start has failed, and what to do about it.
+// logStartFailure logs the error of process.Start, with a hint.
 func (s *Server) logStartFailure(log *slog.Logger, err error) {
 	if s.cfg.StartHint != nil {
 		if hint := s.cfg.StartHint(err); hint != "" {
@@ -227,7 +228,7 @@ func (c *connection) refuseResume() {
 	c.server.tracker.done(nil)
 }
 
-// refuse tells the client that there is no child.
+// refuse closes the connection of a client whose child could not start.
 func (c *connection) refuse(err error) {
 	c.server.logStartFailure(c.log, err)
 	bridge.Refuse(c.ws, startReason(err))
@@ -245,14 +246,14 @@ func exitAttr(code int, signal string) slog.Attr {
 	return slog.Int("exit", code)
 }
 
-// logEnd tells how the session went, and by exit how the child ended, if it has.
+// logEnd logs the end of the connection. exit is the exit of the child, or the zero Attr.
 func (c *connection) logEnd(pid int, sum bridge.Summary, exit slog.Attr) {
 	c.log.Log(context.Background(), LevelAccess, "disconnect",
 		"pid", pid, "code", int(sum.Code), "reason", sum.Reason, exit, "duration", time.Since(c.started).Round(time.Millisecond),
 		"messages_in", sum.In.Messages, "bytes_in", sum.In.Bytes, "messages_out", sum.Out.Messages, "bytes_out", sum.Out.Bytes)
 }
 
-// exitSoFar tells how child ended; nothing if it still runs.
+// exitSoFar returns the log attribute for the exit of child, or the zero Attr if it still runs.
 func exitSoFar(child *process.Child) slog.Attr {
 	select {
 	case <-child.Exited():
@@ -262,7 +263,7 @@ func exitSoFar(child *process.Child) slog.Attr {
 	}
 }
 
-// bridgeOptions are the flags that a child needs, whose stderr goes to log.
+// bridgeOptions returns the options for the child, whose stderr goes to log.
 func (c *connection) bridgeOptions(log *slog.Logger) bridge.Options {
 	e := c.endpoint
 	kinds := map[Share]bridge.Kind{ShareNone: bridge.Single, ShareBroadcast: bridge.Broadcast, ShareMux: bridge.Mux}
@@ -286,12 +287,12 @@ func (c *connection) bridgeOptions(log *slog.Logger) bridge.Options {
 	}
 }
 
-// clientOptions are what the child's other clients may not have.
+// clientOptions returns the options for this client.
 func (c *connection) clientOptions() bridge.ClientOptions {
 	return bridge.ClientOptions{ID: c.id, Deflate: c.deflate, After: c.after, NoStdin: c.noStdin, Env: c.told, Log: c.log}
 }
 
-// sessionChild is a child as bridge knows it.
+// sessionChild implements bridge.Child.
 type sessionChild struct{ *process.Child }
 
 // Resize implements bridge.Child.

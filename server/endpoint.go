@@ -10,27 +10,27 @@ import (
 	"wspipe/server/access"
 )
 
-// Where the console's page asks what it is about to talk to, every few seconds
-// if others may be there, and what else there is, which costs more to answer.
+// The paths of the description of one endpoint, which the console requests every few seconds if
+// the child is shared, and of the list of endpoints, which takes longer.
 const (
 	endpointPath  = consolePrefix + "endpoint"
 	endpointsPath = consolePrefix + "endpoints"
 )
 
-// description is what is said of the one that was asked about.
+// description is the response of describe.
 type description struct {
 	Version  string        `json:"version"`
-	Endpoint *endpointInfo `json:"endpoint"` // nil if there is none
+	Endpoint *endpointInfo `json:"endpoint"` // nil if the path has none
 }
 
-// enumeration is what is said of all.
+// enumeration is the response of enumerate.
 type enumeration struct {
-	Up    string   `json:"up"`        // from the directory that asks to our root
-	Paths []string `json:"endpoints"` // none of COMMAND, which has all paths
-	More  bool     `json:"more"`      // Paths may not be all
+	Up    string   `json:"up"`        // the relative URL of the server's root
+	Paths []string `json:"endpoints"` // empty for COMMAND, which has all paths
+	More  bool     `json:"more"`      // there may be further endpoints
 }
 
-// endpointInfo is what a WebSocket gets.
+// endpointInfo describes an endpoint.
 type endpointInfo struct {
 	Path         string   `json:"path"` // without PATH_INFO, escaped like those of enumeration
 	Program      string   `json:"program"`
@@ -39,14 +39,14 @@ type endpointInfo struct {
 	LineBuffered bool     `json:"lineBuffered"`
 	Share        string   `json:"share"`
 	ReadOnly     bool     `json:"readonly"`
-	Clients      int      `json:"clients"` // of the shared child that runs now
-	Resume       int64    `json:"resume"`  // in milliseconds; 0 is off
+	Clients      int      `json:"clients"` // of the running shared child
+	Resume       int64    `json:"resume"`  // in milliseconds; 0 means off
 	Subprotocols []string `json:"subprotocols"`
-	MaxMessage   int64    `json:"maxMessage"` // 0 is no bound
+	MaxMessage   int64    `json:"maxMessage"` // 0 means no limit
 	Once         bool     `json:"once"`
 }
 
-// describe answers what the endpoint in the parameter path is.
+// describe responds with the description of the endpoint in the query parameter path.
 func (s *Server) describe(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 	if why := refuseWrite(w, r, "the endpoint description"); why != nil {
 		return why
@@ -62,7 +62,7 @@ func (s *Server) describe(w http.ResponseWriter, r *http.Request, _ *access.Clie
 	return nil
 }
 
-// enumerate answers which endpoints there are.
+// enumerate responds with the list of endpoints.
 func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 	if why := refuseWrite(w, r, "the list of endpoints"); why != nil {
 		return why
@@ -83,6 +83,7 @@ func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *access.Cli
 	return nil
 }
 
+// infoOf returns the description of the endpoint of p.
 func (s *Server) infoOf(p *program) *endpointInfo {
 	e := p.endpoint
 	return &endpointInfo{
@@ -101,5 +102,5 @@ func (s *Server) infoOf(p *program) *endpointInfo {
 	}
 }
 
-// escapePath returns path as it stands in a URL.
+// escapePath returns path, escaped for a URL.
 func escapePath(path string) string { return (&url.URL{Path: path}).EscapedPath() }

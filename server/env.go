@@ -9,8 +9,8 @@ import (
 	"wspipe/server/access"
 )
 
-// environment returns the child's environment for r: CGI/1.1 (RFC 3875) as
-// websocketd sets it, the variables of ours that the endpoint passes, and those it sets.
+// environment returns the environment of a child for r: the variables of ours that the endpoint
+// passes, and CGI/1.1 (RFC 3875) as websocketd sets it.
 func (s *Server) environment(r *http.Request, client *access.Client, p *program, id string) environ {
 	env := passedOn(p.endpoint.PassEnv)
 	env = slices.Grow(env, 32+len(r.Header)+len(p.endpoint.SetEnv))
@@ -50,8 +50,8 @@ func (s *Server) environment(r *http.Request, client *access.Client, p *program,
 	return env
 }
 
-// bracketed returns host with the brackets that an IPv6 address has in a URL and
-// in SERVER_NAME (RFC 3875, section 4.1.14).
+// bracketed returns host with brackets if it is an IPv6 address, as in a URL and in SERVER_NAME
+// (RFC 3875, section 4.1.14).
 func bracketed(host string) string {
 	if strings.Contains(host, ":") {
 		return "[" + host + "]"
@@ -59,7 +59,7 @@ func bracketed(host string) string {
 	return host
 }
 
-// passedOn returns the variables of our own environment that are called so.
+// passedOn returns the variables of our own environment with these names.
 func passedOn(names []string) (env environ) {
 	for _, name := range names {
 		if value, ok := os.LookupEnv(name); ok && name != BasicAuthVariable {
@@ -69,7 +69,7 @@ func passedOn(names []string) (env environ) {
 	return env
 }
 
-// separator returns what joins several fields of the header in variable key.
+// separator returns the separator between several values of the header in the variable key.
 func separator(key string) string {
 	if key == "HTTP_COOKIE" { // RFC 6265, section 4.2.1
 		return "; "
@@ -80,10 +80,10 @@ func separator(key string) string {
 // environ is a list of NAME=VALUE.
 type environ []string
 
-// oneLine replaces what could start a second line, or end the value early.
+// oneLine replaces characters that could start a new line or end the value.
 var oneLine = strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ")
 
-// set adds a variable, which must not be there yet.
+// set adds a variable, which must not exist yet.
 func (e *environ) set(name, value string) { *e = append(*e, name+"="+oneLine.Replace(value)) }
 
 // headerVariable returns the variable that carries the header called name.
@@ -102,7 +102,7 @@ func headerVariable(name string) (key string, ok bool) {
 	return "HTTP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")), true
 }
 
-// override returns env with each variable of set instead of its own.
+// override returns env with the variables of set, which replace those of the same name.
 func override(env environ, set []string) []string {
 	for _, pair := range set {
 		name, _, _ := strings.Cut(pair, "=")

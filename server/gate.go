@@ -8,8 +8,8 @@ import (
 	"wspipe/server/access"
 )
 
-// admission is what a request was granted. The server does not stop before leave is
-// called, which gives it back.
+// admission is the admission of a request. The caller must call leave, which frees its slots;
+// the server does not stop before.
 type admission struct {
 	leave   func()
 	child   *child // that a WebSocket attaches to; nil if the session that it wants is lost
@@ -17,10 +17,9 @@ type admission struct {
 	after   int64  // see resumption
 }
 
-// admit is the gate: every request passes it before anything is served or
-// started for it. First it is judged by itself, then by what there is room for;
-// the first rule that objects refuses. The end of a program must be told to
-// s.sessions besides.
+// admit decides whether a request is admitted. Every request passes it before anything is
+// served or started. It checks the request itself, then the limits, and returns the first
+// refusal. If the route has a program, the caller must also call tracker.done.
 func (s *Server) admit(r *http.Request, rt route, client *access.Client) (granted admission, why *access.Refusal) {
 	want, why := s.judge(r, rt, client)
 	if why != nil {
@@ -43,16 +42,15 @@ func (s *Server) admit(r *http.Request, rt route, client *access.Client) (grante
 	return granted, why
 }
 
-// rehearse returns why admit would refuse r now, an opening handshake, or nil. It
-// takes nothing of what admit would take. The caller has been admitted himself:
-// the server does not stop meanwhile.
+// rehearse returns the refusal that admit would return for r, an opening handshake, or nil. It
+// has no effect. The caller is within an admitted request, so that the server does not stop.
 func (s *Server) rehearse(r *http.Request, rt route, client *access.Client) *access.Refusal {
 	want, why := s.judge(r, rt, client)
 	switch {
 	case why != nil:
 		return why
 	case rt.program == nil:
-		return rt.serve(nil, r, client, admission{}) // which only says why there is none
+		return rt.serve(nil, r, client, admission{}) // returns the refusal, and writes nothing
 	case s.hasOnly():
 		return onlyOne
 	}
@@ -67,9 +65,9 @@ var (
 	bodyInHandshake = &access.Refusal{Status: http.StatusBadRequest, Why: "an opening handshake has no body"}
 )
 
-// judge asks what depends on r alone: host, Origin and authentication, in this
-// order, and for a WebSocket the subprotocols and the session that it wants. What
-// r says of secrets and sessions is taken out of it.
+// judge applies the rules that depend only on r: host, origin and authentication, in this order,
+// and for a WebSocket the subprotocols and the resume parameters. It removes credentials and
+// session IDs from r.
 func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want resumeRequest, why *access.Refusal) {
 	if _, ok := cutPort(r.Host); !ok && r.Host != "" {
 		return want, malformedHost
@@ -96,8 +94,8 @@ func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want r
 	return removeResumeRequest(r)
 }
 
-// refuseSubprotocols returns why a client that offers only unknown ones is
-// refused, or nil. An endpoint that was given none takes anybody without one.
+// refuseSubprotocols refuses a client that offers only unknown subprotocols, if the endpoint has
+// any.
 func refuseSubprotocols(r *http.Request, endpoint *Endpoint) *access.Refusal {
 	if len(endpoint.Subprotocols) == 0 || len(offered(r)) == 0 || endpoint.chooseSubprotocol(r) != "" {
 		return nil
@@ -106,13 +104,12 @@ func refuseSubprotocols(r *http.Request, endpoint *Endpoint) *access.Refusal {
 		"none of the offered subprotocols is supported; this server supports: %s", strings.Join(endpoint.subprotocols(), ", "))}
 }
 
-// wantsSession reports whether a client is to have a seat in a session, if only to
-// be told that this is lost.
+// wantsSession reports whether a client attaches to a session, which may be lost.
 func (p *program) wantsSession(want resumeRequest) bool {
 	return want.after > 0 || p.endpoint.Resume > 0 && want.id != ""
 }
 
-// keyOf returns what the child of p that client wants is found by.
+// keyOf returns the key of the child of p to which client attaches.
 func (p *program) keyOf(client *access.Client, want resumeRequest) childKey {
 	switch {
 	case p.wantsSession(want):
@@ -123,13 +120,13 @@ func (p *program) keyOf(client *access.Client, want resumeRequest) childKey {
 	return childKey{}
 }
 
-// takeChild counts client in as one of a child of p, which may be yet to start, or
-// returns why there is no room for it.
+// takeChild joins a child of p, which may not have started yet, or returns a refusal if a limit
+// is reached.
 func (s *Server) takeChild(client *access.Client, p *program, want resumeRequest) (granted admission, why *access.Refusal) {
 	key := p.keyOf(client, want)
 	granted = admission{leave: func() {}, resumes: p.wantsSession(want), after: want.after}
 	switch {
-	case granted.resumes && (p.endpoint.Resume == 0 || want.id == ""): // there is none to come back to
+	case granted.resumes && (p.endpoint.Resume == 0 || want.id == ""): // the session cannot exist
 		return granted, s.begin(granted.leave)
 	case granted.resumes:
 		s.children.makeRoom(s.cfg.MaxChildren)
@@ -159,7 +156,7 @@ func (s *Server) takeChild(client *access.Client, p *program, want resumeRequest
 	return granted, s.begin(granted.leave)
 }
 
-// roomFor returns why takeChild would have no room now, or nil.
+// roomFor returns the refusal that takeChild would return, or nil, without any effect.
 func (s *Server) roomFor(client *access.Client, p *program, want resumeRequest) *access.Refusal {
 	if p.endpoint.isShared() && !p.wantsSession(want) {
 		if why := tooManySharers(s.slots.ask(sharer(client.Addr))); why != nil {
@@ -169,7 +166,7 @@ func (s *Server) roomFor(client *access.Client, p *program, want resumeRequest) 
 	return tooManyChildren(s.children.ask(p.keyOf(client, want), client.Addr, want.after))
 }
 
-// takeSlot counts a CGI program in, or returns why there is no room for it.
+// takeSlot takes a slot for a CGI program, or returns a refusal.
 func (s *Server) takeSlot(client *access.Client) (granted admission, why *access.Refusal) {
 	leave, flag := s.slots.take(ownChild(client.Addr))
 	if flag != "" {
@@ -178,8 +175,7 @@ func (s *Server) takeSlot(client *access.Client) (granted admission, why *access
 	return admission{leave: leave}, s.begin(leave)
 }
 
-// begin counts what is about to run, or calls leave and refuses it because the server
-// stops.
+// begin counts a new client. If the server stops, it calls leave and returns a refusal.
 func (s *Server) begin(leave func()) *access.Refusal {
 	if s.tracker.begin() {
 		return nil
@@ -194,7 +190,7 @@ func tooManySharers(flag string) *access.Refusal {
 	return tooMany("clients at your address", flag)
 }
 
-// tooMany returns the refusal of what flag bounds; nil if there is no flag.
+// tooMany returns the refusal for the limit flag, or nil if flag is empty.
 func tooMany(what, flag string) *access.Refusal {
 	if flag == "" {
 		return nil

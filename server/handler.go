@@ -13,7 +13,7 @@ import (
 	"wspipe/server/access"
 )
 
-// ServeHTTP is where every request comes in.
+// ServeHTTP serves every request, except those on redirect ports.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := s.newAnswer(w, r)
 	defer a.conn.end()
@@ -38,7 +38,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// logRequest writes a request's line. A query may hold secrets and is left out.
+// logRequest logs a request, without its query, which may contain secrets.
 func (s *Server) logRequest(r *http.Request, client *access.Client, status int, why *access.Refusal) {
 	attrs := []any{"method", r.Method, "path", r.URL.Path, "status", status, "remote", client.String()}
 	if client.User != "" {
@@ -53,8 +53,8 @@ func (s *Server) logRequest(r *http.Request, client *access.Client, status int, 
 	s.log.Log(r.Context(), LevelAccess, "request", attrs...)
 }
 
-// route is what is to answer a request. Finding it serves and starts nothing:
-// the gate stands between.
+// route is the target of a request. Finding it neither serves nor starts anything, because the
+// request has not been admitted.
 type route struct {
 	upgrade bool     // the request asks for a WebSocket
 	program *program // what it starts, or nil
@@ -62,13 +62,13 @@ type route struct {
 	serve   handler
 }
 
-// purpose returns what the access rules need to know of rt.
+// purpose returns the purpose of rt for the access rules.
 func (rt route) purpose() access.Purpose {
 	return access.Purpose{WebSocket: rt.upgrade, Program: rt.program != nil, Own: rt.own}
 }
 
-// handler answers r, which client sends, or returns why it does not. If the route has a
-// program, it gives back what was granted when that has gone.
+// handler responds to r, or returns a refusal for the caller to write. If the route has a
+// program, it calls granted.leave when the program has ended.
 type handler func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal
 
 // find returns the route of r. A plain request goes to what is our own, a CGI
@@ -111,8 +111,8 @@ func (s *Server) find(r *http.Request) route {
 	return route{serve: notFound("this is a WebSocket endpoint, not a page; start wspipe with --devconsole for a test page")}
 }
 
-// explainScript returns what serves as next does, except where dir, which may be
-// nil, has a script that lacks the permission to be executed: then it says so.
+// explainScript returns next, wrapped so that it refuses a request for a script in dir that is
+// not executable, and logs it. dir may be nil.
 func (s *Server) explainScript(dir *programDir, next handler) handler {
 	if dir == nil {
 		return next
@@ -129,8 +129,8 @@ func (s *Server) explainScript(dir *programDir, next handler) handler {
 
 const notExecutable = "not executable"
 
-// cleanPath returns the path of u, escaped, without "." and ".." elements, or ""
-// if it has none.
+// cleanPath returns the escaped path of u without "." and ".." elements, or "" if it has no such
+// elements.
 func cleanPath(u *url.URL) string {
 	escaped := u.EscapedPath()
 	if !slices.ContainsFunc(strings.Split(escaped, "/"), func(part string) bool { return part == "." || part == ".." }) {
@@ -143,8 +143,8 @@ func cleanPath(u *url.URL) string {
 	return clean
 }
 
-// redirectTo redirects to another path, with the same query and method, as
-// http.ServeMux does to a clean path.
+// redirectTo redirects to path with the same query and method, as http.ServeMux does to a clean
+// path.
 func redirectTo(path string) handler {
 	return func(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 		to := path
@@ -157,9 +157,9 @@ func redirectTo(path string) handler {
 	}
 }
 
-// own returns what answers a plain request, for path below ownPrefix, for what every
-// server has, or one with a console, beside all else that it serves, or nil. The console's files are not
-// among them: no other route has hidden names, so they come last, with its page.
+// own returns the handler for path, which is below ownPrefix, or nil: the client module, the
+// handshake check and the endpoint descriptions. The console's files are not among them; they
+// have the lowest priority, with its page.
 func (s *Server) own(path string, r *http.Request) handler {
 	if file, ok := clientModuleFiles[path]; ok {
 		return serveClientModule(file)
@@ -175,7 +175,7 @@ func (s *Server) own(path string, r *http.Request) handler {
 	return nil
 }
 
-// endpoint returns the program behind the WebSocket at u, or nil.
+// endpoint returns the program of the WebSocket endpoint at u, or nil.
 func (s *Server) endpoint(u *url.URL) *program {
 	switch {
 	case s.dir != nil:
@@ -194,12 +194,12 @@ func notFound(why string) handler {
 	return refuse(&access.Refusal{Status: http.StatusNotFound, Why: why})
 }
 
-// webSocket returns what turns a request into a session with p, which goes on
-// after it has returned.
+// webSocket returns a handler that upgrades the connection and starts to serve it. The handler
+// returns before the connection ends.
 func (s *Server) webSocket(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal {
 		accepted, err := upgrade(w, r, p.endpoint)
-		if err != nil { // the library has answered
+		if err != nil { // the library has written a response
 			granted.leave()
 			s.tracker.done(nil)
 			s.giveBack()
@@ -209,8 +209,8 @@ func (s *Server) webSocket(p *program) handler {
 		if c.child != nil {
 			s.sessionBegan()
 		}
-		// The handler returns, so that what net/http holds for a request is free.
-		go c.serve() // ends with the session; unblocked by sessions.shutdown
+		// The handler returns, so that net/http frees the memory of the request.
+		go c.serve() // ends with the connection; unblocked by tracker.shutdown
 		return nil
 	}
 }

@@ -9,24 +9,22 @@ import (
 	"wspipe/server/access"
 )
 
-// handshakePath is where a page asks why its WebSocket was refused: browsers do
-// not tell it.
+// handshakePath is the path of the handshake check. A page requests it to find out why its
+// WebSocket was refused, because browsers do not tell.
 const handshakePath = ownPrefix + "handshake"
 
-// verdict is what an opening handshake would be answered with.
+// verdict is the response that an opening handshake would get.
 type verdict struct {
 	Status      int     `json:"status"`
-	Subprotocol *string `json:"subprotocol,omitempty"` // with 101; empty for none
-	Why         string  `json:"why,omitempty"`         // without
-	Flag        string  `json:"flag,omitempty"`        // that would allow it, if there is one
+	Subprotocol *string `json:"subprotocol,omitempty"` // with status 101; empty for none
+	Why         string  `json:"why,omitempty"`         // with other statuses
+	Flag        string  `json:"flag,omitempty"`        // the flag that would allow it
 }
 
-// handshakeOf returns the opening handshake that r asks about: the one that would
-// come by the same way, with the same header, from the page that r comes from. A
-// page cannot pass for one of another origin, since browsers add Origin to what it
-// asks of those; r may only tell the origin where they leave it out. It returns nil if
-// there is no path to ask about. What is taken out of either does not touch the
-// other.
+// handshakeOf returns the opening handshake that r, a handshake check, is about. It has the
+// connection, the headers and the origin of r. A page cannot claim another origin, because
+// browsers add Origin to requests to other origins; the query parameter origin counts only
+// without it. handshakeOf returns nil if r has no valid path. The result shares no data with r.
 func handshakeOf(r *http.Request) *http.Request {
 	u := targetOf(r)
 	if u == nil {
@@ -47,10 +45,9 @@ func handshakeOf(r *http.Request) *http.Request {
 	return asked
 }
 
-// targetOf returns what r asks about, the path and query in its parameter path,
-// which is what would stand in the first line of a request. A path that begins with
-// "./" is relative to the directory that r is in, as ownPath has it. It returns nil
-// if the path is missing or malformed, or leads out of what we know.
+// targetOf returns the URL in the query parameter path of r, a path with a query as in a request
+// line. A path that begins with "./" is relative to the directory of r, see ownPath. targetOf
+// returns nil if the path is missing or malformed, or leads above the root.
 func targetOf(r *http.Request) *url.URL {
 	path := r.URL.Query().Get("path")
 	if rest, isRelative := strings.CutPrefix(path, "./"); isRelative {
@@ -70,16 +67,15 @@ func targetOf(r *http.Request) *url.URL {
 	return u
 }
 
-// explain returns what answers with the verdict on asked, a handshake that does not
-// take place; nil stands for a malformed one. It tells no more than a refused
-// handshake does, but pages can read it.
+// explain returns a handler that responds with the verdict on asked, which is nil if it is
+// malformed. It reveals no more than the response to the handshake, but pages can read it.
 func (s *Server) explain(asked *http.Request) handler {
 	return func(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 		if why := refuseWrite(w, r, "the handshake check"); why != nil {
 			return why
 		}
-		// Also by the page of another origin, which is the one to be refused. With "*"
-		// browsers send no password for it, as for the client module.
+		// Pages of other origins may read it, since they are the ones refused. With "*"
+		// browsers send no credentials, as for the client module.
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		writeJSON(w, s.judgeHandshake(asked))
 		return nil
@@ -97,7 +93,7 @@ func (s *Server) judgeHandshake(asked *http.Request) verdict {
 	return verdict{Status: http.StatusSwitchingProtocols, Subprotocol: new(rt.program.endpoint.chooseSubprotocol(asked))}
 }
 
-// writeJSON answers with v, which is true only now.
+// writeJSON responds with v as JSON that must not be cached.
 func writeJSON(w http.ResponseWriter, v any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")

@@ -11,9 +11,9 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// httpConn is a connection that carries requests. From the start of a response until
-// the client's host has acknowledged all of it, the connection is checked from time
-// to time, and reset once the client has taken nothing for the timeout.
+// httpConn is a connection for requests. From the start of a response until the client's host
+// has acknowledged all of it, the connection is checked periodically, and reset if the client
+// has read nothing for the timeout.
 type httpConn struct {
 	net.Conn
 	timeout time.Duration
@@ -27,7 +27,7 @@ type httpConn struct {
 	since    time.Time   // of that change
 }
 
-// progress changes whenever the client takes something.
+// progress changes whenever the client reads data.
 type progress struct {
 	written int64
 	unsent  int
@@ -46,7 +46,7 @@ func (s *Server) withConn(ctx context.Context, conn net.Conn) context.Context {
 // connOf returns the connection of r.
 func connOf(r *http.Request) *httpConn { return r.Context().Value(connKey{}).(*httpConn) }
 
-// limit bounds, from now on, how long the client may take nothing of the response.
+// limit starts to bound how long the client may read nothing of the response.
 func (c *httpConn) limit() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,7 +57,7 @@ func (c *httpConn) limit() {
 	}
 }
 
-// exempt ends what limit began: the response is not limited, or has limits of its own.
+// exempt undoes limit, for a response without a limit or with its own.
 func (c *httpConn) exempt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -68,8 +68,8 @@ func (c *httpConn) exempt() {
 	}
 }
 
-// end records that the handler has written the response, which net/http may yet have to
-// flush, and the client's host to acknowledge.
+// end records that the handler has written the response. It may not have been flushed by
+// net/http, nor acknowledged by the client's host.
 func (c *httpConn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,12 +93,12 @@ func (c *httpConn) check() {
 	defer c.mu.Unlock()
 	now := c.current()
 	switch {
-	case c.timer == nil: // exempt since
+	case c.timer == nil: // exempt was called
 		return
 	case !c.active && now.unsent == 0:
 		c.timer = nil
 		return
-	case now != c.progress || now.unsent == 0 && !c.writing.Load(): // or there is nothing to take
+	case now != c.progress || now.unsent == 0 && !c.writing.Load(): // progress, or nothing to read
 		c.progress, c.since = now, time.Now()
 	case time.Since(c.since) >= c.timeout:
 		wire.Reset(c.Conn)

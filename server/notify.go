@@ -2,9 +2,8 @@ package server
 
 import "github.com/coreos/go-systemd/v22/daemon"
 
-// reload reads again every file that the server watches, whether it seems to
-// have changed or not. What cannot be read goes to the log, and the last good
-// state stays.
+// reload reads all watched files again, even if they seem unchanged. Errors are logged, and the
+// previous contents stay in effect.
 func (s *Server) reload() {
 	s.notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
 	s.policy.Reload()
@@ -13,8 +12,7 @@ func (s *Server) reload() {
 	s.notify(daemon.SdNotifyReady)
 }
 
-// notify tells systemd the state of the service (sd_notify(3)), if systemd has
-// started it and wants to know.
+// notify sends the state of the service to systemd (sd_notify(3)), if systemd has requested it.
 func (s *Server) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		s.log.Warn("cannot notify systemd", "error", err)

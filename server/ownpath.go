@@ -5,14 +5,13 @@ import "strings"
 // ReservedPath is in no path of a Route.
 const ReservedPath = ownPrefix
 
-// ownPrefix begins the paths of what is our own, see ownPath. No file and no CGI
-// program has one.
+// ownPrefix is the prefix of the server's own paths, see ownPath. No file and no CGI program has
+// such a path.
 const ownPrefix = "/.wspipe/"
 
-// ownPath returns where below ownPrefix a path leads, and the directory that
-// contains that. The console's page asks for its parts below its own directory,
-// whatever that is: a proxy may have taken a prefix off the path, which neither
-// the page nor we know.
+// ownPath splits a path at its last ownPrefix, into the directory before it and the rest. The
+// console's page requests its parts relative to its own directory, because a proxy may have
+// removed a prefix that neither the page nor the server knows.
 func ownPath(path string) (dir, own string, ok bool) {
 	i := strings.LastIndex(path, ownPrefix)
 	if i < 0 {

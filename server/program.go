@@ -14,16 +14,15 @@ import (
 	"wspipe/process"
 )
 
-// program is what a request starts.
+// program is a program that a request starts.
 type program struct {
-	endpoint *Endpoint // how it is run and talked to
-	path     string    // its file
-	name     string    // its part of the URL's path, SCRIPT_NAME
-	info     string    // the path behind that, PATH_INFO
+	endpoint *Endpoint
+	path     string // of its file
+	name     string // SCRIPT_NAME, the part of the URL's path that names it
+	info     string // PATH_INFO, the rest of the URL's path
 }
 
-// url returns the path of the program's endpoint in URLs, which is that of a route or
-// SCRIPT_NAME.
+// url returns the URL path of the program's endpoint: the path of its route or SCRIPT_NAME.
 func (p *program) url() string {
 	if p.endpoint.pattern != "" {
 		return p.endpoint.pattern
@@ -38,20 +37,19 @@ type programDir struct {
 	endpoint *Endpoint // of each of them
 }
 
-// openProgramDir makes sure that the directory at path can be opened. Each
-// request opens it again: another may have taken its place.
+// openProgramDir checks that the directory at path can be opened. Each request opens it again,
+// because it may be replaced.
 func openProgramDir(path string, endpoint *Endpoint) (*programDir, error) {
 	path, err := checkDir(path)
 	return &programDir{path, endpoint}, err
 }
 
-// checkDir makes the path of a directory absolute. It fails if the directory
-// cannot be opened.
+// checkDir returns the absolute path of a directory, or an error if it cannot be opened.
 func checkDir(path string) (absolute string, err error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		if failed, ok := errors.AsType[*fs.PathError](err); ok {
-			err = failed.Err // without the path, which is named here
+			err = failed.Err // without the path, which our error has
 		}
 		return "", fmt.Errorf("open directory %q: %w", path, err)
 	}
@@ -59,12 +57,12 @@ func checkDir(path string) (absolute string, err error) {
 	return filepath.Abs(path)
 }
 
-// maxDepth is how many directories deep a file may be. Each costs a look, and a
-// link to its own directory makes a tree without end.
+// maxDepth is how many directories deep a file may be. Each takes a system call, and a link to
+// its own directory makes an endless tree.
 const maxDepth = 32
 
-// find returns the program that u names: /a/b.sh/rest is the file a/b.sh, with
-// /rest for it to interpret. It returns nil if there is none.
+// find returns the program that u names, or nil: /a/b.sh/rest is the file a/b.sh with the
+// PATH_INFO /rest.
 func (d *programDir) find(u *url.URL) *program {
 	if name, rest := d.lookUp(u); name != "" && process.Executable(d.file(name)) {
 		if info, ok := pathInfo(rest); ok {
@@ -74,8 +72,8 @@ func (d *programDir) find(u *url.URL) *program {
 	return nil
 }
 
-// lookUp returns the name of the regular file that u leads to, and the elements of
-// the escaped path behind it. The name is empty if there is none.
+// lookUp returns the name of the regular file that u names, or "", and the remaining elements of
+// the escaped path.
 func (d *programDir) lookUp(u *url.URL) (name string, rest []string) {
 	root, err := openDirRoot(d.path)
 	if err != nil {
@@ -84,7 +82,7 @@ func (d *programDir) lookUp(u *url.URL) (name string, rest []string) {
 	defer root.Close()
 	parts := strings.Split(u.EscapedPath(), "/")
 	for i, depth := 0, 0; i < len(parts) && depth < maxDepth; i++ {
-		if parts[i] == "" { // as nginx, we take several slashes for one
+		if parts[i] == "" { // like nginx, ignore repeated slashes
 			continue
 		}
 		part, ok := fileName(parts[i])
@@ -104,8 +102,8 @@ func (d *programDir) lookUp(u *url.URL) (name string, rest []string) {
 	return "", nil
 }
 
-// script returns the name of the script that u leads to and that may not be
-// executed, or "". Other files that are no programs are nobody's business.
+// script returns the name of the script that u names, if it begins with #! but is not
+// executable, or "". Clients may not learn of other files.
 func (d *programDir) script(u *url.URL) (name string) {
 	name, _ = d.lookUp(u)
 	if name == "" || process.Executable(d.file(name)) {
@@ -128,15 +126,16 @@ func (d *programDir) script(u *url.URL) (name string) {
 	return name
 }
 
-// file returns the path of the file called name.
+// file returns the path of the file with this name.
 func (d *programDir) file(name string) string { return filepath.Join(d.path, filepath.FromSlash(name)) }
 
+// isProgram reports whether the file with this name is a program.
 func (d *programDir) isProgram(name string, info fs.FileInfo) bool {
 	return info.Mode().IsRegular() && process.Executable(d.file(name))
 }
 
-// pathInfo joins the parts of an escaped path behind a program's name. It fails
-// if they lead upwards.
+// pathInfo returns the PATH_INFO for the elements of an escaped path after the name of a program.
+// It is not ok if an element is "..".
 func pathInfo(parts []string) (info string, ok bool) {
 	if len(parts) == 0 {
 		return "", true
@@ -145,8 +144,8 @@ func pathInfo(parts []string) (info string, ok bool) {
 	return info, err == nil && !climbs(info)
 }
 
-// climbs reports whether a path has an element "..", which no client sends by
-// itself: many a program would follow it out of the directory that it means.
+// climbs reports whether a path has an element "..". Such a path may lead a program out of its
+// directory. Browsers never send one.
 func climbs(path string) bool {
 	isSlash := func(r rune) bool { return r == '/' || r == '\\' }
 	for element := range strings.FieldsFuncSeq(path, isSlash) {
@@ -157,19 +156,19 @@ func climbs(path string) bool {
 	return false
 }
 
-// fileName returns the file name that part of an escaped path stands for. It
-// fails if there can be none, or none that we serve: hidden files are nobody's
-// business, and neither slashes nor backslashes may come in escaped.
+// fileName returns the file name for an element of an escaped path. It is not ok if we do not
+// serve such a file.
 func fileName(part string) (name string, ok bool) {
 	name, err := url.PathUnescape(part)
 	return name, err == nil && isServed(name)
 }
 
-// isServed reports whether a file of this name is served.
+// isServed reports whether a file with this name may be served: it is not hidden, and has neither
+// slashes nor backslashes.
 func isServed(name string) bool {
 	if strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\\") {
 		return false
 	}
-	_, err := filepath.Localize(name) // UTF-8, no NUL; on Windows, no device and no stream either
+	_, err := filepath.Localize(name) // no NUL; on Windows, neither a device nor a stream
 	return err == nil
 }

@@ -11,10 +11,10 @@ import (
 	"wspipe/server/access"
 )
 
-// redirector answers on a plain port, with where the same thing is to be had.
+// redirector redirects the requests on a port of --redirport to the server's port.
 type redirector struct {
 	server *Server
-	port   int // where that is
+	port   int // the port to redirect to
 }
 
 // ServeHTTP implements http.Handler.
@@ -36,7 +36,7 @@ func (d *redirector) answer(w http.ResponseWriter, r *http.Request) {
 	if access.IsSafe(r.Method) {
 		status = http.StatusMovedPermanently
 	}
-	// Not http.Redirect, which rewrites what it does not like.
+	// Not http.Redirect, because that changes some URLs.
 	w.Header()["Location"] = []string{target}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -44,7 +44,7 @@ func (d *redirector) answer(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "wspipe: moved to %s\n", target)
 }
 
-// base returns scheme and authority of the target.
+// base returns the scheme and the authority of the target.
 func (d *redirector) base(host string) string {
 	scheme := "http"
 	if d.server.cfg.TLS != nil {
@@ -56,10 +56,11 @@ func (d *redirector) base(host string) string {
 	return scheme + "://" + host
 }
 
-// hostPattern is host[:port], with an IPv6 address in brackets.
+// hostPattern matches host[:port], with an IPv6 address in brackets.
 var hostPattern = regexp.MustCompile(`^([A-Za-z0-9_][-._A-Za-z0-9]*|\[[0-9A-Fa-f:.]+\])(?::([0-9]*))?$`)
 
-// cutPort returns the host of host[:port], an IPv6 address in its brackets.
+// cutPort returns the host of host[:port], an IPv6 address with its brackets. It is not ok if s
+// is malformed.
 func cutPort(s string) (host string, ok bool) {
 	match := hostPattern.FindStringSubmatch(s)
 	if match == nil {
@@ -75,13 +76,13 @@ func cutPort(s string) (host string, ok bool) {
 	return host, port == "" || err == nil
 }
 
-// pathAndQuery returns these of a request target (RFC 9112, section 3.2) as they
-// are written there. One that is no URL, such as *, has none.
+// pathAndQuery returns the path and query of a request target (RFC 9112, section 3.2) unchanged,
+// or "/" if it has none, such as *.
 func pathAndQuery(target string) string {
 	if strings.HasPrefix(target, "/") {
 		return target
 	}
-	_, rest, _ := strings.Cut(target, "://") // what proxies get
+	_, rest, _ := strings.Cut(target, "://") // the absolute form, as sent to proxies
 	start := strings.IndexAny(rest, "/?")
 	switch {
 	case start < 0:
@@ -92,8 +93,8 @@ func pathAndQuery(target string) string {
 	return rest[start:]
 }
 
-// withoutSecret drops the token from a query that carries one: it has been sent
-// in clear, and should not stand in a Location besides.
+// withoutSecret removes a token from the query. It was sent without encryption and must not be
+// repeated in Location.
 func (d *redirector) withoutSecret(target string) string {
 	if d.server.cfg.Auth.TokenFile == "" {
 		return target

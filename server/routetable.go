@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// routeTable has the endpoints of Config.Routes by their patterns. It does not change.
+// routeTable maps the paths of Config.Routes to their endpoints. It is immutable.
 type routeTable map[string]*Endpoint
 
-// find returns the program at path, or nil.
+// find returns the program for path, or nil.
 func (t routeTable) find(path string) *program {
 	for pattern := path; pattern != ""; {
 		if e := t[pattern]; e != nil {
@@ -23,13 +23,13 @@ func (t routeTable) find(path string) *program {
 	return nil
 }
 
-// routes returns the endpoints of the routes, in the order of their patterns.
+// routes returns the endpoints of the routes, sorted by path.
 func (s *Server) routes() []*Endpoint {
 	return slices.SortedFunc(maps.Values(*s.routeTable.Load()), func(a, b *Endpoint) int { return cmp.Compare(a.pattern, b.pattern) })
 }
 
-// setRoutes replaces the routes. Those that have not changed keep their endpoints, and
-// with them the children that new clients share.
+// setRoutes replaces the routes. An unchanged route keeps its endpoint, so that new clients
+// attach to its running shared child.
 func (s *Server) setRoutes(routes []Route) {
 	var old routeTable
 	if p := s.routeTable.Load(); p != nil {
@@ -54,7 +54,7 @@ func (s *Server) setRoutes(routes []Route) {
 	s.children.remove(removed)
 }
 
-// reloadRoutes reads the routes again. After an error they stay as they are.
+// reloadRoutes reads the routes again. It logs an error and keeps the previous routes.
 func (s *Server) reloadRoutes() {
 	if s.cfg.ReadRoutes == nil {
 		return

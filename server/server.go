@@ -1,5 +1,5 @@
-// Package server is everything between a listening socket and a session:
-// listeners, who may come in, routes, the child's environment, shutdown.
+// Package server serves HTTP and WebSocket requests: routes, admission, the environment of
+// children, and shutdown.
 package server
 
 import (
@@ -18,18 +18,18 @@ import (
 )
 
 const (
-	// headerTimeout bounds how long a client may take for a request's header.
+	// headerTimeout bounds the time for reading a request header, and for a TLS handshake.
 	headerTimeout = 10 * time.Second
-	// keepAlive is how long an HTTP connection may stay without a request.
+	// keepAlive is how long an HTTP connection may be without a request.
 	keepAlive = time.Minute
-	// maxHeader is the longest request header, in bytes. All of it becomes
-	// the child's environment, which has its bounds too (execve(2)).
+	// maxHeader is the longest request header, in bytes. It becomes part of the child's
+	// environment, whose size is limited (execve(2)).
 	maxHeader = 64 << 10
 	// closePatience is how long clients may take to close when the server stops.
 	closePatience = 5 * time.Second
 )
 
-// Server serves a program to WebSocket clients. Listen makes one.
+// Server serves programs to WebSocket clients. Listen returns one.
 type Server struct {
 	cfg       Config
 	log       *slog.Logger
@@ -49,18 +49,19 @@ type Server struct {
 	stopListening func()
 
 	// For Config.Once:
-	taken    atomic.Bool // the one connection is there
-	finished chan int    // gets its exit status
+	taken    atomic.Bool // the connection has been admitted
+	finished chan int    // receives its exit status
 }
 
-// Listen binds every address of cfg. Serve closes them again.
+// Listen returns a Server that listens on the sockets of cfg. The caller must call Serve, which
+// closes them.
 func Listen(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:      cfg,
 		log:      cfg.Log,
 		slots:    newSlots(cfg.MaxChildren, cfg.MaxPerIP),
 		finished: make(chan int, 1),
-		// Not the C library's, whose lookups could not be given up.
+		// Lookups of the C library's resolver cannot be cancelled.
 		lookups: &net.Resolver{PreferGo: true, Dial: dialNameServer},
 	}
 	s.cfg.Timeouts = cfg.Timeouts.orDefault()
@@ -89,7 +90,7 @@ func Listen(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// openDirs looks for the directories of cfg.
+// openDirs checks the directories of the configuration.
 func (s *Server) openDirs() (err error) {
 	var programs []*programDir
 	open := func(to **programDir, path string) {
@@ -110,15 +111,13 @@ func (s *Server) openDirs() (err error) {
 	return err
 }
 
-// URLs returns the WebSocket address of each listener, such as
-// ws://127.0.0.1:8080/, wss:// with TLS, and unix:/path for a unix socket.
+// URLs returns the WebSocket URL of each listener, see listen.Listeners.URLs.
 func (s *Server) URLs() []string { return s.listeners.URLs() }
 
-// Serve serves until ctx is done, or until Config.Once or
-// Config.ExitWhenIdle ends it, then closes every session with 1001, stops all
-// children and waits for them; other answers may be finished meanwhile, for a
-// few seconds. It returns the exit status for the process: with Config.Once the
-// child's (128+n for a signal), else 0 after a clean stop.
+// Serve serves until ctx is done, or until Config.Once or Config.ExitWhenIdle ends it. Then it
+// closes every WebSocket with 1001, stops all children and waits for them. Other responses have
+// 5 s to finish. It returns the exit status for the process: with Config.Once that of the child
+// (128+n for a signal), otherwise 0 after a clean stop and 1 with an error.
 func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	s.tracker = newTracker(s.cfg.ExitWhenIdle)
 	var servers []*http.Server
@@ -146,7 +145,7 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	s.notify(daemon.SdNotifyStopping)
 	s.stopListening()
 	s.tracker.shutdown(closePatience, closeConnections)
-	closeConnections() // those that are left wait for a request
+	closeConnections() // the remaining ones have no request
 	serving.Wait()
 	return status, err
 }
@@ -160,14 +159,14 @@ func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 		ErrorLog:          newErrorLog(s.log),
 		Protocols:         new(http.Protocols),
 		ConnContext:       s.withConn,
-		// OPTIONS * is for our gate, too.
+		// Our handler must also admit OPTIONS *.
 		DisableGeneralOptionsHandler: true,
 	}
 	hs.Protocols.SetHTTP1(true) // a WebSocket over HTTP/2 would be RFC 8441
 	return hs
 }
 
-// wait waits for a reason to stop.
+// wait waits until the server must stop, and reloads on request.
 func (s *Server) wait(ctx context.Context, failed <-chan error) (status int, err error) {
 	for {
 		select {
@@ -182,30 +181,31 @@ func (s *Server) wait(ctx context.Context, failed <-chan error) (status int, err
 		case <-s.cfg.Reload:
 			s.reload()
 		case err := <-failed:
-			if !s.cfg.Once { // which closes the listeners by itself
+			if !s.cfg.Once { // with Once, we have closed the listeners
 				return 1, err
 			}
 		}
 	}
 }
 
-// takeOnly reports whether another connection may come in: with Config.Once,
-// only one.
+// takeOnly reports whether another connection is admitted. With Config.Once it returns true only
+// once, unless giveBack is called.
 func (s *Server) takeOnly() bool { return !s.cfg.Once || !s.taken.Swap(true) }
 
-// hasOnly reports whether takeOnly would let nobody in now.
+// hasOnly reports whether takeOnly would return false.
 func (s *Server) hasOnly() bool { return s.cfg.Once && s.taken.Load() }
 
-// giveBack undoes takeOnly for a connection that came to nothing.
+// giveBack undoes takeOnly for a connection that failed.
 func (s *Server) giveBack() { s.taken.Store(false) }
 
-// sessionBegan and sessionEnded serve Config.Once.
+// sessionBegan stops listening with Config.Once.
 func (s *Server) sessionBegan() {
 	if s.cfg.Once {
 		s.stopListening()
 	}
 }
 
+// sessionEnded ends Serve with Config.Once.
 func (s *Server) sessionEnded(status int) {
 	if s.cfg.Once {
 		s.finished <- status

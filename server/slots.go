@@ -6,9 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// slots bounds how many children run at once, in all and for one client
-// address; of those who share a child, it bounds the clients of one address. A
-// bound of zero or less is none.
+// slots limits how many children run at once, in total and per client address. For shared
+// children it limits the clients per address. Zero or less means no limit.
 type slots struct {
 	max, maxPerIP int
 
@@ -21,30 +20,30 @@ func newSlots(max, maxPerIP int) *slots {
 	return &slots{max: max, maxPerIP: maxPerIP, perIP: make(map[netip.Addr]int)}
 }
 
-// The flags that bound slots.
+// The flags that limit slots.
 const (
 	flagMaxForks = "--maxforks"
 	flagMaxPerIP = "--max-per-ip"
 )
 
-// claim is what somebody wants of slots.
+// claim is a request for slots.
 type claim struct {
-	child bool // counts among all children
+	child bool // counts in the total
 	ofIP  bool // counts for ip
 	ip    netip.Addr
 }
 
-// sharedChild is a child that belongs to no address.
+// sharedChild is the claim for a shared child, which counts for no address.
 var sharedChild = claim{child: true}
 
-// ownChild is a child that only a client at ip has.
+// ownChild returns the claim for a child with a single client, at ip.
 func ownChild(ip netip.Addr) claim { return claim{child: true, ofIP: true, ip: ip} }
 
-// sharer is a client at ip that starts no child.
+// sharer returns the claim for a client at ip of a shared child.
 func sharer(ip netip.Addr) claim { return claim{ofIP: true, ip: ip} }
 
-// take takes what c claims. If that is not free it returns the flag that bounds
-// it.
+// take takes the slots of c until free is called. If a limit is reached, it returns the flag of
+// the limit.
 func (s *slots) take(c claim) (free func(), flag string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,13 +68,14 @@ func onSecondCall(f func()) func() {
 	}
 }
 
-// ask returns the flag that take would return now.
+// ask returns the flag that take would return, without any effect.
 func (s *slots) ask(c claim) (flag string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.bound(c)
 }
 
+// bound returns the flag of the limit that c would exceed, or "".
 func (s *slots) bound(c claim) (flag string) {
 	switch {
 	case c.child && s.max > 0 && s.used >= s.max:
@@ -86,7 +86,7 @@ func (s *slots) bound(c claim) (flag string) {
 	return ""
 }
 
-// count adds n times c to what is taken.
+// count adds n times c to the slots taken.
 func (s *slots) count(c claim, n int) {
 	if c.child {
 		s.used += n

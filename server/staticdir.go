@@ -14,16 +14,16 @@ import (
 	"wspipe/server/access"
 )
 
-// staticDir is the directory of --staticdir. It serves regular files, and no
-// listings, no hidden files, no programs and nothing from outside.
+// staticDir is the directory of --staticdir. It serves regular files, but no listings, hidden
+// files or programs, and nothing outside the directory.
 type staticDir struct {
 	path     string          // absolute
-	programs []*programDir   // whose sources are not served
-	hidden   func() []string // paths of more files that are not served
+	programs []*programDir   // whose files are not served
+	hidden   func() []string // paths of other files that are not served
 }
 
-// openStaticDir makes sure that the directory at path can be opened. Each
-// request opens it again: another may have taken its place.
+// openStaticDir checks that the directory at path can be opened. Each request opens it again,
+// because it may be replaced.
 func openStaticDir(path string, programs ...*programDir) (*staticDir, error) {
 	path, err := checkDir(path)
 	return &staticDir{path: path, programs: programs}, err
@@ -32,18 +32,18 @@ func openStaticDir(path string, programs ...*programDir) (*staticDir, error) {
 // staticFile is a file to serve, or a directory to redirect to.
 type staticFile struct {
 	dir  *staticDir
-	name string // with slashes
-	move bool   // to the directory's URL, which ends in a slash
+	name string // slash-separated
+	move bool   // redirect to the URL of the directory, which ends in a slash
 }
 
-// indexPage is what a directory serves for itself.
+// indexPage is the file that is served for a directory.
 const indexPage = "index.html"
 
 // find returns the file that u names, or nil if there is none.
 func (d *staticDir) find(u *url.URL) *staticFile {
 	var parts []string
 	for part := range strings.SplitSeq(u.EscapedPath(), "/") {
-		if part == "" { // as nginx, we take several slashes for one
+		if part == "" { // like nginx, ignore repeated slashes
 			continue
 		}
 		name, ok := fileName(part)
@@ -80,9 +80,9 @@ func (d *staticDir) isHidden(info fs.FileInfo) bool {
 	})
 }
 
-// isSource reports whether the file called name is part of a program, by
-// whatever links it is reached: everything in a directory for programs is. If
-// the static directory itself lies in one, what can be started is.
+// isSource reports whether the file with this name belongs to a program, after resolving links.
+// Every file in a program directory does. If the static directory is inside a program directory,
+// only executable files do.
 func (d *staticDir) isSource(name string) bool {
 	if len(d.programs) == 0 {
 		return false
@@ -103,12 +103,12 @@ func (d *staticDir) isSource(name string) bool {
 	return false
 }
 
-// holds reports whether the directory at path, absolute and without links, is d
-// or below it.
+// holds reports whether the directory at path, which is absolute and has no links, is d or below
+// d.
 func (d *programDir) holds(path string) bool {
 	own, err := os.Stat(d.path)
 	if err != nil {
-		return false // there are no programs
+		return false // without d, there are no programs
 	}
 	for {
 		if info, err := os.Stat(path); err == nil && os.SameFile(info, own) {
@@ -122,13 +122,13 @@ func (d *programDir) holds(path string) bool {
 	}
 }
 
-// serve answers r with the file.
+// serve writes the file, or a redirect, as the response to r.
 func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 	if why := refuseWrite(w, r, "a static file"); why != nil {
 		return why
 	}
-	// Pages of other origins can neither read a file as a script or an image, nor
-	// frame a page; --header-http may allow it.
+	// Pages of other origins can neither use a file as a script or an image, nor frame a
+	// page; --header-http can allow it.
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	w.Header().Set("Content-Security-Policy", "frame-ancestors 'self'")
@@ -148,7 +148,7 @@ func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *access.Cli
 		return cannotRead(err)
 	}
 	defer file.Close()
-	info, err := file.Stat() // another file may have taken its place
+	info, err := file.Stat() // the file may have been replaced
 	if err != nil || !info.Mode().IsRegular() || f.dir.isHidden(info) {
 		return cannotRead(err)
 	}
@@ -159,8 +159,7 @@ func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *access.Cli
 	return nil
 }
 
-// cannotRead is the refusal of a file that was there a moment ago, or that we
-// have no right to read.
+// cannotRead returns the refusal for a file that cannot be opened.
 func cannotRead(err error) *access.Refusal {
 	if os.IsPermission(err) {
 		return &access.Refusal{Status: http.StatusForbidden, Why: "this file is not readable"}

@@ -11,8 +11,8 @@ import (
 	"wspipe/server/access"
 )
 
-// ExposedTerminalError says that a server would give a terminal on this machine
-// to everybody who can reach Address, which is more than this machine can.
+// ExposedTerminalError reports that a server would give a terminal to every client that can
+// reach Address, which is not only on this machine.
 type ExposedTerminalError struct {
 	Address string
 	Source  string // Route.Source, or ""
@@ -26,9 +26,9 @@ func (e *ExposedTerminalError) Error() string {
 	return text
 }
 
-// checkExposure refuses to let anybody on a network type into a terminal, unless
-// Config.NoAuth says that this is meant. Who may open a unix socket is up to the
-// mode of that. The error joins those of all routes.
+// checkExposure returns an *ExposedTerminalError if clients on the network could type into a
+// terminal without authentication, unless Config.NoAuth allows it. The mode of a unix socket
+// protects it. The error joins those of all routes.
 func (s *Server) checkExposure(routes []Route) error {
 	address := s.exposedAddress()
 	if s.cfg.NoAuth || s.policy.Authenticates() || address == "" {
@@ -46,8 +46,7 @@ func (s *Server) checkExposure(routes []Route) error {
 	return errors.Join(exposed...)
 }
 
-// exposedAddress returns an address that we serve at and that other machines can
-// reach, or "".
+// exposedAddress returns an address of this server that other machines can reach, or "".
 func (s *Server) exposedAddress() string {
 	for _, l := range s.listeners.Serving {
 		switch addr := l.Addr().(type) {
@@ -63,18 +62,17 @@ func (s *Server) exposedAddress() string {
 	return ""
 }
 
-// describeTerminal tells the child what it writes to.
+// describeTerminal sets the variables that describe the child's terminal.
 func (e *environ) describeTerminal(terminal process.Terminal) {
 	switch terminal {
 	case process.FullTerminal:
 		*e = override(*e, []string{"TERM=xterm-256color"})
-	case process.StdoutTerminal: // which nobody sees
+	case process.StdoutTerminal: // no person sees it
 		*e = override(*e, []string{"TERM=dumb", "NO_COLOR=1"})
 	}
 }
 
-// takeSize returns the window's size that r tells, or the zero value, and removes
-// it from the query.
+// takeSize removes the window size from the query of r and returns it, or the zero value.
 func takeSize(r *http.Request) (size process.WindowSize) {
 	query, values := access.WithoutParameter(r.URL.RawQuery, channel.SizeParameter)
 	r.URL.RawQuery = query

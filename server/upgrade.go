@@ -15,18 +15,18 @@ import (
 	"wspipe/server/access"
 )
 
-// isUpgrade reports whether r asks for a WebSocket (RFC 6455, section 4.2.1).
+// isUpgrade reports whether r is an opening handshake (RFC 6455, section 4.2.1).
 func isUpgrade(r *http.Request) bool {
 	return hasToken(r.Header.Values("Connection"), "upgrade") && hasToken(r.Header.Values("Upgrade"), "websocket")
 }
 
-// lacksUpgrade reports whether r is an opening handshake that has lost its
-// Upgrade or Connection header on the way.
+// lacksUpgrade reports whether r is an opening handshake whose Upgrade or Connection header was
+// removed by a proxy.
 func lacksUpgrade(r *http.Request) bool {
 	return len(r.Header.Values("Sec-WebSocket-Key")) > 0 && !isUpgrade(r)
 }
 
-// The refusals of handshakes that a proxy has spoilt.
+// The refusals of handshakes that a proxy has changed.
 var (
 	upgradeRemoved = &access.Refusal{Status: http.StatusUpgradeRequired, Why: "the WebSocket handshake is missing its Upgrade or Connection header; " +
 		"a proxy removed it (nginx needs proxy_set_header for both, and proxy_http_version 1.1)"}
@@ -38,13 +38,13 @@ func hasToken(values []string, token string) bool {
 	return slices.ContainsFunc(access.HeaderList(values), func(t string) bool { return strings.EqualFold(t, token) })
 }
 
-// offered are the subprotocols that r offers.
+// offered returns the subprotocols that r offers.
 func offered(r *http.Request) []string {
 	return access.HeaderList(r.Header.Values("Sec-WebSocket-Protocol"))
 }
 
-// chooseSubprotocol returns the best of those that r offers, or "". They are
-// case-sensitive: a browser fails a connection that answers with another spelling.
+// chooseSubprotocol returns the preferred one of the subprotocols that r offers, or "". They are
+// case-sensitive: a browser fails the connection if the response has another spelling.
 func (e *Endpoint) chooseSubprotocol(r *http.Request) string {
 	names := offered(r)
 	for _, known := range e.subprotocols() {
@@ -87,8 +87,8 @@ func upgrade(w http.ResponseWriter, r *http.Request, endpoint *Endpoint) (socket
 	return socket{ws, h.wire, w.Header().Get("Sec-WebSocket-Extensions") != ""}, err
 }
 
-// hijacker puts a bridge.Wire below the WebSocket, and adds the subprotocol to
-// the response: the library would ignore case.
+// hijacker inserts a wire.Conn below the WebSocket, and adds the subprotocol to the response,
+// because the library would ignore case.
 type hijacker struct {
 	http.ResponseWriter
 	subprotocol string // empty for none
@@ -103,10 +103,10 @@ func (h *hijacker) WriteHeader(status int) {
 	h.ResponseWriter.WriteHeader(status)
 }
 
-// The library's own buffers: the Wire has larger ones when they are needed.
+// The sizes of the library's buffers, in bytes. wire.Conn has larger ones when needed.
 const (
 	readBuffer  = 512
-	writeBuffer = 256 // a control frame, or a short line, in one piece
+	writeBuffer = 256 // for a control frame or a short line
 )
 
 // Hijack implements http.Hijacker.
