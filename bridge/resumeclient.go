@@ -50,11 +50,15 @@ func (a *resumedClient) sendHistory() {
 // sendBatch sends messages in one write, and waits while the client is slow.
 func (a *resumedClient) sendBatch(batch []entry) error {
 	err := a.sequencer.begin()
+	channelSize := 0 // in each payload
+	if a.usesChannels() {
+		channelSize = 1
+	}
 	for _, e := range batch {
 		if err != nil {
 			break
 		}
-		a.sequencer.total.count(e.end, len(e.payload))
+		a.sequencer.total.count(e.end, len(e.payload)-channelSize)
 		if to := a.sequencer.writers[0]; e.begin && e.end {
 			err = to.Message(e.typ(), e.payload)
 		} else {
