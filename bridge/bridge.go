@@ -22,6 +22,7 @@ type Bridge struct {
 	exited bool      // the child has ended, and all of its output was carried
 	last   exit      // how
 	kept   time.Time // see Kept
+	ending End       // of clients that attach from now on; the zero value is none
 
 	tasks    sync.WaitGroup // what Run waits for
 	stopOnce sync.Once
@@ -40,8 +41,11 @@ type kind interface {
 	reportExit()
 	// clients returns the clients that are attached. mu is held.
 	clients() []*Client
-	// end ends the child, and a connection that has it alone with e. It does not wait.
+	// end ends the child, and the connections of its clients with e. It does not wait.
 	end(e End)
+	// backlog returns how many bytes are held for clients besides what waits for their
+	// sockets.
+	backlog() int
 }
 
 // attachment is a client's part in a kind of child.
@@ -114,9 +118,13 @@ func (b *Bridge) attach(opt *Options, ws *websocket.Conn, conn *wire.Conn, of Cl
 		return nil, err
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	ending := b.ending
 	if b.gone {
 		c.limitUnread()
+	}
+	b.mu.Unlock()
+	if ending != (End{}) {
+		c.finish(ending)
 	}
 	return c, nil
 }
@@ -135,9 +143,31 @@ func (b *Bridge) ProcessGone() {
 // Shutdown ends the child because the server stops. It does not wait.
 func (b *Bridge) Shutdown() { b.kind.end(endShutdown) }
 
+// EndByOperator ends the child because an operator says so. It does not wait.
+func (b *Bridge) EndByOperator() { b.kind.end(endOperator) }
+
 // Forget ends the child because there is no room for what it has left for a client
 // that may come back. It does not wait.
 func (b *Bridge) Forget() { b.kind.end(endHistoryLost) }
+
+// finishAll ends the connections of all clients, and of those that are about to attach,
+// with e.
+func (b *Bridge) finishAll(e End) {
+	b.mu.Lock()
+	b.ending = e
+	all := b.kind.clients()
+	b.mu.Unlock()
+	for _, c := range all {
+		c.finish(e)
+	}
+}
+
+// Backlog returns how many bytes wait for the child's stdin, or are held for a client
+// that is not attached, or is behind.
+func (b *Bridge) Backlog() int { return b.stdin.Waiting() + b.kind.backlog() }
+
+// backlog implements kind.
+func (b *Bridge) backlog() int { return 0 }
 
 // Kept returns since when the child has ended, if its client does not know that yet
 // and may come back; else the zero time.

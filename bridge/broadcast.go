@@ -128,8 +128,11 @@ func (h *broadcast) clients() (all []*Client) {
 	return all
 }
 
-// end implements kind: viewers are told how the child ended.
-func (h *broadcast) end(End) { h.Stop() }
+// end implements kind.
+func (h *broadcast) end(e End) {
+	h.finishAll(e)
+	h.Stop()
+}
 
 // carryStderr logs stderr, and sends it to viewers that want it.
 func (h *broadcast) carryStderr() {

@@ -31,6 +31,8 @@ type Client struct {
 	protocol  string // the channel protocol in use, or empty
 	sequencer sequencer
 
+	slow atomic.Bool // see ClientStats
+
 	// over says that nobody need wait for the child on behalf of this client.
 	disconnecting atomic.Bool
 
@@ -94,6 +96,22 @@ func (c *Client) Run() Summary {
 		sum.ExitCode, sum.Signal = exit.code, exit.signal
 	}
 	return sum
+}
+
+// ClientStats counts what went through a connection.
+type ClientStats struct {
+	// In went from the client to the child, Out from the child to the client.
+	In, Out Traffic
+	// Backlog is how many bytes wait for the client's socket.
+	Backlog int
+	// Slow says that the slow-client policy has disconnected the client, or dropped
+	// messages.
+	Slow bool
+}
+
+// Stats returns what went through the connection so far. It may be called at any time.
+func (c *Client) Stats() ClientStats {
+	return ClientStats{In: c.input.total.total(), Out: c.sequencer.total.total(), Backlog: c.wire.Out.Backlog(), Slow: c.slow.Load()}
 }
 
 // MuxID returns the name that a Mux child knows the client by; empty for other kinds.

@@ -36,6 +36,7 @@ const (
 // stands in this file.
 var (
 	endShutdown = End{Code: websocket.StatusGoingAway, Reason: "server shutting down"}
+	endOperator = End{Code: websocket.StatusGoingAway, Reason: "ended by the operator"}
 	endRuntime  = End{Code: 4001, Reason: "max runtime"}
 	endIdle     = End{Code: 4002, Reason: "idle timeout"}
 	endNotUTF8  = End{Code: websocket.StatusInvalidFramePayloadData, Reason: "text is not UTF-8"}

@@ -213,6 +213,22 @@ func (h *history) attach(conn *wire.Conn, after int64) (*historyReader, error) {
 	return r, nil
 }
 
+// unsent returns how many bytes of messages wait for the client: all that no
+// connection has been given.
+func (h *history) unsent() (size int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	next := h.sent
+	if h.reader != nil {
+		next = h.reader.next + len(h.reader.batch)
+	}
+	from := min(max(0, next-h.forgotten), len(h.entries))
+	for _, e := range h.entries[from:] {
+		size += len(e.payload)
+	}
+	return size
+}
+
 // find returns the index of the entry where message number begins, which may be the next one
 // to be added, or a negative number if that entry is not held.
 func (h *history) find(number int64) int {

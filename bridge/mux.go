@@ -53,8 +53,11 @@ func (m *mux) clients() (all []*Client) {
 	return all
 }
 
-// end implements kind: clients are told how the child ended.
-func (m *mux) end(End) { m.Stop() }
+// end implements kind.
+func (m *mux) end(e End) {
+	m.finishAll(e)
+	m.Stop()
+}
 
 // muxClient is the attachment of a client of a mux.
 type muxClient struct {

@@ -82,6 +82,9 @@ func (r *resumable) end(e End) {
 	}
 }
 
+// backlog implements kind.
+func (r *resumable) backlog() int { return r.history.unsent() }
+
 // expire ends a session whose client has been away for too long. It may have come,
 // and even gone again, while expire waited for mu.
 func (r *resumable) expire() {

@@ -71,8 +71,10 @@ func (s *sharedClient) enforceSlowPolicy(waiting, fresh int) {
 	switch {
 	case behind <= maxBehind:
 	case s.opt.Slow == SlowDisconnect:
+		s.slow.Store(true)
 		s.finish(endSlow(behind))
 	case s.opt.Slow == SlowDrop:
+		s.slow.Store(true)
 		s.dropped.Add(int64(s.wire.Out.DropBatches(maxBehind + waiting - behind)))
 		if behind = s.behind(s.wire.Out.Backlog()) - fresh; behind > 2*maxBehind { // a single message is longer
 			s.finish(endSlow(behind))
