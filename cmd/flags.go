@@ -74,6 +74,9 @@ func (o *options) addAccess(f *flagSet) {
 }
 
 func (o *options) addRest(f *flagSet) {
+	f.group = "Administration"
+	f.value("admin", "SOCKET", "", "socket file for wspipe ps and wspipe kill, with mode 0600", set(&o.admin, socketPath))
+
 	f.group = "Log"
 	f.value("loglevel", "LEVEL", "access", strings.Join(levelNames(), ", "), set(&o.logLevel, parseLevel))
 	f.value("log-format", "NAME", "text", "text or json", set(&o.logFormat, oneOf(formatText, formatJSON)))

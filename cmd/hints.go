@@ -120,16 +120,23 @@ func (o *options) listenError(err error) error {
 	case !strings.HasPrefix(err.Error(), "listen on "):
 		return said
 	case o.unixSocket != "" && strings.HasPrefix(err.Error(), "listen on "+o.unixSocket+": "):
-		if inUse {
-			return hint(said, "stop that server or use another file: --unixsocket="+shellWords(o.unixSocket)+".2")
-		}
-		return said
+		return socketError(said, inUse, "unixsocket", o.unixSocket)
+	case o.admin != "" && strings.HasPrefix(err.Error(), "listen on "+o.admin+": "):
+		return socketError(said, inUse, "admin", o.admin)
 	case errors.Is(err, syscall.EACCES):
 		return hint(said, "use a port above 1023: --port=8080")
 	case inUse:
 		return hint(said, "use another port, or --port=0 to pick a free one")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return hint(said, "use an address of this machine; --address=0.0.0.0 means all of them")
+	}
+	return said
+}
+
+// socketError adds a hint to said, the error for the socket file of --flag=path.
+func socketError(said error, inUse bool, flag, path string) error {
+	if inUse {
+		return hint(said, "stop that server or use another file: --"+flag+"="+shellWords(path)+".2")
 	}
 	return said
 }

@@ -55,6 +55,7 @@ func runUntil(ctx context.Context, args []string, stdout, stderr io.Writer, lice
 		direct:      stderr,
 		opts:        &options{},
 		conn:        &connectOptions{},
+		operator:    &operatorOptions{},
 		interrupted: interrupted,
 	}
 	if os.Getpid() == 1 { // in a container
@@ -72,6 +73,7 @@ type program struct {
 	direct      io.Writer // stderr, for output that must not be dropped
 	opts        *options
 	conn        *connectOptions
+	operator    *operatorOptions
 	interrupted chan<- int // gets the exit status at the second signal
 	line        commandLine
 	sub         *cobra.Command // the subcommand, or nil
@@ -92,8 +94,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 		case p.sub != nil && p.line.hasNoFlags():
 			p.sub.InitDefaultHelpFlag()
 			inner := parseArgs(words[1:], "wspipe "+p.sub.Name(), p.sub.Flags())
-			p.conn.errs = inner.errs
-			if err := errors.Join(inner.errs...); err != nil && p.sub.Name() != connectName {
+			if err := p.takeErrors(inner.errs); err != nil {
 				p.fail(usageError{err})
 				return p.status
 			}
@@ -104,6 +105,20 @@ func (p *program) run(ctx context.Context, args []string) int {
 		p.fail(err)
 	}
 	return p.status
+}
+
+// takeErrors gives the subcommand the errors of its command line, to be reported with others. It
+// joins those of a subcommand that has no others.
+func (p *program) takeErrors(errs []error) error {
+	switch p.sub.Name() {
+	case connectName:
+		p.conn.errs = errs
+	case psName, killName:
+		p.operator.errs = errs
+	default:
+		return errors.Join(errs...)
+	}
+	return nil
 }
 
 // isCompletion reports whether word is a hidden command of the completion scripts, which cobra

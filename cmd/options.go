@@ -50,6 +50,8 @@ type options struct {
 	proxies    []string
 	noAuth     bool
 	maxPerIP   int
+	// Administration
+	admin string
 	// Log
 	logLevel  slog.Level
 	logFormat string
@@ -86,6 +88,7 @@ func (o *options) config() (server.Config, error) {
 		MaxPerIP:     o.maxPerIP,
 		Once:         o.once,
 		ExitWhenIdle: o.exitWhenIdle,
+		AdminSocket:  o.admin,
 		Software:     "wspipe/" + version(),
 	}, nil
 }
@@ -151,6 +154,7 @@ func (o *options) conflicts() error {
 	check(noTCP && o.redirPort != 0, hint(errors.New("--redirport conflicts with --unixsocket, which does not listen on TCP"),
 		"to listen on TCP as well: --address=127.0.0.1"))
 	check(o.socketMode != nil && o.unixSocket == "", errors.New("--unixsocket-mode requires --unixsocket"))
+	check(o.admin != "" && o.admin == o.unixSocket, errors.New("--admin and --unixsocket must name different files"))
 	check(o.redirPort != 0 && o.redirPort == o.chosenPort(), fmt.Errorf("--redirport=%d must differ from --port", o.redirPort))
 	check(o.authHeader != "" && len(o.proxies) == 0, hint(errors.New("--auth-header requires --trusted-proxy"),
 		"--trusted-proxy=127.0.0.1"))

@@ -32,7 +32,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	help := p.helpCommand()
 	root.SetHelpCommand(help)
-	root.AddCommand(p.completionCommand(), p.connectCommand(), p.manCommand(), help)
+	root.AddCommand(p.completionCommand(), p.connectCommand(), p.killCommand(), p.manCommand(), p.psCommand(), help)
 	return root
 }
 

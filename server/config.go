@@ -61,6 +61,10 @@ type Config struct {
 	// never.
 	ExitWhenIdle time.Duration
 
+	// AdminSocket, if set, is the path of a unix socket at which an operator sees and ends
+	// sessions, see package admin.
+	AdminSocket string
+
 	// Reload makes the server, for each value, read certificates and secrets
 	// again. Nil never does.
 	Reload <-chan struct{}

@@ -27,16 +27,21 @@ type connection struct {
 	told     environ            // of ShareMux: the environment in the open event
 	log      *slog.Logger
 	started  time.Time
+
+	// What the child is started for; nil once that has happened.
+	program *program
+	client  *access.Client
 }
 
 // newConnection prepares the program p for r.
 func (s *Server) newConnection(r *http.Request, client *access.Client, p *program, on socket, granted admission) *connection {
-	c := &connection{socket: on, admission: granted, server: s, endpoint: p.endpoint, id: newID(), started: time.Now()}
+	c := &connection{socket: on, admission: granted, server: s, endpoint: p.endpoint, id: newID(), started: time.Now(), program: p, client: client}
 	if c.child != nil {
 		c.id = c.child.id
-		if c.isShared() {
-			c.id = newID()
-		}
+	}
+	unique := c.id
+	if c.endpoint.Share == ShareMux { // whose child tells requests apart
+		unique = newID()
 	}
 	c.log = s.log.With("session", c.id, "remote", client.String())
 	if client.User != "" {
@@ -46,7 +51,7 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 		c.size = size
 	}
 	c.noStdin = lacksStdin(r.URL.RawQuery, c.ws.Subprotocol())
-	env := s.environment(r, client, p, c.id)
+	env := s.environment(r, client, p, unique)
 	if sub := c.ws.Subprotocol(); sub != "" {
 		env.set("WEBSOCKET_PROTOCOL", sub)
 	}
@@ -66,7 +71,7 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 func (c *connection) childLog(p *program) *slog.Logger {
 	switch {
 	case c.isShared():
-		return c.server.log.With("endpoint", p.url())
+		return c.server.log.With("session", c.id, "endpoint", p.url())
 	case c.resumes:
 		return c.server.log.With("session", c.id)
 	}
@@ -106,14 +111,12 @@ func (c *connection) serve() {
 		return
 	}
 	pid := c.child.process.Pid()
-	if id := client.MuxID(); id != "" { // of which the child's own log may speak
-		c.log = c.log.With("client", id)
-	}
 	c.log.Log(context.Background(), LevelAccess, what, "pid", pid)
 	if !c.server.tracker.addClient(client) {
 		client.Shutdown()
 	}
 	sum := client.Run()
+	c.server.registry.detached(c.child, client)
 	if !c.isShared() && !c.resumes {
 		<-c.child.ended // the child ends with its client
 	}
@@ -145,11 +148,18 @@ func (c *connection) attach() (client *bridge.Client, what string, err error) {
 			return nil, "", err
 		}
 	}
-	ch.attached.Add(1)
+	number := ch.attached.Add(1)
+	switch id := client.MuxID(); {
+	case id != "": // of which the child's own log may speak
+		c.log = c.log.With("client", id)
+	case c.isShared(): // the others have the same session
+		c.log = c.log.With("client", number)
+	}
+	c.server.registry.attached(ch, client)
 	if c.size != (process.WindowSize{}) {
 		client.Resize(bridge.WindowSize(c.size)) // fails if the child has exited
 	}
-	c.spec, c.told = process.Spec{}, nil // the child has it, or that of another client
+	c.spec, c.told, c.program, c.client = process.Spec{}, nil, nil, nil // the child has it, or that of another client
 	return client, what, nil
 }
 
@@ -176,6 +186,7 @@ func (c *connection) start() (client *bridge.Client) {
 	first.After = -1
 	client, _ = ch.bridge.Attach(c.ws, c.wire, first) // before Run, so that it gets the output from the beginning
 	s.children.began(ch, ch.bridge.Stop, ch.process.Exited())
+	s.registry.started(ch, c.program.url(), c.client.User, c.client.String())
 	if !s.tracker.addChild(ch) {
 		ch.bridge.Shutdown()
 	}
@@ -189,6 +200,7 @@ func (s *Server) runChild(ch *child, log *slog.Logger, shared, resumes bool) {
 	defer s.tracker.removeChild(ch)
 	code, signal := ch.bridge.Run()
 	s.children.retire(ch)
+	s.registry.over(ch)
 	ch.status = code
 	switch {
 	case shared:

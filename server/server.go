@@ -38,6 +38,8 @@ type Server struct {
 	slots     *slots
 	tracker   *tracker
 	children  *children
+	registry  *registry    // nil without Config.AdminSocket
+	admin     net.Listener // nil without
 	lookups   *net.Resolver
 
 	dir   *programDir // of Config.Dir, or nil
@@ -83,7 +85,10 @@ func Listen(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.stopListening = sync.OnceFunc(s.listeners.Close)
-	if err = s.checkExposure(cfg.Routes); err != nil {
+	if err = s.checkExposure(cfg.Routes); err == nil {
+		err = s.openAdmin()
+	}
+	if err != nil {
 		s.stopListening()
 		return nil, err
 	}
@@ -140,6 +145,7 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 			hs.Close()
 		}
 	}
+	stopAdmin := s.serveAdmin()
 	s.notify(daemon.SdNotifyReady)
 	status, err = s.wait(ctx, failed)
 	s.notify(daemon.SdNotifyStopping)
@@ -147,6 +153,7 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	s.tracker.shutdown(closePatience, closeConnections)
 	closeConnections() // the remaining ones have no request
 	serving.Wait()
+	stopAdmin() // last: an operator may want to know what the shutdown waits for
 	return status, err
 }
 

@@ -97,7 +97,7 @@ type reader struct {
 
 func newReader(t *testing.T) *reader {
 	t.Helper()
-	for _, program := range []string{"bash", "curl", "node", "openssl", "perl", "python3", "top"} {
+	for _, program := range []string{"bash", "curl", "jq", "node", "openssl", "perl", "python3", "top"} {
 		wspipetest.Need(t, program)
 	}
 	r := &reader{t: t, dir: t.TempDir(), servers: map[string]*wspipetest.Server{}, ports: map[string]string{}}
@@ -169,7 +169,7 @@ func (r *reader) run(text string) {
 }
 
 var server = regexp.MustCompile(`^(\w+=\S+ )*(wspipe|websocketd) `)
-var client = regexp.MustCompile(`^\S+ (connect|completion|man|help|--help|--version|--license|-h)\b|; echo "status \$\?"$`)
+var client = regexp.MustCompile(`^\S+ (connect|completion|kill|ps|man|help|--help|--version|--license|-h)\b|; echo "status \$\?"$`)
 
 func isServer(line string) bool { return server.MatchString(line) && !client.MatchString(line) }
 
@@ -232,7 +232,11 @@ func (r *reader) serve(line string) {
 	}
 }
 
-var variable = regexp.MustCompile(`(time|session|pid|duration|remote)=\S+|"(time|session|remote)":"[^"]*"|"(pid|duration)":[^,}]*|\b[0-9a-f]{32}\b`)
+var variable = regexp.MustCompile(`(time|session|pid|duration|remote)=\S+|"(time|session|remote|since)":"[^"]*"|"(pid|duration)":[^,}]*|\b[0-9a-f]{32}\b`)
+
+// psRow has what varies in a line of wspipe ps, and by which it varies in width.
+var psRow = regexp.MustCompile(`(?m)^([0-9a-f]{32} .*)127\.0\.0\.1:\d+ +\d+( +\d+ +)\d+s( .*)$`)
+var blanks = regexp.MustCompile(` +`)
 
 // normal returns text with the ports of the page, and without what differs from
 // run to run.
@@ -241,5 +245,8 @@ func (r *reader) normal(text string) string {
 		text = strings.ReplaceAll(text, real, port)
 	}
 	text = strings.ReplaceAll(text, "\r\n", "\n") // of a terminal
+	if psRow.MatchString(text) {
+		text = blanks.ReplaceAllString(psRow.ReplaceAllString(text, "$1$2$3"), " ")
+	}
 	return variable.ReplaceAllString(text, "$1$2$3 varies")
 }

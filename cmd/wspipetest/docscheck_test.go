@@ -130,7 +130,7 @@ func TestDocsNames(t *testing.T) {
 }
 
 // foreignFlags are those in docs that belong to other programs.
-var foreignFlags = strings.Fields("--data-urlencode --experimental-websocket --init --now --prefix")
+var foreignFlags = strings.Fields("--data-urlencode --experimental-websocket --init --now --prefix --unix-socket")
 
 var (
 	helpFlag = regexp.MustCompile(`(?m)^ +(?:-h, )?(--[a-z-]+)`)
@@ -142,7 +142,7 @@ var (
 func TestDocsFlags(t *testing.T) {
 	t.Parallel()
 	defined := map[string]bool{}
-	for _, args := range [][]string{{"--help"}, {"connect", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"connect", "--help"}, {"kill", "--help"}, {"ps", "--help"}} {
 		out, err := exec.Command(wspipetest.Binary(t), args...).Output()
 		if err != nil {
 			t.Fatal(err)

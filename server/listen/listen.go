@@ -101,7 +101,7 @@ func (s *Listeners) open(cfg Sockets) (err error) {
 	}
 	s.Serving = append(tcp, s.Serving...)
 	if cfg.UnixSocket != "" {
-		l, err := listenUnix(cfg.UnixSocket, cfg.UnixSocketMode)
+		l, err := Unix(cfg.UnixSocket, cfg.UnixSocketMode)
 		if err != nil {
 			return err
 		}

@@ -24,9 +24,9 @@ type unixListener struct {
 	close func() error
 }
 
-// listenUnix listens on a unix socket at path with the permission bits mode; zero means 0600.
+// Unix listens on a unix socket at path with the permission bits mode; zero means 0600.
 // It replaces a socket whose server no longer runs.
-func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
+func Unix(path string, mode fs.FileMode) (net.Listener, error) {
 	if mode == 0 {
 		mode = 0o600
 	}

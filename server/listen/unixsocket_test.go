@@ -101,7 +101,7 @@ func TestOneOfManyTakesAStaleUnixSocket(t *testing.T) {
 		var starting sync.WaitGroup
 		for range cap(listeners) {
 			starting.Go(func() {
-				switch l, err := listenUnix(path, 0); {
+				switch l, err := Unix(path, 0); {
 				case err == nil:
 					listeners <- l
 				case !errors.Is(err, syscall.EADDRINUSE):
@@ -197,7 +197,7 @@ func modeOf(t *testing.T, path string) fs.FileMode {
 // another's by then.
 func TestUnixSocketIsRemovedOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	l, err := listenUnix(path, 0)
+	l, err := Unix(path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

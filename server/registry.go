@@ -1,0 +1,149 @@
+package server
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"wspipe/bridge"
+	"wspipe/server/admin"
+)
+
+// registry is what the operator is shown: the children that run, or whose clients are
+// still connected, and what their clients have sent and received. Nil, without
+// Config.AdminSocket, it does nothing.
+type registry struct {
+	mu       sync.Mutex
+	sessions map[*child]*record
+}
+
+// record is what the registry has of one child.
+type record struct {
+	first   admin.SessionStatus // what does not change
+	clients map[meteredClient]struct{}
+	left    traffic // of clients that have disconnected
+	over    bool    // nothing is left of the child but clients
+}
+
+// meteredClient is a client of a child. It counts what goes through its connection.
+type meteredClient interface {
+	// Stats may be called at any time.
+	Stats() bridge.ClientStats
+}
+
+// traffic is what went through several connections.
+type traffic struct{ in, out bridge.Traffic }
+
+func (t *traffic) add(s bridge.ClientStats) {
+	t.in.Messages += s.In.Messages
+	t.in.Bytes += s.In.Bytes
+	t.out.Messages += s.Out.Messages
+	t.out.Bytes += s.Out.Bytes
+}
+
+func newRegistry() *registry { return &registry{sessions: make(map[*child]*record)} }
+
+// started adds c, which has just been started for a client of user at remote.
+func (g *registry) started(c *child, endpoint, user, remote string) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.sessions[c] = &record{
+		first:   admin.SessionStatus{ID: c.id, Endpoint: endpoint, User: user, Remote: remote, Since: time.Now().UTC().Truncate(time.Millisecond)},
+		clients: make(map[meteredClient]struct{}),
+	}
+}
+
+// attached adds a client of c, until detached is called.
+func (g *registry) attached(c *child, client meteredClient) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r := g.sessions[c]; r != nil {
+		r.clients[client] = struct{}{}
+	}
+}
+
+// detached removes a client of c that has disconnected.
+func (g *registry) detached(c *child, client meteredClient) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.sessions[c]
+	if r == nil {
+		return
+	}
+	delete(r.clients, client)
+	r.left.add(client.Stats())
+	g.removeIfOver(c, r)
+}
+
+// over notes that nothing is left of c but clients.
+func (g *registry) over(c *child) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.sessions[c]
+	r.over = true
+	g.removeIfOver(c, r)
+}
+
+func (g *registry) removeIfOver(c *child, r *record) {
+	if r.over && len(r.clients) == 0 {
+		delete(g.sessions, c)
+	}
+}
+
+// list returns the status of every session, oldest first.
+func (g *registry) list() (all []admin.SessionStatus) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c, r := range g.sessions {
+		all = append(all, r.status(c))
+	}
+	slices.SortFunc(all, func(a, b admin.SessionStatus) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))
+	})
+	return all
+}
+
+// status returns the status of c. The registry's mu is held.
+func (r *record) status(c *child) admin.SessionStatus {
+	s, total, slowest := r.first, r.left, 0
+	for client := range r.clients {
+		stats := client.Stats()
+		total.add(stats)
+		slowest = max(slowest, stats.Backlog)
+	}
+	select {
+	case <-c.process.Exited():
+	default:
+		s.Pid = c.process.Pid()
+	}
+	s.Clients = len(r.clients)
+	s.MessagesIn, s.BytesIn = total.in.Messages, total.in.Bytes
+	s.MessagesOut, s.BytesOut = total.out.Messages, total.out.Bytes
+	s.Waiting = slowest + c.bridge.Backlog()
+	return s
+}
+
+// find returns the child of the session with this ID, or nil.
+func (g *registry) find(id string) *child {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c, r := range g.sessions {
+		if c.id == id && !r.over {
+			return c
+		}
+	}
+	return nil
+}
