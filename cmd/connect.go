@@ -32,7 +32,7 @@ func connectExamples(name string) string {
 }
 
 // connectCommand returns the command "wspipe connect".
-func (p *program) connectCommand() *cobra.Command {
+func (p *invocation) connectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   connectName + " [flags] URL",
@@ -48,7 +48,7 @@ func (p *program) connectCommand() *cobra.Command {
 }
 
 // runConnect runs "wspipe connect".
-func (p *program) runConnect(cmd *cobra.Command, words []string) error {
+func (p *invocation) runConnect(cmd *cobra.Command, words []string) error {
 	cfg, err := p.conn.config(words)
 	if err != nil {
 		return usageError{err}
@@ -100,7 +100,7 @@ func (o *connectOptions) config(words []string) (connect.Config, error) {
 	cfg := connect.Config{
 		URL:          target.url,
 		Socket:       target.socket,
-		Headers:      []connect.Header{{Name: "User-Agent", Value: "wspipe/" + version()}},
+		Headers:      []connect.HeaderField{{Name: "User-Agent", Value: "wspipe/" + version()}},
 		Subprotocols: []string{channel.ProtocolWspipe},
 		CA:           o.ca,
 		Cert:         o.cert,
@@ -119,13 +119,13 @@ func (o *connectOptions) config(words []string) (connect.Config, error) {
 		cfg.Subprotocols = o.subprotocols
 	}
 	if authorization != "" {
-		cfg.Headers = append(cfg.Headers, connect.Header{Name: "Authorization", Value: authorization})
+		cfg.Headers = append(cfg.Headers, connect.HeaderField{Name: "Authorization", Value: authorization})
 	}
 	for _, h := range o.headers {
 		if strings.EqualFold(h.Name, "User-Agent") {
 			cfg.Headers = cfg.Headers[1:]
 		}
-		cfg.Headers = append(cfg.Headers, connect.Header(h))
+		cfg.Headers = append(cfg.Headers, connect.HeaderField(h))
 	}
 	return cfg, nil
 }

@@ -53,7 +53,7 @@ func TestConnectFlags(t *testing.T) {
 		{"--eof-timeout=2s ws://a/", func(c *connect.Config) { c.EOFTimeout = 2 * time.Second }},
 		{"--pty ws://a/", func(c *connect.Config) { c.PTY = &yes }},
 		{"--pty=false ws://a/", func(c *connect.Config) { c.PTY = &no }},
-		{"--header=User-Agent:me ws://a/", func(c *connect.Config) { c.Headers = []connect.Header{{Name: "User-Agent", Value: "me"}} }},
+		{"--header=User-Agent:me ws://a/", func(c *connect.Config) { c.Headers = []connect.HeaderField{{Name: "User-Agent", Value: "me"}} }},
 	} {
 		want, err := parseConnect(t, "ws://a/")
 		if err != nil || !slices.Equal(want.Subprotocols, []string{"v1.wspipe"}) || want.URL.String() != "ws://a/" {

@@ -30,7 +30,7 @@ func shortUsage(name string) string {
 }
 
 // help prints the help of cmd.
-func (p *program) help(cmd *cobra.Command, _ []string) {
+func (p *invocation) help(cmd *cobra.Command, _ []string) {
 	text := subHelp(cmd)
 	if !cmd.HasParent() {
 		text = rootHelp(cmd)

@@ -33,7 +33,7 @@ func killExamples(name string) string {
 }
 
 // killCommand returns the command "wspipe kill".
-func (p *program) killCommand() *cobra.Command {
+func (p *invocation) killCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   killName + " [flags] ID",
@@ -48,7 +48,7 @@ func (p *program) killCommand() *cobra.Command {
 }
 
 // runKill runs "wspipe kill".
-func (p *program) runKill(cmd *cobra.Command, words []string) error {
+func (p *invocation) runKill(cmd *cobra.Command, words []string) error {
 	o := p.operator
 	client, err := o.client(append(problemList(o.errs), o.killProblem(words)), killName)
 	if err != nil {

@@ -47,7 +47,7 @@ func runUntil(ctx context.Context, args []string, stdout, stderr io.Writer, lice
 	defer signal.Stop(brokenPipe)
 	log := newLogWriter(stderr, logBuffer, logTimeout)
 	defer log.Close()
-	p := &program{
+	p := &invocation{
 		name:        strings.TrimSuffix(filepath.Base(args[0]), ".exe"),
 		license:     license,
 		stdout:      stdout,
@@ -64,8 +64,8 @@ func runUntil(ctx context.Context, args []string, stdout, stderr io.Writer, lice
 	return p.run(ctx, args[1:])
 }
 
-// program is one run of wspipe.
-type program struct {
+// invocation is one run of wspipe.
+type invocation struct {
 	name        string // args[0], for help and --version
 	license     string
 	stdout      io.Writer
@@ -81,7 +81,7 @@ type program struct {
 }
 
 // run parses the command line and runs the command through cobra.
-func (p *program) run(ctx context.Context, args []string) int {
+func (p *invocation) run(ctx context.Context, args []string) int {
 	root := p.rootCommand()
 	p.line = parseArgs(args, "wspipe", root.Flags())
 	p.opts.errs = p.line.errs
@@ -109,7 +109,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 
 // takeErrors gives the subcommand the errors of its command line, to be reported with others. It
 // joins those of a subcommand that has no others.
-func (p *program) takeErrors(errs []error) error {
+func (p *invocation) takeErrors(errs []error) error {
 	switch p.sub.Name() {
 	case connectName:
 		p.conn.errs = errs

@@ -54,7 +54,7 @@ func (o *operatorOptions) addFlags(to *pflag.FlagSet, more func(*flagSet)) {
 }
 
 // psCommand returns the command "wspipe ps".
-func (p *program) psCommand() *cobra.Command {
+func (p *invocation) psCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   psName + " [flags]",
@@ -69,7 +69,7 @@ func (p *program) psCommand() *cobra.Command {
 }
 
 // runPs runs "wspipe ps".
-func (p *program) runPs(cmd *cobra.Command, words []string) error {
+func (p *invocation) runPs(cmd *cobra.Command, words []string) error {
 	problems := problemList(p.operator.errs)
 	if len(words) > 0 {
 		problems = append(problems, hint(fmt.Errorf("unexpected argument %s", shellWords(words...)), "wspipe ps lists all sessions"))

@@ -27,7 +27,7 @@ func (h hintedError) Unwrap() error { return h.error }
 func hint(err error, hints ...string) error { return hintedError{err, hints} }
 
 // fail reports err, which ends wspipe, and sets the exit status.
-func (p *program) fail(err error) {
+func (p *invocation) fail(err error) {
 	if _, wrong := errors.AsType[usageError](err); wrong {
 		p.status = statusMisuse
 	} else if p.status == statusOK {
@@ -39,7 +39,7 @@ func (p *program) fail(err error) {
 }
 
 // report prints err and its hints. The prefix appears only in a text log.
-func (p *program) report(level slog.Level, prefix string, err error) {
+func (p *invocation) report(level slog.Level, prefix string, err error) {
 	text, attrs := prefix+err.Error(), []any(nil)
 	if h, ok := errors.AsType[hintedError](err); ok {
 		for _, hint := range h.hints {
@@ -51,7 +51,7 @@ func (p *program) report(level slog.Level, prefix string, err error) {
 }
 
 // print prints text or, if the log is JSON, a record of msg and attrs, regardless of --loglevel.
-func (p *program) print(level slog.Level, text, msg string, attrs ...any) {
+func (p *invocation) print(level slog.Level, text, msg string, attrs ...any) {
 	if p.opts.logFormat == formatJSON {
 		newLog(p.stderr, formatJSON, slog.LevelDebug).Log(context.Background(), level, msg, attrs...)
 		return

@@ -10,7 +10,7 @@ import (
 )
 
 // rootCommand returns the command wspipe and its subcommands.
-func (p *program) rootCommand() *cobra.Command {
+func (p *invocation) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:               p.name + " [flags] COMMAND [ARG...]",
 		Short:             "serve any program as a WebSocket",
@@ -37,7 +37,7 @@ func (p *program) rootCommand() *cobra.Command {
 }
 
 // runRoot runs a command line without a subcommand.
-func (p *program) runRoot(cmd *cobra.Command, words []string) error {
+func (p *invocation) runRoot(cmd *cobra.Command, words []string) error {
 	o := p.opts
 	if p.sub != nil && p.sub.Name() == "help" {
 		return cmd.Help()

@@ -19,7 +19,7 @@ import (
 
 // serve completes cfg with what depends on the machine, and serves COMMAND, given by words, until
 // ctx is done or cfg ends the server. flags are those of wspipe.
-func (p *program) serve(ctx context.Context, cfg server.Config, words []string, flags *pflag.FlagSet) error {
+func (p *invocation) serve(ctx context.Context, cfg server.Config, words []string, flags *pflag.FlagSet) error {
 	if warning := misplacedFlag(p.line, flags); warning != nil {
 		p.report(slog.LevelWarn, "warning: ", warning)
 	}
@@ -132,7 +132,7 @@ func (o *options) servedName(words []string) string {
 }
 
 // announce prints the URLs. With --port=0, the user cannot know them otherwise.
-func (p *program) announce(words, urls []string) {
+func (p *invocation) announce(words, urls []string) {
 	if p.opts.logLevel == levelNone && p.opts.chosenPort() != 0 {
 		return
 	}
@@ -159,7 +159,7 @@ func pageAt(url string) string {
 }
 
 // lostRecordsLine formats the log record about lost records.
-func (p *program) lostRecordsLine(lost int) string {
+func (p *invocation) lostRecordsLine(lost int) string {
 	var line bytes.Buffer
 	newLog(&line, p.opts.logFormat, slog.LevelWarn).Warn("log records lost because stderr was not read", "count", lost)
 	return line.String()

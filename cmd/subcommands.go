@@ -8,7 +8,7 @@ import (
 )
 
 // helpCommand returns the command "wspipe help".
-func (p *program) helpCommand() *cobra.Command {
+func (p *invocation) helpCommand() *cobra.Command {
 	return &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   "help [SUBCOMMAND]",
@@ -31,7 +31,7 @@ func (p *program) helpCommand() *cobra.Command {
 var shells = []string{"bash", "zsh", "fish", "powershell"}
 
 // completionCommand returns the command "wspipe completion".
-func (p *program) completionCommand() *cobra.Command {
+func (p *invocation) completionCommand() *cobra.Command {
 	return &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   "completion SHELL",
@@ -57,7 +57,7 @@ func (p *program) completionCommand() *cobra.Command {
 }
 
 // manCommand returns the command "wspipe man".
-func (p *program) manCommand() *cobra.Command {
+func (p *invocation) manCommand() *cobra.Command {
 	return &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   "man",

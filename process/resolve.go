@@ -19,6 +19,7 @@ type StartError struct {
 	Err error
 }
 
+// Error implements error.
 func (e *StartError) Error() string {
 	if e.Err == nil {
 		return fmt.Sprintf("start %q: %s", e.Path, e.Reason)
@@ -26,6 +27,7 @@ func (e *StartError) Error() string {
 	return fmt.Sprintf("start %q: %s (%v)", e.Path, e.Reason, e.Err)
 }
 
+// Unwrap returns e.Err.
 func (e *StartError) Unwrap() error { return e.Err }
 
 // Resolve finds the executable file of a program as a shell does: a name with a slash is

@@ -19,6 +19,7 @@ var ErrByteOrderMark = errors.New("byte order mark")
 // exist.
 type InterpreterError struct{ Path string }
 
+// Error implements error.
 func (e *InterpreterError) Error() string { return fmt.Sprintf("interpreter %q not found", e.Path) }
 
 // Unwrap returns fs.ErrNotExist.

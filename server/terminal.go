@@ -18,6 +18,7 @@ type ExposedTerminalError struct {
 	Source  string // Route.Source, or ""
 }
 
+// Error implements error.
 func (e *ExposedTerminalError) Error() string {
 	text := fmt.Sprintf("serve a terminal on %s without authentication", e.Address)
 	if e.Source != "" {

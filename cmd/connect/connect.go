@@ -26,7 +26,7 @@ type Config struct {
 	// Empty means none.
 	Socket string
 	// Headers are added to the opening handshake.
-	Headers []Header
+	Headers []HeaderField
 	// Subprotocols are the subprotocols to offer, in order of preference.
 	Subprotocols []string
 	// CA is a PEM file with the root certificates to trust. Empty means the system's.
@@ -62,8 +62,8 @@ type Config struct {
 	Notice func(string)
 }
 
-// Header is a header field of the opening handshake.
-type Header struct{ Name, Value string }
+// HeaderField is a header field of the opening handshake.
+type HeaderField struct{ Name, Value string }
 
 // StatusFailed is the exit status if that of the child is unknown, as with ssh(1).
 const StatusFailed = 255
@@ -78,7 +78,7 @@ type client struct {
 	dialer   *dialer
 	input    *input
 	output   *output
-	terminal *terminal
+	terminal *localTerminal
 	modes    *modeResetter
 	window   *windowWatcher
 	resumed  *resumedSession
@@ -103,7 +103,7 @@ func Run(ctx context.Context, cfg Config) (status int, err error) {
 }
 
 func run(ctx context.Context, cfg Config) (status int, err error) {
-	c := &client{Config: cfg, input: newInput(cfg.Stdin), terminal: newTerminal(cfg.Stdin, cfg.Stdout), modes: newModeResetter(cfg.Stdout), timedOut: make(chan struct{})}
+	c := &client{Config: cfg, input: newInput(cfg.Stdin), terminal: newLocalTerminal(cfg.Stdin, cfg.Stdout), modes: newModeResetter(cfg.Stdout), timedOut: make(chan struct{})}
 	c.output = &output{stdout: c.modes.writer(cfg.Stdout), stderr: c.modes.writer(cfg.Stderr), onFail: c.outputFailed}
 	if cfg.Resume {
 		c.resumed = newResumedSession()

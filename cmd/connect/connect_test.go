@@ -223,7 +223,7 @@ func TestUnixSocket(t *testing.T) {
 	s.Start()
 	u := s.url()
 	u.Host, u.Path = "example.com", "/there"
-	r := start(t, Config{URL: u, Socket: path, Headers: []Header{{"X-Twice", "1"}, {"X-Twice", "2"}}})
+	r := start(t, Config{URL: u, Socket: path, Headers: []HeaderField{{"X-Twice", "1"}, {"X-Twice", "2"}}})
 	p := s.peer(t).hello(false)
 	if got := p.request; got.Host != "example.com" || got.URL.Path != "/there" || strings.Join(got.Header["X-Twice"], "") != "12" {
 		t.Errorf("got %+v", got)

@@ -145,7 +145,7 @@ func TestRedirects(t *testing.T) {
 	})
 	u := s.url()
 	u.Path = "/here"
-	r := start(t, Config{URL: u, Headers: []Header{{"Authorization", "Bearer x"}}})
+	r := start(t, Config{URL: u, Headers: []HeaderField{{"Authorization", "Bearer x"}}})
 	p := s.peer(t)
 	if p.request.URL.Path != "/there" || p.request.Header.Get("Authorization") != "Bearer x" {
 		t.Errorf("got %+v", p.request)

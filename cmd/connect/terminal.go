@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is the terminal of stdin and stdout. It is nil if one of them is not a terminal;
+// localTerminal is the terminal of stdin and stdout. It is nil if one of them is not a terminal;
 // its methods then do nothing.
 //
 // A raw terminal sends every key to the child, also those that would be signals. It must be
@@ -19,7 +19,7 @@ import (
 // it returns, a connection when it ends, handleSignal before we exit, and each goroutine of
 // this package before its panic ends the process. The same holds for the modes of
 // modeResetter.
-type terminal struct {
+type localTerminal struct {
 	in, out int // descriptors
 
 	mu     sync.Mutex
@@ -27,12 +27,12 @@ type terminal struct {
 	closed bool      // makeRaw does nothing
 }
 
-func newTerminal(stdin *os.File, stdout io.Writer) *terminal {
+func newLocalTerminal(stdin *os.File, stdout io.Writer) *localTerminal {
 	out, ok := stdout.(*os.File)
 	if !ok || stdin == nil {
 		return nil
 	}
-	t := &terminal{in: int(stdin.Fd()), out: int(out.Fd())}
+	t := &localTerminal{in: int(stdin.Fd()), out: int(out.Fd())}
 	if !term.IsTerminal(t.in) || !term.IsTerminal(t.out) {
 		return nil
 	}
@@ -40,7 +40,7 @@ func newTerminal(stdin *os.File, stdout io.Writer) *terminal {
 }
 
 // makeRaw makes the terminal raw, until restore.
-func (t *terminal) makeRaw() error {
+func (t *localTerminal) makeRaw() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.saved != nil || t.closed {
@@ -55,7 +55,7 @@ func (t *terminal) makeRaw() error {
 }
 
 // restore undoes makeRaw and reports whether the terminal was raw.
-func (t *terminal) restore() (wasRaw bool) {
+func (t *localTerminal) restore() (wasRaw bool) {
 	if t == nil {
 		return false
 	}
@@ -70,7 +70,7 @@ func (t *terminal) restore() (wasRaw bool) {
 }
 
 // close restores the terminal and disables makeRaw.
-func (t *terminal) close() {
+func (t *localTerminal) close() {
 	if t == nil {
 		return
 	}
@@ -103,7 +103,7 @@ func (c *client) restoreOnPanic() {
 }
 
 // size returns the size of the terminal. It is not ok if the size is unknown.
-func (t *terminal) size() (size channel.Size, ok bool) {
+func (t *localTerminal) size() (size channel.Size, ok bool) {
 	if t == nil {
 		return size, false
 	}

@@ -239,7 +239,7 @@ func TestPanicRestores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	terminal := newTerminal(tty, tty)
+	terminal := newLocalTerminal(tty, tty)
 	if err := terminal.makeRaw(); err != nil {
 		t.Fatal(err)
 	}
