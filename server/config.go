@@ -12,6 +12,7 @@ import (
 	"wspipe/process"
 	"wspipe/server/access"
 	"wspipe/server/listen"
+	"wspipe/server/param"
 )
 
 // Config configures a Server.
@@ -90,6 +91,10 @@ type Endpoint struct {
 	SetEnv []string
 	// ReverseLookup sets REMOTE_HOST to the host name of the client, if it has one.
 	ReverseLookup bool
+
+	// Params are the query parameters that a client gives to the child: in place of the
+	// {NAME} in its Args, and as PARAM_NAME in its Env.
+	Params param.List
 
 	// Framing maps the child's bytes to messages, unless a client chooses one of
 	// bridge.ChannelProtocols.

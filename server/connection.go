@@ -12,6 +12,7 @@ import (
 	"wspipe/bridge"
 	"wspipe/process"
 	"wspipe/server/access"
+	"wspipe/server/param"
 )
 
 // connection is an accepted WebSocket and the child to which it attaches.
@@ -59,7 +60,7 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 		env, c.told = s.splitEnvironment(env, p)
 	}
 	env.describeTerminal(c.endpoint.Child.Terminal)
-	c.spec = s.spec(p, env, func() { s.children.processGone(c.child) }, c.childLog(p))
+	c.spec = s.spec(p, env, granted.values, func() { s.children.processGone(c.child) }, c.childLog(p))
 	if c.size != (process.WindowSize{}) {
 		c.spec.Size = c.size
 	}
@@ -81,11 +82,12 @@ func (c *connection) childLog(p *program) *slog.Logger {
 // isShared reports whether the child is shared.
 func (c *connection) isShared() bool { return c.endpoint.isShared() }
 
-// spec returns how to start p for one request.
-func (s *Server) spec(p *program, env environ, leave func(), log *slog.Logger) process.Spec {
+// spec returns how to start p for one request, which gives values to its parameters.
+func (s *Server) spec(p *program, env environ, values param.Values, leave func(), log *slog.Logger) process.Spec {
 	spec := p.endpoint.Child
 	spec.Path = p.path
-	spec.Env = override(env, p.endpoint.SetEnv)
+	spec.Args = values.Expand(spec.Args)
+	spec.Env = override(override(env, cleanEnvironment(values.Environment())), p.endpoint.SetEnv)
 	spec.OnSessionEnd = leave
 	spec.Log = log
 	return spec

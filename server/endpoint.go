@@ -44,6 +44,16 @@ type endpointInfo struct {
 	Subprotocols []string `json:"subprotocols"`
 	MaxMessage   int64    `json:"maxMessage"` // 0 means no limit
 	Once         bool     `json:"once"`
+
+	Parameters []parameterInfo `json:"parameters"`
+}
+
+// parameterInfo is a field of the form for Endpoint.Params.
+type parameterInfo struct {
+	Name    string  `json:"name"`
+	Type    string  `json:"type"`    // as declared
+	Default *string `json:"default"` // nil if it must be given
+	Rule    string  `json:"rule"`    // in words
 }
 
 // describe responds with the description of the endpoint in the query parameter path.
@@ -99,7 +109,16 @@ func (s *Server) infoOf(p *program) *endpointInfo {
 		Subprotocols: append([]string{}, e.Subprotocols...),
 		MaxMessage:   max(0, e.MaxMessage),
 		Once:         s.cfg.Once,
+		Parameters:   parametersOf(e),
 	}
+}
+
+func parametersOf(e *Endpoint) []parameterInfo {
+	all := []parameterInfo{}
+	for _, p := range e.Params {
+		all = append(all, parameterInfo{p.Name, p.Type, p.Default, p.Rule()})
+	}
+	return all
 }
 
 // escapePath returns path, escaped for a URL.

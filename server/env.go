@@ -86,6 +86,14 @@ var oneLine = strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ")
 // set adds a variable, which must not exist yet.
 func (e *environ) set(name, value string) { *e = append(*e, name+"="+oneLine.Replace(value)) }
 
+// cleanEnvironment returns pairs, of NAME=VALUE, with values of one line.
+func cleanEnvironment(pairs []string) []string {
+	for i, pair := range pairs {
+		pairs[i] = oneLine.Replace(pair)
+	}
+	return pairs
+}
+
 // headerVariable returns the variable that carries the header called name.
 // Proxy would become HTTP_PROXY, which many programs obey (CVE-2016-5386). A
 // name with anything but letters, digits and dashes could pass for another's

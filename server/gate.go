@@ -6,15 +6,23 @@ import (
 	"strings"
 
 	"wspipe/server/access"
+	"wspipe/server/param"
 )
 
 // admission is the admission of a request. The caller must call leave, which frees its slots;
 // the server does not stop before.
 type admission struct {
 	leave   func()
-	child   *child // that a WebSocket attaches to; nil if the session that it wants is lost
-	resumes bool   // the client may come back to the child
-	after   int64  // see resumption
+	child   *child       // that a WebSocket attaches to; nil if the session that it wants is lost
+	values  param.Values // of Endpoint.Params, for a child that is yet to start
+	resumes bool         // the client may come back to the child
+	after   int64        // see resumeRequest
+}
+
+// wanted is what a client asks for in the query.
+type wanted struct {
+	resumeRequest
+	values param.Values // of Endpoint.Params
 }
 
 // admit decides whether a request is admitted. Every request passes it before anything is
@@ -66,9 +74,9 @@ var (
 )
 
 // judge applies the rules that depend only on r: host, origin and authentication, in this order,
-// and for a WebSocket the subprotocols and the resume parameters. It removes credentials and
+// and for a WebSocket the subprotocols and what it wants in the query. It removes credentials and
 // session IDs from r.
-func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want resumeRequest, why *access.Refusal) {
+func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want wanted, why *access.Refusal) {
 	if _, ok := cutPort(r.Host); !ok && r.Host != "" {
 		return want, malformedHost
 	}
@@ -91,7 +99,15 @@ func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want r
 	if why := refuseSubprotocols(r, rt.program.endpoint); why != nil {
 		return want, why
 	}
-	return removeResumeRequest(r)
+	if want.resumeRequest, why = removeResumeRequest(r); why != nil {
+		return want, why
+	}
+	values, err := rt.program.endpoint.Params.Values(r.URL.RawQuery)
+	if err != nil {
+		return want, &access.Refusal{Status: http.StatusBadRequest, Why: err.Error()}
+	}
+	want.values = values
+	return want, nil
 }
 
 // refuseSubprotocols refuses a client that offers only unknown subprotocols, if the endpoint has
@@ -105,12 +121,12 @@ func refuseSubprotocols(r *http.Request, endpoint *Endpoint) *access.Refusal {
 }
 
 // wantsSession reports whether a client attaches to a session, which may be lost.
-func (p *program) wantsSession(want resumeRequest) bool {
+func (p *program) wantsSession(want wanted) bool {
 	return want.after > 0 || p.endpoint.Resume > 0 && want.id != ""
 }
 
 // keyOf returns the key of the child of p to which client attaches.
-func (p *program) keyOf(client *access.Client, want resumeRequest) childKey {
+func (p *program) keyOf(client *access.Client, want wanted) childKey {
 	switch {
 	case p.wantsSession(want):
 		return childKey{path: p.url(), identity: client.Identity, session: want.id}
@@ -122,9 +138,9 @@ func (p *program) keyOf(client *access.Client, want resumeRequest) childKey {
 
 // takeChild joins a child of p, which may not have started yet, or returns a refusal if a limit
 // is reached.
-func (s *Server) takeChild(client *access.Client, p *program, want resumeRequest) (granted admission, why *access.Refusal) {
+func (s *Server) takeChild(client *access.Client, p *program, want wanted) (granted admission, why *access.Refusal) {
 	key := p.keyOf(client, want)
-	granted = admission{leave: func() {}, resumes: p.wantsSession(want), after: want.after}
+	granted = admission{leave: func() {}, values: want.values, resumes: p.wantsSession(want), after: want.after}
 	switch {
 	case granted.resumes && (p.endpoint.Resume == 0 || want.id == ""): // the session cannot exist
 		return granted, s.begin(granted.leave)
@@ -157,7 +173,7 @@ func (s *Server) takeChild(client *access.Client, p *program, want resumeRequest
 }
 
 // roomFor returns the refusal that takeChild would return, or nil, without any effect.
-func (s *Server) roomFor(client *access.Client, p *program, want resumeRequest) *access.Refusal {
+func (s *Server) roomFor(client *access.Client, p *program, want wanted) *access.Refusal {
 	if p.endpoint.isShared() && !p.wantsSession(want) {
 		if why := tooManySharers(s.slots.ask(sharer(client.Addr))); why != nil {
 			return why
