@@ -11,10 +11,13 @@ import (
 	"wspipe/bridge/framing"
 	"wspipe/process"
 	"wspipe/server"
+	"wspipe/server/param"
 )
 
 // endpointOptions holds the values of the flags of one endpoint.
 type endpointOptions struct {
+	// Parameters
+	params param.List
 	// Messages
 	framing      *framing.Framing // nil if not given
 	binary       *bool            // nil if not given
@@ -57,6 +60,7 @@ func (o *endpointOptions) endpoint(chosen framing.Framing) server.Endpoint {
 		PassEnv:       defaultPassEnv,
 		SetEnv:        o.setEnv,
 		ReverseLookup: o.reverseLookup,
+		Params:        o.params,
 		Framing:       chosen,
 		Subprotocols:  o.subprotocols,
 		Compress:      o.compress,
@@ -132,5 +136,5 @@ func (o *endpointOptions) conflicts() error {
 		errors.New("--framing=length and --framing=lsp buffer whole messages, so --maxframesize must be below 4GiB and not 0"), "--maxframesize=64MiB"))
 	check(o.pty && o.lineBuffered, hint(errors.New("--pty and --line-buffered cannot be combined"), "--pty alone also sends each line at once"))
 	check(o.size != (process.WindowSize{}) && !o.pty && !o.lineBuffered, hint(errors.New("--size requires a terminal"), "add --pty"))
-	return errors.Join(append(problems, o.sharingConflicts(), o.resumeConflicts())...)
+	return errors.Join(append(problems, o.paramConflicts(), o.sharingConflicts(), o.resumeConflicts())...)
 }

@@ -9,6 +9,7 @@ import (
 // addEndpointFlags defines the flags of one endpoint, in the order of the help.
 func (o *endpointOptions) addEndpointFlags(f *flagSet) {
 	f.ofEndpoint = true
+	o.addParams(f)
 	o.addMessages(f)
 	o.addTerminals(f)
 	o.addSharing(f)

@@ -18,14 +18,15 @@ import (
 // mayImport lists which of our packages each package may import. Imports only point down.
 var mayImport = map[string][]string{
 	"wspipe":                {"wspipe/cmd"},
-	"wspipe/cmd":            {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/cmd/connect", "wspipe/process", "wspipe/server", "wspipe/server/access", "wspipe/server/admin", "wspipe/server/listen"},
+	"wspipe/cmd":            {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/cmd/connect", "wspipe/process", "wspipe/server", "wspipe/server/access", "wspipe/server/admin", "wspipe/server/listen", "wspipe/server/param"},
 	"wspipe/cmd/connect":    {"wspipe/bridge/channel", "wspipe/bridge/vt", "wspipe/bridge/wire"},
 	"wspipe/cmd/wspipetest": {},
 	"wspipe/server": {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/bridge/wire", "wspipe/process",
-		"wspipe/server/access", "wspipe/server/admin", "wspipe/server/listen", "wspipe/static"},
+		"wspipe/server/access", "wspipe/server/admin", "wspipe/server/listen", "wspipe/server/param", "wspipe/static"},
 	"wspipe/server/access":  {"wspipe/bridge/channel", "wspipe/server/watch"},
 	"wspipe/server/admin":   {},
 	"wspipe/server/listen":  {"wspipe/server/watch"},
+	"wspipe/server/param":   {},
 	"wspipe/server/watch":   {},
 	"wspipe/bridge":         {"wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/bridge/vt", "wspipe/bridge/wire"},
 	"wspipe/bridge/channel": {},

@@ -158,7 +158,7 @@ func TestEachFlag(t *testing.T) {
 func TestFlagGroups(t *testing.T) {
 	var groups []string
 	byGroup(knownFlags(), func(group string) { groups = append(groups, group) }, func(*pflag.Flag) {})
-	want := []string{"Listening", "Content", "Messages", "Terminals", "Sharing", "Sessions", "Lifetime", "Environment", "Limits", "Access", "Administration", "Log", "Other"}
+	want := []string{"Listening", "Content", "Parameters", "Messages", "Terminals", "Sharing", "Sessions", "Lifetime", "Environment", "Limits", "Access", "Administration", "Log", "Other"}
 	if !slices.Equal(groups, want) {
 		t.Errorf("got %q, want %q", groups, want)
 	}

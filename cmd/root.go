@@ -58,9 +58,10 @@ func (p *invocation) runRoot(cmd *cobra.Command, words []string) error {
 	case len(words) > 0 && o.routes != "":
 		err = errors.Join(err, fmt.Errorf("--routes=%s and COMMAND %s cannot be combined", shellWords(o.routes), shellWords(words[0])))
 	}
-	switch {
-	case err != nil:
+	if err = errors.Join(err, o.placeholderProblems(words)); err != nil {
 		return usageError{err}
+	}
+	switch {
 	case o.version:
 		_, err = fmt.Fprintln(p.stdout, versionLine(p.name))
 	case o.license:

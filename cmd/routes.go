@@ -94,7 +94,7 @@ func (o *options) parseRoute(line shellLine) (route server.Route, err error) {
 	r.errs = append(r.errs, framingErr, r.endpointConflicts())
 	route.Endpoint = r.endpoint(chosen)
 	if parsed.dashDash {
-		r.errs = append(r.errs, r.fillChild(&route.Endpoint.Child, parsed.words))
+		r.errs = append(r.errs, r.fillChild(&route.Endpoint.Child, parsed.words), r.placeholderProblems(parsed.words))
 	}
 	return route, errors.Join(append(r.errs, checkTerminal(route.Endpoint.Child.Terminal))...)
 }
@@ -172,6 +172,8 @@ func (o *endpointOptions) combine(given func(name string) bool) {
 	reset(!isNew("line-buffered", o.lineBuffered) || given("pty"), &o.pty, false)
 	reset(!isNew("share", o.share != server.ShareNone) || given("resume"), &o.grace, 0)
 	reset(!isNew("resume", o.grace != 0) || given("share"), &o.share, server.ShareNone)
+	reset(!isNew("share", o.share != server.ShareNone) || given("param"), &o.params, nil)
+	reset(!given("param") || given("share"), &o.share, server.ShareNone)
 	isShared := o.share != server.ShareNone
 	reset(isShared || given("replay"), &o.replay, 0)
 	reset(isShared || given("linger"), &o.linger, 0)

@@ -17,6 +17,9 @@ func TestRouteFlags(t *testing.T) {
 		{"--pingms=1 --compress --cwd=/", "--pingms=2 --compress=false --cwd=.", "--pingms=2 --cwd=."},
 		// These add.
 		{"--setenv=A=1 --setenv=B=1 --setenv=C=1", "--setenv=A=2", "--setenv=A=1 --setenv=B=1 --setenv=C=1 --setenv=A=2"},
+		{"--param=a:int --param=b:int", "--param=b:word --param=c:text=x", "--param=a:int --param=b:word --param=c:text=x"},
+		{"--param=a:int", "--share=mux", "--share=mux"},
+		{"--share=mux --linger=1m", "--param=a:int", "--param=a:int"},
 		// Other lists replace.
 		{"--passenv=A --subprotocol=a", "--passenv=B,C --subprotocol=b --subprotocol=c", "--passenv=B,C --subprotocol=b,c"},
 		{"--passenv=A", "--passenv=", "--passenv="},

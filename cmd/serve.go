@@ -35,6 +35,9 @@ func (p *invocation) serve(ctx context.Context, cfg server.Config, words []strin
 	if err := p.opts.fillRoutes(&cfg); err != nil {
 		return err
 	}
+	for _, warning := range scriptWarnings(&cfg) {
+		p.report(slog.LevelWarn, "warning: ", warning)
+	}
 	ctx, reload, stop := handleSignals(ctx, p.interrupted)
 	defer stop()
 	cfg.Reload = reload

@@ -1,0 +1,64 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"wspipe/server"
+	"wspipe/server/param"
+)
+
+func (o *endpointOptions) addParams(f *flagSet) {
+	f.group = "Parameters"
+	f.value("param", "NAME:TYPE", "", "query parameter {NAME}: int, int(1..9)=3, word, one-of(a,b), text, /regexp/", o.addParam)
+}
+
+// addParam adds the declaration of a parameter. A later one of the same name replaces it.
+func (o *endpointOptions) addParam(declaration string) error {
+	p, err := param.Parse(declaration)
+	if err != nil {
+		return err
+	}
+	o.params = o.params.With(p)
+	return nil
+}
+
+// paramConflicts returns the error if clients with different parameters would share a child.
+func (o *endpointOptions) paramConflicts() error {
+	if len(o.params) == 0 || o.share == server.ShareNone {
+		return nil
+	}
+	return hint(errors.New("--param and --share cannot be combined: clients that share a COMMAND cannot have different parameters"), "remove one of them")
+}
+
+// placeholderProblems returns the error for placeholders in words, COMMAND and its arguments, that
+// are not declared.
+func (o *endpointOptions) placeholderProblems(words []string) error {
+	if len(words) == 0 {
+		return nil
+	}
+	undeclared := o.params.Undeclared(words[1:])
+	if len(undeclared) == 0 {
+		return nil
+	}
+	first := undeclared[0]
+	return hint(fmt.Errorf("no --param declares %s", strings.Join(undeclared, ", ")),
+		"declare it: --param="+strings.Trim(first, "{}")+":word", "or, if the brace is meant literally, double it: {"+first)
+}
+
+// scriptWarnings returns a warning for each endpoint that puts a parameter into a script.
+func scriptWarnings(cfg *server.Config) (warnings []error) {
+	for _, r := range append([]server.Route{{Endpoint: cfg.Endpoint}}, cfg.Routes...) {
+		placeholder := r.Params.InScript(r.Child.Args)
+		if placeholder == "" {
+			continue
+		}
+		warning := fmt.Errorf("%s becomes part of the script after -c, which can run what the client sends", placeholder)
+		if r.Source != "" {
+			warning = fmt.Errorf("%s: %w", r.Source, warning)
+		}
+		warnings = append(warnings, hint(warning, fmt.Sprintf(`to pass it as data, write "$%s" instead of %s`, param.Variable(placeholder), placeholder)))
+	}
+	return warnings
+}
