@@ -7,7 +7,7 @@ func TestExitByRealTimeSignal(t *testing.T) {
 	wantExit(t, start(t, sh("kill -40 $$")), 168, "40")
 }
 
-// The numbers of most others are each system's own.
+// Most other numbers differ between systems.
 func TestSignalNames(t *testing.T) {
 	t.Parallel()
 	for number, want := range map[int]string{1: "HUP", 2: "INT", 9: "KILL", 15: "TERM", 19: "STOP", 31: "SYS", 34: "34"} {

@@ -14,7 +14,7 @@ func TestExit(t *testing.T) {
 		{"exit 0", 0, ""},
 		{"exit 3", 3, ""},
 		{"exit 255", 255, ""},
-		{"exit 143", 143, ""}, // as if by SIGTERM, but it was not
+		{"exit 143", 143, ""}, // not a signal, although a shell reports SIGTERM so
 		{"kill -TERM $$", 143, "TERM"},
 		{"kill -KILL $$", 137, "KILL"},
 		{"kill -ABRT $$", 134, "ABRT"},
@@ -25,7 +25,7 @@ func TestExit(t *testing.T) {
 			<-c.Exited()
 			wantExit(t, c, tt.code, tt.signal)
 			c.Stop()
-			wantExit(t, c, tt.code, tt.signal) // it can be asked again
+			wantExit(t, c, tt.code, tt.signal) // Exit can be called again
 		})
 	}
 }
@@ -41,8 +41,7 @@ func TestExitedStaysOpenWhileChildRuns(t *testing.T) {
 	wantExit(t, c, 0, "")
 }
 
-// The status is the leader's own: neither an earlier nor a later end of
-// another process in the group shows.
+// The status is that of the leader, not that of a process that ends before or after it.
 func TestExitIsTheLeaders(t *testing.T) {
 	t.Parallel()
 	c := start(t, sh("(exit 5) & (read x <&3; exit 6) 3<&0 & sleep 0; exit 7"))

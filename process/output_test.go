@@ -183,8 +183,7 @@ func TestRestIsBounded(t *testing.T) {
 	}
 }
 
-// ownLines counts the lines "<own 0>", "<own 1>" and so on in what is written
-// to it.
+// ownLines counts the lines "<own 0>", "<own 1>" and so on that are written to it.
 type ownLines struct {
 	n    int
 	tail string

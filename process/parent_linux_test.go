@@ -15,9 +15,8 @@ import (
 
 func init() { helpers["parent"] = parent }
 
-// parent starts a child that sleeps and heeds no hang-up, on the terminal and
-// as the user that are its arguments, prints the child's process ID and waits
-// for its end, which it prints.
+// parent starts a child that sleeps and ignores SIGHUP. The arguments are the kind of terminal and
+// the user. It prints the child's process ID, waits for its exit and prints that.
 func parent() {
 	spec := sh("trap '' HUP; exec sleep 1000")
 	spec.Terminal = Terminal(must(strconv.Atoi(os.Args[1])))
@@ -30,12 +29,12 @@ func parent() {
 	fmt.Println(c.Exit())
 }
 
-// onDyingThread runs f on a thread that has ended when it returns.
+// onDyingThread runs f on a thread that has ended when onDyingThread returns.
 func onDyingThread(f func()) {
 	threads := make(chan int)
 	go func() {
-		runtime.LockOSThread()            // without its opposite, the thread ends with the goroutine
-		if unix.Gettid() == os.Getpid() { // the main thread does not: hold it, so that it is another's turn
+		runtime.LockOSThread()            // never unlocked, so the thread ends with the goroutine
+		if unix.Gettid() == os.Getpid() { // the main thread does not end: block it and use another
 			defer runtime.UnlockOSThread()
 			onDyingThread(f)
 			close(threads)
@@ -85,7 +84,7 @@ func TestChildDiesWithParent(t *testing.T) {
 			if ended(t, fd, 0) {
 				t.Fatal("the child has ended before its parent")
 			}
-			syscall.Kill(p.Pid(), syscall.SIGKILL) // no other of its group
+			syscall.Kill(p.Pid(), syscall.SIGKILL) // not the rest of its group
 			if !ended(t, fd, 20_000) {
 				t.Error("the child lives on")
 				unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
@@ -94,7 +93,7 @@ func TestChildDiesWithParent(t *testing.T) {
 	}
 }
 
-// ended waits for the end of a process for so many milliseconds.
+// ended waits for the end of a process, for at most timeout milliseconds.
 func ended(t *testing.T, pidfd, timeout int) bool {
 	t.Helper()
 	for {

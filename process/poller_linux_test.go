@@ -16,10 +16,10 @@ import (
 
 func init() { helpers["unpollable"] = unpollable }
 
-// unpollable starts a child with each kind of terminal while epoll(7) takes no
-// descriptor any more, and tells what has come of it.
+// unpollable starts a child with each kind of terminal while epoll(7) accepts no more descriptors,
+// and prints the results.
 func unpollable() {
-	if r, w, err := os.Pipe(); err == nil { // the runtime has its poller now
+	if r, w, err := os.Pipe(); err == nil { // makes the runtime create its poller
 		r.Close()
 		w.Close()
 	}
@@ -44,8 +44,8 @@ func unpollable() {
 	fmt.Println("called")
 }
 
-// failEpollAdd makes epoll_ctl(2) fail with ENOSPC, in all threads and for good, when
-// it is to add a descriptor (seccomp(2)).
+// failEpollAdd makes epoll_ctl(2) fail with ENOSPC, permanently and in all threads, if it adds a
+// descriptor (seccomp(2)).
 func failEpollAdd() error {
 	load := func(offset uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
@@ -56,8 +56,8 @@ func failEpollAdd() error {
 	result := func(value uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: value}
 	}
-	// struct seccomp_data begins with the number of the system call. From offset 16 on
-	// it has the arguments, 8 bytes each, the lower half first.
+	// struct seccomp_data begins with the number of the system call. Its arguments begin at
+	// offset 16, each with 8 bytes, the lower half first.
 	filter := []unix.SockFilter{
 		load(0), skipUnless(unix.SYS_EPOLL_CTL, 3),
 		load(16 + 8), skipUnless(unix.EPOLL_CTL_ADD, 1),
@@ -74,7 +74,7 @@ func failEpollAdd() error {
 	return nil
 }
 
-// TestNoRoomInThePoller: a child whose output could not be waited for is not started.
+// TestNoRoomInThePoller: Start fails if the output of the child cannot be polled.
 func TestNoRoomInThePoller(t *testing.T) {
 	t.Parallel()
 	lines := strings.Split(output(t, helper("unpollable")), "\n")

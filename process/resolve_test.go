@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// program makes an executable script in dir.
+// program creates an executable file in dir.
 func program(t *testing.T, dir, name, content string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -29,9 +29,9 @@ func TestResolve(t *testing.T) {
 	program(t, other, "tool", "#!/bin/sh\n")
 	program(t, other, "here", "#!/bin/sh\n")
 	program(t, other, "space", "#! \t/bin/sh -e\n")
-	program(t, other, "option", "#!/bin/sh -e\r\n") // runs, as the kernel sees it
+	program(t, other, "option", "#!/bin/sh -e\r\n") // the kernel accepts the \r in the option
 	program(t, other, "binary", "\x7fELF")
-	if err := syscall.Mkfifo(filepath.Join(other, "fifo"), 0o755); err != nil { // which is not waited for
+	if err := syscall.Mkfifo(filepath.Join(other, "fifo"), 0o755); err != nil { // Resolve must not wait for a writer
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", "/no/such/dir:"+dir+":"+other)
@@ -74,7 +74,7 @@ func TestResolveErrors(t *testing.T) {
 		cause        error
 	}{
 		{"none", "not found in PATH", exec.ErrNotFound},
-		{"data", "not found in PATH", exec.ErrNotFound}, // a shell looks on, too
+		{"data", "not found in PATH", exec.ErrNotFound}, // as in a shell
 		{"tool", "found only in the current directory", exec.ErrDot},
 		{"./none", "no such file", fs.ErrNotExist},
 		{"./tool/none", "no such file", syscall.ENOTDIR},
@@ -103,7 +103,7 @@ func TestResolveErrors(t *testing.T) {
 	}
 }
 
-// The name of the interpreter, as the script asks for it, is what a hint needs.
+// The hint needs the name of the interpreter as in the script.
 func TestResolveNamesInterpreter(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -124,7 +124,7 @@ func TestResolveNamesInterpreter(t *testing.T) {
 	if _, ok := errors.AsType[*InterpreterError](err); ok {
 		t.Errorf("%v holds an *InterpreterError, but no interpreter is missing", err)
 	}
-	if n := strings.Count(err.Error(), "no such file"); n != 2 { // as reason and as cause
+	if n := strings.Count(err.Error(), "no such file"); n != 2 { // as the reason and as the cause
 		t.Errorf("%v tells the cause %d times", err, n)
 	}
 }

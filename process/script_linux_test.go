@@ -2,8 +2,7 @@ package process
 
 import "testing"
 
-// TestRegisteredFormats: whatever the kernel has been taught to execute is no
-// reason to refuse.
+// TestRegisteredFormats: files in formats that are registered with the kernel are not refused.
 func TestRegisteredFormats(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -17,7 +16,7 @@ func TestRegisteredFormats(t *testing.T) {
 		{"enabled\ninterpreter /i\nflags: OC\noffset 0\nmagic 616263\n", "/x", "xabcd", false},
 		{"enabled\ninterpreter /i\nflags: OC\noffset 1\nmagic 414200\nmask dfdf00\n", "/x", "xabcd", true},
 		{"enabled\ninterpreter /i\nflags: OC\noffset 3\nmagic 616263\n", "/x", "xabcd", false},
-		{"enabled\n", "/x", "", false}, // status
+		{"enabled\n", "/x", "", false}, // the file named status
 	} {
 		if got := matchesFormat(test.entry, test.path, test.head); got != test.want {
 			t.Errorf("%q for %s %q: %v", test.entry, test.path, test.head, got)

@@ -22,7 +22,7 @@ func init() {
 	helpers["reuseForeground"] = reuseForeground
 }
 
-// moveAway tries to leave its process group for that of a child. It heeds nothing.
+// moveAway tries to move to the process group of a child. It ignores SIGINT and SIGTERM.
 func moveAway() {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
 	cmd := exec.Command("sleep", "1000")
@@ -52,8 +52,8 @@ func TestLeaderThatMovesAwayIsStopped(t *testing.T) {
 	}
 }
 
-// A process that makes a session of its own wants to be left alone. The child that
-// it had before remains in the old session, here in a process group of its own.
+// A process that calls setsid(2) keeps running. A child that it had before stays in the old
+// session, here in its own process group.
 func TestSessionOfItsOwnOutlivesStop(t *testing.T) {
 	t.Parallel()
 	spec := sh(`(timeout 1000 sleep 1000 & exec "$1" "echo $! "'$$; exec sleep 1000') & read x`, self)
@@ -79,8 +79,8 @@ func TestSessionOfItsOwnOutlivesStop(t *testing.T) {
 	}
 }
 
-// leaveForeground makes a child the foreground of its terminal, and does not take
-// that back when the child has ended. It prints the child's ID.
+// leaveForeground makes a child the foreground of its terminal, and does not undo that after the
+// child has ended. It prints the child's ID.
 func leaveForeground() {
 	cmd := exec.Command("true")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Foreground: true}
@@ -91,8 +91,8 @@ func leaveForeground() {
 	io.Copy(io.Discard, os.Stdin)
 }
 
-// reuseForeground, process 1 of a PID namespace, sends signals to the foreground
-// of leaveForeground when its ID is another's, and prints whether that lives on.
+// reuseForeground, process 1 of a PID namespace, sends signals to the foreground of
+// leaveForeground after another process has got its ID, and prints whether that process survives.
 func reuseForeground() {
 	check(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	check(unix.Mount("proc", "/proc", "proc", 0, ""))
@@ -112,7 +112,7 @@ func reuseForeground() {
 	c.Stop()
 }
 
-// A terminal names a foreground group that has gone. Its ID may be another's.
+// A terminal still names a foreground group that has ended. Its ID may have been reused.
 func TestSignalSparesReusedGroup(t *testing.T) {
 	t.Parallel()
 	wspipetest.NeedNamespaces(t, "pid", "fork", "mount-proc")

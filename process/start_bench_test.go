@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// BenchmarkStart is a child that ends at once, from its start until nothing is left
-// of it. The bare one is what that costs without us: fork, exec and wait.
+// BenchmarkStart starts a child that exits at once, and waits for the end of its session. The case
+// bare is the cost of fork, exec and wait alone.
 func BenchmarkStart(b *testing.B) {
 	path, err := Resolve("true")
 	if err != nil {

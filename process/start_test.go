@@ -84,7 +84,7 @@ func TestWriteToClosedStdin(t *testing.T) {
 	t.Parallel()
 	c := start(t, sh("exec <&-; echo closed; exec sleep 1000"))
 	readLine(t, c.Stdout())
-	// Another child has the pipe, too, in the instant between fork and exec.
+	// Between fork and exec, another child has the pipe, too.
 	eventually(t, "EPIPE", func() bool {
 		_, err := io.WriteString(c.Stdin(), "x")
 		return errors.Is(err, syscall.EPIPE)
@@ -146,7 +146,7 @@ func TestStartErrors(t *testing.T) {
 	}
 }
 
-// beingWritten returns a program that somebody has open for writing.
+// beingWritten returns a program that is open for writing.
 func beingWritten(t *testing.T) (path string) {
 	t.Helper()
 	path = writeFile(t, "#!/bin/sh\n", 0o755)
@@ -169,8 +169,8 @@ func TestStartErrorNamesCauseOnce(t *testing.T) {
 	}
 }
 
-// Each step of Start that takes a descriptor is made to fail in turn: those of
-// the pipes, one of the fork and the pidfd, and what a terminal takes.
+// Each step of Start that needs a descriptor fails in turn: the pipes, fork, the pidfd, and the
+// terminal.
 func TestStartWithoutDescriptors(t *testing.T) {
 	for terminal, steps := range map[Terminal]int{NoTerminal: 9, StdoutTerminal: 10, FullTerminal: 6} {
 		t.Run(fmt.Sprint(terminal), func(t *testing.T) { testStartWithoutDescriptors(t, terminal, steps) })
@@ -204,7 +204,7 @@ func testStartWithoutDescriptors(t *testing.T, terminal Terminal, steps int) {
 	}
 }
 
-// startLimited calls Start while no more than limit files may be open.
+// startLimited calls Start while at most limit files may be open.
 func startLimited(t *testing.T, old unix.Rlimit, limit uint64, terminal Terminal) (*Child, error) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit, Max: old.Max}); err != nil {
 		t.Fatal(err)
@@ -229,7 +229,7 @@ func checkStartError(t *testing.T, spec Spec, reason string) {
 	}
 }
 
-// writeFile makes a file and returns its path.
+// writeFile creates a file and returns its path.
 func writeFile(t *testing.T, content string, mode os.FileMode) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")

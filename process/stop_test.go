@@ -279,7 +279,7 @@ func TestManyChildren(t *testing.T) {
 	eventually(t, "no goroutine left", func() bool { return runtime.NumGoroutine() <= goroutines })
 }
 
-// converse has a child answer, stops it and returns its process ID.
+// converse starts a child that answers, stops it and returns its process ID.
 func converse(t *testing.T) int {
 	c, err := Start(sh("cat; sleep 1000 & wait"))
 	if err != nil {

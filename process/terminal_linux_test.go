@@ -17,8 +17,8 @@ import (
 
 func init() { helpers["fewTerminals"] = fewTerminals }
 
-// fewTerminals starts children on a machine that has one terminal to give, then
-// on one that has none at all. It prints the errors.
+// fewTerminals starts children while one terminal is available, then while none is. It prints the
+// errors.
 func fewTerminals() {
 	devpts := filepath.Join(os.Args[1], "devpts")
 	check(unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
@@ -65,10 +65,10 @@ func TestNoTerminalAvailable(t *testing.T) {
 	}
 }
 
-// A terminal's reader waits in the runtime's poller.
+// Reads from a terminal wait in the runtime's poller.
 func TestIdleTerminalsCostNoThreads(t *testing.T) {
 	checkDescriptors(t)
-	start(t, Spec{Path: "/bin/cat", Terminal: FullTerminal}) // what threads one child takes are there now
+	start(t, Spec{Path: "/bin/cat", Terminal: FullTerminal}) // creates the threads that one child needs
 	before := threads(t)
 	var readers sync.WaitGroup
 	children := make([]*Child, 60)

@@ -16,8 +16,8 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// kernelHolds is how much the kernel takes for a reader that does not come: a
-// line discipline's 4 KiB and 8 KiB on the way there.
+// kernelHolds is how many bytes the kernel stores for a reader: 4 KiB in the line discipline and
+// 8 KiB before it.
 const kernelHolds = 10_000
 
 func init() { helpers["burst"] = burst }
@@ -27,8 +27,8 @@ func burst() {
 	os.Stdout.Write(allBytes(must(strconv.Atoi(os.Args[1]))))
 }
 
-// The child is gone when its reader comes, over and over: what the kernel has
-// accepted is there.
+// The child has exited before the first Read. All that the kernel has accepted must arrive, every
+// time.
 func TestLastOutputOutlivesChild(t *testing.T) {
 	for _, terminal := range []Terminal{StdoutTerminal, FullTerminal} {
 		for _, size := range []int{1, 4095, 4096, 4097, kernelHolds} {
@@ -43,8 +43,7 @@ func TestLastOutputOutlivesChild(t *testing.T) {
 	}
 }
 
-// A slow reader holds the child up in the midst of a write. The rest comes to
-// it around the child's end.
+// A slow reader blocks the child within a write. The rest arrives around the child's exit.
 func TestLastOutputForSlowReader(t *testing.T) {
 	const size = 40_000
 	for _, terminal := range []Terminal{StdoutTerminal, FullTerminal} {
@@ -89,7 +88,7 @@ func TestLastLineOfMany(t *testing.T) {
 	}
 }
 
-// Stalled for longer than anybody waits for the descendant.
+// The reader stalls for longer than maxAfterExit.
 func TestStalledReaderOfTerminal(t *testing.T) {
 	t.Parallel()
 	for _, terminal := range []Terminal{StdoutTerminal, FullTerminal} {
@@ -125,7 +124,7 @@ func TestSilentDescendantHoldsTerminal(t *testing.T) {
 	}
 }
 
-// Nobody else has it: the end is there with the child's.
+// No other process has the terminal, so EOF follows the exit at once.
 func TestEndOfTerminalIsPrompt(t *testing.T) {
 	t.Parallel()
 	best := time.Hour
@@ -150,7 +149,7 @@ func TestStdoutTerminalIsRaw(t *testing.T) {
 	}
 }
 
-// What goes in does not come back, and comes in as it is.
+// Input is not echoed, and arrives unchanged.
 func TestStdoutTerminalDoesNotEcho(t *testing.T) {
 	t.Parallel()
 	c := start(t, on(StdoutTerminal, sh(`read x; echo "got $x"; cat >&2`)))
@@ -164,7 +163,7 @@ func TestStdoutTerminalDoesNotEcho(t *testing.T) {
 	}
 }
 
-// Programs that keep lines back in a pipe send each at once, while they run.
+// Programs that buffer lines in a pipe send each at once, while they run.
 func TestStdoutTerminalFlushesLines(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
@@ -187,7 +186,7 @@ func TestStdoutTerminalFlushesLines(t *testing.T) {
 	}
 }
 
-// As with a pipe, the output ends when the child closes it.
+// As with a pipe, EOF follows when the child closes it.
 func TestChildClosesStdoutTerminal(t *testing.T) {
 	t.Parallel()
 	c := start(t, on(StdoutTerminal, sh("echo hi; exec >&-; read x; echo still here >&2")))

@@ -22,7 +22,7 @@ import (
 
 func init() { helpers["terminals"] = terminals }
 
-// terminalView is what a child sees of its terminals.
+// terminalView describes the terminals of a child.
 type terminalView struct {
 	IsTerminal   [3]bool // stdin, stdout, stderr
 	Size         WindowSize
@@ -52,7 +52,7 @@ func terminals() {
 
 var everyTerminal = []Terminal{NoTerminal, StdoutTerminal, FullTerminal}
 
-// on returns spec with that terminal.
+// on returns spec with the terminal.
 func on(terminal Terminal, spec Spec) Spec {
 	spec.Terminal = terminal
 	return spec
@@ -64,7 +64,7 @@ func bash(t *testing.T, args ...string) Spec {
 	return Spec{Path: wspipetest.Need(t, "bash"), Args: append([]string{"--norc", "--noprofile"}, args...), Env: env}
 }
 
-// readTTYLine reads the next line that a terminal shows.
+// readTTYLine reads the next line from a terminal.
 func readTTYLine(t *testing.T, r io.Reader) string {
 	t.Helper()
 	return strings.TrimSuffix(readLine(t, r), "\r")
@@ -188,7 +188,7 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// allBytes is every byte value, over and over.
+// allBytes returns n bytes, all byte values in turn.
 func allBytes(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -197,8 +197,7 @@ func allBytes(n int) []byte {
 	return b
 }
 
-// In raw mode a terminal is a pipe: nothing is added, changed or lost, however
-// much it is.
+// A raw terminal adds, changes and loses nothing, whatever the size.
 func TestRawBytesBothWays(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 20
@@ -206,7 +205,7 @@ func TestRawBytesBothWays(t *testing.T) {
 	readLine(t, c.Stdout())
 	sent := allBytes(size)
 	var writer sync.WaitGroup
-	writer.Go(func() { // ends when the child has taken all, or is stopped
+	writer.Go(func() { // ends when the child has read all, or is stopped
 		if _, err := c.Stdin().Write(sent); err != nil {
 			t.Error(err)
 		}
@@ -217,7 +216,7 @@ func TestRawBytesBothWays(t *testing.T) {
 	writer.Wait()
 }
 
-// The session writes without waiting, through the descriptor.
+// Input is written without waiting, through the descriptor.
 func TestTypingDoesNotWait(t *testing.T) {
 	t.Parallel()
 	c := start(t, on(FullTerminal, sh("stty raw -echo; echo ready; read x; exec sleep 1000")))
@@ -267,7 +266,7 @@ func TestHangUp(t *testing.T) {
 	t.Parallel()
 	marker := filepath.Join(t.TempDir(), "marker")
 	spec := sh(`trap 'echo hup >"$1"; exit 7' HUP; echo ready; while :; do read x; done`, marker)
-	spec.Grace = WaitForever // no signal but the kernel's
+	spec.Grace = WaitForever // only the kernel sends a signal
 	c, _ := startToEnd(t, on(FullTerminal, spec))
 	readLine(t, c.Stdout())
 	c.Stdin().Close()
@@ -291,8 +290,7 @@ func TestStopHangsUp(t *testing.T) {
 	wantExit(t, c, 129, "HUP")
 }
 
-// A child may close its files and open the terminal again: that is neither the
-// end of its output nor a hang-up.
+// A child may close its files and open the terminal again. That is neither EOF nor a hang-up.
 func TestChildClosesTerminal(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -325,7 +323,7 @@ func TestChildClosesTerminal(t *testing.T) {
 	wantExit(t, c, 0, "")
 }
 
-// A shell with job control spreads its processes over several groups.
+// A shell with job control has a process group for each job.
 func TestStopEndsWholeSession(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
@@ -418,7 +416,7 @@ func TestSignal(t *testing.T) {
 	}
 }
 
-// A key's signal is for the job in the foreground, not for its shell.
+// A signal is sent to the job in the foreground, not to its shell.
 func TestSignalIsForForeground(t *testing.T) {
 	t.Parallel()
 	c := start(t, on(FullTerminal, bash(t, "-c", `set -m; trap 'echo shell' TERM; sh -c 'echo ready; exec sleep 1000'; echo $?`)))
@@ -456,7 +454,7 @@ func TestManyTerminals(t *testing.T) {
 	}
 }
 
-// The files can be opened by name, which their owner alone may do.
+// A child that runs as another user can open its files by name.
 func TestFilesAreTheUsers(t *testing.T) {
 	if os.Getuid() != 0 {
 		wspipetest.Lack(t, "only root can switch user")

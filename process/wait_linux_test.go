@@ -16,7 +16,7 @@ import (
 
 func TestIdleChildrenCostNoThreads(t *testing.T) {
 	checkDescriptors(t)
-	start(t, Spec{Path: "/bin/cat"}) // what threads one child takes are there now
+	start(t, Spec{Path: "/bin/cat"}) // creates the threads that one child needs
 	before := threads(t)
 	var readers sync.WaitGroup
 	children := make([]*Child, 100)
@@ -35,7 +35,7 @@ func TestIdleChildrenCostNoThreads(t *testing.T) {
 }
 
 func TestIdleChildrenCostNoGoroutines(t *testing.T) {
-	start(t, Spec{Path: "/bin/cat"}) // what goroutines one child takes are there now
+	start(t, Spec{Path: "/bin/cat"}) // starts the goroutines that one child needs
 	before := runtime.NumGoroutine()
 	children := make([]*Child, 100)
 	ended := make(chan struct{})
@@ -67,7 +67,7 @@ func threads(t *testing.T) int {
 	return n
 }
 
-// Orphans of a session become ours, and none of them remains.
+// The orphans of a session become our children, and all are reaped.
 func TestOrphansAreReaped(t *testing.T) {
 	const script = "sleep 0 & sleep 1000 & (trap '' INT TERM; sleep 1000) & exit 3"
 	for name, spec := range map[string]Spec{"group": sh(script), "jobs": sh("set -m;" + script), "terminal": on(FullTerminal, sh("set -m;"+script))} {

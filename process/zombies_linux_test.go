@@ -19,8 +19,8 @@ func init() {
 	}
 }
 
-// headless looks like a zombie and is none: its main thread ends, another goes
-// on and heeds no request.
+// headless looks like a zombie but is none: its main thread ends, while another runs. It ignores
+// SIGINT and SIGTERM.
 func headless() {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
 	go func() {
@@ -45,8 +45,8 @@ func TestProcessWithoutMainThreadIsNoZombie(t *testing.T) {
 	}
 }
 
-// Whoever has adopted a process may never reap it: such a zombie, here one
-// whose parent has left the group and does not care, holds nothing up.
+// A process outside the session may have a child in the session and never reap it. Such a zombie
+// delays nothing.
 func TestZombiesDoNotHoldTheGroup(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

@@ -13,8 +13,8 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// whatwg decodes as the WHATWG Encoding Standard says, section 8.1.1, step by
-// step. open tells that src ends within a sequence, bad that some are wrong.
+// whatwg decodes src step by step as in section 8.1.1 of the WHATWG Encoding Standard. open reports
+// whether src ends within a sequence, bad whether it is invalid before that.
 func whatwg(src []byte) (dst []byte, open, bad bool) {
 	const replacement = "\uFFFD"
 	var seen, needed int
@@ -46,7 +46,7 @@ func whatwg(src []byte) (dst []byte, open, bad bool) {
 		case b < lower || b > upper:
 			dst, bad = append(dst, replacement...), true
 			seen, needed, lower, upper = 0, 0, 0x80, 0xBF
-			i-- // b is looked at again
+			i-- // decode b again
 		default:
 			lower, upper = 0x80, 0xBF
 			point = point<<6 | rune(b&0x3F)
@@ -62,7 +62,7 @@ func whatwg(src []byte) (dst []byte, open, bad bool) {
 	return dst, false, bad
 }
 
-// strange are pieces of text, of which the wrong ones are wrong in all ways.
+// strange has valid and invalid pieces of text, with every kind of error.
 var strange = []string{
 	"", "a", "hello", "é", "€", "😀", "\uFFFD", "\u0000", "\U0010FFFF", "\uD7FF", "\uE000",
 	"\xc3", "\xe2", "\xe2\x82", "\xf0", "\xf0\x9f", "\xf0\x9f\x98", // truncated
@@ -129,7 +129,7 @@ func FuzzAppendValid(f *testing.F) {
 	})
 }
 
-// Python's decoder is another one that follows the standard.
+// Python's decoder follows the same standard.
 func TestAppendValidAgreesWithPython(t *testing.T) {
 	t.Parallel()
 	python := wspipetest.Need(t, "python3")
@@ -183,8 +183,8 @@ func TestIncompleteTail(t *testing.T) {
 	}
 }
 
-// A text is right or wrong however it comes in pieces, and a wrong one is known
-// as soon as anything wrong has come.
+// The result does not depend on how the text is split, and an error is reported as soon as the
+// invalid bytes have arrived.
 func FuzzValidPrefix(f *testing.F) {
 	for _, a := range strange {
 		for _, b := range strange {
@@ -192,7 +192,7 @@ func FuzzValidPrefix(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte, cuts uint64) {
-		from, to := 0, 0 // text[from:to] is not known to be right yet
+		from, to := 0, 0 // text[from:to] has not been validated yet
 		for to < len(text) {
 			for to++; to < len(text) && cuts>>(to%64)&1 == 0; to++ {
 			}

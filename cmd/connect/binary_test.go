@@ -20,15 +20,15 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// process is a "wspipe connect" of its own, as signals and terminals need one.
+// process is "wspipe connect" in its own process, for tests of signals and terminals.
 type process struct {
 	*exec.Cmd
 	t        testing.TB
-	keyboard io.Writer // what it reads
+	keyboard io.Writer // its stdin
 	ended    chan error
 
 	mu  sync.Mutex
-	out bytes.Buffer // what it has written
+	out bytes.Buffer // its output so far
 
 	tty    *os.File // its terminal, or nil
 	before *term.State
@@ -95,14 +95,14 @@ func (p *process) launch() {
 	})
 }
 
-// Write takes what the process writes.
+// Write records output of the process.
 func (p *process) Write(text []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.out.Write(text)
 }
 
-// output is what it has written so far.
+// output returns the output so far.
 func (p *process) output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,14 +128,14 @@ func (p *process) press(keys string) {
 	}
 }
 
-// expectStatus waits for the end, and for the terminal as it was before.
+// expectStatus waits for the exit, and checks the status and that the terminal is restored.
 func (p *process) expectStatus(status int) {
 	p.t.Helper()
 	err := wait(p.t, "the end of the process", p.ended)
 	got := 0
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		got = exit.ExitCode()
-		if by := exit.Sys().(syscall.WaitStatus); by.Signaled() { // as a shell has it
+		if by := exit.Sys().(syscall.WaitStatus); by.Signaled() { // as in a shell
 			got = 128 + int(by.Signal())
 		}
 	} else if err != nil {
@@ -149,7 +149,7 @@ func (p *process) expectStatus(status int) {
 	}
 }
 
-// state is how the terminal is.
+// state returns the state of the terminal.
 func (p *process) state() *term.State {
 	p.t.Helper()
 	state, err := term.GetState(int(p.tty.Fd()))
@@ -159,7 +159,7 @@ func (p *process) state() *term.State {
 	return state
 }
 
-// isRaw reports whether it is not as it was.
+// isRaw reports whether the state of the terminal has changed.
 func (p *process) isRaw() bool {
 	p.t.Helper()
 	return !reflect.DeepEqual(p.state(), p.before)

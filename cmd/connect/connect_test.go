@@ -20,7 +20,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// The program's streams, the end of ours, and its exit status.
+// The streams of the child, EOF on stdin, and the exit status.
 func TestStreams(t *testing.T) {
 	s := serve(t, nil, channel.ProtocolWspipe)
 	r := start(t, Config{URL: s.url()})
@@ -42,7 +42,7 @@ func TestStreams(t *testing.T) {
 	r.expectOutput("out\nno newline", "err\n")
 }
 
-// Megabytes both ways, in messages of any size, byte for byte.
+// Megabytes both ways, in messages of any size, unchanged.
 func TestBytesArriveUnchanged(t *testing.T) {
 	data := make([]byte, 10<<20)
 	rand.Read(data)
@@ -81,7 +81,7 @@ func TestBytesArriveUnchanged(t *testing.T) {
 	}
 }
 
-// A line leaves, and comes, before anything follows.
+// A line is sent, and written, before the next one arrives.
 func TestALoneLineIsNotHeldBack(t *testing.T) {
 	s := serve(t, nil)
 	stdout, w, err := os.Pipe()
@@ -103,7 +103,7 @@ func TestALoneLineIsNotHeldBack(t *testing.T) {
 	}
 }
 
-// Without a subprotocol that tells streams apart, lines are messages.
+// Without channels, each line is a message.
 func TestLines(t *testing.T) {
 	long := strings.Repeat("0123456789abcdé", 30_000)
 	s := serve(t, nil)
@@ -144,7 +144,7 @@ func TestBinary(t *testing.T) {
 	r.expectOutput("textbinary", "")
 }
 
-// Kubernetes' protocols have no control channel; only the later one can end stdin.
+// The Kubernetes protocols have no control channel. Only v5 can close stdin.
 func TestKubernetes(t *testing.T) {
 	for _, protocol := range []string{channel.ProtocolV5, channel.ProtocolV4} {
 		s := serve(t, nil, protocol)
@@ -165,7 +165,7 @@ func TestKubernetes(t *testing.T) {
 	}
 }
 
-// stdout's reader has had enough, as in "| head -n 1".
+// The reader of stdout closes it, as in "| head -n 1".
 func TestClosedStdout(t *testing.T) {
 	s := serve(t, nil, channel.ProtocolWspipe)
 	stdout, w, err := os.Pipe()
@@ -181,7 +181,7 @@ func TestClosedStdout(t *testing.T) {
 	r.expect(141, "")
 }
 
-// What a full disk does.
+// A write to stdout fails, as on a full disk.
 func TestStdoutThatFails(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -196,7 +196,7 @@ func TestStdoutThatFails(t *testing.T) {
 	r.expect(255, "no space left on device")
 }
 
-// Once stdin has ended, silence ends the connection, but only then.
+// After stdin has ended, silence ends the connection, but not before.
 func TestEOFTimeout(t *testing.T) {
 	s := serve(t, nil)
 	r := start(t, Config{URL: s.url(), EOFTimeout: time.Second})
@@ -232,8 +232,8 @@ func TestUnixSocket(t *testing.T) {
 	r.expect(0, "")
 }
 
-// Of stdin nothing is read before there is somebody to send it to: what follows in
-// a script may want it.
+// Nothing is read from stdin before there is a connection, because the next command of a script may
+// need it.
 func TestStdinStaysWhenThereIsNoConnection(t *testing.T) {
 	s := serve(t, func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "wspipe: not you", http.StatusForbidden) })

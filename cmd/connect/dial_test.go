@@ -21,7 +21,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// startTLS starts a server with a certificate of ca, which wants one of its clients.
+// startTLS starts a server with a certificate of ca that requires a client certificate of ca.
 func startTLS(t *testing.T, ca *wspipetest.CA) *server {
 	t.Helper()
 	certFile, keyFile := ca.Server(t)
@@ -67,14 +67,14 @@ func TestInsecure(t *testing.T) {
 	r.expect(0, "")
 }
 
-// A certificate of nobody we trust is no reason to try again.
+// A certificate of an unknown authority is not retried.
 func TestUnknownAuthority(t *testing.T) {
 	s := startTLS(t, wspipetest.NewCA(t, "root"))
 	r := start(t, Config{URL: s.url(), CA: wspipetest.NewCA(t, "other").CertFile, Reconnect: true})
 	r.expect(255, "certificate signed by unknown authority")
 }
 
-// Nor is one that speaks no TLS where we do, or the other way round.
+// TLS to a plain port, or plain HTTP to a TLS port, is not retried.
 func TestOtherScheme(t *testing.T) {
 	plain := serve(t, nil, channel.ProtocolWspipe).url()
 	plain.Scheme = "wss"
@@ -130,7 +130,7 @@ func TestNoWebSocketThere(t *testing.T) {
 	}
 }
 
-// A redirect is followed within the server, and what we say to it goes nowhere else.
+// Redirects are followed within the server. Other servers do not get our headers.
 func TestRedirects(t *testing.T) {
 	var elsewhere atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
@@ -182,7 +182,7 @@ func TestMayRedirect(t *testing.T) {
 	}
 }
 
-// Only what a proxy would tunnel goes to one.
+// A proxy is used only for TLS.
 func TestProxyIsForTLS(t *testing.T) {
 	t.Setenv("https_proxy", "http://proxy.example:3128")
 	t.Setenv("http_proxy", "http://proxy.example:3128")
@@ -200,8 +200,7 @@ func TestProxyIsForTLS(t *testing.T) {
 	}
 }
 
-// Servers that select the first subprotocol offered, whatever it is, get plain
-// messages.
+// Servers that select the first subprotocol of any offer get plain messages.
 func TestFirstSubprotocolIsPlain(t *testing.T) {
 	for offer, selected := range map[string]string{
 		"v1.wspipe": "plain.wspipe", "v5.channel.k8s.io,v1.wspipe": "plain.wspipe", "chat,v1.wspipe": "chat",
@@ -209,7 +208,7 @@ func TestFirstSubprotocolIsPlain(t *testing.T) {
 		s := serve(t, func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				first, _, _ := strings.Cut(r.Header.Get("Sec-WebSocket-Protocol"), ",")
-				w.Header().Set("Sec-WebSocket-Protocol", first) // websocket.Accept adds none
+				w.Header().Set("Sec-WebSocket-Protocol", first) // websocket.Accept does not set it
 				next.ServeHTTP(w, r)
 			})
 		})
@@ -227,8 +226,8 @@ func TestFirstSubprotocolIsPlain(t *testing.T) {
 	}
 }
 
-// A server that selects v1.wspipe without implementing it is reported, and stdin
-// is kept for the next connection.
+// A server that selects v1.wspipe without implementing it is reported, and stdin stays unread for
+// the next connection.
 func TestNoHello(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil, channel.ProtocolWspipe)

@@ -25,7 +25,7 @@ func TestEscapes(t *testing.T) {
 		{"~~\r~~", "~\r~", false},
 	}
 	for _, test := range tests {
-		// However the keys come together.
+		// The result does not depend on how the keys are split.
 		for size := 1; size <= len(test.keys); size++ {
 			var e escapeFilter
 			var got []byte

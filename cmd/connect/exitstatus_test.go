@@ -11,14 +11,14 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Every way in which a server can end a connection.
+// All ways in which a server can end a connection.
 func TestEnds(t *testing.T) {
 	control := string(channel.Control)
 	status := string(channel.Error)
 	tests := []struct {
 		name, protocol string
 		messages       []string
-		code           websocket.StatusCode // 0: none, the connection is lost
+		code           websocket.StatusCode // 0: lost without a close frame
 		reason         string
 		status         int
 		message        string

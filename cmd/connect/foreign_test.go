@@ -18,12 +18,12 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// hostile is text with an escape sequence, controls of C0 and C1, DEL and a bidi
-// mark, in bytes that HTTP carries.
+// hostile is a text with an escape sequence, C0 and C1 controls, DEL and a bidi mark, in bytes that
+// HTTP allows.
 const hostile = "see\x1b[2Jthis\a\x7f\u009b\u202eend"
 
-// expectClean waits for the failure of a client, whose message must have text
-// and none of the characters of hostile.
+// expectClean waits until the client fails. Its message must contain text, and none of the
+// characters of hostile.
 func (p *process) expectClean(text string) {
 	p.t.Helper()
 	p.expectStatus(255)
@@ -34,7 +34,7 @@ func (p *process) expectClean(text string) {
 	}
 }
 
-// What a server or a proxy answers is reported without control characters.
+// Responses of a server or a proxy are reported without control characters.
 func TestForeignAnswers(t *testing.T) {
 	accepted := "HTTP/1.1 101 " + hostile + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 	for name, answer := range map[string]string{
@@ -63,7 +63,7 @@ func TestForeignAnswers(t *testing.T) {
 	}
 }
 
-// answers is the address of a server that gives everybody this answer.
+// answers returns the address of a server that gives this response to every request.
 func answers(t *testing.T, answer string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -89,7 +89,7 @@ func answers(t *testing.T, answer string) string {
 // So are the names in a certificate.
 func TestForeignCertificate(t *testing.T) {
 	name := strings.Map(func(r rune) rune {
-		if r > unicode.MaxASCII { // which a name in a certificate cannot have
+		if r > unicode.MaxASCII { // not allowed in a name of a certificate
 			return -1
 		}
 		return r
@@ -104,7 +104,7 @@ func TestForeignCertificate(t *testing.T) {
 	startBinary(t, "--ca="+ca.CertFile, u.String()).expectClean("certificate is valid for see")
 }
 
-// And so are close reasons, statuses, and what --reconnect reports in between.
+// So are close reasons, statuses, and the notices of --reconnect.
 func TestForeignEnds(t *testing.T) {
 	for _, protocol := range []string{channel.ProtocolWspipe, channel.ProtocolV5} {
 		s := serve(t, nil, protocol)

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 
 const patience = wspipetest.Patience
 
-// wait receives from c what must come.
+// wait receives from c, within patience.
 func wait[T any](t testing.TB, what string, c <-chan T) T {
 	t.Helper()
 	select {
@@ -35,7 +35,7 @@ func wait[T any](t testing.TB, what string, c <-chan T) T {
 	}
 }
 
-// eventually waits until cond holds, where nothing tells but looking.
+// eventually polls until cond returns true.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !cond(); {

@@ -19,11 +19,11 @@ import (
 	"github.com/coder/websocket"
 )
 
-// lost is the end of an attempt that another may follow.
+// lost is the result of an attempt that may be retried.
 var lost = result{status: StatusFailed, err: errors.New("connection lost"), retry: true}
 
-// The wait doubles up to a limit, with some of it left out, and begins anew after
-// a connection that lasted.
+// The delay doubles up to a limit, shortened at random, and starts again after a connection that
+// lasted.
 func TestBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Time
@@ -58,7 +58,7 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
-// A server may ask for more time than that, up to maxBackoff.
+// A server may request a longer delay, up to maxBackoff.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for value, want := range map[string]time.Duration{
@@ -88,7 +88,7 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// Nobody waits for the rest of a wait.
+// The context ends a delay.
 func TestBackoffEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
@@ -131,7 +131,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A new connection takes up stdin where the last one left it, also its end.
+// A new connection continues stdin where the last one stopped, also at EOF.
 func TestReconnect(t *testing.T) {
 	s := serve(t, nil, channel.ProtocolWspipe)
 	r := start(t, Config{URL: s.url(), Reconnect: true})
@@ -157,7 +157,7 @@ func TestReconnect(t *testing.T) {
 	r.expect(3, "")
 }
 
-// What a server that is overloaded or gone says is no end either.
+// The refusals of an overloaded or unreachable server are retried.
 func TestReconnectAfterRefusal(t *testing.T) {
 	var refusals atomic.Int32
 	s := serve(t, func(next http.Handler) http.Handler {
@@ -177,8 +177,7 @@ func TestReconnectAfterRefusal(t *testing.T) {
 	r.expect(0, "")
 }
 
-// Of a long line whose beginning went with the old connection, the rest is not
-// sent as a line of its own.
+// If the beginning of a long line was sent over the old connection, the rest is not sent as a line.
 func TestReconnectWithinALine(t *testing.T) {
 	s := serve(t, nil)
 	r := start(t, Config{URL: s.url(), Reconnect: true})

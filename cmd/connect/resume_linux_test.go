@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What our host has acknowledged is read to its end, although pings in it cannot be
-// answered any more: the server may hold it no longer.
+// Data that our host has acknowledged is read to its end, although pings in it cannot be answered,
+// because the server may have dropped it.
 func TestResumeReadsWhatCameBeforeTheLoss(t *testing.T) {
 	const messages = 40
 	var lost atomic.Bool

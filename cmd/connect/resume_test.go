@@ -19,7 +19,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// asks returns what the client asks for: its session, and from where on.
+// asks returns the resume parameters of the client.
 func (p *peer) asks() (id, after string) {
 	p.t.Helper()
 	query := p.request.URL.Query()
@@ -33,7 +33,7 @@ func (p *peer) asks() (id, after string) {
 	return id, "none"
 }
 
-// expectAgain is asks for a later connection.
+// expectAgain checks the resume parameters of a later connection.
 func (p *peer) expectAgain(id, after string) *peer {
 	p.t.Helper()
 	if gotID, gotAfter := p.asks(); gotID != id || gotAfter != after {
@@ -50,8 +50,8 @@ func (r *running) again(why string) {
 	}
 }
 
-// What counts are messages of the program's streams that are not empty, and what
-// was not counted is asked for again, over the same subprotocol.
+// Messages of the child's streams that are not empty count. The others are requested again, with the
+// same subprotocol.
 func TestResume(t *testing.T) {
 	s := serve(t, nil, channel.ProtocolV5, channel.ProtocolV4)
 	r := start(t, Config{URL: s.url(), Resume: true, Subprotocols: []string{channel.ProtocolV4, channel.ProtocolV5}})
@@ -97,7 +97,7 @@ func TestResume(t *testing.T) {
 	r.expectOutput("one,three", "two")
 }
 
-// Plain messages count all, also empty ones.
+// All plain messages count, also empty ones.
 func TestResumePlainMessages(t *testing.T) {
 	s := serve(t, nil)
 	u := s.url()
@@ -118,8 +118,8 @@ func TestResumePlainMessages(t *testing.T) {
 	r.expectOutput("one\n\ntwo", "")
 }
 
-// Of a message that was cut off, more than once, what came before is left out when
-// it comes again.
+// If a message is cut off, even more than once, the part that was received is skipped when it is
+// repeated.
 func TestResumeWithinAMessage(t *testing.T) {
 	for _, protocol := range []string{"", channel.ProtocolV5} {
 		t.Run(protocol, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestResumeWithinAMessage(t *testing.T) {
 				p.drop()
 				r.again("connection lost")
 				want := "first" + end + long
-				if n := r.stdout.Len(); r.stdout.String() != want[:n] || n < had || n < cut-5000 { // so much the library may hold back
+				if n := r.stdout.Len(); r.stdout.String() != want[:n] || n < had || n < cut-5000 { // the library may buffer this much
 					t.Errorf("after the cut at %d there are %d bytes of output", cut, n)
 				}
 				had = r.stdout.Len()
@@ -164,7 +164,7 @@ func TestResumeWithinAMessage(t *testing.T) {
 	}
 }
 
-// numbers returns n bytes that differ wherever one looks.
+// numbers returns n bytes without repetitions.
 func numbers(n int) string {
 	var b strings.Builder
 	for i := 0; b.Len() < n; i++ {
@@ -173,8 +173,8 @@ func numbers(n int) string {
 	return b.String()[:n]
 }
 
-// TLS tells that no more comes. Before the first byte of a message's payload that
-// is no end of the message.
+// TLS reports the end of the connection as io.EOF. Before the first byte of a message's payload,
+// that is not the end of the message.
 func TestResumeAfterACutInTLS(t *testing.T) {
 	var cut atomic.Bool
 	s := newServer(t, func(next http.Handler) http.Handler {
@@ -191,7 +191,7 @@ func TestResumeAfterACutInTLS(t *testing.T) {
 			}
 			fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"+
 				"\x81\x01a\x81\x05", base64.StdEncoding.EncodeToString(accept[:]))
-			conn.Close() // which is in order, for TLS
+			conn.Close() // a regular end for TLS
 		})
 	})
 	s.StartTLS()
@@ -207,8 +207,8 @@ func TestResumeAfterACutInTLS(t *testing.T) {
 	r.expectOutput("a\nhello\n", "")
 }
 
-// A session that is lost, or another client's, is over. With --reconnect a new one
-// follows a lost one.
+// A lost session, or one taken over, ends the client. With --reconnect a new session follows a lost
+// one.
 func TestResumeEnds(t *testing.T) {
 	for _, test := range []struct {
 		close   websocket.CloseError
@@ -243,8 +243,7 @@ func TestResumeEnds(t *testing.T) {
 	}
 }
 
-// A server that knows nothing of the session starts another program, and by its
-// greeting tells.
+// A server that does not know the session starts another program. Its hello message reveals that.
 func TestResumeWithAnotherProgram(t *testing.T) {
 	s := serve(t, nil, channel.ProtocolWspipe)
 	for _, again := range []bool{false, true} {
@@ -274,7 +273,7 @@ func TestResumeWithAnotherProgram(t *testing.T) {
 	}
 }
 
-// Whoever knows the ID can have the session.
+// The session ID gives access to the session.
 func TestTheSessionIsSecret(t *testing.T) {
 	var asked atomic.Pointer[url.URL]
 	for _, answer := range []func(http.ResponseWriter, *http.Request){

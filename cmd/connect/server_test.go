@@ -18,22 +18,22 @@ import (
 	"github.com/coder/websocket"
 )
 
-// peer is a server's end of a connection.
+// peer is the server's end of a connection.
 type peer struct {
 	*websocket.Conn
 	t       testing.TB
 	request *http.Request
-	ctx     context.Context // bounds a broken test
-	done    chan struct{}   // closes the connection below, if the test has not ended it
+	ctx     context.Context // limits a failing test
+	done    chan struct{}   // closes the network connection, if the test has not
 }
 
-// server accepts WebSockets. Each yields a peer.
+// server accepts WebSockets and returns a peer for each.
 type server struct {
 	*httptest.Server
 	peers chan *peer
 }
 
-// serve offers subprotocols. wrap, if not nil, stands before the handshake.
+// serve starts a server that supports subprotocols. wrap, if not nil, wraps its handler.
 func serve(t testing.TB, wrap func(http.Handler) http.Handler, subprotocols ...string) *server {
 	t.Helper()
 	s := newServer(t, wrap, subprotocols...)
@@ -41,7 +41,7 @@ func serve(t testing.TB, wrap func(http.Handler) http.Handler, subprotocols ...s
 	return s
 }
 
-// newServer returns a server that is not started yet.
+// newServer returns a server that has not been started.
 func newServer(t testing.TB, wrap func(http.Handler) http.Handler, subprotocols ...string) *server {
 	t.Helper()
 	s := &server{peers: make(chan *peer, 1)}
@@ -49,7 +49,7 @@ func newServer(t testing.TB, wrap func(http.Handler) http.Handler, subprotocols 
 	var handler http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: subprotocols})
 		if err != nil {
-			return // it has been answered
+			return // Accept has written a response
 		}
 		ws.SetReadLimit(-1)
 		defer ws.CloseNow()
@@ -75,9 +75,9 @@ func newServer(t testing.TB, wrap func(http.Handler) http.Handler, subprotocols 
 	return s
 }
 
-// url is the server's, as connect takes it.
+// url returns the URL of the server, for Config.
 func (s *server) url() *url.URL {
-	u, _ := url.Parse("ws" + strings.TrimPrefix(s.URL, "http")) // httptest's are good
+	u, _ := url.Parse("ws" + strings.TrimPrefix(s.URL, "http")) // httptest URLs are valid
 	return u
 }
 
@@ -104,7 +104,7 @@ func (p *peer) sendRaw(typ websocket.MessageType, text string) {
 	}
 }
 
-// hello is the first message of v1.wspipe.
+// hello sends the first message of v1.wspipe.
 func (p *peer) hello(pty bool) *peer {
 	p.t.Helper()
 	if pty {
@@ -115,7 +115,7 @@ func (p *peer) hello(pty bool) *peer {
 	return p
 }
 
-// expect reads messages from the client, which must be these.
+// expect reads messages from the client and compares them.
 func (p *peer) expect(messages ...string) {
 	p.t.Helper()
 	for _, want := range messages {
@@ -126,8 +126,7 @@ func (p *peer) expect(messages ...string) {
 	}
 }
 
-// expectClose reads to the client's close frame, and returns the payload of what
-// is before.
+// expectClose reads until the client's close frame, and returns the payload of the messages before.
 func (p *peer) expectClose(code websocket.StatusCode) (before string) {
 	p.t.Helper()
 	for {
@@ -146,10 +145,10 @@ func (p *peer) expectClose(code websocket.StatusCode) (before string) {
 // drop ends the connection without a close frame.
 func (p *peer) drop() { close(p.done) }
 
-// running is a Run inside the test.
+// running is a call of Run in the test.
 type running struct {
 	t              testing.TB
-	stdin          *os.File // its far end
+	stdin          *os.File // the writing end
 	stdout, stderr *strings.Builder
 	notices        chan string
 	result         chan runResult
@@ -201,7 +200,7 @@ func (r *running) input(text string) {
 	}
 }
 
-// expect waits for the end, which must be this. An empty message is none.
+// expect waits for the result and compares it. An empty message means no error.
 func (r *running) expect(status int, message string) {
 	r.t.Helper()
 	got := wait(r.t, "the end of Run", r.result)

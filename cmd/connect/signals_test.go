@@ -14,7 +14,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// What the program can be told, it is told, and the client ends as it does.
+// Signals are forwarded to the program if possible. The client then exits as the program does.
 func TestSignalsGoToTheProgram(t *testing.T) {
 	s := serve(t, nil, channel.ProtocolWspipe)
 	c := startBinary(t, s.url().String())
@@ -33,7 +33,7 @@ func TestSignalsGoToTheProgram(t *testing.T) {
 	}
 }
 
-// A program that does not care does not keep us.
+// If the program ignores SIGINT, the third one ends the client.
 func TestThirdInterruptEnds(t *testing.T) {
 	s := serve(t, nil, channel.ProtocolWspipe)
 	c := startBinary(t, s.url().String())
@@ -63,7 +63,7 @@ func TestInterruptsWithinASecond(t *testing.T) {
 	}
 }
 
-// What nothing can carry to the program ends us.
+// Signals that cannot be forwarded end the client.
 func TestSignalsThatEnd(t *testing.T) {
 	for name, test := range map[string]struct {
 		protocols []string
@@ -97,8 +97,8 @@ func TestSignalsThatEnd(t *testing.T) {
 	}
 }
 
-// A server that answers nothing, not even a close frame, keeps us for seconds at
-// most, and a second signal does not wait for that.
+// If the server does not answer the close frame, the client exits after some seconds, or at once at a
+// second signal.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	for signals, limit := range map[int]time.Duration{1: 2*closeTimeout + 2*time.Second, 2: closeTimeout / 2} {
 		wspipetest.Soon(t, limit, func() time.Duration {
@@ -109,7 +109,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 			p.expect("\x00started")
 			began := time.Now()
 			c.signal(syscall.SIGTERM)
-			if signals == 2 { // the kernel makes one of those that come before the first is taken
+			if signals == 2 { // the kernel merges equal pending signals
 				eventually(t, "its end", func() bool { return c.Process.Signal(syscall.SIGTERM) != nil })
 			}
 			c.expectStatus(143)
@@ -118,7 +118,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// Nor does anybody keep us who does not take our output.
+// A blocked write to stdout does not delay the exit for longer, either.
 func TestSignalWhileStdoutIsStuck(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil, channel.ProtocolWspipe)
@@ -141,7 +141,7 @@ func TestSignalWhileStdoutIsStuck(t *testing.T) {
 	c.expectStatus(143)
 }
 
-// While there is no connection, any of them ends the wait for one.
+// Between connections, every signal ends the client.
 func TestSignalsWhileWaiting(t *testing.T) {
 	c := startBinary(t, "--reconnect", "ws://127.0.0.1:1/")
 	c.awaitOutput("reconnecting in")
@@ -149,7 +149,8 @@ func TestSignalsWhileWaiting(t *testing.T) {
 	c.expectStatus(130)
 }
 
-// Who ignores a signal, as nohup and a script's background do, goes on doing so.
+// A signal that was ignored at the start, as under nohup or in the background of a script, stays
+// ignored.
 func TestIgnoredSignals(t *testing.T) {
 	s := serve(t, nil, channel.ProtocolWspipe)
 	c := &process{t: t, ended: make(chan error, 1)}

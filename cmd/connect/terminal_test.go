@@ -22,7 +22,7 @@ const (
 	redrawn = "\x05" + `{"type":"signal","signal":"WINCH"}`
 )
 
-// startRaw starts a session whose program has a terminal.
+// startRaw starts a client whose program has a terminal.
 func startRaw(t *testing.T, args ...string) (*process, *peer) {
 	t.Helper()
 	s := serve(t, nil, channel.ProtocolWspipe)
@@ -33,8 +33,8 @@ func startRaw(t *testing.T, args ...string) (*process, *peer) {
 	return c, p
 }
 
-// Keys go as they are pressed, output comes as it is, sizes follow the window, and
-// all is as before in the end.
+// Each key is sent at once, output is unchanged, size changes are sent, and the terminal is restored
+// at the end.
 func TestTerminal(t *testing.T) {
 	c, p := startRaw(t)
 	c.press("\x03")
@@ -52,14 +52,14 @@ func TestTerminal(t *testing.T) {
 	c.expectStatus(3)
 }
 
-// What a program sets in a terminal, and what resets it.
+// A sequence that sets modes, and the one that resets them.
 const (
 	modesSet   = "\x1b[?1049h\x1b[>4;2m\x1b[?1h\x1b=\x1b[?1000;1006;2004;1004h\x1b[1;17r\x1b[?25l\x1b[7m"
 	modesReset = "\x1b7\x1b[r\x1b8\x1b[?1l\x1b[?25h\x1b[?1000l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b>\x1b[m\x1b[?1049l\x1b[>4m"
 )
 
-// However it ends, the terminal is as before, without the program's modes, and
-// messages begin a line behind what resets those.
+// However the client ends, the terminal is restored and the modes are reset. Messages begin on a new
+// line after that.
 func TestTerminalIsRestored(t *testing.T) {
 	for name, test := range map[string]struct {
 		end     func(*process, *peer)
@@ -98,15 +98,15 @@ func TestTerminalIsRestored(t *testing.T) {
 	}
 }
 
-// obeys passes on a signal to a program that ends by it.
+// obeys forwards a signal to a program that exits because of it.
 func obeys(c *process, p *peer, sig os.Signal, name string) {
 	c.signal(sig)
 	p.expect("\x05" + `{"type":"signal","signal":"` + name + `"}`)
 	p.Close(1000, "signal "+name)
 }
 
-// Between two connections the terminal is without the program's modes. One that
-// goes on gets them again, and draws again.
+// The modes are reset between two connections. If the same program continues, they are set again and
+// the program redraws its screen.
 func TestModesBetweenConnections(t *testing.T) {
 	const again = "\x1b[?1049h\x1b[1;17r\x1b[?1h\x1b[?25l\x1b[?1000h\x1b[?1004h\x1b[?1006h\x1b[?2004h\x1b=\x1b[7m\x1b[>4;2m"
 	for flag, set := range map[string]string{"--reconnect": "", "--resume": again} {
@@ -130,7 +130,7 @@ func TestModesBetweenConnections(t *testing.T) {
 	}
 }
 
-// A stopped client leaves the terminal to others, and takes it again.
+// A stopped client restores the terminal, and makes it raw again when it continues.
 func TestTerminalIsLentWhileStopped(t *testing.T) {
 	c, p := startRaw(t)
 	p.send(channel.Stdout, modesSet)
@@ -147,7 +147,7 @@ func TestTerminalIsLentWhileStopped(t *testing.T) {
 	p.expect(resized, redrawn)
 	p.send(channel.Stdout, "again")
 	c.awaitOutput("again")
-	if err := term.Restore(int(c.tty.Fd()), c.before); err != nil { // as a shell does to one that SIGSTOP has stopped
+	if err := term.Restore(int(c.tty.Fd()), c.before); err != nil { // as a shell does after SIGSTOP
 		t.Fatal(err)
 	}
 	c.signal(syscall.SIGCONT)
@@ -180,8 +180,8 @@ func TestCookedTerminal(t *testing.T) {
 	}
 }
 
-// Ctrl-Z does not stop a client that nobody could make go on: it leads its
-// session, so that its process group is orphaned.
+// Ctrl-Z does not stop a client that no shell could continue: it leads its session, so its process
+// group is orphaned.
 func TestCtrlZWithoutShell(t *testing.T) {
 	s := serve(t, nil, channel.ProtocolWspipe)
 	c := startOnTerminal(t, s.url().String())
@@ -208,7 +208,7 @@ func TestWeHaveNoTerminal(t *testing.T) {
 	start(t, Config{PTY: &pty}).expect(255, "--pty requires stdin and stdout to be a terminal")
 }
 
-// Any server can have a terminal behind it, if we are told.
+// With --pty, the server of any WebSocket may have a terminal.
 func TestPlainTerminal(t *testing.T) {
 	s := serve(t, nil)
 	c := startOnTerminal(t, "--pty", s.url().String())
@@ -227,7 +227,7 @@ func TestPlainTerminal(t *testing.T) {
 	}
 }
 
-// A panic of ours leaves the terminal as it was, too.
+// A panic restores the terminal, too.
 func TestPanicRestores(t *testing.T) {
 	ptmx, tty, err := pty.Open()
 	if err != nil {
@@ -243,7 +243,7 @@ func TestPanicRestores(t *testing.T) {
 	if err := terminal.makeRaw(); err != nil {
 		t.Fatal(err)
 	}
-	during, _ := term.GetState(int(tty.Fd())) // it has just worked
+	during, _ := term.GetState(int(tty.Fd())) // it succeeded before
 	said := make(chan any)
 	go func() { // ends with its panic
 		defer func() { said <- recover() }()

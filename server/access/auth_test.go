@@ -15,7 +15,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// secrets are parts of all that, in every encoding, none of which may be left.
+// secrets are parts of all credentials, in every encoding. None may be left in a request.
 var secrets = []string{
 	"sesame", "hunter", "tok-en", wspipetest.OtherToken, "wrong",
 	wspipetest.BasicPair(wspipetest.BasicUser, wspipetest.BasicPassword), wspipetest.BasicPair(wspipetest.FileUser, wspipetest.FilePassword), base64.RawURLEncoding.EncodeToString([]byte(wspipetest.GoodToken)),
@@ -32,7 +32,7 @@ const (
 	invalidToken    = bearerChallenge + `, error="invalid_token"`
 )
 
-// comingIn are the ways to come in, and with which identity.
+// comingIn lists sufficient credentials and the identities that they give.
 var comingIn = []struct {
 	name, kinds, target string
 	header              []string
@@ -72,7 +72,7 @@ func TestRightCredentialsComeIn(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			g := newGate(t, Rules{Auth: authBy(t, test.kinds)}, test.trusted, nil)
-			g.reload() // which nobody notices
+			g.reload() // must have no effect
 			resp, body, p := g.ask(t, test.target, test.header...)
 			if resp.StatusCode != 200 {
 				t.Fatalf("got %d %q", resp.StatusCode, body)
@@ -85,7 +85,7 @@ func TestRightCredentialsComeIn(t *testing.T) {
 	}
 }
 
-// expectNoSecret checks that p does not tell what proved anything.
+// expectNoSecret checks that p has no credentials.
 func expectNoSecret(t *testing.T, p passage) {
 	t.Helper()
 	for _, secret := range append(secrets, "X-Remote-User", "Authorization", tokenSubprotocol) {
@@ -95,7 +95,7 @@ func expectNoSecret(t *testing.T, p passage) {
 	}
 }
 
-// stayingOut are the ways not to come in.
+// stayingOut lists insufficient credentials.
 var stayingOut = []struct {
 	name, kinds, target string
 	header              []string
@@ -186,8 +186,8 @@ func TestWrongCredentialsStayOut(t *testing.T) {
 	}
 }
 
-// TestOnlyCredentialsAreTaken: all else of a request stays byte for byte, and
-// what nobody here looks at is the child's.
+// TestOnlyCredentialsAreTaken: the rest of a request stays unchanged, and credentials of disabled
+// kinds stay for the child.
 func TestOnlyCredentialsAreTaken(t *testing.T) {
 	ours := []string{"Authorization: Bearer second"}
 	protocol := func(lines ...string) []string {
@@ -200,8 +200,8 @@ func TestOnlyCredentialsAreTaken(t *testing.T) {
 	for _, test := range []struct {
 		name, kinds, target, left string
 		header                    []string
-		field                     string   // a header field, and its values that are left
-		values                    []string // none: it is gone
+		field                     string   // a header field and its remaining values
+		values                    []string // none: the field is removed
 	}{
 		{"no query", "token", "/a%20b", "/a%20b", ours, "Authorization", nil},
 		{"an empty query", "token", "/a?", "/a?", ours, "Authorization", nil},
@@ -249,7 +249,7 @@ func TestOnlyCredentialsAreTaken(t *testing.T) {
 	}
 }
 
-// TestByteOrderMark: Windows' editors put one in front of the first line.
+// TestByteOrderMark: Windows editors put one at the beginning of a file.
 func TestByteOrderMark(t *testing.T) {
 	t.Parallel()
 	for field, auth := range map[string]Auth{

@@ -16,13 +16,13 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// bcryptWork counts what the hashes of a gate are asked to do.
+// bcryptWork measures the bcrypt work of a gate.
 type bcryptWork struct {
-	rounds        atomic.Int64 // of bcrypt; one more of cost doubles them
+	rounds        atomic.Int64 // of bcrypt; each cost doubles them
 	running, most atomic.Int64 // at once
 }
 
-// compareHash is bcrypt's, counted.
+// compareHash calls that of bcrypt and measures it.
 func (w *bcryptWork) compareHash(hash, password []byte) error {
 	cost, err := bcrypt.Cost(hash)
 	if err != nil {
@@ -37,14 +37,15 @@ func (w *bcryptWork) compareHash(hash, password []byte) error {
 	return bcrypt.CompareHashAndPassword(hash, password)
 }
 
-// count counts the work from now on, until the file is read again.
+// count measures the work from now on, until the file is read again.
 func (g *gate) count() *bcryptWork {
 	w := &bcryptWork{}
 	g.passwords.Get().compareHash = w.compareHash
 	return w
 }
 
-// htpasswdGate is a gate with a file of users, all with wspipetest.FilePassword, by cost.
+// htpasswdGate returns a gate with an htpasswd file with users of these costs, all with
+// wspipetest.FilePassword.
 func htpasswdGate(t *testing.T, costs map[string]int) (g *gate, path string) {
 	t.Helper()
 	var text strings.Builder
@@ -55,8 +56,8 @@ func htpasswdGate(t *testing.T, costs map[string]int) (g *gate, path string) {
 	return newGate(t, Rules{Auth: Auth{HtpasswdFile: path}}, false, nil), path
 }
 
-// TestTimeDoesNotTellWhoExists: a wrong password is the same work for each user,
-// those who do not exist included. A right one is remembered.
+// TestTimeDoesNotTellWhoExists: a wrong password takes the same work for every user, also for unknown
+// ones. A correct one is cached.
 func TestTimeDoesNotTellWhoExists(t *testing.T) {
 	t.Parallel()
 	g, path := htpasswdGate(t, map[string]int{"weak": 4, "middle": 6, "strong": 7})
@@ -71,7 +72,7 @@ func TestTimeDoesNotTellWhoExists(t *testing.T) {
 			t.Errorf("%s cost %d rounds of bcrypt, want %d", user, got, rounds)
 		}
 	}
-	for range 2 { // nor is a wrong one remembered
+	for range 2 { // a wrong one is not cached
 		for _, user := range []string{"weak", "middle", "strong", "nobody", ""} {
 			expect(user, "wrong", 401, 1<<7)
 		}
@@ -92,8 +93,7 @@ func TestTimeDoesNotTellWhoExists(t *testing.T) {
 	}
 }
 
-// TestLongPasswords: bcrypt takes 72 bytes. More is neither an error nor another
-// password.
+// TestLongPasswords: bcrypt uses 72 bytes. Further bytes are neither an error nor another password.
 func TestLongPasswords(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("0123456789ab", 6)
@@ -122,7 +122,7 @@ func TestLongPasswords(t *testing.T) {
 	}
 }
 
-// TestProofsAreBounded in number, and by the file's life.
+// TestProofsAreBounded: the cache has a maximum size, and is empty after a reload.
 func TestProofsAreBounded(t *testing.T) {
 	t.Parallel()
 	p := newPasswordCache()
@@ -153,8 +153,8 @@ func TestProofsAreBounded(t *testing.T) {
 	}
 }
 
-// TestBcryptWaitsForItsTurn: as many run as may, who is known needs none, and who
-// leaves waits no longer.
+// TestBcryptWaitsForItsTurn: at most slots run at once, a cached password needs none, and a client
+// that disconnects stops waiting.
 func TestBcryptWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
 	g, _ := htpasswdGate(t, map[string]int{wspipetest.FileUser: 4, "known": 4})
@@ -173,7 +173,7 @@ func TestBcryptWaitsForItsTurn(t *testing.T) {
 	if got := g.statusOf(wspipetest.Authorization("known", wspipetest.FilePassword)); got != 200 {
 		t.Errorf("who is known got %d", got)
 	}
-	<-g.seen // of the known one: the other waits
+	<-g.seen // for the cached one: the other waits
 	conn.Close()
 	if p := <-g.seen; p.refusal == nil || p.refusal.Status != 503 {
 		t.Errorf("who has left got %+v", p.refusal)
@@ -182,12 +182,12 @@ func TestBcryptWaitsForItsTurn(t *testing.T) {
 		t.Errorf("%d rounds of bcrypt were made", n)
 	}
 
-	// A page that opens many connections costs as many as may run at once.
+	// A page that opens many connections runs bcrypt only a few times.
 	const many = 12
 	for len(g.entered) > 0 {
 		<-g.entered
 	}
-	go func() { // ends when they have come in
+	go func() { // ends when all have been admitted
 		for range many {
 			<-g.entered
 		}
@@ -207,7 +207,7 @@ func TestBcryptWaitsForItsTurn(t *testing.T) {
 	}
 }
 
-// TestManyAtOnce come in or stay out, whatever goes on with the files.
+// TestManyAtOnce: concurrent requests get the right response while the files are reloaded.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, Rules{Auth: authBy(t, "basic htpasswd token header")}, false, nil)
@@ -240,13 +240,13 @@ func TestManyAtOnce(t *testing.T) {
 	reloading.Wait()
 }
 
-// together sends n requests at once, each with a header, and expects a status.
+// together sends n requests at once, each with a header, and checks each status.
 func (g *gate) together(t *testing.T, n int, request func(i int) (header string, want int)) {
 	t.Helper()
 	var all sync.WaitGroup
 	for i := range n {
 		header, want := request(i)
-		all.Go(func() { // ends with the answer
+		all.Go(func() { // ends with the response
 			if got := g.statusOf(header); got != want {
 				t.Errorf("request %d got %d, want %d", i, got, want)
 			}
@@ -255,8 +255,7 @@ func (g *gate) together(t *testing.T, n int, request func(i int) (header string,
 	all.Wait()
 }
 
-// statusOf is like status, but for any goroutine, and keeps what is seen. It
-// returns 0 if there is no answer.
+// statusOf is status for any goroutine; it stores the passages. It returns 0 without a response.
 func (g *gate) statusOf(header string) int {
 	req, err := http.NewRequest("GET", "http://"+g.addr+"/", nil)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// trusting trusts these networks.
+// trusting returns TrustedProxies with these networks.
 func trusting(networks ...string) (t TrustedProxies) {
 	for _, n := range networks {
 		t.Networks = append(t.Networks, netip.MustParsePrefix(n))
@@ -24,9 +24,9 @@ func TestForwardedFor(t *testing.T) {
 	unixAndNear := TrustedProxies{Networks: near.Networks, Unix: true}
 	for name, test := range map[string]struct {
 		trusted TrustedProxies
-		peer    string // as net/http names it
+		peer    string // RemoteAddr
 		headers []string
-		addr    string // as the log and REMOTE_ADDR have it
+		addr    string // as in the log and REMOTE_ADDR
 		port    string
 	}{
 		"no header":              {near, "10.0.0.1:5000", nil, "10.0.0.1", "5000"},
@@ -96,7 +96,7 @@ func TestForwardedProto(t *testing.T) {
 		{"10.0.0.1:5000", []string{"ws"}, false},
 		{"10.0.0.1:5000", []string{"httpsx"}, false},
 		{"10.0.0.1:5000", []string{""}, false},
-		// The last is what the proxy that we trust has added.
+		// The trusted proxy has added the last one.
 		{"10.0.0.1:5000", []string{"http, https"}, true},
 		{"10.0.0.1:5000", []string{"https, http"}, false},
 		{"10.0.0.1:5000", []string{"https", "http"}, false},
@@ -111,8 +111,8 @@ func TestForwardedProto(t *testing.T) {
 	}
 }
 
-// FuzzForwardedFor: whatever the header, the client is the peer or one of the
-// entries, and all behind it are trusted proxies.
+// FuzzForwardedFor: whatever the header, the client is the peer or one of the entries, and all
+// entries after it are trusted proxies.
 func FuzzForwardedFor(f *testing.F) {
 	for _, seed := range []string{"", "203.0.113.5", "10.0.0.2, 203.0.113.5, [fd00::2]:80 ,10.0.0.1:1", "unknown,::ffff:10.0.0.1", "fe80::1%x,[,]:,@", "10.0.0.1\n10.0.0.2"} {
 		f.Add(seed)

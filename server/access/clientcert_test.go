@@ -15,14 +15,13 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// clientCertificate issues one for a client of that subject.
+// clientCertificate returns a certificate of ca for a client with this subject.
 func clientCertificate(t *testing.T, ca *wspipetest.CA, subject pkix.Name) tls.Certificate {
 	t.Helper()
 	return ca.Issue(t, &x509.Certificate{Subject: subject, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 }
 
-// TestClientCertificate: nobody comes in without one, and with one those who can
-// show whatever else is asked for.
+// TestClientCertificate: a certificate is required, in addition to the other credentials.
 func TestClientCertificate(t *testing.T) {
 	ca := wspipetest.NewCA(t, "root")
 	cert := clientCertificate(t, ca, pkix.Name{CommonName: "dave, the 2nd", Organization: []string{"Us"}})
@@ -64,7 +63,7 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
-// TestCertificatesWithoutSubject are still somebody's.
+// TestCertificatesWithoutSubject: they have different identities, too.
 func TestCertificatesWithoutSubject(t *testing.T) {
 	t.Parallel()
 	ca := wspipetest.NewCA(t, "root")
@@ -76,14 +75,14 @@ func TestCertificatesWithoutSubject(t *testing.T) {
 	}
 }
 
-// tlsPassage is a passage with its answer.
+// tlsPassage is a passage with its response.
 type tlsPassage struct {
 	passage
 	status int
 	body   string
 }
 
-// throughTLS sends a request to a gate that wants a certificate of ca.
+// throughTLS sends a request to a gate that requires a certificate of ca.
 func throughTLS(t *testing.T, ca *wspipetest.CA, auth Auth, verify tls.ClientAuthType, cert *tls.Certificate, password string) tlsPassage {
 	t.Helper()
 	server, roots := ca.Issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}), ca.Pool()

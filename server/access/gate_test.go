@@ -20,17 +20,17 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// gate is an HTTP server with nothing but an authenticator.
+// gate is an HTTP server with only an authenticator.
 type gate struct {
 	*authenticator
-	purpose Purpose // that requests are for
+	purpose Purpose // of the requests
 	addr    string
 	log     *lockedLog
-	entered chan struct{} // gets a value of each request, unless it is full
-	seen    chan passage  // gets one of each request that is through
+	entered chan struct{} // gets a value for each request, unless it is full
+	seen    chan passage  // gets one for each request
 }
 
-// passage is a request as it is left behind the gate, and who sends it.
+// passage is a request after the authenticator, with its client and its refusal.
 type passage struct {
 	client  *Client
 	uri     string
@@ -71,7 +71,7 @@ func newGate(t *testing.T, rules Rules, trusted bool, tlsConfig *tls.Config) *ga
 	return g
 }
 
-// send sends a request byte for byte.
+// send sends a request unchanged.
 func (g *gate) send(t *testing.T, target string, header ...string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", g.addr)
@@ -86,7 +86,7 @@ func (g *gate) send(t *testing.T, target string, header ...string) net.Conn {
 	return conn
 }
 
-// ask sends a request and returns what the client and the server have seen.
+// ask sends a request and returns the response, its body, and the passage.
 func (g *gate) ask(t *testing.T, target string, header ...string) (*http.Response, string, passage) {
 	t.Helper()
 	conn := g.send(t, target, header...)
@@ -102,14 +102,14 @@ func (g *gate) ask(t *testing.T, target string, header ...string) (*http.Respons
 	return resp, string(body), <-g.seen
 }
 
-// status asks, and returns the answer's status.
+// status sends a request and returns the status of the response.
 func (g *gate) status(t *testing.T, target string, header ...string) int {
 	t.Helper()
 	resp, _, _ := g.ask(t, target, header...)
 	return resp.StatusCode
 }
 
-// authBy turns on the kinds of authentication that are named.
+// authBy returns an Auth with these kinds of authentication.
 func authBy(t *testing.T, kinds string) Auth {
 	t.Helper()
 	return Auth(wspipetest.NewSecrets(t, kinds))

@@ -10,8 +10,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// TestPassIsItsToken: who comes by it is who comes by the token, and beside it
-// other proofs count as they do without.
+// TestPassIsItsToken: a pass gives the identity of its token. Other credentials count as without it.
 func TestPassIsItsToken(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, Rules{Auth: authBy(t, "basic htpasswd token header")}, true, nil)
@@ -51,8 +50,8 @@ func TestPassIsItsToken(t *testing.T) {
 	}
 }
 
-// TestPassIsTaken out of the request: all other cookies stay byte for byte, and
-// where no tokens are asked for it is nobody's business.
+// TestPassIsTaken: the pass is removed and all other cookies stay unchanged. Without a token file,
+// it stays, too.
 func TestPassIsTaken(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -86,7 +85,7 @@ func TestPassIsTaken(t *testing.T) {
 	}
 }
 
-// TestPassBesideACertificate: it is no way around that.
+// TestPassBesideACertificate: a pass does not replace a certificate.
 func TestPassBesideACertificate(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, Rules{Auth: authBy(t, "token"), ClientCertificate: true}, false, nil)

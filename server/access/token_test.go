@@ -14,8 +14,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// TestBadSecretFiles: what is wrong with a file is said without telling what is
-// in it.
+// TestBadSecretFiles: the error of a file does not reveal its content.
 func TestBadSecretFiles(t *testing.T) {
 	good := wspipetest.HtpasswdLine(t, "user-name", wspipetest.FilePassword, 4)
 	hash := strings.TrimSpace(strings.TrimPrefix(good, "user-name:"))
@@ -67,7 +66,7 @@ func TestBadSecretFiles(t *testing.T) {
 	}
 }
 
-// until asks with header, which has the files checked once a second, until done.
+// until sends requests with header until done returns true. The files are checked once a second.
 func (g *gate) until(t *testing.T, header string, done func(status int) bool) {
 	t.Helper()
 	for end := time.Now().Add(wspipetest.Patience); !done(g.status(t, "/", header)); <-time.After(10 * time.Millisecond) {
@@ -77,7 +76,7 @@ func (g *gate) until(t *testing.T, header string, done func(status int) bool) {
 	}
 }
 
-// TestFilesAreReadAgain when they change, and when that is asked for.
+// TestFilesAreReadAgain: when they change, and on request.
 func TestFilesAreReadAgain(t *testing.T) {
 	bearer := func(token string) string { return "Authorization: Bearer " + token }
 	password := func(password string) string { return wspipetest.Authorization(wspipetest.FileUser, password) }
@@ -116,7 +115,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 			}
 
 			wspipetest.Rewrite(t, path, test.newText)
-			g.reload() // which does not wait for the next look
+			g.reload() // takes effect at once
 			expect(test.after, 200)
 			wspipetest.Rewrite(t, path, "# nobody\n")
 			g.reload()
@@ -126,8 +125,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 	}
 }
 
-// FuzzWithoutParameter: a parameter that is taken out of a query is gone, and
-// all others are as they were.
+// FuzzWithoutParameter: the parameter is removed from the query, and all others stay unchanged.
 func FuzzWithoutParameter(f *testing.F) {
 	for _, query := range []string{"", "a=1&access_token=2&b", "%61ccess_token=x&&a;access_token=y", "access_token=%zz&c=%zz&access_token=1", "a=1&access_token&=", "a+b=%26;&x"} {
 		f.Add(query)
@@ -140,7 +138,7 @@ func FuzzWithoutParameter(f *testing.F) {
 			t.Errorf("%q still has it: %q", query, rest)
 		}
 		found := len(values) > 0
-		empty := func(value string) bool { return value == "" } // or wrongly encoded
+		empty := func(value string) bool { return value == "" } // or with invalid encoding
 		if got, want := slices.DeleteFunc(values, empty), slices.DeleteFunc(parsed[tokenParameter], empty); !slices.Equal(got, want) {
 			t.Errorf("%q gave %q, want %q", query, got, want)
 		}
@@ -153,8 +151,8 @@ func FuzzWithoutParameter(f *testing.F) {
 	})
 }
 
-// validPairs returns the pairs of query that net/url takes, byte for byte and in
-// order, but those that set a token.
+// validPairs returns the pairs of query that net/url accepts, unchanged and in order, without those
+// that set a token.
 func validPairs(query string) (pairs []string) {
 	for pair := range strings.SplitSeq(query, "&") {
 		if values, err := url.ParseQuery(pair); err == nil && len(values) > 0 && !values.Has(tokenParameter) {

@@ -52,7 +52,7 @@ func answers(t *testing.T, path string) {
 	conn.Close()
 }
 
-// leaveSocket leaves a socket at path that nobody answers on.
+// leaveSocket creates a socket at path on which no server listens.
 func leaveSocket(t *testing.T, path string) {
 	t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -63,7 +63,7 @@ func leaveSocket(t *testing.T, path string) {
 	l.Close()
 }
 
-// A server with so many clients in its queue that none fits in is running, too.
+// A server whose backlog is full is running, too.
 func TestUnixSocketWithAFullQueue(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
@@ -91,8 +91,8 @@ func TestStaleUnixSocketIsReplaced(t *testing.T) {
 	answers(t, path)
 }
 
-// TestOneOfManyTakesAStaleUnixSocket: all find it stale, and none may remove
-// what another has made of it.
+// TestOneOfManyTakesAStaleUnixSocket: all find the socket stale, and none may remove the new socket
+// of another.
 func TestOneOfManyTakesAStaleUnixSocket(t *testing.T) {
 	for range 20 {
 		path := filepath.Join(t.TempDir(), "s")
@@ -125,7 +125,7 @@ func TestOtherFilesAreNotTouched(t *testing.T) {
 	if err := errors.Join(os.WriteFile(file, []byte("precious"), 0o640), os.Symlink(target, link)); err != nil {
 		t.Fatal(err)
 	}
-	leaveSocket(t, target) // stale, but what stands at the path is a link
+	leaveSocket(t, target) // stale, but the path is a link
 	for _, path := range []string{file, link, dir} {
 		before, err := os.Lstat(path)
 		if err != nil {
@@ -140,7 +140,7 @@ func TestOtherFilesAreNotTouched(t *testing.T) {
 			t.Errorf("%s has changed: %v", path, err)
 		}
 	}
-	// A socket of another kind may be somebody's.
+	// A socket of another kind may be in use.
 	other := filepath.Join(dir, "datagram")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: other, Net: "unixgram"})
 	if err != nil {
@@ -170,7 +170,7 @@ func TestUnixSocketMode(t *testing.T) {
 	}
 }
 
-// Nobody else may connect between bind and chmod.
+// No other user can connect between bind and chmod.
 func TestUnixSocketIsPrivateFromTheStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	defer syscall.Umask(syscall.Umask(0))
@@ -193,8 +193,7 @@ func modeOf(t *testing.T, path string) fs.FileMode {
 	return info.Mode().Perm()
 }
 
-// A listener may be closed more than once, and the inode of its file may be
-// another's by then.
+// A listener may be closed more than once, and another file may have the inode of its file then.
 func TestUnixSocketIsRemovedOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := Unix(path, 0)
@@ -203,7 +202,7 @@ func TestUnixSocketIsRemovedOnce(t *testing.T) {
 	}
 	l.Close()
 	leaveSocket(t, path)
-	if l.(*unixListener).file, err = os.Lstat(path); err != nil { // as if the inode were the same
+	if l.(*unixListener).file, err = os.Lstat(path); err != nil { // as if the inode had been reused
 		t.Fatal(err)
 	}
 	l.Close()
@@ -234,7 +233,7 @@ func TestUnixSocketThatCannotBe(t *testing.T) {
 	answers(t, longest)
 }
 
-// net takes @name for a name without a file, which anybody may connect to.
+// net uses @name for an abstract socket, which has no permissions.
 func TestUnixSocketCalledAt(t *testing.T) {
 	t.Chdir(t.TempDir())
 	open(t, Sockets{UnixSocket: "@s"})

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestValue changes a file step by step.
+// TestValue changes a file in several steps.
 func TestValue(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	write := func(text string) {
@@ -50,7 +50,7 @@ func TestValue(t *testing.T) {
 			{func() { os.Remove(path); os.Mkdir(path, 0o700); v.Reload() }, 0, "four", 3},
 		} {
 			step.do()
-			time.Sleep(step.age) // of the bubble's clock
+			time.Sleep(step.age) // on the bubble's clock
 			if got := v.Get(); got != step.want || strings.Count(log.String(), "level=ERROR") != step.errors {
 				t.Errorf("got %q, want %q and %d errors; the log is\n%s", got, step.want, step.errors, log)
 			}
