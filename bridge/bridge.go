@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"wspipe/bridge/wire"
-
-	"github.com/coder/websocket"
 )
 
 // Bridge joins one running child and the clients that attach to it.
@@ -106,14 +104,14 @@ func (b *Bridge) Run() (code int, signal string) {
 	return code, signal
 }
 
-// Attach makes a client of the WebSocket ws on wire. Run of the client does the work
-// and must be called. The error is ErrSessionEnded or ErrHistoryLost, of a Resumable.
-func (b *Bridge) Attach(ws *websocket.Conn, conn *wire.Conn, opt ClientOptions) (*Client, error) {
-	return b.attach(&b.opt, ws, conn, opt)
+// Attach makes a client that is connected by t. Run of the client does the work and
+// must be called. The error is ErrSessionEnded or ErrHistoryLost, of a Resumable.
+func (b *Bridge) Attach(t Transport, of ClientOptions) (*Client, error) {
+	return b.attach(&b.opt, t, of)
 }
 
-func (b *Bridge) attach(opt *Options, ws *websocket.Conn, conn *wire.Conn, of ClientOptions) (c *Client, err error) {
-	c = newClient(b, opt, ws, conn, of)
+func (b *Bridge) attach(opt *Options, t Transport, of ClientOptions) (c *Client, err error) {
+	c = newClient(b, opt, t, of)
 	if err = b.kind.attach(c, of); err != nil {
 		return nil, err
 	}

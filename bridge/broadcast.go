@@ -94,7 +94,7 @@ func (h *broadcast) sendRaw(number byte, fresh []byte) {
 		switch {
 		case f.quiet:
 			p.terminal(h.quietBuf)
-		case f.channels:
+		case f.isStream():
 			p.stream(number, fresh, maxStreamMessage)
 		}
 	}
@@ -193,7 +193,7 @@ func (h *broadcast) replayBatch(f encoding) *wire.Batch {
 	if b := h.replayBatches[f]; b != nil {
 		return b
 	}
-	p := newSharedEncoder(f)
+	p := newSharedEncoder(f, 0)
 	messages, payload := 0, 0
 	if h.opt.Terminal {
 		p.terminal(h.terminalReplay(f.quiet))
@@ -212,7 +212,8 @@ func (h *broadcast) appendReplay(p *sharedEncoder) (messages, payload int) {
 	for _, m := range h.replay.messages {
 		number := channel.Stdout
 		switch {
-		case !p.encoding.channels:
+		case !p.encoding.isStream():
+			p.countFrom(m.number - 1)
 			p.Message(m.from.typ, m.encode()) // does not fail
 			payload += len(m.data)
 			continue
@@ -221,7 +222,7 @@ func (h *broadcast) appendReplay(p *sharedEncoder) (messages, payload int) {
 		}
 		p.stream(number, m.raw(), maxStreamMessage)
 	}
-	if p.encoding.channels {
+	if p.encoding.isStream() {
 		for i, u := range h.unsplit {
 			p.stream(channel.Stdout+byte(i), u.begun, maxStreamMessage)
 			p.stream(channel.Stdout+byte(i), u.tail, maxStreamMessage)

@@ -9,9 +9,8 @@ import (
 // broadcastClient is the attachment of a client of a broadcast child.
 type broadcastClient struct {
 	sharedClient
-	shared   *broadcast
-	encoding encoding
-	size     WindowSize // of its window, zero if it has not told
+	shared *broadcast
+	size   WindowSize // of its window, zero if it has not told
 }
 
 // attach implements kind. The client gets everything from then on.
@@ -19,10 +18,7 @@ func (h *broadcast) attach(c *Client, _ ClientOptions) error {
 	v := &broadcastClient{sharedClient: sharedClient{direct: direct{c}}, shared: h}
 	v.shareInput()
 	v.input.discard = v.input.discard || h.opt.ReadOnly
-	v.encoding = encoding{deflate: c.deflate, channels: v.usesChannels()}
-	if v.usesChannels() {
-		v.sendHello()
-	}
+	v.transport.sendHello()
 	c.attachment = v // the child may end it at once
 	v.attachedAfterExit = !h.join(v)
 	return nil
@@ -44,6 +40,9 @@ func (v *broadcastClient) joined() {
 
 // deliverReplay gives v what a newcomer gets first. It stays there until Release.
 func (v *broadcastClient) deliverReplay(b *wire.Batch) {
+	if len(b.Frames) > 0 {
+		v.transport.begin()
+	}
 	v.wire.Out.Hold()
 	v.wire.Out.WriteBatch(b)
 	v.sequencer.total.add(b)

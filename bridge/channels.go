@@ -26,48 +26,48 @@ func channelProtocol(ws *websocket.Conn) string {
 	return ""
 }
 
-// sendHello sends what comes before all output: Kubernetes tells with an empty
-// message that the child is there.
-func (c *Client) sendHello() {
-	greetings := [][]byte{{channel.Stdout}}
-	if c.protocol == channel.ProtocolWspipe {
-		hello := channel.ControlMessage{Type: channel.TypeHello, Session: c.id, PTY: &c.opt.Terminal, Pid: c.bridge.child.Pid()}
-		greetings = slices.Insert(greetings, 0, channel.Encode(channel.Control, hello))
-	}
-	c.sequencer.sendBinary(greetings...)
-}
-
-// sendExit sends how the child ended, in words of the protocol.
-func (c *Client) sendExit(code int, signal string) {
-	status := channel.ExitStatus(code, signal)
-	if c.protocol != channel.ProtocolWspipe {
-		c.sequencer.sendLast(channel.Encode(channel.Error, status))
+// sendHello implements Transport: Kubernetes tells with an empty message that the
+// child is there.
+func (w *webSocket) sendHello() {
+	if !w.usesChannels() {
 		return
 	}
-	exit := channel.ControlMessage{Type: channel.TypeExit, Signal: signal}
-	if signal == "" {
-		exit.Code = &code
+	hello := [][]byte{{channel.Stdout}}
+	if w.protocol == channel.ProtocolWspipe {
+		message := channel.ControlMessage{Type: channel.TypeHello, Session: w.id, PTY: &w.opt.Terminal, Pid: w.bridge.child.Pid()}
+		hello = slices.Insert(hello, 0, channel.Encode(channel.Control, message))
 	}
-	c.sequencer.sendLast(channel.Encode(channel.Control, exit), channel.Encode(channel.Error, status))
+	w.sequencer.sendBinary(hello...)
 }
 
-// Refuse closes ws because no child could be started for it. It returns when
-// the peer has answered, or is not going to.
-func Refuse(ws *websocket.Conn, reason string) { refuse(ws, endCannotStart(reason)) }
-
-// RefuseResume closes ws because of an error of Attach, as Refuse does.
-func RefuseResume(ws *websocket.Conn) { refuse(ws, endHistoryLost) }
-
-func refuse(ws *websocket.Conn, end End) {
-	if channelProtocol(ws) != "" {
-		ws.Write(context.Background(), websocket.MessageBinary, channel.Encode(channel.Error, channel.Failure(end.Reason)))
+// sendExit implements Transport, in words of the protocol.
+func (w *webSocket) sendExit(how exit) {
+	if !w.usesChannels() || how.broken {
+		return
 	}
-	ws.Close(end.Code, end.Reason)
+	status := channel.ExitStatus(how.code, how.signal)
+	if w.protocol != channel.ProtocolWspipe {
+		w.sequencer.sendLast(channel.Encode(channel.Error, status))
+		return
+	}
+	message := channel.ControlMessage{Type: channel.TypeExit, Signal: how.signal}
+	if how.signal == "" {
+		message.Code = &how.code
+	}
+	w.sequencer.sendLast(channel.Encode(channel.Control, message), channel.Encode(channel.Error, status))
+}
+
+// refuse closes the connection with end before there is a Client.
+func (w *webSocket) refuse(end End) {
+	if w.protocol != "" {
+		w.ws.Write(context.Background(), websocket.MessageBinary, channel.Encode(channel.Error, channel.Failure(end.Reason)))
+	}
+	w.ws.Close(end.Code, end.Reason)
 }
 
 // handle does what a client says on another channel than Stdin. What it
 // cannot do, or does not understand, it leaves: so do Kubernetes and ssh.
-func (c *Client) handle(number byte, message []byte) {
+func (w *webSocket) handle(number byte, message []byte) {
 	var err error
 	switch {
 	case number == channel.Stdin:
@@ -78,30 +78,30 @@ func (c *Client) handle(number byte, message []byte) {
 			err = errNotControl
 			break
 		}
-		err = c.resize(WindowSize{Rows: size.Height, Cols: size.Width})
-	case number == channel.Control && c.protocol == channel.ProtocolWspipe:
-		err = c.handleControl(message)
-	case number == channel.Close && c.protocol != channel.ProtocolV4 && string(message) == string([]byte{channel.Stdin}):
-		err = c.attachment.endInput()
+		err = w.resize(WindowSize{Rows: size.Height, Cols: size.Width})
+	case number == channel.Control && w.protocol == channel.ProtocolWspipe:
+		err = w.handleControl(message)
+	case number == channel.Close && w.protocol != channel.ProtocolV4 && string(message) == string([]byte{channel.Stdin}):
+		err = w.attachment.endInput()
 	default:
-		err = fmt.Errorf("protocol %s has no channel %d", c.protocol, number)
+		err = fmt.Errorf("protocol %s has no channel %d", w.protocol, number)
 	}
 	if err != nil {
-		c.logIgnored(err)
+		w.logIgnored(err)
 	}
 }
 
 // errNotControl does not tell what there was instead: payload is never logged.
 var errNotControl = errors.New("unknown control message")
 
-func (c *Client) handleControl(message []byte) error {
+func (w *webSocket) handleControl(message []byte) error {
 	switch said := channel.ParseControl(message); {
-	case c.handlePause(said):
+	case w.handlePause(said):
 		return nil
 	case said.Type == channel.TypeSignal:
-		return c.attachment.signal(said.Signal)
+		return w.attachment.signal(said.Signal)
 	case said.Type == channel.TypeResize:
-		return c.resize(WindowSize{Rows: said.Rows, Cols: said.Cols})
+		return w.resize(WindowSize{Rows: said.Rows, Cols: said.Cols})
 	}
 	return errNotControl
 }

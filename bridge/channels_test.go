@@ -52,7 +52,7 @@ func (c *client) expectOn(number byte, want ...string) {
 // greeted reads what comes first.
 func (s *session) greeted() {
 	s.t.Helper()
-	if s.protocol == channel.ProtocolWspipe {
+	if s.transport.(*webSocket).protocol == channel.ProtocolWspipe {
 		s.expectOn(channel.Control, fmt.Sprintf(`{"type":"hello","session":"the session","pty":false,"pid":%d}`, s.child.Pid()))
 	}
 	s.expectOn(channel.Stdout, "")
@@ -263,7 +263,7 @@ func TestRefuse(t *testing.T) {
 		c, ws, conn := connect(t, link{protocol: protocol})
 		done := make(chan bool)
 		go func() { // ends when the client has answered
-			Refuse(ws, "no such file")
+			NewWebSocket(ws, conn, false).Refuse("no such file")
 			<-conn.Closed()
 			done <- true
 		}()

@@ -165,7 +165,7 @@ type session struct {
 // newSession attaches a client to child, which is all that child gets.
 func newSession(ws *websocket.Conn, conn *wire.Conn, child Child, opt Options) *session {
 	b := New(child, opt)
-	c, err := b.Attach(ws, conn, ClientOptions{Log: opt.Log, ID: testID})
+	c, err := b.Attach(NewWebSocket(ws, conn, false), ClientOptions{Log: opt.Log, ID: testID})
 	if err != nil {
 		panic(err) // a Single child takes its first client
 	}

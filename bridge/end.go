@@ -18,8 +18,18 @@ type End struct {
 	// Reason is the close frame's, at most 123 bytes of valid UTF-8 when sent.
 	Reason string
 
-	by endedBy
+	by   endedBy
+	from childEnd
 }
+
+// childEnd is what a child has done to end a connection.
+type childEnd int
+
+const (
+	notChild   childEnd = iota // the child has nothing to do with it
+	childExit                  // it has ended
+	childClose                 // it has closed this connection, as a Mux's child may
+)
 
 // endedBy is who ended a session.
 type endedBy int
@@ -65,7 +75,7 @@ func endTooBig(limit int64) End {
 // whose number is then code-128. exitCode asks for a close code that tells a
 // failure, too.
 func endExit(code int, signal string, exitCode bool) End {
-	e := End{Code: websocket.StatusNormalClosure, Reason: fmt.Sprintf("exit %d", code)}
+	e := End{Code: websocket.StatusNormalClosure, Reason: fmt.Sprintf("exit %d", code), from: childExit}
 	if signal != "" {
 		e.Reason = "signal " + signal
 	}

@@ -17,7 +17,7 @@ func (h fanOut) Hold() {
 	h.chooseReplier()
 	for f := range h.encodings {
 		if _, ok := h.encoders[f]; !ok {
-			h.encoders[f] = newSharedEncoder(f)
+			h.encoders[f] = newSharedEncoder(f, h.counted.Messages)
 		}
 	}
 	if h.midMessage { // whose frames go on
@@ -28,7 +28,7 @@ func (h fanOut) Hold() {
 		switch {
 		case h.encodings[f] == 0:
 			delete(h.encoders, f)
-		case !f.channels && !f.quiet:
+		case !f.isStream():
 			h.sequencer.writers = append(h.sequencer.writers, p)
 		}
 	}
@@ -43,7 +43,8 @@ func (h fanOut) Release() {
 	wasMid := h.midMessage
 	h.midMessage = h.sequencer.sender != nil || h.stdout.interrupted || h.stderr != nil && h.stderr.interrupted
 	for f, b := range bursts {
-		b.Whole = f.channels || !wasMid && !h.midMessage
+		b.Whole = f.channels || f.body != RawBody && !wasMid && !h.midMessage
+		b.Open = h.midMessage
 	}
 	for i, r := range h.recorders {
 		h.replay.add(r.take())

@@ -50,7 +50,7 @@ type sender struct {
 }
 
 func newOutbound(ws *websocket.Conn, conn *wire.Conn, f framing.Framing) *output {
-	way := newSequencer(conn, false)
+	way := newSequencer(wire.NewFrameWriter(conn.Out, false))
 	o := &output{sequencer: &way, codec: f.NewCodec(), typ: messageType(f)}
 	if f == framing.JSON {
 		o.stream = "stdout"

@@ -229,6 +229,13 @@ func (h *history) unsent() (size int) {
 	return size
 }
 
+// isAll reports whether a client that has counted after messages has all.
+func (h *history) isAll(after int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.base+max(0, after) >= h.complete
+}
+
 // find returns the index of the entry where message number begins, which may be the next one
 // to be added, or a negative number if that entry is not held.
 func (h *history) find(number int64) int {

@@ -72,7 +72,7 @@ func TestNobodyJoinsInABrokenOffLine(t *testing.T) {
 	first.message()
 	first.expect(`{"stream":"stderr","data":"oops"}`)
 	c, ws, conn := connect(t, link{})
-	v := &watching{client: c, broadcastClient: attach(h.t, h.Bridge, Options{}, ws, conn, ClientOptions{}).attachment.(*broadcastClient), ended: make(chan Summary, 1)}
+	v := &watching{client: c, broadcastClient: attach(h.t, h.Bridge, Options{}, NewWebSocket(ws, conn, false), ClientOptions{}).attachment.(*broadcastClient), ended: make(chan Summary, 1)}
 	go func() { v.ended <- v.Run() }() // ends when the client goes
 	t.Cleanup(func() { c.Close(); v.summary() })
 	wspipetest.Eventually(t, "it is there", func() bool {

@@ -12,8 +12,6 @@ import (
 	"wspipe/bridge/channel"
 	"wspipe/bridge/wire"
 	"wspipe/cmd/wspipetest"
-
-	"github.com/coder/websocket"
 )
 
 // audience is a running Broadcast child.
@@ -50,7 +48,7 @@ type watching struct {
 func (a *audience) join(l link, opt Options) *watching {
 	a.t.Helper()
 	c, ws, conn := connect(a.t, l)
-	v := &watching{client: c, broadcastClient: attach(a.t, a.Bridge, opt, ws, conn, ClientOptions{Deflate: l.compress}).attachment.(*broadcastClient), ended: make(chan Summary, 1)}
+	v := &watching{client: c, broadcastClient: attach(a.t, a.Bridge, opt, NewWebSocket(ws, conn, l.compress), ClientOptions{}).attachment.(*broadcastClient), ended: make(chan Summary, 1)}
 	go func() { v.ended <- v.Run() }() // ends when the client goes
 	a.t.Cleanup(func() {
 		c.Close()
@@ -258,13 +256,13 @@ func TestSlowViewers(t *testing.T) {
 
 // attach makes a client of b, with the options that differ from those of b if there
 // are any.
-func attach(t testing.TB, b *Bridge, opt Options, ws *websocket.Conn, conn *wire.Conn, of ClientOptions) *Client {
+func attach(t testing.TB, b *Bridge, opt Options, to Transport, of ClientOptions) *Client {
 	t.Helper()
 	if reflect.ValueOf(opt).IsZero() {
 		opt = b.opt
 	}
 	opt.Kind, opt.Slow, opt.ReadOnly, of.Log, of.ID = b.opt.Kind, b.opt.Slow, b.opt.ReadOnly, opt.Log, testID
-	c, err := b.attach(&opt, ws, conn, of)
+	c, err := b.attach(&opt, to, of)
 	if err != nil {
 		t.Fatal(err)
 	}

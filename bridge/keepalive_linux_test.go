@@ -103,7 +103,7 @@ func TestKeepaliveOfAClientThatHasCaughtUp(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	s := startOver(t, link{buffers: 256 << 10}, child, Options{})
-	k := &keepalive{client: s.Client, interval: time.Millisecond}
+	k := &keepalive{client: s.transport.(*webSocket), interval: time.Millisecond}
 	s.judge(t, k, 1) // silent before, but that is past
 	_, last := child.flood(t, 3_000_000)
 	s.standStill(t)
@@ -123,7 +123,7 @@ func TestKeepaliveOfAClientThatIsHeldUp(t *testing.T) {
 	child := newPuppet(t)
 	child.reader = true
 	s := startOver(t, link{buffers: 256 << 10}, child, patient)
-	k := &keepalive{client: s.Client, interval: time.Millisecond}
+	k := &keepalive{client: s.transport.(*webSocket), interval: time.Millisecond}
 	sent := bytes.Repeat(maskedFrame(fin|opText, bytes.Repeat([]byte("x"), 999)), 5000)
 	n := heldUpAfter(t, s, sent)
 	s.judge(t, k, 10)

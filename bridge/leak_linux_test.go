@@ -29,7 +29,7 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 		"abort":            func(s *session) { s.Client.Abort() },
 		"protocol error":   func(s *session) { s.write([]byte{0xff, 0xff}); s.client.Close() },
 		"message too big":  func(s *session) { s.send("much too long"); s.expectClose(1009, "message over 10 bytes") },
-		"closed by itself": func(s *session) { s.ws.CloseNow(); s.client.Close() },
+		"closed by itself": func(s *session) { s.transport.(*webSocket).ws.CloseNow(); s.client.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, ws, conn := connect(t, link{})

@@ -62,8 +62,7 @@ func (m *mux) end(e End) {
 // muxClient is the attachment of a client of a mux.
 type muxClient struct {
 	sharedClient
-	mux      *mux
-	encoding encoding
+	mux *mux
 
 	opening []byte // the event that tells the child of the client, while that waits
 
@@ -85,11 +84,10 @@ func (m *mux) attach(client *Client, opt ClientOptions) error {
 	c := &muxClient{mux: m, sharedClient: sharedClient{direct: direct{client}}}
 	c.shareInput()
 	c.input.takeMessage, c.input.flushEvents = c.takeMessage, c.flush
-	c.encoding = encoding{deflate: client.deflate, channels: c.usesChannels()}
 	if c.usesChannels() {
 		c.input.takeMessage = c.takeStream
-		c.sendHello()
 	}
+	c.transport.sendHello()
 	c.muxID = strconv.FormatInt(m.last.Add(1), 10)
 	c.opening = appendOpen(nil, c.muxID, opt.Env)
 	client.attachment = c // the child may end it at once
@@ -105,7 +103,7 @@ func (m *mux) attach(client *Client, opt ClientOptions) error {
 // receive tells the child of c, what it sends, and of its end.
 func (c *muxClient) receive() {
 	c.open()
-	c.receiveAll()
+	c.transport.receive()
 	c.writeClose()
 }
 

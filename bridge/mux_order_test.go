@@ -34,12 +34,12 @@ func TestMuxCommands(t *testing.T) {
 		` { "base64" : "" , "to" : "" }` + "\r":                 {to: []string{""}, payload: []byte{}, binary: true},
 		`{"to":"7","data":"\ud83d\ude00\ud800\u0000","new":[]}`: {to: []string{"7"}, payload: []byte("😀\uFFFD\x00")},
 		`{"to":"7","Data":1,"data":"x"}`:                        {to: []string{"7"}, payload: []byte("x")},
-		`{"close":"7"}`:                                         {closeID: "7", end: End{Code: 1000}},
-		`{"close":"*"}`:                                         {closeID: "*", end: End{Code: 1000}},
-		`{"close":"7","code":3000}`:                             {closeID: "7", end: End{Code: 3000}},
-		`{"close":"7","code":1014,"reason":""}`:                 {closeID: "7", end: End{Code: 1014}},
+		`{"close":"7"}`:                                         {closeID: "7", end: End{Code: 1000, from: childClose}},
+		`{"close":"*"}`:                                         {closeID: "*", end: End{Code: 1000, from: childClose}},
+		`{"close":"7","code":3000}`:                             {closeID: "7", end: End{Code: 3000, from: childClose}},
+		`{"close":"7","code":1014,"reason":""}`:                 {closeID: "7", end: End{Code: 1014, from: childClose}},
 		`{"close":"7","code":4999,"reason":"` + strings.Repeat("é", 61) + `!","x":null}`: {
-			closeID: "7", end: End{Code: 4999, Reason: strings.Repeat("é", 61) + "!"}},
+			closeID: "7", end: End{Code: 4999, Reason: strings.Repeat("é", 61) + "!", from: childClose}},
 	} {
 		if got, err := parseMuxCommand([]byte(line)); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, %v, want %+v", line, got, err, want)
@@ -237,7 +237,7 @@ func FuzzMuxLine(f *testing.F) {
 				if err != nil || o.closeID != "" {
 					break
 				}
-				p := newSharedEncoder(form)
+				p := newSharedEncoder(form, 0)
 				p.order(form, o)
 				checkFrames(t, p.take(1, 0).Frames, form, o)
 			}

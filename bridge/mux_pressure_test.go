@@ -292,7 +292,7 @@ func (s *stage) visit() {
 		protocol = channel.ProtocolWspipe
 	}
 	c, ws, conn := connect(s.t, link{compress: rand.N(3) == 0, protocol: protocol})
-	v := s.admit(c, attach(s.t, s.Bridge, Options{}, ws, conn, ClientOptions{}))
+	v := s.admit(c, attach(s.t, s.Bridge, Options{}, NewWebSocket(ws, conn, false), ClientOptions{}))
 	closed := false
 	read := func() {
 		if f, _ := c.frame(); f.first == fin|wire.OpClose {

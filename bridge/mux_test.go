@@ -65,7 +65,7 @@ type talker struct {
 func (s *stage) arrive(l link, opt Options) *talker {
 	s.t.Helper()
 	c, ws, conn := connect(s.t, l)
-	return s.admit(c, attach(s.t, s.Bridge, opt, ws, conn, ClientOptions{Deflate: l.compress, Env: []string{"NAME=" + l.protocol}}))
+	return s.admit(c, attach(s.t, s.Bridge, opt, NewWebSocket(ws, conn, l.compress), ClientOptions{Env: []string{"NAME=" + l.protocol}}))
 }
 
 func (s *stage) admit(c *client, m *Client) *talker {

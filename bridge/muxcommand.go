@@ -121,7 +121,7 @@ func parseClose(m members) (o muxCommand, err error) {
 	if o.closeID, ok = parseString(m["close"]); !ok || o.closeID == "" {
 		return o, errClose
 	}
-	o.end.Code = websocket.StatusNormalClosure
+	o.end.Code, o.end.from = websocket.StatusNormalClosure, childClose
 	if raw, given := m["code"]; given {
 		o.end.Code = 0 // which null leaves
 		if json.Unmarshal(raw, &o.end.Code) != nil || !maySend(o.end.Code) {

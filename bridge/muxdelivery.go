@@ -81,10 +81,6 @@ func (m *mux) closeClient(id string, end End) {
 		return
 	}
 	m.delivery.flush()
-	if c.usesChannels() && end.Code == websocket.StatusNormalClosure {
-		c.wire.Out.Seal() // what a pause keeps back comes before
-		c.sequencer.sendLast(channel.Encode(channel.Error, channel.Status{Status: channel.StatusSuccess}))
-	}
 	c.finish(end)
 }
 
@@ -111,7 +107,7 @@ func (l *delivery) write(o muxCommand) {
 	for _, f := range l.encodings {
 		p, ok := l.encoders[f]
 		if !ok {
-			p = newSharedEncoder(f)
+			p = newSharedEncoder(f, 0)
 			l.encoders[f] = p
 		}
 		p.order(f, o)

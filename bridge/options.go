@@ -78,8 +78,6 @@ type Options struct {
 type ClientOptions struct {
 	// ID names the session to the client.
 	ID string
-	// Deflate says that permessage-deflate was negotiated with it.
-	Deflate bool
 	// After is how many messages of a Resumable child it has counted already; negative
 	// if it does not say. Then it gets all that are held, and counts from there.
 	After int64

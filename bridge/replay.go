@@ -24,8 +24,9 @@ const (
 
 // recordedMessage is a message as the child wrote it.
 type recordedMessage struct {
-	from *output // that sent it
-	data []byte
+	from   *output // that sent it
+	number int64   // of the message; the child's first is 1
+	data   []byte
 }
 
 // replay holds the last messages of a child for new clients.
@@ -81,7 +82,7 @@ func (r *recorder) piece(p []byte, last bool) {
 		return
 	}
 	if !r.tooLong {
-		r.done = append(r.done, recordedMessage{r.from, r.data})
+		r.done = append(r.done, recordedMessage{r.from, r.from.total.messages.Load(), r.data})
 	}
 	r.data, r.tooLong = nil, false
 }

@@ -16,11 +16,13 @@ type resumable struct {
 	history   *history
 
 	// Guarded by mu:
-	state   resumeState
-	client  *resumedClient // who is attached, or was the last
-	waiting time.Time      // detached or kept since
-	timer   *time.Timer    // calls expire
-	runtime *time.Timer    // ends the child after MaxRuntime; nil if that is zero
+	state  resumeState
+	client *resumedClient // who is attached, or was the last
+	// reported says that a client that cannot acknowledge it was told how the child ended.
+	reported bool
+	waiting  time.Time   // detached or kept since
+	timer    *time.Timer // calls expire
+	runtime  *time.Timer // ends the child after MaxRuntime; nil if that is zero
 
 	over chan struct{} // closed in state ended
 }
@@ -28,7 +30,7 @@ type resumable struct {
 func newResumable(b *Bridge) *resumable {
 	r := &resumable{Bridge: b, history: newHistory(b.opt.Buffer), over: make(chan struct{})}
 	r.sequencer = sequencer{destination: r.history, writers: []messageWriter{r.history}}
-	r.streams = newStreams(b.child, &r.sequencer, &b.opt, b.opt.Channels, b.brokenFraming)
+	r.streams = newStreams(b.child, &r.sequencer, &b.opt, encoding{channels: b.opt.Channels}, b.brokenFraming)
 	if b.opt.Terminal {
 		r.history.behind = min(r.history.behind, wire.MaxUnsent)
 		r.history.terminal = newTerminalHistory(b.opt.Channels)
@@ -105,6 +107,13 @@ func (r *resumable) happened(a *resumedClient, e resumeEvent) {
 	}
 }
 
+// setReported notes that the client is about to be told how the child ended.
+func (r *resumable) setReported() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reported = true
+}
+
 // enter does what belongs to a state. mu is held.
 func (r *resumable) enter(s resumeState) {
 	if s == unchanged {
@@ -139,6 +148,9 @@ var (
 	// ErrHistoryLost says that what the client wants to go on from is not held, or
 	// not in the form that its subprotocol needs.
 	ErrHistoryLost = errors.New("history lost")
+	// ErrReported says that the session has ended, and that the client, which connects
+	// with HTTP and cannot acknowledge that, has been told so and has all messages.
+	ErrReported = errors.New("session has reported its end")
 )
 
 // attach implements kind: it takes the session from the client that has it.
@@ -154,6 +166,10 @@ func (r *resumable) attach(c *Client, opt ClientOptions) error {
 	if r.state == ended {
 		r.mu.Unlock()
 		return ErrSessionEnded
+	}
+	if _, isHTTP := c.transport.(*httpClient); isHTTP && r.reported && r.history.isAll(opt.After) {
+		r.mu.Unlock()
+		return ErrReported
 	}
 	var err error
 	if a.reader, err = r.history.attach(c.wire, opt.After); err != nil {

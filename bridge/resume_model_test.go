@@ -81,7 +81,7 @@ func (w *walk) comeIn(from resumeState) {
 		return
 	}
 	c, on := w.dial()
-	if _, err := w.Attach(on.ws, on.wire, ClientOptions{After: -1}); err != ErrSessionEnded {
+	if _, err := w.Attach(NewWebSocket(on.ws, on.wire, false), ClientOptions{After: -1}); err != ErrSessionEnded {
 		w.t.Errorf("after %v: %v", w.past, err)
 	}
 	c.Close()
@@ -174,7 +174,7 @@ func (r *outliving) quarrel(clients int) int64 {
 func (r *outliving) visit() bool {
 	c, on := r.dial()
 	defer c.Close()
-	a, err := r.Attach(on.ws, on.wire, ClientOptions{After: rand.Int64N(40) - 1})
+	a, err := r.Attach(NewWebSocket(on.ws, on.wire, false), ClientOptions{After: rand.Int64N(40) - 1})
 	if err != nil {
 		on.wire.Abort()
 		<-on.wire.Closed()

@@ -81,7 +81,7 @@ func (r *outliving) dial() (*client, accepted) {
 func (r *outliving) come(after int64) *reattached {
 	r.t.Helper()
 	c, on := r.dial()
-	a, err := r.Attach(on.ws, on.wire, ClientOptions{After: after, ID: testID, Log: r.opt.Log})
+	a, err := r.Attach(NewWebSocket(on.ws, on.wire, false), ClientOptions{After: after, ID: testID, Log: r.opt.Log})
 	if err != nil {
 		r.t.Fatalf("after %d: %v", after, err)
 	}
@@ -113,7 +113,7 @@ func (r *outliving) refused(after int64) {
 	r.t.Helper()
 	_, on := r.dial()
 	defer on.wire.Abort()
-	if _, err := r.Attach(on.ws, on.wire, ClientOptions{After: after}); err != ErrHistoryLost {
+	if _, err := r.Attach(NewWebSocket(on.ws, on.wire, false), ClientOptions{After: after}); err != ErrHistoryLost {
 		r.t.Errorf("after %d: %v, want %v", after, err, ErrHistoryLost)
 	}
 }

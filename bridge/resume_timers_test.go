@@ -86,7 +86,7 @@ func visitIn(t *testing.T, r *resumable, d time.Duration) Summary {
 	conn := wire.NewConn(near, nil)
 	go io.Copy(io.Discard, far) // ends when far is closed
 	ws := acceptOn(t, conn)
-	a, err := r.Attach(ws, conn, ClientOptions{After: -1})
+	a, err := r.Attach(NewWebSocket(ws, conn, false), ClientOptions{After: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

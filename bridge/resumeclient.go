@@ -15,9 +15,7 @@ type resumedClient struct {
 
 // start implements attachment.
 func (a *resumedClient) start() {
-	if a.usesChannels() {
-		a.sendHello()
-	}
+	a.transport.sendHello()
 	a.tasks.Go(a.sendHistory) // ends with the session or the connection; unblocked by journal.detach and Queue.Fail
 }
 
@@ -83,6 +81,9 @@ func (a *resumedClient) detach() {
 	case a.end.mayResume():
 		a.session.happened(a, losesConnection)
 	case a.end == last.end: // closed sees whether the client gets to know
+		if _, isHTTP := a.transport.(*httpClient); isHTTP {
+			a.session.setReported()
+		}
 	default:
 		a.session.happened(a, disconnects)
 	}

@@ -4,8 +4,6 @@ import (
 	"net"
 	"sync"
 
-	"wspipe/bridge/wire"
-
 	"github.com/coder/websocket"
 )
 
@@ -41,8 +39,7 @@ type messageWriter interface {
 	Fragment(typ websocket.MessageType, payload []byte, last bool) error
 }
 
-func newSequencer(conn *wire.Conn, deflate bool) sequencer {
-	w := wire.NewFrameWriter(conn.Out, deflate)
+func newSequencer(w clientWriter) sequencer {
 	return sequencer{destination: w, writers: []messageWriter{w}}
 }
 

@@ -41,6 +41,7 @@ func TestChildEnds(t *testing.T) {
 			s := start(t, startShell(t, test.script), test.opt)
 			s.expect("a", "b")
 			s.expectClose(int(test.want.Code), test.want.Reason)
+			test.want.from = childExit
 			want := Summary{End: test.want, ExitCode: test.exit, Signal: test.signal, Out: Traffic{Messages: 2, Bytes: 2}}
 			if sum := s.summary(); sum != want {
 				t.Errorf("summary %+v, want %+v", sum, want)

@@ -12,10 +12,8 @@ func (s *single) attach(c *Client, opt ClientOptions) error {
 	if opt.NoStdin {
 		c.closeStdin()
 	}
-	if c.usesChannels() {
-		c.sendHello()
-	}
-	s.streams = newStreams(s.child, &c.sequencer, &s.opt, c.usesChannels(), s.brokenFraming)
+	c.transport.sendHello()
+	s.streams = newStreams(s.child, &c.sequencer, &s.opt, c.encoding, s.brokenFraming)
 	c.attachment = &singleAttachment{direct{c}}
 	return nil
 }
@@ -41,7 +39,7 @@ func (a *singleAttachment) endInput() error { return a.closeStdin() }
 // child's stdin.
 type direct struct{ *Client }
 
-func (d direct) receive()                 { d.receiveAll() }
+func (d direct) receive()                 { d.transport.receive() }
 func (d direct) start()                   {}
 func (d direct) closed()                  {}
 func (d direct) awaitInput()              {}

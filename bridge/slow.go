@@ -57,6 +57,7 @@ func (s *sharedClient) endInput() error { return errSharedInput }
 
 // deliver queues b and returns how many bytes are now queued for the client.
 func (s *sharedClient) deliver(b *wire.Batch) (waiting int) {
+	s.transport.begin()
 	waiting = s.wire.Out.WriteBatch(b)
 	s.sequencer.total.add(b)
 	s.sequencer.total.touch()

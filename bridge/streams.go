@@ -17,11 +17,12 @@ type streams struct {
 	stderr *output // nil if it goes to the log alone
 }
 
-// newStreams returns the streams of child: apart for a client with channels, else
-// as opt.Framing says. broken is told how stdout breaks that, and at which byte.
-func newStreams(child Child, outlet *sequencer, opt *Options, channels bool, broken func(cause error, position int64)) streams {
+// newStreams returns the streams of child: apart for a client with channels, as they are
+// for one that gets them so, else as opt.Framing says. broken is told how stdout breaks
+// that, and at which byte.
+func newStreams(child Child, outlet *sequencer, opt *Options, to encoding, broken func(cause error, position int64)) streams {
 	s := streams{child: child, opt: opt}
-	if channels {
+	if to.channels {
 		s.stdout = &output{sequencer: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: channel.Stdout}
 		if !opt.Terminal {
 			s.stderr = &output{sequencer: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: channel.Stderr}
@@ -29,6 +30,9 @@ func newStreams(child Child, outlet *sequencer, opt *Options, channels bool, bro
 		return s
 	}
 	f := opt.Framing
+	if to.body == RawBody {
+		f = framing.Bytes
+	}
 	s.stdout = &output{sequencer: outlet, codec: f.NewCodec(), typ: messageType(f), broken: broken}
 	if opt.Framing == framing.JSON {
 		s.stdout.stream = "stdout"

@@ -25,6 +25,7 @@ type endpointOptions struct {
 	maxFrameSize int64
 	subprotocols []string
 	compress     bool
+	http         bool
 	ping         time.Duration
 	// Terminals
 	pty          bool
@@ -64,6 +65,7 @@ func (o *endpointOptions) endpoint(chosen framing.Framing) server.Endpoint {
 		Framing:       chosen,
 		Subprotocols:  o.subprotocols,
 		Compress:      o.compress,
+		HTTP:          o.http,
 		MaxMessage:    o.maxFrameSize,
 		PingInterval:  o.ping,
 		ExitCloseCode: o.exitCloseCode,

@@ -27,6 +27,7 @@ func (o *endpointOptions) addMessages(f *flagSet) {
 	f.value("maxframesize", "SIZE", "1MiB", "largest message accepted, such as 64KiB; 0 for no limit", set(&o.maxFrameSize, size))
 	f.value("subprotocol", "NAME,..", "", "subprotocols to offer, in order of preference, repeatable", list(&o.subprotocols, token))
 	f.toggle("compress", "false", "compress messages if the client supports it (costs memory)", set(&o.compress, boolean))
+	f.toggle("http", "false", "also serve plain HTTP requests, such as those of curl and EventSource", set(&o.http, boolean))
 	f.value("pingms", "MS", "30000", "ping interval, which detects dead clients; 0 for no pings", set(&o.ping, milliseconds))
 }
 

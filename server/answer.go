@@ -15,6 +15,9 @@ type answer struct {
 	conn   *httpConn
 	status int
 	begun  bool
+	// takenOver says that the connection was taken from net/http for a response that logs
+	// its status.
+	takenOver bool
 }
 
 // newAnswer returns the answer for r. It bounds how long net/http reads the body that the

@@ -102,6 +102,8 @@ type Endpoint struct {
 	// Subprotocols are the supported subprotocols in order of preference, after
 	// channel.Protocols. If it is empty, clients may offer any.
 	Subprotocols []string
+	// HTTP makes plain requests clients, too.
+	HTTP bool
 	// Compress negotiates permessage-deflate (RFC 7692).
 	Compress bool
 	// MaxMessage is the longest message accepted from a client, in bytes. Zero or less

@@ -17,7 +17,7 @@ import (
 
 // connection is an accepted WebSocket and the child to which it attaches.
 type connection struct {
-	socket
+	accepted
 	admission
 	server   *Server
 	endpoint *Endpoint
@@ -35,8 +35,8 @@ type connection struct {
 }
 
 // newConnection prepares the program p for r.
-func (s *Server) newConnection(r *http.Request, client *access.Client, p *program, on socket, granted admission) *connection {
-	c := &connection{socket: on, admission: granted, server: s, endpoint: p.endpoint, id: newID(), started: time.Now(), program: p, client: client}
+func (s *Server) newConnection(r *http.Request, client *access.Client, p *program, on accepted, granted admission) *connection {
+	c := &connection{accepted: on, admission: granted, server: s, endpoint: p.endpoint, id: newID(), started: time.Now(), program: p, client: client}
 	if c.child != nil {
 		c.id = c.child.id
 	}
@@ -51,10 +51,13 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 	if size := takeSize(r); c.endpoint.Child.Terminal == process.FullTerminal && !c.endpoint.readOnly() {
 		c.size = size
 	}
-	c.noStdin = lacksStdin(r.URL.RawQuery, c.ws.Subprotocol())
+	c.noStdin = lacksStdin(r.URL.RawQuery, c.subprotocol)
 	env := s.environment(r, client, p, unique)
-	if sub := c.ws.Subprotocol(); sub != "" {
+	if sub := c.subprotocol; sub != "" {
 		env.set("WEBSOCKET_PROTOCOL", sub)
+	}
+	if c.response != nil {
+		env = override(env, contentVariables(r))
 	}
 	if c.endpoint.Share == ShareMux {
 		env, c.told = s.splitEnvironment(env, p)
@@ -105,8 +108,8 @@ func newID() string {
 func (c *connection) serve() {
 	client, what, err := c.attach()
 	switch {
-	case errors.Is(err, bridge.ErrHistoryLost), errors.Is(err, bridge.ErrSessionEnded):
-		c.refuseResume()
+	case errors.Is(err, bridge.ErrHistoryLost), errors.Is(err, bridge.ErrSessionEnded), errors.Is(err, bridge.ErrReported):
+		c.refuseResume(err)
 		return
 	case err != nil:
 		c.refuse(err)
@@ -123,6 +126,9 @@ func (c *connection) serve() {
 		<-c.child.ended // the child ends with its client
 	}
 	c.leave()
+	if c.response != nil {
+		c.response.record(statusClientGone)
+	}
 	c.logEnd(pid, sum, exitSoFar(c.child.process))
 	if c.server.cfg.Once {
 		<-c.child.ended // leave has stopped it
@@ -146,7 +152,7 @@ func (c *connection) attach() (client *bridge.Client, what string, err error) {
 		if c.resumes {
 			what = "resume"
 		}
-		if client, err = ch.bridge.Attach(c.ws, c.wire, c.clientOptions()); err != nil {
+		if client, err = ch.bridge.Attach(c.transport, c.clientOptions()); err != nil {
 			return nil, "", err
 		}
 	}
@@ -184,9 +190,11 @@ func (c *connection) start() (client *bridge.Client) {
 		opt.Ended = func() { s.children.retire(ch) }
 	}
 	ch.bridge = bridge.New(sessionChild{ch.process}, opt)
-	first := c.clientOptions()
-	first.After = -1
-	client, _ = ch.bridge.Attach(c.ws, c.wire, first) // before Run, so that it gets the output from the beginning
+	if c.transport != nil { // else the child only gets input
+		first := c.clientOptions()
+		first.After = -1
+		client, _ = ch.bridge.Attach(c.transport, first) // before Run, so that it gets the output from the beginning
+	}
 	s.children.began(ch, ch.bridge.Stop, ch.process.Exited())
 	s.registry.started(ch, c.program.url(), c.client.User, c.client.String())
 	if !s.tracker.addChild(ch) {
@@ -233,11 +241,13 @@ func (s *Server) logStartFailure(log *slog.Logger, err error) {
 }
 
 // refuseResume tells the client that it cannot go on from where it was.
-func (c *connection) refuseResume() {
+func (c *connection) refuseResume(cause error) {
 	c.server.giveBack()
-	c.log.Warn("cannot resume", "cause", "the session has ended or its messages were discarded", "after", c.after)
-	bridge.RefuseResume(c.ws)
-	<-c.wire.Closed()
+	if !errors.Is(cause, bridge.ErrReported) {
+		c.log.Warn("cannot resume", "cause", "the session has ended or its messages were discarded", "after", c.after)
+	}
+	c.transport.RefuseResume(cause)
+	<-c.closed
 	c.leave()
 	c.server.tracker.done(nil)
 }
@@ -245,12 +255,16 @@ func (c *connection) refuseResume() {
 // refuse closes the connection of a client whose child could not start.
 func (c *connection) refuse(err error) {
 	c.server.logStartFailure(c.log, err)
-	bridge.Refuse(c.ws, startReason(err))
-	<-c.wire.Closed()
+	c.transport.Refuse(startReason(err))
+	<-c.closed
 	c.leave()
 	c.server.sessionEnded(1)
 	c.server.tracker.done(nil)
 }
+
+// statusClientGone is what the log has for a request whose client has disconnected before
+// there was a status, as in nginx.
+const statusClientGone = 499
 
 // exitAttr tells how a child ended.
 func exitAttr(code int, signal string) slog.Attr {
@@ -303,7 +317,7 @@ func (c *connection) bridgeOptions(log *slog.Logger) bridge.Options {
 
 // clientOptions returns the options for this client.
 func (c *connection) clientOptions() bridge.ClientOptions {
-	return bridge.ClientOptions{ID: c.id, Deflate: c.deflate, After: c.after, NoStdin: c.noStdin, Env: c.told, Log: c.log}
+	return bridge.ClientOptions{ID: c.id, After: c.after, NoStdin: c.noStdin, Env: c.told, Log: c.log}
 }
 
 // sessionChild implements bridge.Child.

@@ -39,7 +39,7 @@ func (s *Server) admit(r *http.Request, rt route, client *access.Client) (grante
 			return admission{leave: leave}, nil
 		}
 		return granted, shuttingDown
-	case !rt.upgrade:
+	case !rt.upgrade && !rt.plain:
 		return s.takeSlot(client)
 	case !s.takeOnly():
 		return granted, onlyOne
@@ -74,7 +74,7 @@ var (
 )
 
 // judge applies the rules that depend only on r: host, origin and authentication, in this order,
-// and for a WebSocket the subprotocols and what it wants in the query. It removes credentials and
+// and for a client the subprotocols and what it wants in the query. It removes credentials and
 // session IDs from r.
 func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want wanted, why *access.Refusal) {
 	if _, ok := cutPort(r.Host); !ok && r.Host != "" {
@@ -86,21 +86,21 @@ func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want w
 	switch {
 	case rt.program == nil:
 		return want, nil
-	case !rt.upgrade: // a page may tell of its sessions in Referer
+	case !rt.upgrade && !rt.plain: // a page may tell of its sessions in Referer
 		access.CleanHeader(r.Header, sessionInHeader)
 		return want, nil
-	}
-	if r.ContentLength != 0 { // -1 if it is chunked
-		return want, bodyInHandshake
-	}
-	if !r.ProtoAtLeast(1, 1) {
-		return want, oldVersion
-	}
-	if why := refuseSubprotocols(r, rt.program.endpoint); why != nil {
-		return want, why
+	case rt.upgrade:
+		if why := refuseHandshake(r, rt.program.endpoint); why != nil {
+			return want, why
+		}
 	}
 	if want.resumeRequest, why = removeResumeRequest(r); why != nil {
 		return want, why
+	}
+	if rt.plain {
+		if want.resumeRequest, why = judgePlain(r, rt.program, want.resumeRequest); why != nil {
+			return want, why
+		}
 	}
 	values, err := rt.program.endpoint.Params.Values(r.URL.RawQuery)
 	if err != nil {
@@ -108,6 +108,17 @@ func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want w
 	}
 	want.values = values
 	return want, nil
+}
+
+// refuseHandshake refuses an opening handshake that endpoint does not support.
+func refuseHandshake(r *http.Request, endpoint *Endpoint) *access.Refusal {
+	switch {
+	case r.ContentLength != 0: // -1 if it is chunked
+		return bodyInHandshake
+	case !r.ProtoAtLeast(1, 1):
+		return oldVersion
+	}
+	return refuseSubprotocols(r, endpoint)
 }
 
 // refuseSubprotocols refuses a client that offers only unknown subprotocols, if the endpoint has

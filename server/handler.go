@@ -32,6 +32,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		why.Write(a, r)
 	}
+	if a.takenOver {
+		return
+	}
 	s.logRequest(r, client, a.status, why)
 	if !rt.upgrade {
 		a.conn.waitAcked()
@@ -57,6 +60,7 @@ func (s *Server) logRequest(r *http.Request, client *access.Client, status int, 
 // request has not been admitted.
 type route struct {
 	upgrade bool     // the request asks for a WebSocket
+	plain   bool     // it is a plain request that becomes a client
 	program *program // what it starts, or nil
 	own     bool     // it is below ownPrefix and reads what is our own, for which a pass will do
 	serve   handler
@@ -72,7 +76,7 @@ func (rt route) purpose() access.Purpose {
 type handler func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal
 
 // find returns the route of r. A plain request goes to what is our own, a CGI
-// program, a static file or the console, whichever there is first.
+// program, a static file, an endpoint or the console, whichever there is first.
 func (s *Server) find(r *http.Request) route {
 	if isUpgrade(r) {
 		if p := s.endpoint(r.URL); p != nil {
@@ -100,9 +104,13 @@ func (s *Server) find(r *http.Request) route {
 			return route{serve: f.serve}
 		}
 	}
-	switch {
-	case isOwn && s.cfg.Console:
+	if isOwn && s.cfg.Console {
 		return route{own: true, serve: serveConsole}
+	}
+	if rt, ok := s.plain(r); ok {
+		return rt
+	}
+	switch {
 	case s.cfg.Console:
 		return route{serve: s.explainScript(s.cgi, serveConsole)}
 	case s.files != nil || s.cgi != nil:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"wspipe/bridge"
 	"wspipe/bridge/channel"
 	"wspipe/bridge/wire"
 	"wspipe/server/access"
@@ -55,22 +56,20 @@ func (e *Endpoint) chooseSubprotocol(r *http.Request) string {
 	return ""
 }
 
-// socket is an accepted WebSocket.
-type socket struct {
-	ws   *websocket.Conn
-	wire *wire.Conn // below it
-	// deflate says that permessage-deflate was negotiated (RFC 7692).
-	deflate bool
+// accepted is a client that an endpoint has accepted.
+type accepted struct {
+	transport   bridge.Transport
+	closed      <-chan struct{} // closed when its connection is
+	subprotocol string          // of a WebSocket
+	response    *httpResponse   // of a plain request, or nil
 }
 
 // usesChannels reports whether the client has the child's streams apart.
-func (s socket) usesChannels() bool {
-	return slices.Contains(channel.Protocols, s.ws.Subprotocol())
-}
+func (a *accepted) usesChannels() bool { return slices.Contains(channel.Protocols, a.subprotocol) }
 
 // upgrade answers the opening handshake for an endpoint. After an error it has answered r with
 // what is wrong with it.
-func upgrade(w http.ResponseWriter, r *http.Request, endpoint *Endpoint) (socket, error) {
+func upgrade(w http.ResponseWriter, r *http.Request, endpoint *Endpoint) (accepted, error) {
 	h := &hijacker{ResponseWriter: w, subprotocol: endpoint.chooseSubprotocol(r)}
 	opt := &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the origin has been checked
@@ -84,7 +83,11 @@ func upgrade(w http.ResponseWriter, r *http.Request, endpoint *Endpoint) (socket
 		connOf(r).exempt()
 	}
 	h.ResponseWriter = nil // ws keeps h, and must not keep the whole request
-	return socket{ws, h.wire, w.Header().Get("Sec-WebSocket-Extensions") != ""}, err
+	if err != nil {
+		return accepted{}, err
+	}
+	deflate := w.Header().Get("Sec-WebSocket-Extensions") != ""
+	return accepted{transport: bridge.NewWebSocket(ws, h.wire, deflate), closed: h.wire.Closed(), subprotocol: ws.Subprotocol()}, nil
 }
 
 // hijacker inserts a wire.Conn below the WebSocket, and adds the subprotocol to the response,
@@ -111,11 +114,19 @@ const (
 
 // Hijack implements http.Hijacker.
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
+	var err error
+	if h.wire, err = takeOver(h.ResponseWriter); err != nil {
 		return nil, nil, err
 	}
-	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	h.wire = wire.NewConn(conn, slices.Clone(early))
 	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, readBuffer), bufio.NewWriterSize(h.wire, writeBuffer)), nil
+}
+
+// takeOver takes the connection of w from net/http.
+func takeOver(w http.ResponseWriter) (*wire.Conn, error) {
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, err
+	}
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	return wire.NewConn(conn, slices.Clone(early)), nil
 }

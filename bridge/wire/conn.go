@@ -149,7 +149,7 @@ func (c *Conn) releaseBlock() {
 func (c *Conn) Write(p []byte) (int, error) {
 	if c.Server && isCloseFrame(p) {
 		c.Out.Seal()
-		c.Out.endData()
+		c.Out.EndData(nil)
 		if !utf8.Valid(p[min(4, len(p)):]) {
 			_, err := c.Out.Write(badReasonFrame)
 			return len(p), err
@@ -220,6 +220,19 @@ func (c *Conn) BoundUnsent() {
 // ReadOn makes a failed write no reason to close the connection: Read still returns what
 // was received before. Call it before the first write.
 func (c *Conn) ReadOn() { c.Out.onFail = nil }
+
+// KeepAlive makes the kernel end the connection if the peer's host does not answer for
+// two intervals, also if nothing is sent. Zero or less leaves that to its defaults.
+func (c *Conn) KeepAlive(interval time.Duration) {
+	conn := c.Conn
+	if tls, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = tls.NetConn()
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok && interval > 0 {
+		const probes = 3
+		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: max(time.Second, interval), Interval: max(time.Second, interval/(probes+1)), Count: probes})
+	}
+}
 
 // HostGone reports whether the remote host has left what we sent without any reply for
 // silence, at least 3 s. It is always false except on Linux.

@@ -28,7 +28,8 @@ type Queue struct {
 	held       bool      // Hold was called
 	ending     bool      // End was called
 	sealed     bool      // Seal was called
-	dataEnd    bool      // endData was called
+	dataEnd    bool      // EndData was called
+	open       bool      // the data written last ends within a message
 	writing    bool      // the goroutine runs
 	err        error     // why nothing more is written
 	dropped    bool      // bytes were queued when err was set
@@ -79,21 +80,39 @@ func (q *Queue) write(p []byte) (int, error) {
 }
 
 // WriteData is Write for data frames: it returns net.ErrClosed after a close frame.
-func (q *Queue) WriteData(p []byte) error {
+func (q *Queue) WriteData(p []byte) error { return q.WritePart(p, false) }
+
+// WritePart is WriteData for data that ends within a message if open is set.
+func (q *Queue) WritePart(p []byte, open bool) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.dataEnd {
 		return net.ErrClosed
 	}
+	q.open = open
 	_, err := q.write(p)
 	return err
 }
 
-// endData makes WriteData fail.
-func (q *Queue) endData() {
+// WriteBetween writes p, unless the data before it ends within a message or no more data
+// may follow.
+func (q *Queue) WriteBetween(p []byte) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.open && !q.dataEnd && !q.sealed {
+		q.write(p)
+	}
+}
+
+// EndData writes last, unless the data before it ends within a message, and makes
+// WriteData fail.
+func (q *Queue) EndData(last []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.open && !q.dataEnd {
+		q.write(last)
+	}
 	q.dataEnd = true
-	q.mu.Unlock()
 }
 
 // appendCopy queues a copy of p.
@@ -126,6 +145,7 @@ func (q *Queue) WriteBatch(b *Batch) (waiting int) {
 		return q.Waiting() + q.heldBytes
 	}
 	q.written += int64(len(b.Frames))
+	q.open = b.Open
 	n := 0
 	if !q.held && q.size.Load() == 0 {
 		n = q.tryWrite(b.Frames)

@@ -21,6 +21,9 @@ type Refusal struct {
 // Write writes the response to r: JSON for a Kubernetes client, otherwise text.
 func (f *Refusal) Write(w http.ResponseWriter, r *http.Request) {
 	switch f.Status {
+	case http.StatusNoContent:
+		w.WriteHeader(f.Status)
+		return
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")
 	case http.StatusUpgradeRequired: // RFC 9110, section 15.5.22

@@ -1,0 +1,283 @@
+package bridge
+
+import (
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"wspipe/bridge/wire"
+
+	"github.com/coder/websocket"
+)
+
+// Response is the response to a plain HTTP request, apart from its body.
+type Response interface {
+	// Begin sends the header of a response whose body follows.
+	Begin()
+	// End ends that body, with trailers. Without it the client can see that the body is
+	// not complete.
+	End(trailers ...Field)
+	// Send sends a response with this status and body.
+	Send(status int, body string, fields ...Field)
+}
+
+// Field is a field of a header or trailer.
+type Field struct{ Name, Value string }
+
+// HTTPRequest is a plain HTTP request, whose response is what a child sends.
+type HTTPRequest struct {
+	// Conn is the network connection. Nothing else uses it.
+	Conn *wire.Conn
+	// Response sends its header and its end by Conn, and the body follows as Format says;
+	// Chunked says that it consists of chunks.
+	Response Response
+	Format   BodyFormat
+	Chunked  bool
+	// Body, if not nil, is what the child reads, to its end. For a child of several
+	// clients it is nil.
+	Body io.Reader
+	// Message, if not nil, is the one message to a Mux's child.
+	Message []byte
+}
+
+// httpClient is the Transport of a client that has sent a plain HTTP request.
+type httpClient struct {
+	*Client
+	request HTTPRequest
+
+	mu    sync.Mutex
+	begun bool // the header was sent
+	over  bool // close was called
+
+	probe probe
+}
+
+// probe sends a client that is not read from something that its kernel answers with a
+// reset, if the client has closed the connection behind all that nobody reads.
+type probe struct {
+	position int64 // of the queue, after the last probe
+	ticks    int   // since something else was sent
+}
+
+// NewHTTPRequest returns the Transport of the client that has sent r.
+func NewHTTPRequest(r HTTPRequest) Transport { return &httpClient{request: r} }
+
+func (h *httpClient) conn() *wire.Conn { return h.request.Conn }
+func (h *httpClient) bind(c *Client)   { h.Client = c }
+func (h *httpClient) sendHello()       {}
+func (h *httpClient) sendExit(exit)    {}
+func (h *httpClient) sendEnd(End)      {}
+
+// encoding implements Transport.
+func (h *httpClient) encoding() encoding {
+	return encoding{body: h.request.Format, chunked: h.request.Chunked}
+}
+
+// writer implements Transport.
+func (h *httpClient) writer(after int64) clientWriter {
+	return &bodyWriter{bodyEncoder: bodyEncoder{format: h.request.Format, number: max(0, after)}, client: h}
+}
+
+// begin implements Transport.
+func (h *httpClient) begin() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.begun && !h.over {
+		h.begun = true
+		h.request.Response.Begin()
+	}
+}
+
+// maxHeaderDelay is how long the header waits for the first byte, whose absence may
+// turn out to be a failure.
+const maxHeaderDelay = 2 * time.Second
+
+// start implements Transport.
+func (h *httpClient) start() (stop func()) {
+	delay := time.AfterFunc(maxHeaderDelay, h.begin)
+	if h.request.Format == EventBody {
+		h.begin()
+	}
+	interval := h.opt.PingInterval
+	if interval <= 0 {
+		return func() { delay.Stop() }
+	}
+	alarm := wire.StartAlarm(interval, func() time.Duration {
+		h.checkAlive(interval)
+		return interval
+	})
+	return func() {
+		delay.Stop()
+		alarm.Stop()
+	}
+}
+
+// checkAlive ends the connection of a client whose host is gone. An event stream gets a
+// comment, so that the host has something to acknowledge.
+func (h *httpClient) checkAlive(interval time.Duration) {
+	switch {
+	case h.wire.HostGone(interval):
+		h.wire.Abort()
+	case h.request.Format == EventBody:
+		h.wire.Out.WriteBetween(appendChunk(nil, keepaliveComment, h.request.Chunked))
+	case h.request.Chunked && h.bridge.stdin.Waiting() > maxInputBacklog/2:
+		h.begin()
+		h.probe.send(h.wire.Out)
+	}
+}
+
+// maxProbes is how many probes there are between two chunks. Clients take sizes of up to
+// 16 digits, of which a chunk has up to 7.
+const maxProbes = 9
+
+// send sends a zero, which becomes a part of the next chunk's size, in each of the first
+// five intervals and then after twice as many each time.
+func (p *probe) send(out *wire.Queue) {
+	if out.Position() != p.position {
+		p.ticks = 0
+	}
+	p.ticks++
+	if late := p.ticks / 5; p.ticks <= 5 || p.ticks%5 == 0 && late&(late-1) == 0 && late < 1<<(maxProbes-4) {
+		out.WriteBetween([]byte("0"))
+	}
+	p.position = out.Position()
+}
+
+// receive implements Transport.
+func (h *httpClient) receive() {
+	if h.request.Message != nil {
+		h.input.takeMessage(h.request.Message) // does not fail
+		h.input.total.count(true, len(h.request.Message))
+		h.input.flushEvents()
+		h.request.Message = nil
+	}
+	err := h.carryBody()
+	for scratch := make([]byte, wire.SmallBlock/2); err == nil; { // until the client disconnects
+		_, err = h.wire.Read(scratch)
+	}
+	if h.wire.Overdue.Load() {
+		h.finish(endUnread)
+	} else {
+		h.finish(endLost)
+	}
+}
+
+// carryBody gives the child the request's body. The error is nil at its end.
+func (h *httpClient) carryBody() error {
+	if h.request.Body == nil {
+		return nil
+	}
+	body := errorReader{Reader: h.request.Body}
+	readEach(&body, func(p []byte) {
+		h.input.out.Write(p) // fails if the child reads no more, which is its right
+		h.input.total.count(false, len(p))
+		h.input.total.touch()
+		h.waitForChild()
+	})
+	if !errors.Is(body.err, io.EOF) {
+		return body.err
+	}
+	h.input.total.count(true, 0)
+	h.closeStdin()
+	return nil
+}
+
+// errorReader keeps the error that has ended it.
+type errorReader struct {
+	io.Reader
+	err error
+}
+
+// Read implements io.Reader.
+func (r *errorReader) Read(p []byte) (n int, err error) {
+	n, r.err = r.Reader.Read(p)
+	return n, r.err
+}
+
+// close implements Transport. HTTP has no acknowledgement.
+func (h *httpClient) close(e End) (answered bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+	out, isStream := h.wire.Out, h.request.Format == EventBody
+	switch {
+	case isStream:
+		if !h.begun {
+			h.request.Response.Begin()
+		}
+		out.EndData(appendChunk(nil, string(appendCloseEvent(nil, e)), h.request.Chunked))
+	case !h.begun:
+		out.EndData(nil)
+		status, body := h.statusOf(e)
+		h.request.Response.Send(status, body, e.fields()...)
+	default:
+		out.EndData(nil)
+	}
+	if (isStream || h.begun) && e.from != notChild {
+		h.request.Response.End(e.fields()...)
+	}
+	h.wire.Close()
+	return false
+}
+
+// statusOf returns the status and the body of a response that ends with e before its
+// first byte.
+func (h *httpClient) statusOf(e End) (status int, body string) {
+	how, _ := h.bridge.exit()
+	switch {
+	case e.from == childClose, e.from == childExit && how.code == 0:
+		return 200, ""
+	case e.from == childExit, e.Code == websocket.StatusInternalError:
+		return 500, e.Reason
+	}
+	return 503, e.Reason
+}
+
+// fields tell in a header or trailer how the child has ended the response.
+func (e End) fields() []Field {
+	switch {
+	case e.from == childExit:
+		return []Field{{"Wspipe-Exit", e.Reason}}
+	case e.from == childClose && e.Code != websocket.StatusNormalClosure:
+		return []Field{{"Wspipe-Close", strings.TrimSpace(strconv.Itoa(int(e.Code)) + " " + strings.Map(fieldRune, e.Reason))}}
+	}
+	return nil
+}
+
+// fieldRune replaces what may not be in a field (RFC 9110, section 5.5).
+func fieldRune(r rune) rune {
+	if unicode.IsControl(r) {
+		return ' '
+	}
+	return r
+}
+
+// Refuse implements Transport.
+func (h *httpClient) Refuse(reason string) { h.refuse(endCannotStart(reason)) }
+
+// RefuseResume implements Transport.
+func (h *httpClient) RefuseResume(cause error) {
+	if errors.Is(cause, ErrReported) {
+		h.request.Response.Send(204, "") // which ends an EventSource
+		h.request.Conn.Close()
+		return
+	}
+	h.refuse(endHistoryLost)
+}
+
+// refuse ends the response before there is a Client.
+func (h *httpClient) refuse(e End) {
+	r := &h.request
+	if r.Format == EventBody {
+		r.Response.Begin()
+		r.Conn.Out.Write(appendChunk(nil, string(appendCloseEvent(nil, e)), r.Chunked))
+		r.Response.End()
+	} else {
+		r.Response.Send(500, e.Reason)
+	}
+	r.Conn.Close()
+}

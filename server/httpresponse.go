@@ -1,0 +1,146 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"strconv"
+	"time"
+
+	"wspipe/bridge"
+	"wspipe/bridge/wire"
+	"wspipe/server/access"
+)
+
+// httpResponse is the response to a plain request that is a client. It goes past
+// net/http, straight into the queue of the connection, so that what a shared child
+// writes is encoded once for all clients.
+type httpResponse struct {
+	conn    *wire.Conn
+	proto   string
+	chunked bool
+	header  http.Header      // of a response with a body from the child
+	added   [2][]Header      // see Config.Headers
+	log     func(status int) // writes the request's line; nil once it has
+}
+
+// acceptPlain takes over the connection of r, a plain request to p. message, if not nil,
+// is its body, which was read already.
+func (s *Server) acceptPlain(a *answer, r *http.Request, from *access.Client, p *program, message []byte) (accepted, error) {
+	format := bridge.TextBody
+	switch {
+	case wantsEvents(r):
+		format = bridge.EventBody
+	case p.endpoint.Framing.HoldsWhole():
+		format = bridge.RawBody
+	}
+	conn, err := takeOver(a)
+	if err != nil {
+		return accepted{}, err
+	}
+	connOf(r).exempt()
+	a.takenOver = true
+	conn.KeepAlive(p.endpoint.PingInterval)
+	response := &httpResponse{
+		conn: conn, proto: "HTTP/1.0", chunked: r.ProtoAtLeast(1, 1), header: p.endpoint.streamHeader(format),
+		added: [2][]Header{s.cfg.Headers, s.cfg.HeadersHTTP},
+		log:   func(status int) { s.logRequest(r, from, status, nil) },
+	}
+	request := bridge.HTTPRequest{Conn: conn, Response: response, Format: format, Message: message}
+	if r.ProtoAtLeast(1, 1) {
+		response.proto, request.Chunked = "HTTP/1.1", true
+	}
+	if hasInput(r) && message == nil {
+		request.Body = bodyOf(r, conn)
+	}
+	return accepted{transport: bridge.NewHTTPRequest(request), closed: conn.Closed(), response: response}, nil
+}
+
+// bodyOf returns the body of r, whose connection has been taken over.
+func bodyOf(r *http.Request, conn *wire.Conn) io.Reader {
+	if r.ContentLength != 0 && hasToken(r.Header.Values("Expect"), "100-continue") {
+		conn.Out.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
+	}
+	if r.ContentLength >= 0 {
+		return io.LimitReader(conn, r.ContentLength)
+	}
+	return httputil.NewChunkedReader(bufio.NewReaderSize(conn, readBuffer))
+}
+
+// streamHeader returns the header of responses with what the child of e sends.
+func (e *Endpoint) streamHeader(format bridge.BodyFormat) http.Header {
+	h := http.Header{
+		"Content-Type":           {e.contentType()},
+		"Cache-Control":          {"no-store"},
+		"X-Accel-Buffering":      {"no"}, // nginx
+		"X-Content-Type-Options": {"nosniff"},
+	}
+	if format == bridge.EventBody {
+		h.Set("Content-Type", "text/event-stream")
+	}
+	return h
+}
+
+// Begin implements bridge.Response.
+func (h *httpResponse) Begin() {
+	if h.chunked {
+		h.header.Set("Transfer-Encoding", "chunked")
+		h.header.Set("Trailer", "Wspipe-Exit, Wspipe-Close")
+	}
+	h.write(http.StatusOK, h.header, "")
+}
+
+// End implements bridge.Response. HTTP/1.0 has no trailers.
+func (h *httpResponse) End(trailers ...bridge.Field) {
+	if !h.chunked {
+		return
+	}
+	last := []byte("0\r\n")
+	for _, f := range trailers {
+		last = fmt.Appendf(last, "%s: %s\r\n", f.Name, f.Value)
+	}
+	h.conn.Out.Write(append(last, "\r\n"...))
+}
+
+// Send implements bridge.Response.
+func (h *httpResponse) Send(status int, body string, fields ...bridge.Field) {
+	header := h.header
+	if status != http.StatusOK {
+		header.Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	if status == http.StatusNoContent {
+		header.Del("Content-Type")
+	} else {
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	for _, f := range fields {
+		header.Set(f.Name, f.Value)
+	}
+	h.write(status, header, body)
+}
+
+// write sends the header and a body.
+func (h *httpResponse) write(status int, header http.Header, body string) {
+	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	setHeaders(header, h.added[0], h.added[1])
+	header.Set("Connection", "close")
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %d %s\r\n", h.proto, status, http.StatusText(status))
+	header.Write(&b) // does not fail
+	b.WriteString("\r\n" + body)
+	h.conn.Out.Write(b.Bytes())
+	h.header = nil
+	h.record(status)
+}
+
+// record writes the request's line in the log, unless there is one. It lets go of the
+// request.
+func (h *httpResponse) record(status int) {
+	if h.log != nil {
+		h.log(status)
+		h.log = nil
+	}
+}
