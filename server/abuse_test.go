@@ -16,12 +16,12 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// startOfHandshake is the start of a TLS handshake: a record's header and no
-// more of it than a client's first words.
+// startOfHandshake is the beginning of a TLS handshake: the header of a record and the beginning of
+// a ClientHello.
 const startOfHandshake = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
-// TestSlowloris: hundreds of clients that never finish what they begin cost
-// the others nothing, and are cut off.
+// TestSlowloris: hundreds of clients that send incomplete requests do not affect others, and are
+// disconnected.
 func TestSlowloris(t *testing.T) {
 	t.Parallel()
 	const attackers = 400
@@ -34,7 +34,7 @@ func TestSlowloris(t *testing.T) {
 			target, words := plain, "GET / HTTP/1.1\r\nHost: h\r\nX-Slow: "
 			switch i % 4 {
 			case 1:
-				words = "" // and says nothing at all
+				words = "" // sends nothing
 			case 2:
 				target, words = secure, startOfHandshake
 			case 3:
@@ -70,7 +70,7 @@ func TestSlowloris(t *testing.T) {
 	cut.Wait()
 }
 
-// A byte now and then is no reason to wait longer.
+// A byte now and then does not extend the timeout.
 func TestTrickleIsCutOff(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
@@ -125,8 +125,8 @@ func TestHugeHeader(t *testing.T) {
 	}
 }
 
-// TestGarbage: what is no HTTP, or not the kind of it that the port speaks, does
-// no harm to others.
+// TestGarbage: input that is not HTTP, or not of the kind that the port expects, does not affect
+// other clients.
 func TestGarbage(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)

@@ -21,7 +21,7 @@ import (
 	"wspipe/server/listen"
 )
 
-// failingListener is a listener whose first attempts fail, each with another error.
+// failingListener is a listener whose first calls of Accept fail, each with another error.
 type failingListener struct {
 	net.Listener
 	errs []error
@@ -50,7 +50,7 @@ func (l *failingListener) Close() error {
 	return l.Listener.Close()
 }
 
-// acceptErrors are what accept(2) and net may fail with. None of them ends a listener.
+// acceptErrors returns errors of accept(2) and of net. None of them ends a listener.
 func acceptErrors() []error {
 	return []error{
 		errors.New("something else"), syscall.ENOBUFS, syscall.ENETDOWN, syscall.EPROTO, syscall.EPERM, syscall.ENOMEM, syscall.EMFILE, syscall.EINVAL,
@@ -68,7 +68,7 @@ func failAtFirst(s *Server) {
 	}
 }
 
-// TestAcceptErrorsEndNoServer, whatever it listens on.
+// TestAcceptErrorsEndNoServer: with any kind of listener.
 func TestAcceptErrorsEndNoServer(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)
@@ -105,8 +105,8 @@ func TestAcceptErrorsEndNoServer(t *testing.T) {
 	}
 }
 
-// TestAcceptErrorsAreLoggedOnceASecond, and tried again after a second at most,
-// until the listener is closed.
+// TestAcceptErrorsAreLoggedOnceASecond: and Accept is retried at least once a second until the
+// listener is closed.
 func TestAcceptErrorsAreLoggedOnceASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// freePort returns a TCP port of 127.0.0.1 that was free a moment ago.
+// freePort returns a TCP port of 127.0.0.1 that was free.
 func freePort(t *testing.T) (hostPort string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -26,15 +26,15 @@ func freePort(t *testing.T) (hostPort string) {
 	return l.Addr().String()
 }
 
-// activate starts wspipe with args through systemd's tool, which waits for the
-// first client on one of the sockets, and hands all of them over.
+// activate starts wspipe with args through systemd-socket-activate, which waits for the first client
+// on one of the sockets and then passes all of them.
 func activate(t *testing.T, first string, options []string, args ...string) *wspipetest.Server {
 	t.Helper()
 	tool := wspipetest.Need(t, "systemd-socket-activate")
 	all := append(options, "--setenv=GORACE", wspipetest.Binary(t))
 	started := make(chan struct{})
 	defer close(started)
-	go func() { // ends when the tool listens, or has failed to start wspipe
+	go func() { // ends when the tool listens or has failed
 		for {
 			if conn, err := net.Dial("tcp", first); err == nil {
 				conn.Close()
@@ -90,8 +90,7 @@ func TestAddressesBesideSystemdsSockets(t *testing.T) {
 	}
 }
 
-// What systemd hands over is nothing for a child: who has the socket could
-// take our clients.
+// Children get no socket of systemd, because they could accept our clients.
 func TestChildrenGetNothingOfSystemds(t *testing.T) {
 	t.Parallel()
 	hostPort := freePort(t)
@@ -133,7 +132,7 @@ func TestDatagramsAreNotServed(t *testing.T) {
 	}
 }
 
-// TestNotify is not parallel: it changes the environment.
+// TestNotify is not parallel because it changes the environment.
 func TestNotify(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})

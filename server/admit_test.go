@@ -21,18 +21,18 @@ import (
 	"wspipe/server/access"
 )
 
-// plain is a request with these header lines, of which Host is the first.
+// plain returns a request with these header lines, the first of which is Host.
 func plain(method, path string, header ...string) string {
 	return method + " " + path + " HTTP/1.1\r\n" + strings.Join(header, "\r\n") + "\r\nConnection: close\r\n\r\n"
 }
 
-// opening is an opening handshake with these header lines.
+// opening returns an opening handshake with these header lines.
 func opening(path string, header ...string) string {
 	return "GET " + path + " HTTP/1.1\r\n" + strings.Join(header, "\r\n") + "\r\n" + upgradeHeader
 }
 
-// TestDNSRebinding: to the browser, a foreign name that resolves to us is the
-// page's own origin, and even the answers are the page's to read.
+// TestDNSRebinding: if a foreign name resolves to the server, a browser considers the server to be of
+// the page's origin, and lets the page read its responses.
 func TestDNSRebinding(t *testing.T) {
 	t.Parallel()
 	files := t.TempDir()
@@ -77,7 +77,7 @@ func TestBehindAProxyWithTLS(t *testing.T) {
 		cfg     Config
 		request string
 		status  int
-		body    string // that the answer, or the first message, ends with
+		body    string // the end of the response, or of the first message
 	}{
 		"all as it should be": {Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host, origin, proto), 101, "on 443"},
 		"a port":              {Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host+":8443", origin+":8443", proto), 101, "on 8443"},
@@ -94,7 +94,7 @@ func TestBehindAProxyWithTLS(t *testing.T) {
 	}
 }
 
-// serveHeld is a server with a program that answers and stays until its input ends.
+// serveHeld returns a server with a program that responds and runs until its input ends.
 func serveHeld(t *testing.T, cfg Config) *testServer {
 	t.Helper()
 	cfg.CGIDir, cfg.Console = t.TempDir(), true
@@ -103,7 +103,7 @@ func serveHeld(t *testing.T, cfg Config) *testServer {
 	return serve(t, cfg)
 }
 
-// send sends a request and returns the answer's header, and the connection.
+// send sends a request and returns the header of the response, and the connection.
 func send(t *testing.T, to net.Addr, request string) (*http.Response, net.Conn) {
 	t.Helper()
 	conn, err := net.Dial(to.Network(), to.String())
@@ -127,8 +127,8 @@ func sendOn(t *testing.T, conn net.Conn, request string) *http.Response {
 	return resp
 }
 
-// TestBrowsersWithoutSecFetchSite: over plain HTTP to a name that is not loopback,
-// a browser tells only by Referer which page loads something.
+// TestBrowsersWithoutSecFetchSite: over plain HTTP to a name that is not loopback, only Referer names
+// the page that makes the request.
 func TestBrowsersWithoutSecFetchSite(t *testing.T) {
 	t.Parallel()
 	s := serveCGI(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Hosts: []string{"us.example"}, Origins: []string{"http://listed.example:3000"}}}, map[string]string{"run": textHeader + `echo ran`})
@@ -169,16 +169,16 @@ func TestBrowsersWithoutSecFetchSite(t *testing.T) {
 			t.Errorf("got %d %q, want %d and %s\n%s", resp.StatusCode, body, test.status, test.flag, request)
 		}
 	}
-	// Without Origin, a WebSocket is no page's.
+	// A WebSocket without Origin is not a browser's.
 	if resp, _ := send(t, s.listeners.Serving[0].Addr(), opening("/", "Host: us.example", browser)); resp.StatusCode != 101 {
 		t.Errorf("a WebSocket: got %d", resp.StatusCode)
 	}
 }
 
-// TestLimitsAreForAllPrograms: those of --cgidir, too, and only for programs.
+// TestLimitsAreForAllPrograms: also for those of --cgidir, and only for programs.
 func TestLimitsAreForAllPrograms(t *testing.T) {
 	t.Parallel()
-	const held = "POST /hold.sh HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" // the body never comes
+	const held = "POST /hold.sh HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" // the body never arrives
 	for flag, cfg := range map[string]Config{"--maxforks": {MaxChildren: 1}, "--max-per-ip": {MaxPerIP: 1}} {
 		for _, holding := range []string{held, opening("/", "Host: localhost")} {
 			s := serveHeld(t, cfg)
@@ -195,7 +195,7 @@ func TestLimitsAreForAllPrograms(t *testing.T) {
 				t.Errorf("the console: got %d, want 200", resp.StatusCode)
 			}
 			holder.Close()
-			for end := time.Now().Add(patience); ; <-time.After(time.Millisecond) { // nothing tells the end of a group
+			for end := time.Now().Add(patience); ; <-time.After(time.Millisecond) { // the end of a process group is not reported
 				resp, _ := ask(t, to, opening("/", "Host: localhost"))
 				if resp.StatusCode == 101 {
 					break
@@ -208,8 +208,8 @@ func TestLimitsAreForAllPrograms(t *testing.T) {
 	}
 }
 
-// TestMaxPerIPBehindAProxy: the address is the one that a trusted proxy tells,
-// and nobody else's word counts.
+// TestMaxPerIPBehindAProxy: the address is the one that a trusted proxy reports. Headers of other
+// clients are ignored.
 func TestMaxPerIPBehindAProxy(t *testing.T) {
 	t.Parallel()
 	trusted := access.TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
@@ -232,8 +232,8 @@ func TestMaxPerIPBehindAProxy(t *testing.T) {
 	}
 }
 
-// TestOrderOfTheGate: who breaks several rules is told of the first one. Nobody
-// learns anything without credentials, not even what there is.
+// TestOrderOfTheGate: the refusal names the first rule that a request breaks. Without credentials a
+// client learns nothing, not even which paths exist.
 func TestOrderOfTheGate(t *testing.T) {
 	t.Parallel()
 	s := serveHeld(t, Config{MaxChildren: 1, Rules: access.Rules{Auth: access.Auth{Basic: "user:pass"}}, Endpoint: Endpoint{Subprotocols: []string{"known"}}})
@@ -281,8 +281,8 @@ func TestOrderOfTheGate(t *testing.T) {
 	}
 }
 
-// TestOnceTellsTheSecond: a connection that was open before the only one came
-// can still ask, and pages it gets as ever. What came to nothing does not count.
+// TestOnceTellsTheSecond: a connection that was open before can still make requests, and is refused
+// another WebSocket. Failed connections do not count.
 func TestOnceTellsTheSecond(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo in; exec cat`)}, Once: true, Console: true})

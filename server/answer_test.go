@@ -17,14 +17,14 @@ import (
 	"wspipe/server/access"
 )
 
-// extra has headers for every answer, some of which answers have of their own.
+// extra has headers for every response, some of which the server sets itself.
 var extra = Config{
 	Headers:     []Header{{"X-All", "all"}, {"x-two", "1"}, {"X-Two", "2"}, {"Cache-Control", "no-store"}, {"Vary", "Origin"}},
 	HeadersWS:   []Header{{"X-WS", "ws"}, {"X-Two", "3"}},
 	HeadersHTTP: []Header{{"X-HTTP", "http"}, {"X-Two", "4"}, {"Content-Security-Policy", "sandbox"}},
 }
 
-// serveExtra is a server of all routes that adds the headers of extra.
+// serveExtra returns a server with all routes that adds the headers of extra.
 func serveExtra(t *testing.T, cfg Config) *testServer {
 	t.Helper()
 	cfg.Headers, cfg.HeadersWS, cfg.HeadersHTTP = extra.Headers, extra.HeadersWS, extra.HeadersHTTP
@@ -38,8 +38,7 @@ printf 'Content-Type: text/plain\nCache-Control: max-age=60\nX-All: mine\nX-Two:
 	return serve(t, cfg)
 }
 
-// checkExtra checks that an answer has what it should of the headers of extra,
-// and nothing of its own beside them.
+// checkExtra checks that a response has the headers of extra, and no other values of them.
 func checkExtra(t *testing.T, what string, resp *http.Response) {
 	t.Helper()
 	want := http.Header{"X-All": {"all"}, "X-Two": {"1", "2", "4"}, "X-Http": {"http"}, "X-Ws": nil,
@@ -66,7 +65,7 @@ func TestExtraHeaders(t *testing.T) {
 		{opening("/", host, "Sec-WebSocket-Protocol: known"), 101},
 		{opening("/", host, "Origin: http://evil.example"), 403},
 		{opening("/", host, "Sec-WebSocket-Protocol: unknown"), 400},
-		{strings.Replace(opening("/", host), "Version: 13", "Version: 8", 1), 400}, // the library's answer
+		{strings.Replace(opening("/", host), "Version: 13", "Version: 8", 1), 400}, // the library's response
 		{plain("GET", "/f.txt", host), 200},
 		{plain("HEAD", "/f.txt", host), 200},
 		{plain("GET", "/f.txt", host, "Range: bytes=2-4"), 206},
@@ -94,7 +93,7 @@ func TestExtraHeaders(t *testing.T) {
 	}
 }
 
-// TestExtraHeadersOfLimits: those of authentication and of limits, too.
+// TestExtraHeadersOfLimits: also in refusals by authentication and limits.
 func TestExtraHeadersOfLimits(t *testing.T) {
 	t.Parallel()
 	s := serveExtra(t, Config{MaxChildren: 1})
@@ -116,7 +115,7 @@ func TestExtraHeadersOfLimits(t *testing.T) {
 	checkExtra(t, "401", resp)
 }
 
-// TestOwnHeadersStay: without flags an answer is what it was.
+// TestOwnHeadersStay: without the flags, the server's own headers stay.
 func TestOwnHeadersStay(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo in`)}, Console: true, HeadersWS: extra.HeadersWS})
@@ -126,7 +125,7 @@ func TestOwnHeadersStay(t *testing.T) {
 	}
 }
 
-// TestFilesWithExtraHeaders: neither parts of files nor heads suffer.
+// TestFilesWithExtraHeaders: range and HEAD requests work.
 func TestFilesWithExtraHeaders(t *testing.T) {
 	t.Parallel()
 	s := serveExtra(t, Config{})
@@ -163,7 +162,7 @@ func TestFilesWithExtraHeaders(t *testing.T) {
 	if body != "" || resp.ContentLength != int64(len(large)) || resp.Header.Get("Accept-Ranges") != "bytes" {
 		t.Errorf("HEAD: got %q, length %d, %q", body, resp.ContentLength, resp.Header)
 	}
-	// Nothing but the answer may come: the next one begins where it ends.
+	// The response to HEAD has no body, so the next response follows at once.
 	both := "HEAD /f.txt HTTP/1.1\r\nHost: localhost\r\n\r\n" + plain("GET", "/f.txt", "Host: localhost")
 	_, conn := send(t, to, "GET /f.txt HTTP/1.1\r\nHost: localhost\r\nIf-Modified-Since: Fri, 31 Dec 9999 23:59:59 GMT\r\n\r\n")
 	if _, err := io.WriteString(conn, both); err != nil {

@@ -15,8 +15,7 @@ import (
 	"wspipe/static"
 )
 
-// TestConsoleFiles: each is served as it is, with a type that browsers take it
-// for, and sent again only if it has changed.
+// TestConsoleFiles: each file is served unchanged with the right type, and 304 if it has not changed.
 func TestConsoleFiles(t *testing.T) {
 	t.Parallel()
 	s, without := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true}), serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
@@ -64,8 +63,7 @@ func TestConsoleFiles(t *testing.T) {
 	}
 }
 
-// TestConsoleHasNoOtherFiles: below its prefixes there are its files alone, and
-// everywhere else is its page.
+// TestConsoleHasNoOtherFiles: only its files exist below its prefixes; its page is at all other paths.
 func TestConsoleHasNoOtherFiles(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true})
@@ -91,7 +89,7 @@ func TestConsoleHasNoOtherFiles(t *testing.T) {
 	}
 }
 
-// TestAssetTypes: those that the console may come to have.
+// TestAssetTypes: types of files that the console may have.
 func TestAssetTypes(t *testing.T) {
 	t.Parallel()
 	got := ""
@@ -110,7 +108,7 @@ text/javascript; charset=utf-8
 	}
 }
 
-// TestAssetsAreZipped: for who asks for it, with a tag of their own.
+// TestAssetsAreZipped: for clients that accept gzip, with a different tag.
 func TestAssetsAreZipped(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true})

@@ -12,7 +12,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// testCA is a certificate authority; file has its certificate.
+// testCA is a certificate authority. file has its certificate.
 type testCA struct {
 	*wspipetest.CA
 	file string
@@ -24,8 +24,8 @@ func newCA(t testing.TB) *testCA {
 	return &testCA{ca, ca.CertFile}
 }
 
-// issue writes commonName.pem and commonName.key to dir, for a server that is
-// called hosts or a client.
+// issue writes commonName.pem and commonName.key to dir, for a server with these host names or for a
+// client.
 func (ca *testCA) issue(t testing.TB, dir, commonName string, hosts ...string) (certFile, keyFile string) {
 	t.Helper()
 	template := &x509.Certificate{
@@ -42,8 +42,7 @@ func (ca *testCA) issue(t testing.TB, dir, commonName string, hosts ...string) (
 	return wspipetest.WriteCertificate(t, dir, commonName, ca.Issue(t, template))
 }
 
-// client returns a configuration that trusts ca and shows the certificate in
-// these files, if any.
+// client returns a configuration that trusts ca and has the client certificate in these files, if any.
 func (ca *testCA) client(t testing.TB, certAndKey ...string) *tls.Config {
 	t.Helper()
 	c := &tls.Config{RootCAs: ca.Pool(), ServerName: "127.0.0.1"}
@@ -52,7 +51,7 @@ func (ca *testCA) client(t testing.TB, certAndKey ...string) *tls.Config {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Not Certificates: of those it shows none that the server does not ask for.
+		// Not Certificates, because a client would not send one from another authority.
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	return c

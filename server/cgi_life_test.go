@@ -36,7 +36,7 @@ func TestCGIRequestBody(t *testing.T) {
 	}
 }
 
-// TestCGICarriesLargeBodies both ways at once, more than all buffers hold.
+// TestCGICarriesLargeBodies: both ways at once, larger than all buffers.
 func TestCGICarriesLargeBodies(t *testing.T) {
 	t.Parallel()
 	s := serveCGI(t, Config{}, map[string]string{"run": `printf 'Content-Type: application/octet-stream\n\n'; exec cat`})
@@ -49,8 +49,8 @@ func TestCGICarriesLargeBodies(t *testing.T) {
 	}
 }
 
-// TestCGIStreams: each piece leaves while the program waits for the next of
-// the request.
+// TestCGIStreams: each part of the response is sent while the program waits for the next part of the
+// request.
 func TestCGIStreams(t *testing.T) {
 	t.Parallel()
 	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `while read l; do echo "$l!"; done`})
@@ -73,8 +73,7 @@ func TestCGIStreams(t *testing.T) {
 	}
 }
 
-// TestACGIHeaderDoesNotWait for the first of the body, which comes only when
-// the client has asked for it.
+// TestACGIHeaderDoesNotWait: the header is sent before the body, which the program writes only later.
 func TestACGIHeaderDoesNotWait(t *testing.T) {
 	t.Parallel()
 	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `while [ ! -e go ]; do sleep 0.01; done; echo gone`})
@@ -89,8 +88,7 @@ func TestACGIHeaderDoesNotWait(t *testing.T) {
 	}
 }
 
-// TestCGIKeepsTheConnection for the next request after whatever answer, unless
-// part of the request's body may be left.
+// TestCGIKeepsTheConnection: for the next request, unless a part of the request body may be unread.
 func TestCGIKeepsTheConnection(t *testing.T) {
 	t.Parallel()
 	s := serveCGI(t, Config{}, map[string]string{
@@ -123,8 +121,8 @@ func TestCGIKeepsTheConnection(t *testing.T) {
 	}
 }
 
-// TestTheRestOfABodyIsNoRequest: what of a body the program has left unread
-// comes after the answer, and looks like another request.
+// TestTheRestOfABodyIsNoRequest: the program leaves a part of the body unread that looks like a
+// request.
 func TestTheRestOfABodyIsNoRequest(t *testing.T) {
 	t.Parallel()
 	const inner = "GET /inner HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -142,7 +140,7 @@ func TestTheRestOfABodyIsNoRequest(t *testing.T) {
 				c := connect(t, s)
 				c.send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\n" + field)
 				c.whole("POST")
-				io.WriteString(c, rest+inner) // it may be closed already
+				io.WriteString(c, rest+inner) // the connection may be closed
 				c.CloseWrite()
 				more, _ := io.ReadAll(c.r)
 				if len(more) > 0 && !strings.HasPrefix(string(more), "HTTP/1.1 400 ") || strings.Contains(s.log.String(), "/inner") {
@@ -153,7 +151,7 @@ func TestTheRestOfABodyIsNoRequest(t *testing.T) {
 	}
 }
 
-// TestASmallBodyMustCome before anything is started for it.
+// TestASmallBodyMustCome: before the program is started.
 func TestASmallBodyMustCome(t *testing.T) {
 	t.Parallel()
 	s := serveCGI(t, Config{MaxChildren: 1}, map[string]string{"run": textHeader + `echo started >&2`})
@@ -166,11 +164,11 @@ func TestASmallBodyMustCome(t *testing.T) {
 	awaitFree(t, s)
 }
 
-// TestCGIMayLeaveABodyUnread, whatever its size.
+// TestCGIMayLeaveABodyUnread: whatever its size.
 func TestCGIMayLeaveABodyUnread(t *testing.T) {
 	t.Parallel()
 	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `read l; echo "$l"`})
-	for _, size := range []int{10, 100_000, 200_000} { // what the socket holds: the client reads only then
+	for _, size := range []int{10, 100_000, 200_000} { // all fit into the socket: the client reads only after writing
 		c := connect(t, s)
 		go fmt.Fprintf(c, "POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\nfirst\n%s", size+6, strings.Repeat("x", size)) // ends with c
 		if resp, body := c.whole("POST"); resp.StatusCode != 200 || body != "first\n" {
@@ -180,18 +178,17 @@ func TestCGIMayLeaveABodyUnread(t *testing.T) {
 	}
 }
 
-// family is a program that waits with a child of its own, both deaf to polite
-// signals.
+// family is a program with a child, which both ignore all signals but SIGKILL.
 const family = `trap '' INT TERM HUP; (while :; do sleep 1000; done) & `
 
-// TestTheGroupGoesWithItsCGIClient, and its slot comes free.
+// TestTheGroupGoesWithItsCGIClient: the process session ends and its slot is freed.
 func TestTheGroupGoesWithItsCGIClient(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ request, script string }{
 		"silent":    {"GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", textHeader + `echo $$; wait`},
 		"flooding":  {"GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", textHeader + `echo $$; exec yes`},
 		"uploading": {"POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nmore", textHeader + `echo $$; cat; wait`},
-		// It reads nothing of what has come, and nobody else does.
+		// The program does not read the body.
 		"stalling":   {"POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 120_000), textHeader + `echo $$; wait`},
 		"pipelining": {"GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /run HTTP/1.1", textHeader + `echo $$; exec yes`},
 	} {
@@ -210,7 +207,7 @@ func TestTheGroupGoesWithItsCGIClient(t *testing.T) {
 	}
 }
 
-// firstPid reads an answer's first line, a process ID.
+// firstPid reads the first line of a response, a process ID.
 func firstPid(t *testing.T, c *plainConn) int {
 	t.Helper()
 	var pid int
@@ -224,9 +221,9 @@ func TestShutdownStopsCGI(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
 		"silent":   family + textHeader + `echo $$; wait`,
-		"flooding": textHeader + `echo $$; exec yes`, // of which the client takes nothing
+		"flooding": textHeader + `echo $$; exec yes`, // the client does not read it
 		"gone":     textHeader + `echo $$; exec >&- 2>&-; sleep 1000`,
-		// The program has ended, and its client never takes the rest.
+		// The program exits, and its client never reads the rest.
 		"ended": textHeader + `echo $$; yes & sleep 1; kill $!`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -261,17 +258,17 @@ func TestMaxRuntimeStopsCGI(t *testing.T) {
 	s.log.await(t, "cgi program timed out", 1)
 }
 
-// TestCGIProgramThatRunsOn after it has closed its output: the answer does not
-// wait for it, and it may finish.
+// TestCGIProgramThatRunsOn: a program may run on after it has closed its output. The response does not
+// wait for it.
 func TestCGIProgramThatRunsOn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	// Longer than the way to the first signal, which would end it.
+	// Longer than the wait before the first signal, which would end it.
 	script := textHeader + `echo done; exec >&-; sleep 0.5; echo >"$QUERY_STRING.end"`
 	s := serveCGI(t, Config{}, map[string]string{"run": script})
 	for i, request := range []string{
 		"GET /run?%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-		"POST /run?%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nhalf", // of which the rest never comes
+		"POST /run?%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nhalf", // the rest never arrives
 	} {
 		name := strconv.Itoa(i)
 		path := filepath.Join(dir, name)
@@ -289,7 +286,7 @@ func TestCGIProgramThatRunsOn(t *testing.T) {
 	awaitFree(t, s)
 }
 
-// TestADescendantDoesNotHoldTheCGIAnswer for more than the 2 s of section 4.
+// TestADescendantDoesNotHoldTheCGIAnswer: for longer than 2 s after the exit.
 func TestADescendantDoesNotHoldTheCGIAnswer(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
@@ -318,7 +315,7 @@ func TestADescendantDoesNotHoldTheCGIAnswer(t *testing.T) {
 	}
 }
 
-// TestCGILeavesNothing open: not parallel, it counts descriptors.
+// TestCGILeavesNothing is not parallel because it counts descriptors.
 func TestCGILeavesNothing(t *testing.T) {
 	s := serveCGI(t, Config{}, map[string]string{
 		"good": textHeader + `cat`, "bad": `cat >/dev/null`, "deaf": textHeader, "slow": textHeader + `echo $$; sleep 1000`, "no": "",

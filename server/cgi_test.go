@@ -18,7 +18,7 @@ import (
 
 // What CGI programs get and what becomes of their answers (RFC 3875).
 
-// serveCGI serves the scripts, by name, in a directory of their own.
+// serveCGI serves scripts, by name, from a directory.
 func serveCGI(t *testing.T, cfg Config, scripts map[string]string) *testServer {
 	t.Helper()
 	files := map[string]string{}
@@ -34,7 +34,7 @@ func TestCGIAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		script string
 		status int
-		header http.Header // what it must hold
+		header http.Header // required fields
 		body   string
 	}{
 		"plain":             {textHeader + `echo hello`, 200, http.Header{"Content-Type": {"text/plain"}}, "hello\n"},
@@ -62,7 +62,7 @@ func TestCGIAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serveCGI(t, Config{}, map[string]string{"run": test.script})
-			c := connect(t, s) // not closed: the answer's end must show
+			c := connect(t, s) // not closed: the end of the response must be visible
 			c.send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 			resp, body := c.whole("GET")
 			if resp.StatusCode != test.status || body != test.body {
@@ -81,8 +81,8 @@ func TestCGIAnswers(t *testing.T) {
 	}
 }
 
-// TestBadCGIAnswers: no header, or none that is one. What the program has
-// written must not be sent, and it must not run on if it would write for ever.
+// TestBadCGIAnswers: without a valid header, the output is not sent, and the program is stopped even if
+// its output is endless.
 func TestBadCGIAnswers(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
@@ -119,8 +119,7 @@ func TestBadCGIAnswers(t *testing.T) {
 	}
 }
 
-// TestContradictoryCGIAnswers: a client and a proxy might each believe another of
-// two fields (RFC 9112, section 6.3).
+// TestContradictoryCGIAnswers: a client and a proxy could use different fields (RFC 9112, section 6.3).
 func TestContradictoryCGIAnswers(t *testing.T) {
 	t.Parallel()
 	for _, fields := range []string{`Content-Length: 4\nContent-Length: 6`, `Content-Length: 4, 6`, `Content-Length: 4\nContent-Length:`, `Content-Length: +4`,
@@ -133,7 +132,7 @@ func TestContradictoryCGIAnswers(t *testing.T) {
 	}
 }
 
-// awaitFree waits until no program holds a slot.
+// awaitFree waits until no program has a slot.
 func awaitFree(t *testing.T, s *testServer) {
 	t.Helper()
 	eventually(t, "every slot is free", func() bool {
@@ -156,8 +155,7 @@ func TestCGIHead(t *testing.T) {
 	}
 }
 
-// variables is a script that tells its environment as it got it: a shell would
-// show a name only once.
+// variables returns a script that prints its environment. (A shell would print a repeated name once.)
 func variables() string {
 	if runtime.GOOS == "linux" {
 		return textHeader + `tr '\n\0' ' \n' </proc/$$/environ`
@@ -217,7 +215,7 @@ func TestCGIWorkingDirectory(t *testing.T) {
 func TestCGIProgramThatCannotStart(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{CGIDir: tree(t, map[string]string{"run": "#!/no/such/interpreter\n# SECRET"}), MaxChildren: 1})
-	for range 2 { // the slot is free again
+	for range 2 { // the slot was freed
 		resp, body := get(t, s.http("run"))
 		if resp.StatusCode != 500 || body != "wspipe: cannot start: bad interpreter\n" {
 			t.Errorf("got %d %q", resp.StatusCode, body)
@@ -255,12 +253,11 @@ func TestCGITakesASlot(t *testing.T) {
 	}
 }
 
-// TestCGIMayWriteMoreThanIsSent: who reads nothing of it must not hold the
-// program up either.
+// TestCGIMayWriteMoreThanIsSent: output beyond Content-Length does not block the program.
 func TestCGIMayWriteMoreThanIsSent(t *testing.T) {
 	t.Parallel()
-	// A client that has its answer may go, and a busy machine need more than a
-	// tenth of a second for the rest.
+	// The client may disconnect after its response, and on a busy machine the rest may take more than
+	// 100 ms.
 	s := serveCGI(t, Config{Endpoint: Endpoint{Child: process.Spec{Grace: 10 * time.Second}}}, map[string]string{
 		"none":   `printf 'Status: 204\n\n'; head -c 1000000 /dev/zero; echo finished >&2`,
 		"head":   textHeader + `head -c 1000000 /dev/zero; echo finished >&2`,

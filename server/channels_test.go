@@ -21,7 +21,7 @@ import (
 
 // Section 6 of the contract: channels, with real children.
 
-// channels is a client of one of bridge.ChannelProtocols.
+// channels is a client of one of channel.Protocols.
 type channels struct {
 	*wspipetest.Client
 	t *testing.T
@@ -58,10 +58,10 @@ func (c channels) expect(channel byte, payload string) {
 	}
 }
 
-// said is what came on each channel, up to the close frame.
+// said has the messages of each channel, up to the close frame.
 type said struct {
 	on   [6]string
-	last []byte // the channels of the last messages, no two alike in a row
+	last []byte // the channels in order, without repetitions
 	end  websocket.CloseError
 }
 
@@ -93,7 +93,7 @@ func status(t *testing.T, text string) (s channel.Status) {
 	return s
 }
 
-// Several clients at one endpoint, each with a protocol of its own.
+// Several clients of one endpoint, each with another subprotocol.
 func TestChannelsBesidePlainClients(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo "[$WEBSOCKET_PROTOCOL]"; echo err >&2; while read -r l; do echo "$l"; done; exit 3`), Subprotocols: []string{"mine"}}})
@@ -137,7 +137,7 @@ func TestChannelsBesidePlainClients(t *testing.T) {
 	}
 }
 
-// The server's order decides, and its own come first.
+// The order of the server counts, and its own subprotocols come first.
 func TestChannelsAreChosenInOrder(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -168,8 +168,7 @@ func TestChannelsAreChosenInOrder(t *testing.T) {
 	}
 }
 
-// Raw bytes both ways, a megabyte and more in each direction, also with
-// compression and over TLS.
+// Raw bytes both ways, over a megabyte in each direction, also with compression and TLS.
 func TestChannelsCarryBytes(t *testing.T) {
 	for name, cfg := range map[string]Config{"plain": {}, "compressed": {Endpoint: Endpoint{Compress: true}}, "a framing": {Endpoint: Endpoint{Framing: framing.LSP}}, "TLS": {}} {
 		for _, protocol := range []string{channel.ProtocolWspipe, channel.ProtocolV5} {
@@ -207,7 +206,7 @@ func TestChannelsCarryBytes(t *testing.T) {
 	}
 }
 
-// The end of stdin reaches the child behind all that waits for it.
+// EOF on stdin reaches the child after all queued input.
 func TestChannelsEndOfInputBehindMuch(t *testing.T) {
 	t.Parallel()
 	cfg := python(t, `
@@ -229,8 +228,7 @@ os.write(1, b"%d" % n)`)
 	}
 }
 
-// A client that does not read holds the child, both streams of it, and gets all
-// when it reads.
+// A client that does not read blocks both streams of the child, and gets everything later.
 func TestChannelsClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	cfg := python(t, `
@@ -242,7 +240,7 @@ for x in threads: x.start()
 for x in threads: x.join()`)
 	s := serve(t, cfg)
 	c := dialChannels(t, s.ws, channel.ProtocolV4)
-	select { // the child ends only if somebody takes its 20 MB
+	select { // the child exits only after its 20 MB have been read
 	case <-time.After(300 * time.Millisecond):
 	case <-c.Ctx.Done():
 	}
@@ -255,8 +253,7 @@ for x in threads: x.join()`)
 	}
 }
 
-// What ends a session before its child does is told twice: as a Status and in
-// the close frame.
+// If the session ends before its child, a Status and the close frame say so.
 func TestChannelsFailures(t *testing.T) {
 	for name, test := range map[string]struct {
 		cfg    Config

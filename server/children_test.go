@@ -15,7 +15,7 @@ import (
 
 // The table of children, without any child.
 
-// begin makes sh one that runs, and returns whether it has been stopped.
+// begin marks sh as running, and returns whether it has been stopped.
 func begin(t *children, sh *child) (stopped *atomic.Bool) {
 	stopped = new(atomic.Bool)
 	t.starts(sh)
@@ -32,8 +32,7 @@ func mustJoin(t *testing.T, table *children, e *Endpoint) *child {
 	return sh
 }
 
-// TestLinger: a child is stopped when it has been without a client for all of
-// the time, counted anew from each last one.
+// TestLinger: a child is stopped after the linger time without a client.
 func TestLinger(t *testing.T) {
 	for linger, want := range map[time.Duration][]bool{
 		0:           {true, true, true},
@@ -63,8 +62,8 @@ func TestLinger(t *testing.T) {
 	}
 }
 
-// TestLingerBeginsAnew: whoever comes while a child lingers keeps it, and when
-// he goes it lingers as long as ever.
+// TestLingerBeginsAnew: a client that attaches while the child lingers keeps it, and the linger time
+// restarts when the client disconnects.
 func TestLingerBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := newChildren(newSlots(0, 0), false)
@@ -78,12 +77,12 @@ func TestLingerBeginsAnew(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		table.leave(sh)
-		for range 10 { // each a moment before the end of the last one's time
+		for range 10 { // each shortly before the linger time is over
 			time.Sleep(time.Minute - 1)
 			mustJoin(t, table, e)
 			table.leave(sh)
 		}
-		table.expire(sh) // a timer that had to wait for the table
+		table.expire(sh) // a timer that waited for the mutex
 		synctest.Wait()
 		if stopped.Load() {
 			t.Error("stopped before its time")
@@ -96,7 +95,7 @@ func TestLingerBeginsAnew(t *testing.T) {
 	})
 }
 
-// TestSlotsOfShares: only the child has one, whether it has been started or not.
+// TestSlotsOfShares: only the child takes a slot, even before its start.
 func TestSlotsOfShares(t *testing.T) {
 	t.Parallel()
 	table := newChildren(newSlots(1, 0), false)
@@ -107,10 +106,10 @@ func TestSlotsOfShares(t *testing.T) {
 		t.Errorf("a second child gets a slot, %q", flag)
 	}
 	table.leave(sh)
-	table.leave(sh) // none of them has started it
+	table.leave(sh) // before the start
 	sh = mustJoin(t, table, e)
 	table.fail(sh)
-	again := mustJoin(t, table, e) // before all have left what has failed
+	again := mustJoin(t, table, e) // before all clients of the failed child have left
 	table.leave(sh)
 	if again == sh || mustJoin(t, table, e) != again {
 		t.Error("what has failed is joined")
@@ -120,8 +119,7 @@ func TestSlotsOfShares(t *testing.T) {
 	}
 }
 
-// TestSlotOfAChildThatEndsAtOnce: its process session may have ended before the table
-// is told that it has begun.
+// TestSlotOfAChildThatEndsAtOnce: the process session may end before began is called.
 func TestSlotOfAChildThatEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, order := range map[string][]func(*children, *child){
@@ -148,18 +146,18 @@ func TestSlotOfAChildThatEndsAtOnce(t *testing.T) {
 	}
 }
 
-// beganBridge is began for a child that has a bridge.
+// beganBridge calls began for a child with a bridge.
 func beganBridge(t *children, c *child) {
 	c.bridge = bridge.New(nothing{}, bridge.Options{Kind: bridge.Broadcast})
 	t.began(c, func() {}, nil)
 }
 
-// nothing is a child that is not used.
+// nothing is a child whose methods are not called.
 type nothing struct{ bridge.Child }
 
 func (nothing) Stdin() io.WriteCloser { return nil }
 
-// TestEndedChildIsNotJoined: also while nobody has noted its end yet.
+// TestEndedChildIsNotJoined: even before retire is called.
 func TestEndedChildIsNotJoined(t *testing.T) {
 	t.Parallel()
 	table := newChildren(newSlots(0, 0), false)

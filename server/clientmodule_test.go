@@ -11,7 +11,7 @@ import (
 	"wspipe/static"
 )
 
-// TestClientModule: pages load it from any server, whatever else that serves.
+// TestClientModule: every server serves it, whatever else it serves.
 func TestClientModule(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"ws/run": "#!/bin/sh\necho ws", "cgi/run": "#!/bin/sh\n" + textHeader + "echo cgi", "www/index.html": "file"})
@@ -55,7 +55,7 @@ func TestClientModule(t *testing.T) {
 	}
 }
 
-// TestClientModuleBehindTheGate: it has no way round, and takes no endpoint away.
+// TestClientModuleBehindTheGate: the access rules apply to it, and WebSockets at its path still work.
 func TestClientModuleBehindTheGate(t *testing.T) {
 	t.Parallel()
 	const path = ".wspipe/client.js"

@@ -17,8 +17,8 @@ import (
 	"wspipe/server/listen"
 )
 
-// BenchmarkConnection is a client that connects, reads the one line that its child
-// prints, and closes: one after the other, and eight at a time. One op is one client.
+// BenchmarkConnection measures clients that connect, read one line of their child and close, one after
+// another and eight at a time. One op is one client.
 func BenchmarkConnection(b *testing.B) {
 	path, err := process.Resolve("echo")
 	if err != nil {
@@ -67,7 +67,7 @@ func BenchmarkConnection(b *testing.B) {
 const openHi = "GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
-// readHi is one client.
+// readHi runs one client.
 func readHi(addr string) error {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

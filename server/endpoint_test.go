@@ -20,21 +20,21 @@ import (
 	"wspipe/server/access"
 )
 
-// describe asks s what there is at path, as the console's page does.
+// describe requests the description of the endpoint at path, as the console does.
 func (s *testServer) describe(t *testing.T, path string) (one description) {
 	t.Helper()
 	s.getJSON(t, endpointPath+"?path="+url.QueryEscape(path), &one)
 	return one
 }
 
-// enumerate asks s what there is.
+// enumerate requests the list of endpoints.
 func (s *testServer) enumerate(t *testing.T) (all enumeration) {
 	t.Helper()
 	s.getJSON(t, endpointsPath, &all)
 	return all
 }
 
-// getJSON gets an answer for pages of ours alone.
+// getJSON requests JSON that only pages of the server may read.
 func (s *testServer) getJSON(t *testing.T, path string, answer any) {
 	t.Helper()
 	resp, body := get(t, s.http(path))
@@ -50,7 +50,7 @@ func (s *testServer) getJSON(t *testing.T, path string, answer any) {
 	}
 }
 
-// TestEndpointOfACommand: the words of the answer, and that every path is its own.
+// TestEndpointOfACommand: the fields of the response, and that every path has an endpoint.
 func TestEndpointOfACommand(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), MaxMessage: 1 << 20}, Console: true, Software: "wspipe/1.2.3"})
@@ -73,11 +73,11 @@ func TestEndpointOfACommand(t *testing.T) {
 		if resp, body := fetch(t, "HEAD", s.http(path), nil); resp.StatusCode != 200 || body != "" {
 			t.Errorf("HEAD %s: got %d %q", path, resp.StatusCode, body)
 		}
-		dial(t, s.ws+strings.TrimPrefix(path, "/")).Close(1000, "") // takes no endpoint away
+		dial(t, s.ws+strings.TrimPrefix(path, "/")).Close(1000, "") // WebSockets at this path still work
 	}
 }
 
-// TestEndpointTellsTheFlags that matter to the console.
+// TestEndpointTellsTheFlags: those that the console uses.
 func TestEndpointTellsTheFlags(t *testing.T) {
 	t.Parallel()
 	plain := endpointInfo{Path: "/", Program: "sh", Framing: "lines", Subprotocols: []string{}, Parameters: []parameterInfo{}}
@@ -104,7 +104,7 @@ func TestEndpointTellsTheFlags(t *testing.T) {
 	}
 }
 
-// TestEndpointIsBehindTheGate, and is nobody's without --devconsole.
+// TestEndpointIsBehindTheGate: the access rules apply, and it requires --devconsole.
 func TestEndpointIsBehindTheGate(t *testing.T) {
 	t.Parallel()
 	closed := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})
@@ -122,7 +122,7 @@ func TestEndpointIsBehindTheGate(t *testing.T) {
 	}
 }
 
-// TestEndpointCountsClients who share a child, as they come and go.
+// TestEndpointCountsClients: of a shared child, as they connect and disconnect.
 func TestEndpointCountsClients(t *testing.T) {
 	t.Parallel()
 	for _, share := range []Share{ShareBroadcast, ShareMux} {
@@ -142,15 +142,14 @@ func TestEndpointCountsClients(t *testing.T) {
 		first.CloseNow()
 		count("/a", 1)
 		second.Close(websocket.StatusNormalClosure, "")
-		count("/a", 0) // the child stays
+		count("/a", 0) // the child lingers
 		count("/b", 1)
 		third.Close(websocket.StatusNormalClosure, "")
 		count("/b", 0)
 	}
 }
 
-// TestEndpointsOfADir are those that a WebSocket could start, by paths that lead
-// there.
+// TestEndpointsOfADir: the list has the paths at which a WebSocket starts a program.
 func TestEndpointsOfADir(t *testing.T) {
 	t.Parallel()
 	const program = "#!/bin/sh\n" + `echo "$SCRIPT_NAME"`
@@ -176,7 +175,7 @@ func TestEndpointsOfADir(t *testing.T) {
 	if info := s.describe(t, "/none").Endpoint; info != nil {
 		t.Errorf("there is %+v at /none", info)
 	}
-	for _, path := range got.Paths { // each is one, by this name
+	for _, path := range got.Paths { // each path has an endpoint
 		name, err := url.PathUnescape(path)
 		if err != nil {
 			t.Fatal(err)
@@ -195,7 +194,7 @@ func TestEndpointsOfADir(t *testing.T) {
 	}
 }
 
-// TestEndpointsComeAndGo: the list is of now.
+// TestEndpointsComeAndGo: the list is current.
 func TestEndpointsComeAndGo(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"a": askFor, "b": askFor})
@@ -219,8 +218,8 @@ func TestEndpointsComeAndGo(t *testing.T) {
 	expect([]string{}...)
 }
 
-// TestPathsFromThePagesDirectory: the console asks below the directory of its page,
-// and names paths from there, as a proxy may have taken a prefix off both.
+// TestPathsFromThePagesDirectory: the console requests paths below the directory of its page and names
+// endpoints relative to it, because a proxy may have removed a prefix.
 func TestPathsFromThePagesDirectory(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Dir: tree(t, map[string]string{"a/b/c.sh": "#!/bin/sh\n", "d.sh": "#!/bin/sh\n"}), Console: true})
@@ -231,7 +230,7 @@ func TestPathsFromThePagesDirectory(t *testing.T) {
 		{"a/b/", "./../../d.sh/", "./../../", "/d.sh"},
 		{"a/b/c.sh/", "./../c.sh", "./../../../", "/a/b/c.sh"},
 		{"a/.wspipe/", "./../b/c.sh", "./../../", "/a/b/c.sh"},
-		{"a/", "./../../d.sh", "./../", ""}, // what is outside of the prefix
+		{"a/", "./../../d.sh", "./../", ""}, // outside the prefix
 		{"a/", "d.sh", "./../", ""},
 	} {
 		_, body := get(t, s.http("/"+test.dir+".wspipe/console/endpoint?path="+url.QueryEscape(test.path)))

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestErrorLogHasLevels: what an operator must know is not for debugging only.
+// TestErrorLogHasLevels: panics are logged as errors.
 func TestErrorLogHasLevels(t *testing.T) {
 	t.Parallel()
 	out := &logBuffer{}

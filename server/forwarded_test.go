@@ -15,7 +15,7 @@ import (
 	"wspipe/server/access"
 )
 
-// proxies trusts these networks.
+// proxies returns TrustedProxies with these networks.
 func proxies(networks ...string) (t access.TrustedProxies) {
 	for _, n := range networks {
 		t.Networks = append(t.Networks, netip.MustParsePrefix(n))
@@ -23,7 +23,7 @@ func proxies(networks ...string) (t access.TrustedProxies) {
 	return t
 }
 
-// TestForwardedEnvironment is both from end to end.
+// TestForwardedEnvironment: X-Forwarded-For and -Proto determine the environment and the log.
 func TestForwardedEnvironment(t *testing.T) {
 	t.Parallel()
 	child := sh(`echo "$REMOTE_ADDR|$REMOTE_HOST|$REMOTE_PORT|${HTTPS-none}|$SERVER_NAME|$SERVER_PORT"`)
@@ -31,8 +31,8 @@ func TestForwardedEnvironment(t *testing.T) {
 	for _, test := range []struct {
 		s           *testServer
 		host        string
-		port, proto string // of the client, as the proxy tells it
-		want        string // without the port where it is ours to find out
+		port, proto string // of the client, as the proxy reports
+		want        string // without the port if that is the server's
 		remote      string // in the log
 	}{
 		{trusting, "app.example", "", "https", "203.0.113.5|203.0.113.5||on|app.example|443", `"remote":"203.0.113.5"`},

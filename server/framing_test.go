@@ -18,8 +18,7 @@ import (
 
 // Section 3 of the contract: the framings, with real children.
 
-// python is a child that runs script, which has stdin and stdout as binary files
-// i and o.
+// python returns a child that runs script, with stdin and stdout as the binary files i and o.
 func python(t *testing.T, script string) Config {
 	t.Helper()
 	cfg := Config{Endpoint: Endpoint{MaxMessage: 8 << 20}}
@@ -28,7 +27,7 @@ func python(t *testing.T, script string) Config {
 	return cfg
 }
 
-// speakers are programs that speak a framing both ways.
+// speakers are programs that read and write a framing.
 var speakers = map[framing.Framing]string{
 	framing.NUL: `
 rest = b""
@@ -57,8 +56,7 @@ while True:
     o.write(b"Content-Type: text\ncontent-length: %d\n\n" % n + body); o.flush()`,
 }
 
-// What a client sends comes back through a program of each framing: messages of
-// any length and with newlines, one after the other and many at once.
+// A program of each framing echoes messages of any length, with newlines, singly and many at once.
 func TestRecordsBothWays(t *testing.T) {
 	for mode, script := range speakers {
 		for _, compress := range []bool{false, true} {
@@ -131,7 +129,7 @@ func TestBrokenFraming(t *testing.T) {
 	}
 }
 
-// A record that is announced as endless, and never ends, is no reason to stop.
+// An endless record does not end the session.
 func TestEndlessRecord(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`printf '\377\377\377\377'; exec cat /dev/zero`), Framing: framing.Length}})
@@ -150,7 +148,7 @@ func TestEndlessRecord(t *testing.T) {
 	}
 }
 
-// spoken is what a JSON message says.
+// spoken is a JSON message.
 type spoken struct {
 	Stream, Data string
 	More         bool
@@ -196,7 +194,7 @@ func TestJSONFraming(t *testing.T) {
 	}
 }
 
-// A long line that is interrupted by stderr: nobody hangs, and nothing is lost.
+// A long line that is interrupted by stderr does not block, and nothing is lost.
 func TestJSONInterruptedLine(t *testing.T) {
 	t.Parallel()
 	cfg := python(t, `

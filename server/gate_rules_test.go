@@ -13,13 +13,13 @@ import (
 // rules stand here a second time, in judge, in terms of what a request is meant
 // to be. The server only sees its headers.
 
-// kind is what a request asks for.
+// kind is a kind of request.
 type kind struct {
-	method, path string // with %d for the request's number
+	method, path string // with %d for the number of the request
 	upgrade      bool
-	program      bool   // it would start one
-	status       int    // of the answer, once it is let in
-	body         string // which that holds
+	program      bool   // it starts a program
+	status       int    // of the response, if admitted
+	body         string // contained in the response
 }
 
 var kinds = []kind{
@@ -32,16 +32,16 @@ var kinds = []kind{
 	{"POST", "/run.sh/%d", false, true, 200, "answer to POST"},
 }
 
-// called is what a client calls us.
+// called is a name under which a client reaches the server.
 type called struct {
-	host     string // empty for nothing
+	host     string // may be empty
 	port     string // empty for none
-	trusted  bool   // without a flag
+	trusted  bool   // without --host
 	loopback bool
 	old      bool // HTTP/1.0, which needs no Host header
 }
 
-// namesFor are the names for the server at address ip.
+// namesFor returns names for the server at address ip.
 func namesFor(t *testing.T, ip, port string) (list []called) {
 	t.Helper()
 	name, err := os.Hostname()
@@ -70,24 +70,24 @@ func namesFor(t *testing.T, ip, port string) (list []called) {
 
 func (c called) header() string { return strings.TrimSuffix(c.host+":"+c.port, ":") }
 
-// webPage is what a browser says of the page that makes a request.
+// webPage is the page that makes a request, as a browser describes it.
 type webPage struct {
 	origins    []string // values of Origin headers
-	host, port string   // of its origin, if it has one
+	host, port string   // of its origin, or empty
 	loopback   bool
 	listed     string // the --origin that lists it
 	site, dest string // Sec-Fetch-Site and Sec-Fetch-Dest
-	why, allow string // how a refusal of it is explained, and the flag named there
+	why, allow string // the reason of a refusal, and its flag
 }
 
 const (
-	// listedOrigin is what an --origin lists.
+	// listedOrigin is listed by --origin.
 	listedOrigin = "https://listed.example"
-	// otherHost is how a page of elsewhere is refused.
+	// otherHost is the reason for pages of other origins.
 	otherHost = "does not match"
 )
 
-// pageAt is the page of an origin.
+// pageAt returns the page of an origin.
 func pageAt(scheme, host, port string) webPage {
 	origin := scheme + "://" + strings.TrimSuffix(host+":"+port, ":")
 	if port == "" {
@@ -95,16 +95,16 @@ func pageAt(scheme, host, port string) webPage {
 	}
 	p := webPage{origins: []string{origin}, host: host, port: port, why: otherHost, allow: "--origin=" + origin}
 	if scheme == "https" && host == "listed.example" {
-		p.listed = listedOrigin // an entry without a port means any
+		p.listed = listedOrigin // an entry without a port matches any port
 	}
 	p.loopback = host == "127.0.0.1" || host == "[::1]" || strings.HasSuffix(host, "localhost")
 	return p
 }
 
-// pagesFor are those that may call us c.
+// pagesFor returns pages that reach the server under the name c.
 func pagesFor(c called) []webPage {
 	list := []webPage{
-		{}, // no browser
+		{}, // not a browser
 		{origins: []string{"null"}, listed: "null", why: "has no origin", allow: "--origin=null"},
 		{origins: []string{"no origin at all"}, why: "malformed", allow: "--origin='*'"},
 		{origins: []string{""}, why: "malformed", allow: "--origin='*'"},
@@ -127,10 +127,10 @@ func pagesFor(c called) []webPage {
 	)
 }
 
-// gateFlags are those that decide about hosts and origins. Empty is none.
+// gateFlags are the flags for hosts and origins. Empty means not set.
 type gateFlags struct{ host, origin string }
 
-// asked is one request, by what it is meant to be.
+// asked is one request with its meaning.
 type asked struct {
 	number int
 	kind   kind
@@ -141,7 +141,7 @@ type asked struct {
 func (q asked) path() string   { return fmt.Sprintf(q.kind.path, q.number) }
 func (q asked) String() string { return q.kind.method + " " + q.path() }
 
-// text returns the request as it goes over the wire.
+// text returns the request as sent.
 func (q asked) text() string {
 	var b strings.Builder
 	version, host := "HTTP/1.1", "Host: "+q.to.header()+"\r\n"
@@ -166,8 +166,7 @@ func (q asked) text() string {
 	return b.String()
 }
 
-// judge returns by the rules what q's refusal objects to, and the flag that it
-// names. q is let in if there is nothing.
+// judge applies the rules to q. It returns which rules refuse q, and the flag that the refusal names.
 func (f gateFlags) judge(q asked) (host, origin bool, flag string) {
 	if f.origin == "*" || f.origin != "" && f.origin == q.from.listed {
 		return false, false, ""

@@ -19,10 +19,10 @@ import (
 	"wspipe/server/listen"
 )
 
-// gateServer has all routes. What its programs are started for is written to a file.
+// gateServer is a server with all routes. Its programs write to a file when they are started.
 type gateServer struct {
 	*testServer
-	started string // its path
+	started string // the path of that file
 }
 
 func serveGate(t *testing.T, f gateFlags, files string) *gateServer {
@@ -53,7 +53,7 @@ func serveGate(t *testing.T, f gateFlags, files string) *gateServer {
 	return &gateServer{serve(t, cfg), started}
 }
 
-// shortDir is a temporary directory whose name leaves room for a socket's.
+// shortDir returns a temporary directory whose path is short enough for a socket in it.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "gate")
@@ -73,8 +73,8 @@ func writeFile(t *testing.T, path string, mode os.FileMode, content string) {
 
 const upgradeHeader = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
-// ask sends a request as it stands and returns the answer with its body, or
-// with the first message of a WebSocket.
+// ask sends a request unchanged and returns the response with its body, or with the first message of
+// a WebSocket.
 func ask(t *testing.T, to net.Addr, request string) (*http.Response, string) {
 	t.Helper()
 	conn, err := net.Dial(to.Network(), to.String())
@@ -102,8 +102,8 @@ func ask(t *testing.T, to net.Addr, request string) (*http.Response, string) {
 	return resp, string(body)
 }
 
-// try sends each request to the server at to, and returns those that were
-// refused by the flag that would allow them.
+// try sends each request to the server at to, and returns the refused ones by the flag that would allow
+// them.
 func (s *gateServer) try(t *testing.T, f gateFlags, to net.Addr, questions []asked) map[string][]asked {
 	t.Helper()
 	refusals := make(map[string][]asked)
@@ -132,7 +132,7 @@ func (s *gateServer) try(t *testing.T, f gateFlags, to net.Addr, questions []ask
 	return refusals
 }
 
-// why is the part of a refusal that is about q's origin.
+// why returns the part of a refusal that is about q's origin.
 func (q asked) why() string {
 	if q.from.site != "" {
 		return "the request comes from a page on another site"
@@ -143,7 +143,7 @@ func (q asked) why() string {
 	return q.from.why
 }
 
-// check looks at what has been logged and started for all questions.
+// check checks the log and the started programs for all requests.
 func (s *gateServer) check(t *testing.T, f gateFlags, questions []asked) {
 	t.Helper()
 	s.log.await(t, `"msg":"request"`, len(questions))
@@ -185,8 +185,7 @@ func (s *gateServer) check(t *testing.T, f gateFlags, questions []asked) {
 	}
 }
 
-// TestGate asks everything that a client can make up of the above of servers
-// with any of the flags.
+// TestGate sends all combinations of the above to servers with all combinations of flags.
 func TestGate(t *testing.T) {
 	for _, f := range []gateFlags{{}, {host: "foreign.example"}, {origin: listedOrigin}, {origin: "null"}, {origin: "*"}} {
 		t.Run(fmt.Sprintf("%+v", f), func(t *testing.T) {
@@ -217,8 +216,7 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// TestGateWithoutOrigin: where browsers leave Origin out they tell the site of
-// the page (Fetch Metadata).
+// TestGateWithoutOrigin: if browsers omit Origin, they send Sec-Fetch-Site (Fetch Metadata).
 func TestGateWithoutOrigin(t *testing.T) {
 	var from []webPage
 	for _, site := range []string{"none", "same-origin", "same-site", "cross-site"} {
@@ -244,14 +242,14 @@ func TestGateWithoutOrigin(t *testing.T) {
 	}
 }
 
-// combine returns every kind of request from any of the pages, numbered from
-// first on, and makes the files that they ask for.
+// combine returns every kind of request from each page, numbered from first, and creates the files that
+// they request.
 func combine(t *testing.T, files string, first int, to called, from []webPage) (questions []asked) {
 	t.Helper()
 	for _, p := range from {
 		for _, k := range kinds {
 			if k.upgrade && to.old {
-				continue // there is no WebSocket in HTTP/1.0
+				continue // HTTP/1.0 has no WebSockets
 			}
 			q := asked{number: first + len(questions), kind: k, to: to, from: p}
 			if strings.HasSuffix(k.path, ".txt") {
@@ -263,8 +261,8 @@ func combine(t *testing.T, files string, first int, to called, from []webPage) (
 	return questions
 }
 
-// tryAgain asks what was refused of servers with the flag that the refusal has
-// named, which is to let it in.
+// tryAgain sends the refused requests to servers with the flag that the refusal names. They must be
+// admitted.
 func tryAgain(t *testing.T, files string, refusals map[string][]asked) {
 	t.Helper()
 	for flag, questions := range refusals {

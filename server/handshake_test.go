@@ -21,17 +21,17 @@ import (
 
 // What is said of a handshake that does not take place, beside the real one.
 
-// question is about a handshake.
+// question is a handshake check.
 type question struct {
-	path      string   // with the query
+	path      string   // with its query
 	origin    string   // of the page; empty for none
-	protocols string   // that are offered
-	header    []string // of the question, and of the handshake
-	query     string   // more parameters of the question alone
+	protocols string   // the offered ones
+	header    []string // of the check and of the handshake
+	query     string   // further parameters of the check
 }
 
-// plain returns the question as it goes over the wire. A page of another origin
-// cannot but say whose it is, one of ours can say it only by a parameter.
+// plain returns the check as sent. A page of another origin always sends Origin; a page of the server
+// uses a parameter.
 func (q question) plain(ofOurs bool) string {
 	query := url.Values{"path": {q.path}}
 	if q.protocols != "" {
@@ -48,7 +48,7 @@ func (q question) plain(ofOurs bool) string {
 	return plain("GET", handshakePath+"?"+query.Encode()+q.query, header...)
 }
 
-// handshake returns the opening handshake that q is about.
+// handshake returns the opening handshake of q.
 func (q question) handshake() string {
 	header := append([]string{"Host: localhost"}, q.header...)
 	if q.origin != "" {
@@ -60,7 +60,7 @@ func (q question) handshake() string {
 	return opening(q.path, header...)
 }
 
-// rehearse asks s, in both ways, and returns the one answer.
+// rehearse sends the check in both ways and returns the verdict, which must be the same.
 func (s *testServer) rehearse(t *testing.T, q question) (v verdict) {
 	t.Helper()
 	var first string
@@ -87,7 +87,7 @@ func (s *testServer) rehearse(t *testing.T, q question) (v verdict) {
 	return v
 }
 
-// wantTrue compares v with what the handshake has got.
+// wantTrue compares v with the response to the handshake.
 func (v verdict) wantTrue(t *testing.T, resp *http.Response, body string) {
 	t.Helper()
 	if v.Status != resp.StatusCode {
@@ -121,7 +121,7 @@ func TestHandshakesAreForetold(t *testing.T) {
 	command, evil := Config{Endpoint: Endpoint{Child: sh(in)}}, "http://evil.example"
 	for name, test := range map[string]struct {
 		cfg    Config
-		held   string // the path of a client that is connected, if any
+		held   string // the path of a connected client, or empty
 		q      question
 		status int
 	}{
@@ -175,8 +175,7 @@ func TestHandshakesAreForetold(t *testing.T) {
 	}
 }
 
-// openOnly makes the handshake of q and returns the answer, without the messages of
-// a WebSocket: a lost session has none.
+// openOnly makes the handshake of q and returns the response, without messages.
 func openOnly(t *testing.T, s *testServer, q question) (*http.Response, string) {
 	t.Helper()
 	resp, _ := send(t, s.listeners.Serving[0].Addr(), q.handshake())
@@ -190,7 +189,7 @@ func openOnly(t *testing.T, s *testServer, q question) (*http.Response, string) 
 	return resp, string(body)
 }
 
-// TestQuestionsTakeNothing: neither a slot nor a place, and they start nothing.
+// TestQuestionsTakeNothing: a check takes no slot and starts nothing.
 func TestQuestionsTakeNothing(t *testing.T) {
 	t.Parallel()
 	const in = `echo in; exec cat`
@@ -216,13 +215,13 @@ func TestQuestionsTakeNothing(t *testing.T) {
 	}
 }
 
-// TestQuestionsBesideTheOnly: of --once, on a connection that was open before.
+// TestQuestionsBesideTheOnly: with --once, on a connection that was open before.
 func TestQuestionsBesideTheOnly(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo in; exec cat`)}, Once: true})
 	q := question{path: "/", origin: "http://localhost"}
 	to := s.listeners.Serving[0].Addr()
-	// It closes those that have not asked for anything when it stops listening.
+	// A server that stops listening closes connections without a request.
 	const early = "GET " + handshakePath + "?path=/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	resp, asking := send(t, to, early)
 	io.Copy(io.Discard, resp.Body)
@@ -244,8 +243,7 @@ func TestQuestionsBesideTheOnly(t *testing.T) {
 	<-s.status
 }
 
-// TestQuestionsAtTheGate: what the gate has against the question is what it has
-// against the handshake, in the same words.
+// TestQuestionsAtTheGate: a refusal of the check is the same as one of the handshake.
 func TestQuestionsAtTheGate(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
@@ -259,10 +257,10 @@ func TestQuestionsAtTheGate(t *testing.T) {
 	}
 }
 
-// TestQuestionsDuringAShutdown are refused as handshakes are.
+// TestQuestionsDuringAShutdown: checks are refused as handshakes are.
 func TestQuestionsDuringAShutdown(t *testing.T) {
 	t.Parallel()
-	s, c, _ := serveDownload(t) // which it waits for
+	s, c, _ := serveDownload(t) // the shutdown waits for it
 	var early []net.Conn
 	for range 2 {
 		resp, conn := send(t, s.listeners.Serving[0].Addr(), "GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -286,7 +284,7 @@ func TestQuestionsDuringAShutdown(t *testing.T) {
 	io.Copy(io.Discard, download.Body)
 }
 
-// TestPagesCannotPassForOthers: what the browser says of them counts.
+// TestPagesCannotPassForOthers: the origin that the browser sends counts.
 func TestPagesCannotPassForOthers(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Origins: []string{"http://good.example"}}})
@@ -304,8 +302,8 @@ func TestPagesCannotPassForOthers(t *testing.T) {
 	}
 }
 
-// TestQuestionsWithSecrets: a token in the path or among the subprotocols counts as
-// it would for the handshake, and nothing tells it.
+// TestQuestionsWithSecrets: a token in the path or among the subprotocols counts as in the handshake,
+// and appears nowhere.
 func TestQuestionsWithSecrets(t *testing.T) {
 	t.Parallel()
 	file := wspipetest.SecretFile(t, "tokens", "SECRET-good\nSECRET-another\n")
@@ -322,7 +320,7 @@ func TestQuestionsWithSecrets(t *testing.T) {
 		status int
 	}{
 		{question{path: "/?" + session, header: good}, 101},
-		{question{path: "/?" + session, header: []string{"Authorization: Bearer SECRET-another"}}, 429}, // not theirs
+		{question{path: "/?" + session, header: []string{"Authorization: Bearer SECRET-another"}}, 429}, // the session of another user
 		{question{path: "/", header: good}, 429},
 		{question{path: "/?" + session + "&access_token=SECRET-good", header: good}, 101},
 		{question{path: "/?" + session + "&access_token=SECRET-bad", header: good}, 401},
@@ -342,7 +340,7 @@ func TestQuestionsWithSecrets(t *testing.T) {
 		resp, body := openOnly(t, s, test.q)
 		told.wantTrue(t, resp, body)
 	}
-	for _, query := range []string{"", "&access_token=SECRET-bad"} { // of the question itself
+	for _, query := range []string{"", "&access_token=SECRET-bad"} { // of the check
 		if resp, _ := ask(t, s.listeners.Serving[0].Addr(), question{path: "/?access_token=SECRET-good", query: query}.plain(true)); resp.StatusCode != 401 {
 			t.Errorf("a question with %q is answered with %d", query, resp.StatusCode)
 		}
@@ -352,7 +350,7 @@ func TestQuestionsWithSecrets(t *testing.T) {
 	}
 }
 
-// TestQuestionsThatAreNone: without a path, or not to be read.
+// TestQuestionsThatAreNone: without a path, or with a method other than GET and HEAD.
 func TestQuestionsThatAreNone(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
@@ -370,7 +368,7 @@ func TestQuestionsThatAreNone(t *testing.T) {
 	if resp, _ := fetch(t, "POST", s.http(handshakePath+"?path=/"), nil); resp.StatusCode != 405 || resp.Header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST: got %d", resp.StatusCode)
 	}
-	dial(t, s.ws+strings.TrimPrefix(handshakePath, "/")).Close(1000, "") // takes no endpoint away
+	dial(t, s.ws+strings.TrimPrefix(handshakePath, "/")).Close(1000, "") // WebSockets at this path still work
 	s.log.await(t, `"path":"`+handshakePath+`","status":200`, 14)
 	s.log.await(t, `"path":"`+handshakePath+`","status":405`, 1)
 }

@@ -68,7 +68,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestHostIsAHost: a child may pass SERVER_NAME and SERVER_PORT to a shell.
+// TestHostIsAHost: SERVER_NAME and SERVER_PORT are valid, because a child may pass them to a shell.
 func TestHostIsAHost(t *testing.T) {
 	t.Parallel()
 	s := serveCGI(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Origins: []string{"*"}}}, map[string]string{"run": textHeader + `printf '%s %s' "$SERVER_NAME" "$SERVER_PORT"`})
@@ -91,7 +91,7 @@ func TestHostIsAHost(t *testing.T) {
 
 func TestEnvironmentValuesAreOneLine(t *testing.T) {
 	t.Parallel()
-	// No header can hold these, but a decoded path can.
+	// A header cannot contain these, but a decoded path can.
 	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`printf '[%s]\n' "$PATH_INFO"`)}}).ws+"a%0d%0aEVIL=1%00b")
 	c.Expect("[/a  EVIL=1 b]")
 }
@@ -153,11 +153,11 @@ func TestBadHandshakes(t *testing.T) {
 	if strings.Contains(s.log.String(), "started") {
 		t.Error("a refused handshake started a child")
 	}
-	dial(t, s.ws).ExpectEnd(1000, "exit 0") // and held no slot
+	dial(t, s.ws).ExpectEnd(1000, "exit 0") // the refused requests took no slot
 }
 
-// TestProxyRemovedTheUpgrade: what is left of a handshake behind a proxy that is not
-// configured for WebSockets. RFC 9110, section 15.5.22: a 426 has Upgrade.
+// TestProxyRemovedTheUpgrade: a handshake behind a proxy that is not configured for WebSockets. RFC
+// 9110, section 15.5.22: a 426 has Upgrade.
 func TestProxyRemovedTheUpgrade(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo started >&2`)}, Console: true})

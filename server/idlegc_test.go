@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestTidier: garbage is collected once there has been much to do, and then nothing
-// for a while. It is not parallel: collections are the whole process's.
+// TestTidier: garbage is collected after many changes and an idle time. It is not parallel because
+// collections concern the whole process.
 func TestTidier(t *testing.T) {
 	collections := func() uint32 {
 		var m runtime.MemStats

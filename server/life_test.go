@@ -19,14 +19,14 @@ import (
 
 // Section 4 of the contract: the life of a child.
 
-// awaitGone waits until no process of the group that pid led is left.
+// awaitGone waits until no process of the group of pid is left.
 func awaitGone(t *testing.T, pid int) {
 	t.Helper()
 	for end := time.Now().Add(patience); syscall.Kill(-pid, 0) == nil; {
 		if time.Now().After(end) {
 			t.Fatalf("process group %d still runs", pid)
 		}
-		<-time.After(time.Millisecond) // nothing tells the end of a group
+		<-time.After(time.Millisecond) // the end of a process group is not reported
 	}
 }
 
@@ -39,16 +39,16 @@ func atoi(t *testing.T, s string) int {
 	return n
 }
 
-// leave are the ways in which a client goes, after the child has said its pid.
+// leave has the ways in which a client disconnects, after the child has sent its pid.
 var leave = map[string]func(c *rawClient){
 	"closes":    func(c *rawClient) { c.frame(fin|opClose, []byte{3, 232}) },
 	"hangs up":  func(c *rawClient) { c.TCPConn.Close() },
 	"resets":    func(c *rawClient) { c.SetLinger(0); c.TCPConn.Close() },
-	"is silent": func(c *rawClient) {}, // it answers no ping
+	"is silent": func(c *rawClient) {}, // it does not answer pings
 }
 
-// goAndExpectGone lets a client depart from a child that says its pid first,
-// of which nothing must be left then.
+// goAndExpectGone starts a child that sends its pid, disconnects its client by depart, and checks that
+// the process group ends.
 func goAndExpectGone(t *testing.T, cfg Config, depart func(*rawClient)) {
 	t.Helper()
 	s := serve(t, cfg)
@@ -79,7 +79,7 @@ func TestTheGroupGoesWithItsClient(t *testing.T) {
 func TestAFloodEndsWithItsClient(t *testing.T) {
 	for how, depart := range leave {
 		if how == "is silent" {
-			continue // who does not read is held up, not dropped
+			continue // a client that does not read is blocked, not disconnected
 		}
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -93,7 +93,7 @@ func TestNoTailIsLostWhileTheClientSends(t *testing.T) {
 	for range 100 {
 		c := dial(t, s.ws)
 		for i := 1; i <= 3000; i++ {
-			if i%10 == 1 { // it goes on sending, whether anybody reads or not
+			if i%10 == 1 { // it continues to send
 				c.Write(c.Ctx, websocket.MessageText, []byte("more"))
 			}
 			c.Expect(strconv.Itoa(i))
@@ -138,7 +138,7 @@ func TestWhatWasSentBeforeTheCloseArrives(t *testing.T) {
 	child.Grace = process.WaitForever
 	s := serve(t, Config{Endpoint: Endpoint{Child: child, MaxMessage: 1 << 20}})
 	c := dial(t, s.ws)
-	for range 30 { // more than may wait for a child
+	for range 30 { // more than is queued for a child
 		c.Send(strings.Repeat("x", 99_999))
 	}
 	c.Close(1000, "")
@@ -182,7 +182,7 @@ func TestNoChildNoSession(t *testing.T) {
 		"/etc/passwd":   "cannot start: not executable",
 	} {
 		s := serve(t, Config{Endpoint: Endpoint{Child: process.Spec{Path: path}}, MaxChildren: 1})
-		for range 2 { // the slot comes free
+		for range 2 { // the slot is freed
 			dial(t, s.ws).ExpectEnd(1011, reason)
 			awaitFree(t, s)
 		}

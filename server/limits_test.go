@@ -35,7 +35,7 @@ func TestTimeLimits(t *testing.T) {
 	})
 	t.Run("not idle", func(t *testing.T) {
 		t.Parallel()
-		// Twice the limit in all, but never silent for so long.
+		// Twice the limit in total, but never silent for that long.
 		s := serve(t, Config{Endpoint: Endpoint{Child: sh(`for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.6; done`), IdleTimeout: 3 * time.Second}})
 		if got := dial(t, s.ws).ExpectEnd(1000, "exit 0"); len(got) != 10 {
 			t.Errorf("got %q", got)
@@ -77,11 +77,11 @@ func TestExitWhenIdle(t *testing.T) {
 	expectExitWhenIdle(t, Config{Endpoint: Endpoint{Child: sh(echoing)}})
 }
 
-// expectExitWhenIdle lets a client come to a child that runs echoing, and go: the
-// server must stop after that, and not before.
+// expectExitWhenIdle connects and disconnects a client. The server must stop after that, and not
+// before.
 func expectExitWhenIdle(t *testing.T, cfg Config) {
 	t.Helper()
-	cfg.ExitWhenIdle = 3 * time.Second // the client comes sooner
+	cfg.ExitWhenIdle = 3 * time.Second // the client connects earlier
 	s := serve(t, cfg)
 	c, pid := arrive(t, s.ws)
 	select {
@@ -118,6 +118,6 @@ func TestMaxForks(t *testing.T) {
 		first.Close(1000, "")
 		awaitGone(t, pid)
 		s.log.await(t, `"disconnect"`, 1)
-		dial(t, s.ws).Next() // the slot is free
+		dial(t, s.ws).Next() // the slot was freed
 	}
 }

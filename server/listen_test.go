@@ -31,7 +31,7 @@ func throughUnix(t testing.TB, path string) *websocket.DialOptions {
 	return &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}}
 }
 
-// echoes checks that a server with the child cat answers through the socket at path.
+// echoes checks that a server with the child cat answers on the socket at path.
 func echoes(t testing.TB, path string) {
 	t.Helper()
 	c := wspipetest.Dial(t, "ws://localhost/", throughUnix(t, path))
@@ -40,7 +40,7 @@ func echoes(t testing.TB, path string) {
 	c.Close(1000, "")
 }
 
-// serveUnix serves cat at path alone.
+// serveUnix serves cat at path only.
 func serveUnix(t *testing.T, path string, cfg Config) *testServer {
 	t.Helper()
 	cfg.UnixSocket, cfg.Addresses, cfg.Endpoint.Child = path, []string{}, sh(`exec cat`)
@@ -78,7 +78,7 @@ func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	port := s.listeners.Serving[0].Addr().(*net.TCPAddr).Port
-	// The first of the two is free, and must be again afterwards.
+	// The first of the two is free, and must be free again afterwards.
 	err := listenError(t, Config{Sockets: listen.Sockets{Addresses: []string{"::1", "127.0.0.1"}, Port: port}})
 	if want := fmt.Sprintf("listen on 127.0.0.1:%d: address already in use", port); err.Error() != want || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("got %q, want %q", err, want)
@@ -93,7 +93,7 @@ func TestAddressInUse(t *testing.T) {
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	s := serveUnix(t, path, Config{})
-	if urls := fmt.Sprint(s.URLs()); urls != "[unix:"+path+"]" { // and no TCP
+	if urls := fmt.Sprint(s.URLs()); urls != "[unix:"+path+"]" { // no TCP address
 		t.Errorf("the URLs are %s", urls)
 	}
 	echoes(t, path)
@@ -134,7 +134,7 @@ func TestOnceRemovesItsUnixSocket(t *testing.T) {
 func TestAnotherServersUnixSocketStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	first := serveUnix(t, path, Config{})
-	if err := os.Remove(path); err != nil { // somebody tidies up
+	if err := os.Remove(path); err != nil { // another program removes it
 		t.Fatal(err)
 	}
 	serveUnix(t, path, Config{})

@@ -10,8 +10,7 @@ import (
 	"testing"
 )
 
-// TestListingsAreBounded: a directory of any size has a list, which tells that it
-// is not all.
+// TestListingsAreBounded: a large directory has an incomplete list, which says so.
 func TestListingsAreBounded(t *testing.T) {
 	t.Parallel()
 	numbered := func(prefix string, n int, content string) map[string]string {
@@ -56,7 +55,7 @@ func TestListingsAreBounded(t *testing.T) {
 	}
 }
 
-// TestListingsEnd where links go round.
+// TestListingsEnd: links to an ancestor are not followed.
 func TestListingsEnd(t *testing.T) {
 	t.Parallel()
 	d := &programDir{path: tree(t, map[string]string{

@@ -57,8 +57,8 @@ func TestCharacterCutByASlowWrite(t *testing.T) {
 
 func TestALoneLineLeavesAtOnce(t *testing.T) {
 	t.Parallel()
-	// The child writes half a line after each whole one, and waits: no line
-	// may wait for what follows it.
+	// The child writes half a line after each line, and waits. A line must be sent before the next is
+	// complete.
 	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`while read l; do printf "got $l\nhalf "; done`)}}).ws)
 	c.Send("1")
 	c.Expect("got 1")

@@ -23,15 +23,15 @@ import (
 
 // --share=mux with real children.
 
-// mux is a server of one child that talks to each client, which runs script.
+// mux returns the Config of a server with --share=mux whose child runs script.
 func mux(script string) Config {
 	cfg := shared(script)
 	cfg.Endpoint.Share = ShareMux
 	return cfg
 }
 
-// reflector is a script that sends each event to all clients, as text. It is told
-// what to do by messages that begin with "do ": lines of its output.
+// reflector is a script that sends each event to all clients, as text. A message that begins with "do "
+// has lines that it prints.
 const reflector = `while IFS= read -r e; do
 	case $e in
 	*'"data":"do '*) e=${e#*\"do }; printf '%s\n' "${e%??}" | tr -d '\\';;
@@ -39,7 +39,7 @@ const reflector = `while IFS= read -r e; do
 	esac
 done`
 
-// told is an event, as reflector passes it on.
+// told is an event, as reflector sends it.
 type told struct {
 	Event, Client, Data string
 	Code                int
@@ -55,8 +55,8 @@ func nextTold(t *testing.T, c *wspipetest.Client) (e told) {
 	return e
 }
 
-// TestMuxEnvironment: an open event has what the client's own child would have had
-// from its request, and the child has what is true for all of them.
+// TestMuxEnvironment: an open event has the variables of the client's request, and the child has those
+// that are the same for all clients.
 func TestMuxEnvironment(t *testing.T) {
 	t.Parallel()
 	const script = `env | sort >&2; ` + reflector
@@ -103,8 +103,8 @@ func TestMuxEnvironment(t *testing.T) {
 	}
 }
 
-// TestMuxExitIsToldToAll: with its status, and the next client has another child
-// started, which counts anew.
+// TestMuxExitIsToldToAll: all clients get the exit status. The next client starts another child, which
+// counts its clients from 1.
 func TestMuxExitIsToldToAll(t *testing.T) {
 	t.Parallel()
 	for code, cfg := range map[websocket.StatusCode]Config{1000: mux(""), 4003: mux("")} {
@@ -141,8 +141,7 @@ func TestMuxExitIsToldToAll(t *testing.T) {
 	}
 }
 
-// TestMuxLife: --linger, --once, --max-per-ip, --dir and shutdown are those of any
-// shared child.
+// TestMuxLife: --linger, --once, --max-per-ip, --dir and shutdown work as for any shared child.
 func TestMuxLife(t *testing.T) {
 	t.Parallel()
 	t.Run("linger", func(t *testing.T) {
@@ -157,7 +156,7 @@ func TestMuxLife(t *testing.T) {
 			s.log.await(t, `"disconnect"`, 1)
 			b := dial(t, s.ws)
 			e := nextTold(t, b)
-			if linger != 0 && e.Event == "close" { // it may have come just before b
+			if linger != 0 && e.Event == "close" { // it may arrive just before b
 				e = nextTold(t, b)
 			}
 			if e.Event != "open" || e.Client != id {
@@ -232,8 +231,8 @@ func TestMuxLife(t *testing.T) {
 	})
 }
 
-// TestMuxWithAStuckChild: clients that fill its stdin and go are gone, and when
-// the last has gone it is stopped.
+// TestMuxWithAStuckChild: clients that fill its stdin can disconnect, and after the last one it is
+// stopped.
 func TestMuxWithAStuckChild(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]Config{"mux": mux(`exec sleep 1000`), "broadcast": shared(`exec sleep 1000`)} {
@@ -245,14 +244,14 @@ func TestMuxWithAStuckChild(t *testing.T) {
 			for range 3 {
 				c := dialRaw(t, s.ws)
 				clients = append(clients, c)
-				flooding.Go(func() { // ends when it is held up for good
+				flooding.Go(func() { // ends when it is blocked
 					c.SetWriteDeadline(time.Now().Add(time.Second))
 					for c.frame(fin|opText, make([]byte, 100_000)) == nil {
 					}
 				})
 			}
 			flooding.Wait()
-			clients = append(clients, dialRaw(t, s.ws)) // which the child of a mux never hears of
+			clients = append(clients, dialRaw(t, s.ws)) // the child of a mux does not see them
 			s.log.await(t, `"connect"`, 4)
 			for _, c := range clients {
 				c.SetLinger(0)
@@ -265,7 +264,7 @@ func TestMuxWithAStuckChild(t *testing.T) {
 	}
 }
 
-// TestMuxChannels: wspipe's own client, and Kubernetes', can take part.
+// TestMuxChannels: clients with v1.wspipe and with the Kubernetes protocols work.
 func TestMuxChannels(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range channel.Protocols {

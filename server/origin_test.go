@@ -10,12 +10,12 @@ import (
 	"wspipe/server/access"
 )
 
-// TestOriginRule is about spellings: TestGate has the rules.
+// TestOriginRule tests spellings. TestGate tests the rules.
 func TestOriginRule(t *testing.T) {
 	for _, test := range []struct {
 		host, origin string
 		cfg          Config
-		flag         string // that would allow it; empty if it is allowed
+		flag         string // the flag that would allow it; empty if allowed
 	}{
 		{"LocalHost.:8080", "http://localhost.:3000", Config{}, ""},
 		{"localhost:8080", "https://[::1]:3000", Config{}, ""},

@@ -24,7 +24,7 @@ import (
 
 // The cookie by which the console's page has its parts, where only tokens are good.
 
-// passOf returns the cookie that s gives to who loads its page by token.
+// passOf returns the cookie that s sets when its page is loaded with token.
 func (s *testServer) passOf(t *testing.T, token string) string {
 	t.Helper()
 	resp, body := get(t, s.http(wspipetest.WithToken("/", token)))
@@ -35,13 +35,13 @@ func (s *testServer) passOf(t *testing.T, token string) string {
 	return cookies[0].Name + "=" + cookies[0].Value
 }
 
-// consoleParts are what a pass is good for.
+// consoleParts are the paths that a pass admits.
 var consoleParts = []string{
 	"/.wspipe/console/console.js", "/.wspipe/console/console.css", "/.wspipe/console/index.html", "/.wspipe/vendor/xterm/VERSIONS", "/.wspipe/client.js", "/.wspipe/client.d.ts",
 	endpointPath + "?path=/", endpointsPath, handshakePath + "?path=/", "/.wspipe/", "/.wspipe/console",
 }
 
-// TestPassCookie: what the cookie is, and that the token cannot be told from it.
+// TestPassCookie: the attributes of the cookie, and that it does not reveal the token.
 func TestPassCookie(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
@@ -68,7 +68,7 @@ func TestPassCookie(t *testing.T) {
 	if resp, body := fetch(t, "HEAD", s.http(wspipetest.WithToken("/", wspipetest.GoodToken)), nil); !slices.Equal(resp.Header["Set-Cookie"], fields) || body != "" {
 		t.Errorf("HEAD: the cookies are %q", resp.Header["Set-Cookie"])
 	}
-	// A reload asks with the tag, and may ask a server that was started anew.
+	// A reload revalidates the page, perhaps after the server was restarted.
 	if resp, _ := fetch(t, "GET", s.http(wspipetest.WithToken("/", wspipetest.GoodToken)), nil, "If-None-Match", resp.Header.Get("ETag")); resp.StatusCode != 304 || !slices.Equal(resp.Header["Set-Cookie"], fields) {
 		t.Errorf("with a tag: got %d, the cookies are %q", resp.StatusCode, resp.Header["Set-Cookie"])
 	}
@@ -77,7 +77,7 @@ func TestPassCookie(t *testing.T) {
 	}
 }
 
-// TestPassIsSecureWithTLS, here or at a trusted proxy.
+// TestPassIsSecureWithTLS: to the server or to a trusted proxy.
 func TestPassIsSecureWithTLS(t *testing.T) {
 	t.Parallel()
 	auth := authOf(t, "token")
@@ -108,7 +108,7 @@ func TestPassIsSecureWithTLS(t *testing.T) {
 	}
 }
 
-// TestPassIsForThePageAlone, loaded by a token in its address: nothing else gives it.
+// TestPassIsForThePageAlone: only the page, loaded with a token in its URL, sets the cookie.
 func TestPassIsForThePageAlone(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"a.txt": "file", "sub/index.html": "index", "cgi/run": "#!/bin/sh\n" + textHeader + "echo run"})
@@ -158,8 +158,8 @@ func TestPassIsForThePageAlone(t *testing.T) {
 	}
 }
 
-// TestPassOpensTheConsole: each part with a right one, and none without or with
-// any other.
+// TestPassOpensTheConsole: a correct pass admits a client to each part; without one, or with any other,
+// it is refused.
 func TestPassOpensTheConsole(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
@@ -169,7 +169,7 @@ func TestPassOpensTheConsole(t *testing.T) {
 		want, text := fetch(t, "GET", s.http(path), nil, "Authorization", "Bearer "+wspipetest.GoodToken)
 		for _, cookie := range []string{first, second, "a=1; " + first + "; b=2", another.passOf(t, wspipetest.GoodToken) + "; " + second, "wspipe_80=x;" + first} {
 			resp, body := fetch(t, "GET", s.http(path), nil, "Cookie", cookie)
-			// The handshake that is asked about has a token in the one case, and none in the other.
+			// The handshake of the check has a token in one case, and none in the other.
 			if resp.StatusCode != 200 || want.StatusCode != 200 || body != text && !strings.Contains(path, "handshake") {
 				t.Errorf("%s, %s: got %d %.40q, want %d %.40q", path, cookie, resp.StatusCode, body, want.StatusCode, text)
 			}
@@ -193,8 +193,7 @@ func TestPassOpensTheConsole(t *testing.T) {
 	}
 }
 
-// TestPassOpensNothingElse: no WebSocket, no program, no file, and nothing that
-// does more than read.
+// TestPassOpensNothingElse: no WebSocket, no program, no file, and no method other than GET and HEAD.
 func TestPassOpensNothingElse(t *testing.T) {
 	t.Parallel()
 	started := filepath.Join(t.TempDir(), "started")
@@ -211,11 +210,11 @@ func TestPassOpensNothingElse(t *testing.T) {
 		cookie := "Cookie: " + s.passOf(t, wspipetest.GoodToken)
 		to := s.listeners.Serving[0].Addr()
 		requests := map[string]int{
-			plain("GET", endpointsPath, "Host: localhost", cookie):    200, // it is a good one
-			plain("GET", "/.wspipe/run", "Host: localhost", cookie):   200, // the console's page, and no program
+			plain("GET", endpointsPath, "Host: localhost", cookie):    200, // the pass is correct
+			plain("GET", "/.wspipe/run", "Host: localhost", cookie):   200, // the console's page, not a program
 			plain("GET", "/.wspipe/a.txt", "Host: localhost", cookie): 200,
 
-			plain("GET", "/x/.wspipe/console/console.js", "Host: localhost", cookie): 200, // as pages at /x/ ask for it
+			plain("GET", "/x/.wspipe/console/console.js", "Host: localhost", cookie): 200, // as pages at /x/ request it
 			plain("GET", "/run/.wspipe/client.js", "Host: localhost", cookie):        200,
 		}
 		for _, path := range append([]string{"/", "/talk", "/talk/.wspipe/", "/.wspipe", "/.wspipe/talk", "/.wspipe/x"}, consoleParts...) {
@@ -245,7 +244,7 @@ func TestPassOpensNothingElse(t *testing.T) {
 	}
 }
 
-// TestPassWithoutTheConsole: there is nothing to give it.
+// TestPassWithoutTheConsole: without the console there is no pass.
 func TestPassWithoutTheConsole(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Auth: authOf(t, "token")}})
@@ -254,9 +253,8 @@ func TestPassWithoutTheConsole(t *testing.T) {
 	}
 }
 
-// TestPassAtTheHandshakeQuestion: it lets the question in. What the handshake is
-// told is another matter: a browser would send the cookie with some of them, and
-// it would do no good.
+// TestPassAtTheHandshakeQuestion: the pass admits the check, but does not count for the handshake that
+// it is about.
 func TestPassAtTheHandshakeQuestion(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}})
@@ -269,7 +267,7 @@ func TestPassAtTheHandshakeQuestion(t *testing.T) {
 	}
 }
 
-// TestPassEndsWithItsToken, and with no other.
+// TestPassEndsWithItsToken: when the token is removed from the file, and not when another is.
 func TestPassEndsWithItsToken(t *testing.T) {
 	t.Parallel()
 	auth := authOf(t, "token")
@@ -283,7 +281,7 @@ func TestPassEndsWithItsToken(t *testing.T) {
 	}
 	expect(first, 200)
 	wspipetest.Rewrite(t, auth.TokenFile, wspipetest.OtherToken+"\nthird\n")
-	for end := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) { // until the file is read again
+	for end := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) { // until the file has been read again
 		resp, _ := fetch(t, "GET", s.http(consoleParts[0]), nil, "Cookie", first)
 		if resp.StatusCode == 401 {
 			break
@@ -292,7 +290,7 @@ func TestPassEndsWithItsToken(t *testing.T) {
 			t.Fatalf("got %d, want 401", resp.StatusCode)
 		}
 	}
-	expect(second, 200) // though its token stands elsewhere in the file
+	expect(second, 200) // its token is at another place in the file
 	third := s.passOf(t, "third")
 	wspipetest.Rewrite(t, auth.TokenFile, "third\n")
 	s.policy.Reload()
@@ -301,10 +299,10 @@ func TestPassEndsWithItsToken(t *testing.T) {
 	wspipetest.Rewrite(t, auth.TokenFile, wspipetest.GoodToken+"\n")
 	s.policy.Reload()
 	expect(third, 401)
-	expect(first, 200) // as its token is good again
+	expect(first, 200) // its token is valid again
 }
 
-// TestPassIsNotTheChilds: a browser sends it with a WebSocket below its path, too.
+// TestPassIsNotTheChilds: a browser also sends it with a WebSocket below its path.
 func TestPassIsNotTheChilds(t *testing.T) {
 	t.Parallel()
 	const tell = `echo "${HTTP_COOKIE-none}|$(env | grep -c wspipe_[0-9])"`
@@ -324,7 +322,7 @@ func TestPassIsNotTheChilds(t *testing.T) {
 	}
 }
 
-// authOf turns on the kinds of authentication that are named.
+// authOf returns an Auth with these kinds of authentication.
 func authOf(t *testing.T, kinds string) access.Auth {
 	t.Helper()
 	return access.Auth(wspipetest.NewSecrets(t, kinds))

@@ -16,21 +16,21 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// What no path may reach: files outside of the directories, hidden ones, and
-// the source of programs. All of them hold the canary.
+// canary is the content that no path may reach: files outside the directories, hidden files and the
+// source of programs.
 const canary = "SECRET"
 
-// trapProgram may never be started.
+// trapProgram must never be started.
 const trapProgram = "#!/bin/sh\n# " + canary + "\necho TRAPPED >&2\nprintf 'Content-Type: text/plain\\n\\nTRAPPED'"
 
-// trapTree has all three directories, those of programs within that of files,
-// and around and between them whatever must not be reached.
+// trapTree creates all three directories, those of programs within that of files, and files around and
+// between them that must not be reached.
 func trapTree(t testing.TB) (root string, cfg Config) {
 	t.Helper()
 	const program = "#!/bin/sh\n# " + canary + "\n" + `printf 'Content-Type: text/plain\n\nanswer'`
 	root = tree(t, map[string]string{
 		"secret.txt": canary, "trap.sh": trapProgram, "outside/secret.txt": canary, "outside/trap.sh": trapProgram, "outside/index.html": canary,
-		"wwwevil/secret.txt": canary, // its name starts as that of www
+		"wwwevil/secret.txt": canary, // its name begins with www
 
 		"www/index.html": "home", "www/a.txt": "plain", "www/sub/b.txt": "plain", "www/inner": "-> a.txt", "www/.env": canary, "www/.git/config": canary,
 		"www/.git/hooks/x": trapProgram, "www/sub/.hidden/index.html": canary, "www/...": canary, "www/..x": canary, `www/back\slash`: canary,
@@ -52,7 +52,7 @@ func trapTree(t testing.TB) (root string, cfg Config) {
 	return root, Config{Dir: root + "/www/ws", CGIDir: root + "/www/cgi", StaticDir: root + "/www"}
 }
 
-// attacks returns paths that must not be answered with success.
+// attacks returns paths that must be refused.
 func attacks() []string {
 	ups := []string{"..", "%2e%2e", ".%2e", "%2E.", "%252e%252e", "..%00", "..;", "...", ". .", "..%20", "%c0%ae%c0%ae", "..%5c", `..\..`, "self/..", "%2e", "."}
 	var paths []string
@@ -82,8 +82,7 @@ func attacks() []string {
 	return paths
 }
 
-// TestPathAttacks sends what no client would, each path as a plain request and
-// for a WebSocket.
+// TestPathAttacks sends paths that no browser sends, each as a plain request and as a handshake.
 func TestPathAttacks(t *testing.T) {
 	t.Parallel()
 	root, cfg := trapTree(t)
@@ -131,7 +130,7 @@ func TestPathAttacks(t *testing.T) {
 		c = attack(c, "GET", "http://"+host+path, "HTTP/1.1", "")
 		c = attack(c, "GET", "http:"+path, "HTTP/1.1", "")
 		c = attack(c, "GET", "file://"+root+path, "HTTP/1.1", "")
-		c = attack(c, "GET", path[1:], "HTTP/1.1", "") // no slash: no target at all
+		c = attack(c, "GET", path[1:], "HTTP/1.1", "") // no slash: not a valid target
 		c = attack(c, "GET", path+"#", "HTTP/1.1", "")
 		c = attack(c, "GET", path+"?x#/../..", "HTTP/1.1", "")
 		c = attack(c, "GET", path+" "+path, "HTTP/1.1", "")
@@ -141,7 +140,7 @@ func TestPathAttacks(t *testing.T) {
 	c = attack(c, "OPTIONS", "*", "HTTP/1.1", "", 200, 404, 405)
 	c = attack(c, "GET", "*", "HTTP/1.1", "", 400, 404)
 	c = attack(c, "GET", "http://"+host, "HTTP/1.1", "", 301)
-	// That the tree is there, and links within it are no attack:
+	// The files exist, and links within the directory work:
 	for path, want := range map[string]string{"/": "home", "/a.txt": "plain", "/inner": "plain", "/self/self/a.txt": "plain", "/p.sh": "answer", "/self/p.sh/rest": "answer"} {
 		if resp, body := get(t, strings.TrimSuffix(s.http(""), "/")+path); resp.StatusCode != 200 || body != want {
 			t.Errorf("%s: got %d %q", path, resp.StatusCode, body)
@@ -154,8 +153,7 @@ func TestPathAttacks(t *testing.T) {
 	_ = c
 }
 
-// TestProgramDirectoriesAroundFiles: the static directory lies in that of the
-// programs, or is the same.
+// TestProgramDirectoriesAroundFiles: the static directory is in that of the programs, or is the same.
 func TestProgramDirectoriesAroundFiles(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{
@@ -183,7 +181,7 @@ func TestProgramDirectoriesAroundFiles(t *testing.T) {
 	}
 }
 
-// TestALinkToItsOwnDirectoryCostsLittle: as deep as it goes, and no deeper.
+// TestALinkToItsOwnDirectoryCostsLittle: it is followed up to maxDepth.
 func TestALinkToItsOwnDirectoryCostsLittle(t *testing.T) {
 	t.Parallel()
 	_, cfg := trapTree(t)
@@ -199,7 +197,7 @@ func TestALinkToItsOwnDirectoryCostsLittle(t *testing.T) {
 	}
 }
 
-// TestHowDeepFilesMayBe also says that it ends somewhere.
+// TestHowDeepFilesMayBe: up to maxDepth.
 func TestHowDeepFilesMayBe(t *testing.T) {
 	t.Parallel()
 	deepest := strings.Repeat("d/", maxDepth-1)
@@ -215,7 +213,7 @@ func TestHowDeepFilesMayBe(t *testing.T) {
 	expectNoWebSocket(t, s, deepest+"d/run")
 }
 
-// FuzzPaths looks for a path that leads to what must not be reached.
+// FuzzPaths searches for a path to a file that must not be reached.
 func FuzzPaths(f *testing.F) {
 	for _, path := range attacks() {
 		if len(path) < 200 {
@@ -253,7 +251,7 @@ func FuzzPaths(f *testing.F) {
 	})
 }
 
-// checkProgram checks that what rt starts is in its directory, and no trap.
+// checkProgram checks that the program of rt is in its directory and is not trapProgram.
 func checkProgram(t *testing.T, s *Server, rt route) {
 	t.Helper()
 	dir := s.cgi.path

@@ -13,7 +13,7 @@ import (
 	"wspipe/process"
 )
 
-// askFor is a program that tells what it was askFor for.
+// askFor is a program that prints its CGI variables.
 const askFor = "#!/bin/sh\n" + `echo "$SCRIPT_NAME|$PATH_INFO|$QUERY_STRING|$#"`
 
 func TestDirMapsPathsToPrograms(t *testing.T) {
@@ -49,8 +49,7 @@ func TestDirMapsPathsToPrograms(t *testing.T) {
 	}
 }
 
-// TestDirStartsOnlyPrograms that are regular, executable files; else it says
-// so before any upgrade.
+// TestDirStartsOnlyPrograms: regular, executable files. Other paths are refused before the upgrade.
 func TestDirStartsOnlyPrograms(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{
@@ -92,17 +91,17 @@ func TestProgramsComeAndGo(t *testing.T) {
 	expectNoWebSocket(t, s, "new/run")
 }
 
-// TestARelativeDirWithCwd: the directory is ours, the working directory the
-// child's. It is not parallel because it changes ours.
+// TestARelativeDirWithCwd: --dir is relative to the server's working directory, not to that of the
+// child. It is not parallel because it changes the former.
 func TestARelativeDirWithCwd(t *testing.T) {
 	dir, cwd := tree(t, map[string]string{"programs/run": "#!/bin/sh\npwd -P; echo $0"}), tree(t, nil)
 	t.Chdir(dir)
 	s := serve(t, Config{Dir: "programs", Endpoint: Endpoint{Child: process.Spec{Dir: cwd}}})
 	dial(t, s.ws+"run").Expect(cwd, dir+"/programs/run")
-	t.Chdir(cwd) // where it is must not depend on where we are now
+	t.Chdir(cwd) // a later change must have no effect
 	dial(t, s.ws+"run").Expect(cwd, dir+"/programs/run")
 	without := serve(t, Config{Dir: dir + "/programs"})
-	dial(t, without.ws+"run").Expect(cwd, dir+"/programs/run") // websocketd's way: ours
+	dial(t, without.ws+"run").Expect(cwd, dir+"/programs/run") // as in websocketd, the server's
 }
 
 func TestProgramsThatCannotStart(t *testing.T) {
@@ -123,8 +122,8 @@ func TestProgramsThatCannotStart(t *testing.T) {
 	dial(t, s.ws+"fine").ExpectEnd(1000, "exit 0")
 }
 
-// TestScriptsWithoutPermission: it is said that they are there, not what other
-// files are. The console is told so, too.
+// TestScriptsWithoutPermission: the refusal names scripts that are not executable, but no other files.
+// So does the handshake check.
 func TestScriptsWithoutPermission(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"sub/script.sh": "#!/bin/sh\n", "data.txt": "# data"})
@@ -151,12 +150,12 @@ func TestScriptsWithoutPermission(t *testing.T) {
 	s.log.await(t, dir+"/sub/script.sh", 4)
 }
 
-// TestAProgramThatVanishes after it has been found.
+// TestAProgramThatVanishes: after it has been found.
 func TestAProgramThatVanishes(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Dir: tree(t, map[string]string{"removed": askFor, "denied": askFor, "directory": askFor}), MaxChildren: 1})
 	expectNoWebSocket(t, s, "none")
-	s.log.await(t, `"request"`, 1) // Serve has begun: the handler below is called past it
+	s.log.await(t, `"request"`, 1) // Serve is running; the handler below is called directly
 	between := map[string]func(path string) error{
 		"/removed":   os.Remove,
 		"/denied":    func(path string) error { return os.Chmod(path, 0o644) },
@@ -185,7 +184,7 @@ func TestAProgramThatVanishes(t *testing.T) {
 	}
 }
 
-// TestCommandsGetNoPathUpwards either.
+// TestCommandsGetNoPathUpwards: COMMAND gets no PATH_INFO with "..", either.
 func TestCommandsGetNoPathUpwards(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo "$PATH_INFO"`)}})

@@ -13,15 +13,14 @@ import (
 	"time"
 )
 
-// rawClient speaks RFC 6455 by hand: it sees frames, and can do what no
-// library does.
+// rawClient implements RFC 6455 itself: it sees frames, and can do what no library does.
 type rawClient struct {
 	*net.TCPConn
 	r *bufio.Reader
 	t *testing.T
 }
 
-// handshake sends an opening handshake with more headers and returns the answer.
+// handshake sends an opening handshake with additional headers and returns the response.
 func handshake(t *testing.T, ws string, more http.Header) *http.Response {
 	t.Helper()
 	_, resp := openRaw(t, ws, more)
@@ -76,7 +75,7 @@ const (
 	fin     = 0x80
 )
 
-// frame sends one masked frame; head is the first byte.
+// frame sends one masked frame. head is its first byte.
 func (c *rawClient) frame(head byte, payload []byte) error {
 	p := append([]byte{head}, frameLength(len(payload))...)
 	p = append(p, 0, 0, 0, 0) // a masking key that changes nothing
@@ -94,8 +93,7 @@ func frameLength(n int) []byte {
 	return binary.BigEndian.AppendUint64([]byte{0x80 | 127}, uint64(n))
 }
 
-// message reads a frame and returns its payload. Pings that come before it
-// are answered.
+// message reads a frame and returns its payload. It answers pings that precede it.
 func (c *rawClient) message() string {
 	c.t.Helper()
 	for {
@@ -107,7 +105,7 @@ func (c *rawClient) message() string {
 	}
 }
 
-// whole reads a frame whole.
+// whole reads a complete frame.
 func (c *rawClient) whole() (head byte, payload []byte) {
 	c.t.Helper()
 	head, size, err := c.header()
@@ -121,8 +119,8 @@ func (c *rawClient) whole() (head byte, payload []byte) {
 	return head, payload
 }
 
-// countMessages reads to the close frame and counts the messages before it. It
-// answers pings, with pongs that nobody has asked for: signs of life they are.
+// countMessages reads until the close frame and counts the messages before it. It answers pings with
+// unsolicited pongs, which also show that the client is alive.
 func (c *rawClient) countMessages() (n int) {
 	c.t.Helper()
 	for {
@@ -140,7 +138,7 @@ func (c *rawClient) countMessages() (n int) {
 	}
 }
 
-// next reads one frame's header and skips its payload.
+// next reads the header of a frame and skips its payload.
 func (c *rawClient) next() (head byte, size int64, err error) {
 	head, size, err = c.header()
 	if err == nil {

@@ -20,7 +20,7 @@ import (
 	"wspipe/server/listen"
 )
 
-// serveRedirect serves cfg with a redirecting port and returns where that is.
+// serveRedirect serves cfg with a redirecting port and returns its address.
 func serveRedirect(t *testing.T, cfg Config) (s *testServer, hostPort string) {
 	t.Helper()
 	cfg.Endpoint.Child = sh(`exec cat`)
@@ -30,7 +30,7 @@ func serveRedirect(t *testing.T, cfg Config) (s *testServer, hostPort string) {
 			t.Fatal(err)
 		}
 		fmt.Sscan(port, &cfg.RedirectPort)
-		probe, err := Listen(cfg) // somebody may have taken the port
+		probe, err := Listen(cfg) // another process may have taken the port
 		if err == nil {
 			probe.stopListening()
 			return serve(t, cfg), net.JoinHostPort("127.0.0.1", port)
@@ -41,7 +41,7 @@ func serveRedirect(t *testing.T, cfg Config) (s *testServer, hostPort string) {
 	}
 }
 
-// askAt asks a TCP port with a request that is written here with LF for CRLF.
+// askAt sends a request, in which LF stands for CRLF, to a TCP port.
 func askAt(t *testing.T, hostPort, request string) (*http.Response, string) {
 	t.Helper()
 	addr, err := net.ResolveTCPAddr("tcp", hostPort)
@@ -80,7 +80,7 @@ func TestRedirect(t *testing.T) {
 				{"GET /a/b.sh/rest?x=1&y=%20+&&z", "h", "h/a/b.sh/rest?x=1&y=%20+&&z"},
 				{"GET /a/../b/./c//d?", "h", "h/a/../b/./c//d?"},
 				{"GET /%2e%2E/%2f?%3f=%26", "h", "h/%2e%2E/%2f?%3f=%26"},
-				{"GET /?access_token=kept&a=b", "h", "h/?access_token=kept&a=b"}, // nothing here takes tokens
+				{"GET /?access_token=kept&a=b", "h", "h/?access_token=kept&a=b"}, // this server has no tokens
 				{"GET //evil.example/x", "h", "h//evil.example/x"},
 				{"GET /\\evil.example/x", "h", "h/\\evil.example/x"},
 				{"GET /@evil.example", "h", "h/@evil.example"},
@@ -122,8 +122,7 @@ func TestRedirect(t *testing.T) {
 	}
 }
 
-// checkRedirect checks an answer; want is the Location without scheme and port,
-// or empty for a 400.
+// checkRedirect checks a response. want is the Location without scheme and port, or empty for a 400.
 func checkRedirect(t *testing.T, what, want, scheme, port string, resp *http.Response, body string) {
 	t.Helper()
 	location := resp.Header.Get("Location")
@@ -204,7 +203,7 @@ func TestRedirectHeadersAndLog(t *testing.T) {
 		status int
 	}{{"h", 308}, {"a b", 400}} {
 		resp, body := askAt(t, hostPort, "POST /path?access_token=secret HTTP/1.1\nHost: "+test.host+"\nContent-Length: 0\nConnection: close\n\n")
-		if test.status == 308 { // net/http itself answers the other
+		if test.status == 308 { // net/http responds to the other
 			if got := fmt.Sprint(resp.Header["X-All"], resp.Header["X-Http"], resp.Header["X-Ws"]); got != "[1 2] [3] []" {
 				t.Errorf("%d has the headers %s", resp.StatusCode, got)
 			}

@@ -26,7 +26,7 @@ import (
 	"wspipe/server/watch"
 )
 
-// copyTo makes to a copy of from, through a file that is renamed.
+// copyTo replaces to by a copy of from, with a rename.
 func copyTo(t *testing.T, from, to string) {
 	t.Helper()
 	concat(t, to+".new", from)
@@ -35,7 +35,7 @@ func copyTo(t *testing.T, from, to string) {
 	}
 }
 
-// shown returns the name in the certificate that a new handshake gets.
+// shown returns the name in the certificate of a new handshake.
 func shown(t *testing.T, s *testServer, ca *testCA) string {
 	t.Helper()
 	state, err := getTLS(t, s.ws, ca.client(t))
@@ -60,14 +60,14 @@ func awaitShown(t *testing.T, s *testServer, ca *testCA, name string) {
 	}
 }
 
-// certFiles are two names under which a server finds its certificate and key.
+// certFiles are the paths of a server's certificate and key.
 type certFiles struct {
 	cert, key string
-	// put makes them those of the pair issued as name in dir.
+	// put replaces them by those that were issued as name in dir.
 	put func(t *testing.T, dir, name string)
 }
 
-// renamed are files that are replaced one after the other.
+// renamed returns files that are replaced one after the other.
 func renamed(t *testing.T) certFiles {
 	dir := t.TempDir()
 	f := certFiles{cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key")}
@@ -78,8 +78,8 @@ func renamed(t *testing.T) certFiles {
 	return f
 }
 
-// mounted are files as Kubernetes mounts a Secret: links through a link to a
-// directory, which is switched.
+// mounted returns files as Kubernetes mounts a Secret: links through a link to a directory, which is
+// replaced.
 func mounted(t *testing.T) certFiles {
 	dir := t.TempDir()
 	f := certFiles{cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key")}
@@ -105,8 +105,8 @@ func mounted(t *testing.T) certFiles {
 	return f
 }
 
-// TestCertificateIsReplacedUnderLoad: connections are opened all the time while
-// the files change, and none of them fails, nor any that is there already.
+// TestCertificateIsReplacedUnderLoad: clients connect all the time while the files change, and no
+// connection fails.
 func TestCertificateIsReplacedUnderLoad(t *testing.T) {
 	for name, newFiles := range map[string]func(*testing.T) certFiles{"renamed": renamed, "mounted": mounted} {
 		t.Run(name, func(t *testing.T) {
@@ -132,8 +132,7 @@ func TestCertificateIsReplacedUnderLoad(t *testing.T) {
 	}
 }
 
-// load opens connections to s until it is stopped, and echoes on each. It
-// returns how many there were.
+// load connects to s and echoes on each connection until stop is called, which returns their number.
 func load(t *testing.T, s *testServer, ca *testCA) (stop func() int64) {
 	var opened atomic.Int64
 	var workers sync.WaitGroup
@@ -183,8 +182,8 @@ func echoOnce(url string, opt *websocket.DialOptions) error {
 	return conn.Close(1000, "")
 }
 
-// TestBrokenFilesKeepTheOldCertificate: whatever stands in the files, the
-// server goes on with what it has, and says so once.
+// TestBrokenFilesKeepTheOldCertificate: with invalid files, the server keeps its certificate and logs
+// one error.
 func TestBrokenFilesKeepTheOldCertificate(t *testing.T) {
 	t.Parallel()
 	const complaint = `"level":"ERROR","msg":"cannot reload`
@@ -197,8 +196,8 @@ func TestBrokenFilesKeepTheOldCertificate(t *testing.T) {
 	}
 	files.put(t, issued, "good")
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
-	// complaints makes new connections, which look at the files, until the log
-	// has so many, or for so long.
+	// complaints makes new connections, which check the files, until the log has n errors, or for the
+	// time most.
 	complaints := func(n int, most time.Duration) int {
 		for end := time.Now().Add(most); ; <-time.After(10 * time.Millisecond) {
 			if got := shown(t, s, ca); got != "good" {
@@ -210,11 +209,11 @@ func TestBrokenFilesKeepTheOldCertificate(t *testing.T) {
 		}
 	}
 	spoils := []func() error{
-		func() error { copyTo(t, otherCert, files.cert); return nil },                                 // another key's
+		func() error { copyTo(t, otherCert, files.cert); return nil },                                 // of another key
 		func() error { return os.WriteFile(files.cert, whole[:len(whole)/2], 0o600) },                 // half-written
-		func() error { return os.Truncate(files.cert, 0) },                                            // as at the start of writing it
-		func() error { return os.WriteFile(files.key, []byte("not a key\n"), 0o600) },                 // nonsense
-		func() error { return errors.Join(os.Remove(files.cert), syscall.Mkfifo(files.cert, 0o600)) }, // which nobody writes to
+		func() error { return os.Truncate(files.cert, 0) },                                            // as at the start of a write
+		func() error { return os.WriteFile(files.key, []byte("not a key\n"), 0o600) },                 // invalid
+		func() error { return errors.Join(os.Remove(files.cert), syscall.Mkfifo(files.cert, 0o600)) }, // without a writer
 		func() error { return errors.Join(os.Remove(files.cert), os.Remove(files.key)) },
 	}
 	for i, spoil := range spoils {
@@ -231,17 +230,17 @@ func TestBrokenFilesKeepTheOldCertificate(t *testing.T) {
 	ca.issue(t, issued, "next", "127.0.0.1")
 	files.put(t, issued, "next")
 	awaitShown(t, s, ca, "next")
-	concat(t, files.cert, goodCert) // in place, as cp does it
+	concat(t, files.cert, goodCert) // in place, as cp does
 	concat(t, files.key, goodKey)
 	awaitShown(t, s, ca, "good")
 }
 
-// Reload is for files that change without a sign of it.
+// Reload is for files that change without visible signs.
 func TestReloadReadsEverything(t *testing.T) {
 	t.Parallel()
 	ca, issued, files := newCA(t), t.TempDir(), renamed(t)
 	stamp := time.Now().Add(-time.Hour)
-	// fill writes over the files, so that they look as before.
+	// fill overwrites the files and keeps their sizes and times.
 	fill := func(name string) {
 		for suffix, to := range map[string]string{".pem": files.cert, ".key": files.key} {
 			content, err := os.ReadFile(filepath.Join(issued, name+suffix))
@@ -273,7 +272,7 @@ func TestReloadReadsEverything(t *testing.T) {
 	}
 }
 
-// TestPipesAreReadOnce: a shell's <(...) is one, and is empty from then on.
+// TestPipesAreReadOnce: <(...) of a shell is a pipe, which is empty after the first read.
 func TestPipesAreReadOnce(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()
@@ -318,6 +317,6 @@ func TestClientCAIsReplaced(t *testing.T) {
 	if _, err := getTLS(t, s.ws, before); err == nil {
 		t.Error("a certificate of the CA that has gone is let in")
 	}
-	session.Send("x") // which began when it was good
+	session.Send("x") // begun when the certificate was valid
 	session.Expect("x")
 }

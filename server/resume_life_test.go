@@ -23,7 +23,7 @@ import (
 
 // The life of a session that survives, and the limits, with real children.
 
-// forgotten reports whether nothing of any session is left.
+// forgotten reports whether no session is left.
 func (s *testServer) forgotten() bool {
 	s.children.mu.Lock()
 	left := len(s.children.open)
@@ -31,14 +31,13 @@ func (s *testServer) forgotten() bool {
 	return left == 0 && s.unused()
 }
 
-// holding returns a script that says its pid, and then does what it says when the
-// file GO is there.
+// holding returns a script that sends its pid, and then runs script when the file GO exists.
 func holding(script string) string {
 	return `echo $$; while ! [ -e "$GO" ]; do sleep 0.01; done; ` + script
 }
 
-// TestTheEndIsKept: for a client that is away when its child ends, or that has gone
-// before it could answer the close frame.
+// TestTheEndIsKept: for a client that is disconnected when its child exits, or that disconnects before
+// it answers the close frame.
 func TestTheEndIsKept(t *testing.T) {
 	for name, test := range map[string]struct {
 		script       string
@@ -72,7 +71,7 @@ func TestTheEndIsKept(t *testing.T) {
 				if exitCode {
 					code = test.close
 				}
-				unanswering := dialRaw(t, s.session(plainID, 1)) // it gets the close frame, and goes without an answer
+				unanswering := dialRaw(t, s.session(plainID, 1)) // it disconnects without answering the close frame
 				if got, reason := unanswering.closing(); got != uint16(code) || reason != test.reason {
 					t.Errorf("closed with %d %q", got, reason)
 				}
@@ -92,15 +91,15 @@ func TestTheEndIsKept(t *testing.T) {
 	}
 }
 
-// noSlots reports whether no slot is in use, whatever sessions are kept.
+// noSlots reports whether no slot is in use.
 func (s *testServer) noSlots() bool {
 	s.slots.mu.Lock()
 	defer s.slots.mu.Unlock()
 	return s.slots.used == 0 && len(s.slots.perIP) == 0
 }
 
-// TestTheGraceEnds: nothing is left of a session whose client stays away, be it that
-// its child runs, however stubborn, or what that has left.
+// TestTheGraceEnds: after the grace period nothing is left of a session, whether its child runs or has
+// exited.
 func TestTheGraceEnds(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{"running": `echo $$; exec cat`, "blocked": `echo $$; exec yes`,
@@ -131,8 +130,8 @@ func TestTheGraceEnds(t *testing.T) {
 	}
 }
 
-// TestAFullBufferHoldsTheChild: while nobody is attached it cannot write any more,
-// and goes on when its client is back. Nothing is lost.
+// TestAFullBufferHoldsTheChild: a full history blocks the child while no client is attached. It
+// continues when the client is back, and nothing is lost.
 func TestAFullBufferHoldsTheChild(t *testing.T) {
 	t.Parallel()
 	const lines = 30_000 // 33 MB
@@ -171,8 +170,8 @@ func TestAFullBufferHoldsTheChild(t *testing.T) {
 	c.ExpectEnd(1000, "exit 0")
 }
 
-// TestLimitsOfSessions: children count, not what they have left; and of that as much
-// is kept as children may run, the latest.
+// TestLimitsOfSessions: only running children take slots. At most --maxforks sessions whose child has
+// ended are kept, the latest.
 func TestLimitsOfSessions(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`echo $$; read -r l; echo "$l"; exit 3`)
@@ -210,8 +209,7 @@ func TestLimitsOfSessions(t *testing.T) {
 	}
 }
 
-// TestABadHandshakeLeavesNoSession: nor a child that cannot be started, and the next
-// try works.
+// TestABadHandshakeLeavesNoSession: nor does a child that cannot start. The next attempt works.
 func TestABadHandshakeLeavesNoSession(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "late")
@@ -231,8 +229,8 @@ func TestABadHandshakeLeavesNoSession(t *testing.T) {
 	arrive(t, s.session(id, -1))
 }
 
-// TestRulesEndTheSession: who breaks one cannot come back, and the child is stopped.
-// So are those of sessions that run for too long, or say nothing while attached.
+// TestRulesEndTheSession: a client that breaks a rule cannot attach again, and the child is stopped. So
+// it is after --max-runtime, and after --idle-timeout while a client is attached.
 func TestRulesEndTheSession(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -271,8 +269,8 @@ func TestRulesEndTheSession(t *testing.T) {
 	}
 }
 
-// TestShutdownWithSessions: whoever is there is told, children are stopped, and what
-// is kept does not hold the server up.
+// TestShutdownWithSessions: clients get 1001, children are stopped, and kept sessions do not delay the
+// shutdown.
 func TestShutdownWithSessions(t *testing.T) {
 	t.Parallel()
 	for _, idle := range []time.Duration{0, 3 * time.Second} {
@@ -294,7 +292,7 @@ func TestShutdownWithSessions(t *testing.T) {
 		if idle == 0 {
 			s.stop()
 			attached.ExpectEnd(1001, "server shutting down")
-		} else { // an attached client is enough to stay, a session is not
+		} else { // an attached client keeps the server running, a session does not
 			attached.CloseNow()
 		}
 		select {
@@ -313,8 +311,8 @@ func TestShutdownWithSessions(t *testing.T) {
 	}
 }
 
-// TestMemoryOfSessions: held full, each takes about its buffer. Not in parallel with
-// anything that takes memory, too.
+// TestMemoryOfSessions: a session with a full history takes about the size of its buffer. It is not
+// parallel because it measures memory.
 func TestMemoryOfSessions(t *testing.T) {
 	const sessions, buffer = 100, 256 << 10
 	cfg := resuming(`echo ready; exec yes`)
@@ -331,7 +329,7 @@ func TestMemoryOfSessions(t *testing.T) {
 	for i := range sessions {
 		c := dial(t, s.session(newID(), -1))
 		c.Expect("ready")
-		if i%2 == 0 { // others stay, and read nothing
+		if i%2 == 0 { // others stay connected and read nothing
 			c.CloseNow()
 		}
 	}

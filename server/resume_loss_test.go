@@ -28,8 +28,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// cutConn is a connection that breaks after so many bytes have come; never, if that
-// is negative.
+// cutConn is a connection that breaks after it has received some bytes; never, if their number is
+// negative.
 type cutConn struct {
 	net.Conn
 	left int
@@ -48,22 +48,22 @@ func (c *cutConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// wanderer is a client whose connection breaks again and again, anywhere, in the
-// opening handshake, too. It notes what its program has read.
+// wanderer is a client whose connection breaks again and again, at any byte, also in the opening
+// handshake. It records what it has read.
 type wanderer struct {
 	t    *testing.T
 	s    *testServer
 	tls  *tls.Config
 	opt  websocket.DialOptions
-	far  int // a connection breaks after up to so many bytes
-	cuts int // so often
+	far  int // a connection breaks after at most this many bytes
+	cuts int // how often
 
-	counted int      // messages since it has last come without a number
+	counted int      // messages since it last attached without a number
 	had     []string // all of them
-	lost    []int    // had[:n], for each time that what came next was lost
+	lost    []int    // had[:n] for each time that messages after it were lost
 }
 
-// run comes back until the server closes the session, and returns how.
+// run reconnects until the server closes the session, and returns the close frame.
 func (w *wanderer) run() websocket.CloseError {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
@@ -81,14 +81,14 @@ func (w *wanderer) run() websocket.CloseError {
 			w.t.Fatalf("it takes too long, after %d messages", len(w.had))
 		case end.Code == 4011:
 			w.lost = append(w.lost, len(w.had))
-			w.counted = -1 // it takes what there is
+			w.counted = -1 // it accepts any history
 		case ok:
 			return end
 		}
 	}
 }
 
-// visit is one connection. It reports how the server has closed that, if it has.
+// visit makes one connection. It returns the close frame, if there was one.
 func (w *wanderer) visit(ctx context.Context, id string, after, left int) (end websocket.CloseError, ok bool) {
 	opt := w.opt
 	opt.HTTPClient = &http.Client{Transport: &http.Transport{
@@ -125,8 +125,8 @@ func (w *wanderer) visit(ctx context.Context, id string, after, left int) (end w
 	}
 }
 
-// dial has a small receive buffer: what is in there when the connection breaks is
-// lost, though the server knows that it has arrived.
+// dial uses a small receive buffer. Its content is lost when the connection breaks, although the server
+// knows that it has arrived.
 func (w *wanderer) dial(ctx context.Context, left int) (net.Conn, error) {
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 32<<10) })
@@ -137,8 +137,8 @@ func (w *wanderer) dial(ctx context.Context, left int) (net.Conn, error) {
 	return &cutConn{conn, left}, err
 }
 
-// TestNothingIsLost: however often the connection breaks, and wherever, the client
-// gets all that the child writes exactly once.
+// TestNothingIsLost: however often and wherever the connection breaks, the client gets all output
+// exactly once.
 func TestNothingIsLost(t *testing.T) {
 	type way struct {
 		framing  framing.Framing
@@ -164,11 +164,11 @@ func TestNothingIsLost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			size, buffer := 6<<20, 2<<20 // of the output, and of what is held
+			size, buffer := 6<<20, 2<<20 // of the output and of the history
 			if way.framing == framing.JSON || way.compress {
 				size, buffer = 3<<20, 1<<20
 			}
-			if way.longest < 100 { // such a message costs more to hold than to send
+			if way.longest < 100 { // the overhead of such a message is large
 				buffer *= 3
 			}
 			// A quarter, less a message, is for what the client's host has and the client has
@@ -211,8 +211,7 @@ func TestNothingIsLost(t *testing.T) {
 	}
 }
 
-// randomRecords returns n numbered records of up to longest bytes, which can
-// hardly be compressed.
+// randomRecords returns n numbered records of up to longest bytes, which hardly compress.
 func randomRecords(n, longest int) (records []string) {
 	for i := range n {
 		b := make([]byte, rand.IntN(longest*3/4))
@@ -242,8 +241,7 @@ func framed(f framing.Framing, records []string) string {
 	return b.String()
 }
 
-// checkRecords fails if messages are not these records, of each stream if there
-// are two.
+// checkRecords checks that messages are these records, of each stream if there are two.
 func checkRecords(t *testing.T, f framing.Framing, messages, records []string) {
 	t.Helper()
 	want := strings.Join(records, "\n") + "\n"
@@ -274,8 +272,8 @@ func firstDifference(got, want string) string {
 	return fmt.Sprintf("at %d: %.60q instead of %.60q", i, got[i:], want[i:])
 }
 
-// TestMessagesLongerThanTheBuffer: such a message cannot be had again when some of
-// it has gone. Then the client is told so; what it gets is right in any case.
+// TestMessagesLongerThanTheBuffer: a message that is partly dropped cannot be repeated. Then the client
+// gets 4011. What it has received is always right.
 func TestMessagesLongerThanTheBuffer(t *testing.T) {
 	t.Parallel()
 	for _, longest := range []int{10 << 10, 100 << 10, 1 << 20} {
@@ -315,8 +313,8 @@ func TestMessagesLongerThanTheBuffer(t *testing.T) {
 	}
 }
 
-// TestSessionsAtRandom: clients come, go, take over and let the grace end at random,
-// their children exit at random. In the end nothing is left of any of them.
+// TestSessionsAtRandom: clients attach, disconnect, take over and let the grace period end at random,
+// and their children exit at random. At the end no session is left.
 func TestSessionsAtRandom(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`while read -r l; do echo "$l"; [ "$l" = die ] && exit 7; done`)
@@ -348,8 +346,7 @@ func TestSessionsAtRandom(t *testing.T) {
 	})
 }
 
-// dropIn is a short stay in a session. It fails if the server does something that it
-// may not.
+// dropIn attaches to a session for a short time. It returns an error if the server breaks a rule.
 func dropIn(ctx context.Context, url string) error {
 	c, resp, err := websocket.Dial(ctx, url, nil)
 	if resp != nil && resp.StatusCode == http.StatusTooManyRequests {

@@ -26,8 +26,8 @@ import (
 
 // What a client may ask for in section 10 of the contract, and who gets to know it.
 
-// TestWrongParameters: a session or a number that is none is refused before anything
-// starts, whether there are sessions here or not.
+// TestWrongParameters: an invalid session ID or number is refused before anything starts, with and
+// without --resume.
 func TestWrongParameters(t *testing.T) {
 	t.Parallel()
 	id := strings.Repeat("x", 22)
@@ -72,13 +72,13 @@ func TestWrongParameters(t *testing.T) {
 				t.Errorf("%s: %s: the answer repeats it: %q", name, query, body.String())
 			}
 		}
-		c := dial(t, s.session(id, 0)) // the slot is free
+		c := dial(t, s.session(id, 0)) // the slot was freed
 		c.Send("hello")
 		c.Expect("hello")
 	}
 }
 
-// TestEncodedParameters: a client may encode what it need not.
+// TestEncodedParameters: a client may percent-encode any character.
 func TestEncodedParameters(t *testing.T) {
 	t.Parallel()
 	s := serve(t, resuming(`echo "$QUERY_STRING $REQUEST_URI"; exec cat`))
@@ -90,8 +90,7 @@ func TestEncodedParameters(t *testing.T) {
 	c.Expect("a=%20&b;c&&d /p?a=%20&b;c&&d")
 }
 
-// proxiedHeader is what a proxy or a page may tell of an address and of a secret
-// in it.
+// proxiedHeader returns headers in which a proxy or a page may repeat a URL, and a secret in it.
 func proxiedHeader(uri, secret string) http.Header {
 	_, query, _ := strings.Cut(uri, "?")
 	return http.Header{
@@ -108,7 +107,7 @@ func proxiedHeader(uri, secret string) http.Header {
 	}
 }
 
-// TestCGISeesNoSession: a page's address may have the ID of its session.
+// TestCGISeesNoSession: the URL of a page may have the ID of its session.
 func TestCGISeesNoSession(t *testing.T) {
 	t.Parallel()
 	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `env`})
@@ -124,8 +123,8 @@ func TestCGISeesNoSession(t *testing.T) {
 	}
 }
 
-// TestParametersStaySecret: whoever knows an ID can have the session, so nobody
-// else gets to know it, nor what comes with it.
+// TestParametersStaySecret: neither the ID nor the number appears anywhere, because the ID gives access
+// to the session.
 func TestParametersStaySecret(t *testing.T) {
 	t.Parallel()
 	id, after := newID()+"-secret", 1234567890
@@ -181,8 +180,8 @@ func TestParametersStaySecret(t *testing.T) {
 	}
 }
 
-// TestALostSession: who has some of a session's messages is not given another's, and
-// nothing is started for it, wherever it asks.
+// TestALostSession: a client with messages of a session gets no other session, and nothing is started
+// for it, at whatever path.
 func TestALostSession(t *testing.T) {
 	t.Parallel()
 	once := resuming(echoing)
@@ -205,8 +204,8 @@ func TestALostSession(t *testing.T) {
 	}
 }
 
-// TestNobodyIsAheadOfItsSession: one that is yet to be started has no messages, so
-// who has counted some does not start it either.
+// TestNobodyIsAheadOfItsSession: a new session has no messages, so a client that has some does not start
+// it.
 func TestNobodyIsAheadOfItsSession(t *testing.T) {
 	t.Parallel()
 	table := newChildren(newSlots(1, 0), false)
@@ -225,8 +224,8 @@ func TestNobodyIsAheadOfItsSession(t *testing.T) {
 	}
 }
 
-// TestAnotherKindOfClient: what is held for a plain client is nothing for one with
-// channels, nor the other way round; the session goes on.
+// TestAnotherKindOfClient: the history for a plain client cannot be sent to one with channels, and
+// conversely. The session continues.
 func TestAnotherKindOfClient(t *testing.T) {
 	t.Parallel()
 	s := serve(t, resuming(`while read -r l; do echo "$l"; done`))
@@ -257,8 +256,8 @@ func TestAnotherKindOfClient(t *testing.T) {
 	}
 }
 
-// TestATerminalComesBack: with its program, in the size of the window that it has
-// now. Who does not say what is on the screen already has the program draw it.
+// TestATerminalComesBack: with its program, in the current size of the window. If the client has no
+// number, the program redraws the screen.
 func TestATerminalComesBack(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`trap 'echo drawn $(stty size)' WINCH; echo begun $(stty size); while :; do read -r l && echo "[$l $(stty size)]"; done`)
@@ -281,7 +280,7 @@ func TestATerminalComesBack(t *testing.T) {
 	c.Send("one\n")
 	until(c, "[one 30 100]\r\n")
 	c.CloseNow()
-	c = come(had, "90x20") // another size makes the kernel tell it
+	c = come(had, "90x20") // the kernel sends SIGWINCH for a new size
 	until(c, "drawn 20 90")
 	c.CloseNow()
 	c = come(had, "90x20") // the same size
@@ -298,8 +297,7 @@ func TestATerminalComesBack(t *testing.T) {
 	until(c, "[three 20 90]\r\n")
 }
 
-// TestSeveralBeginTheSameSession: one child is started, the last to come has it, and
-// the others are told so.
+// TestSeveralBeginTheSameSession: one child is started. The last client has it, and the others get 4010.
 func TestSeveralBeginTheSameSession(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(echoing)
@@ -344,7 +342,7 @@ func TestSeveralBeginTheSameSession(t *testing.T) {
 	}
 }
 
-// TestWhatTheLogTells: of a session, under one name, with its connections.
+// TestWhatTheLogTells: one session ID for the session and all its connections.
 func TestWhatTheLogTells(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`echo $$; while read -r l; do echo "$l"; done`)

@@ -22,13 +22,13 @@ import (
 // Section 10 of the contract: sessions that survive, with real children and
 // connections that break anywhere.
 
-// resuming is a server of sessions that wait for ever, whose children run script.
+// resuming returns the Config of a server with --resume whose children run script.
 func resuming(script string) Config {
 	return Config{Endpoint: Endpoint{Child: sh(script), Resume: time.Hour, ResumeBuffer: 1 << 20, MaxMessage: 1 << 20}}
 }
 
-// shutdowner returns the address of the session id, for a client that has had after
-// of its messages; negative if it does not say.
+// session returns the URL of the session id for a client that has received after messages, or does not
+// say if after is negative.
 func (s *testServer) session(id string, after int) string {
 	url := s.ws + "?wspipe_session=" + id
 	if after >= 0 {
@@ -37,7 +37,7 @@ func (s *testServer) session(id string, after int) string {
 	return url
 }
 
-// reset cuts a connection such that nobody hears of it, or only by a RST.
+// reset breaks a connection without a close frame, at most with a RST.
 func reset(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
@@ -45,7 +45,7 @@ func reset(conn net.Conn) {
 	conn.Close()
 }
 
-// partings are the ways in which a client goes, and whether it may come back.
+// partings are the ways in which a client disconnects, and whether it may attach again.
 var partings = map[string]struct {
 	part func(c *rawClient)
 	back bool
@@ -73,8 +73,8 @@ func closing(code uint16) func(c *rawClient) {
 	return func(c *rawClient) { c.frame(fin|opClose, binary.BigEndian.AppendUint16(nil, code)) }
 }
 
-// TestWhoIsLostMayComeBack: to the same child, which has not had half a message
-// either. One that is done may not: its child is stopped at once.
+// TestWhoIsLostMayComeBack: a lost client may attach again to the same child, which has received no half
+// message. After a close frame the child is stopped at once.
 func TestWhoIsLostMayComeBack(t *testing.T) {
 	for name, test := range partings {
 		t.Run(name, func(t *testing.T) {
@@ -109,8 +109,8 @@ func TestWhoIsLostMayComeBack(t *testing.T) {
 	}
 }
 
-// TestWhereToGoOn: who says what it has gets the next, exactly; who does not gets
-// all that is held, and is counted from there on.
+// TestWhereToGoOn: a client with a number gets exactly the next messages. One without gets the whole
+// history, and counts from there.
 func TestWhereToGoOn(t *testing.T) {
 	t.Parallel()
 	s := serve(t, resuming(`seq 9; while read -r l; do echo "$l"; done`))
@@ -144,8 +144,8 @@ func TestWhereToGoOn(t *testing.T) {
 	}
 }
 
-// TestTheCountBeginsAnew: when some of the messages are no longer held, also for
-// the one who then says from where on it wants to have them.
+// TestTheCountBeginsAnew: a client without a number counts from its first message, also if older ones
+// have been dropped.
 func TestTheCountBeginsAnew(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`while read -r n; do seq $n; done`)
@@ -175,8 +175,8 @@ func TestTheCountBeginsAnew(t *testing.T) {
 	dial(t, s.session(id, 20002-first)).ExpectEnd(4011, "history lost")
 }
 
-// TestTakeover: the session belongs to who has come last. What the older says then,
-// or has said half of, does not reach the child.
+// TestTakeover: the session belongs to the client that attached last. Later or incomplete messages of the
+// older one do not reach the child.
 func TestTakeover(t *testing.T) {
 	t.Parallel()
 	s := serve(t, resuming(`while read -r l; do echo "$l"; done`))
@@ -193,7 +193,7 @@ func TestTakeover(t *testing.T) {
 		}
 		begin(older)
 		if name != "half a frame" {
-			older.frame(fin|opPing, nil) // so the server has what came before
+			older.frame(fin|opPing, nil) // so the server has received everything before
 			if head, _, err := older.next(); err != nil || head != fin|opPong {
 				t.Fatalf("%s: got %x, %v", name, head, err)
 			}
@@ -213,7 +213,7 @@ func TestTakeover(t *testing.T) {
 	}
 }
 
-// closing reads to the close frame.
+// closing reads until the close frame.
 func (c *rawClient) closing() (code uint16, reason string) {
 	c.t.Helper()
 	for {
@@ -223,7 +223,7 @@ func (c *rawClient) closing() (code uint16, reason string) {
 	}
 }
 
-// TestWhoseSession: an ID is one user's, and one endpoint's.
+// TestWhoseSession: an ID belongs to one user and one endpoint.
 func TestWhoseSession(t *testing.T) {
 	t.Parallel()
 	id := newID()
@@ -234,7 +234,7 @@ func TestWhoseSession(t *testing.T) {
 	}
 	cfg.Auth = access.Auth{Basic: "ann:secret", TokenFile: wspipetest.SecretFile(t, "tokens", "token-of-bob-0123456789\ntoken-of-eve-0123456789\n")}
 	s := serve(t, cfg)
-	known := make(map[string]string) // who had the child with this pid
+	known := make(map[string]string) // the user of the child with this pid
 	come := func(who, path, authorization string, after int) string {
 		t.Helper()
 		url := strings.Replace(s.session(id, after), "?", path+"?", 1)

@@ -26,12 +26,12 @@ type nameServer struct {
 	net.PacketConn
 	names map[string][]string // by reverse name
 	addrs map[string][]string // by name
-	mute  []string            // names about which it says nothing at all
-	fails []string            // and those about which it fails
+	mute  []string            // names whose queries it does not answer
+	fails []string            // names for which it returns an error
 
 	mu      sync.Mutex
-	queries []string      // names asked for
-	muted   chan struct{} // gets a value for each query that stays unanswered
+	queries []string      // queried names
+	muted   chan struct{} // gets a value for each unanswered query
 }
 
 // start serves on loopback until the test ends.
@@ -61,7 +61,7 @@ func (d *nameServer) start(t *testing.T) *nameServer {
 	return d
 }
 
-// answer returns what to answer a query, nil for nothing.
+// answer returns the answer to a query, or nil for none.
 func (d *nameServer) answer(t *testing.T, query []byte) []byte {
 	var p dnsmessage.Parser
 	header, err := p.Start(query)
@@ -118,8 +118,8 @@ func (d *nameServer) asked() []string {
 	return slices.Clone(d.queries)
 }
 
-// serveNamed is a server behind a trusted proxy whose lookups go to d. Its
-// child says REMOTE_HOST and REMOTE_ADDR.
+// serveNamed returns a server behind a trusted proxy that resolves with d. Its child prints REMOTE_HOST
+// and REMOTE_ADDR.
 func serveNamed(t *testing.T, d *nameServer, reverse bool) *testServer {
 	t.Helper()
 	s := serve(t, Config{
@@ -164,11 +164,11 @@ func TestReverseLookup(t *testing.T) {
 		"192.0.2.1":        "client.example",
 		"::ffff:192.0.2.1": "client.example",
 		"192.0.2.1:1234":   "client.example",
-		"192.0.2.2":        "192.0.2.2", // which is not what its name says
+		"192.0.2.2":        "192.0.2.2", // its name has another address
 		"192.0.2.3":        "third.example",
 		"192.0.2.4":        "192.0.2.4", // has no name
-		"192.0.2.5":        "192.0.2.5", // whose name is nobody's
-		"192.0.2.8":        "192.0.2.8", // nobody can tell
+		"192.0.2.5":        "192.0.2.5", // its name has no address
+		"192.0.2.8":        "192.0.2.8", // the name server fails
 		"2001:db8::1":      "six.example",
 		"2001:db8::2":      "2001:db8::2",
 		"fe80::7%eth0":     "link.example",
@@ -193,13 +193,12 @@ func TestNoReverseLookupByDefault(t *testing.T) {
 	}
 }
 
-// TestAMuteNameServerHoldsNobodyUp: who has no name after a second goes without
-// one, and meanwhile others come in.
+// TestAMuteNameServerHoldsNobodyUp: a lookup ends after a second, and does not delay other clients.
 func TestAMuteNameServerHoldsNobodyUp(t *testing.T) {
 	for name, addr := range map[string]string{"of the address": "192.0.2.6", "of the name": "192.0.2.7"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// A resolver left to itself takes twice 5 s and more (resolv.conf(5)).
+			// By default a resolver waits for 10 s and longer (resolv.conf(5)).
 			wspipetest.Tries(t, func() error {
 				d := (&nameServer{
 					names: map[string][]string{

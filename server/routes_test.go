@@ -20,16 +20,16 @@ import (
 	"wspipe/process"
 )
 
-// tree makes files in a new directory, by name and content. A content that
-// starts with #! is a program, one that starts with "-> " a link.
+// tree creates files in a new directory, by name and content. Content that begins with #! is a program,
+// content that begins with "-> " a link.
 func tree(t testing.TB, files map[string]string) (dir string) {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A child that is forked now would hold them open for writing until it has
-	// executed something, and none could be started so long.
+	// A child that is forked now would hold them open for writing until exec, and starting one would fail
+	// meanwhile.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	for name, content := range files {
@@ -52,7 +52,7 @@ func tree(t testing.TB, files map[string]string) (dir string) {
 	return dir
 }
 
-// http returns the server's address for plain requests to path.
+// http returns the URL of path for plain requests.
 func (s *testServer) http(path string) string {
 	return "http" + strings.TrimPrefix(s.ws, "ws") + strings.TrimPrefix(path, "/")
 }
@@ -64,8 +64,8 @@ var once = &http.Client{
 	Timeout:       2 * patience,
 }
 
-// fetch makes a plain request and returns the answer, whose body it has read.
-// More are header fields, each a name and a value.
+// fetch makes a plain request and returns the response and its body. more has header fields, each a name
+// and a value.
 func fetch(t *testing.T, method, url string, body io.Reader, more ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequest(method, url, body)
@@ -92,7 +92,7 @@ func get(t *testing.T, url string) (*http.Response, string) {
 	return fetch(t, "GET", url, nil)
 }
 
-// plainConn is a connection on which a test writes requests by hand.
+// plainConn is a connection for hand-written requests.
 type plainConn struct {
 	*net.TCPConn
 	r *bufio.Reader
@@ -109,7 +109,7 @@ func connect(t *testing.T, s *testServer) *plainConn {
 	return &plainConn{TCPConn: conn.(*net.TCPConn), r: bufio.NewReader(conn), t: t}
 }
 
-// send writes text as it is.
+// send writes text unchanged.
 func (c *plainConn) send(text string) {
 	c.t.Helper()
 	c.SetDeadline(time.Now().Add(patience))
@@ -118,7 +118,7 @@ func (c *plainConn) send(text string) {
 	}
 }
 
-// answer reads the header of an answer to a request of that method.
+// answer reads the header of the response to a request with this method.
 func (c *plainConn) answer(method string) *http.Response {
 	c.t.Helper()
 	resp, err := http.ReadResponse(c.r, &http.Request{Method: method})
@@ -128,7 +128,7 @@ func (c *plainConn) answer(method string) *http.Response {
 	return resp
 }
 
-// whole reads an answer with its body.
+// whole reads a response with its body.
 func (c *plainConn) whole(method string) (resp *http.Response, body string) {
 	c.t.Helper()
 	resp = c.answer(method)
@@ -139,12 +139,12 @@ func (c *plainConn) whole(method string) (resp *http.Response, body string) {
 	return resp, string(text)
 }
 
-// webSocketFields ask for an upgrade.
+// webSocketFields are the header fields of an opening handshake.
 const webSocketFields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 const textHeader = `printf 'Content-Type: text/plain\n\n'` + "\n"
 
-// TestTheOrderOfRoutes: the same name is in each directory.
+// TestTheOrderOfRoutes: each directory has the same name.
 func TestTheOrderOfRoutes(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{
@@ -171,7 +171,7 @@ func TestTheOrderOfRoutes(t *testing.T) {
 	expectNoWebSocket(t, s, "", "two", "nothing")
 }
 
-// expectNoWebSocket asks for WebSockets that are not there.
+// expectNoWebSocket checks that paths have no WebSocket endpoints.
 func expectNoWebSocket(t *testing.T, s *testServer, paths ...string) {
 	t.Helper()
 	for _, path := range paths {
@@ -206,7 +206,7 @@ func TestACommandBesideFilesAndCGI(t *testing.T) {
 	for _, path := range []string{"", "answer", "any/path"} {
 		dial(t, s.ws+path).Expect("a b")
 	}
-	for path, want := range map[string]string{"": "home", "answer": "cgi 0\n"} { // none of COMMAND's arguments
+	for path, want := range map[string]string{"": "home", "answer": "cgi 0\n"} { // no arguments of COMMAND
 		if _, body := get(t, s.http(path)); body != want {
 			t.Errorf("GET %s: got %q, want %q", path, body, want)
 		}
@@ -216,7 +216,7 @@ func TestACommandBesideFilesAndCGI(t *testing.T) {
 	}
 }
 
-// TestCGIAloneHasNoWebSocket also without any page at the top.
+// TestCGIAloneHasNoWebSocket: and no page at the root.
 func TestCGIAloneHasNoWebSocket(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"answer": "#!/bin/sh\necho started >&2"})
@@ -243,8 +243,8 @@ func TestDirectoriesThatCannotBeOpened(t *testing.T) {
 	}
 }
 
-// TestTheGateStandsBeforeTheDirectories: nothing is started for a page of
-// another site, and no file is told to a name that is not ours.
+// TestTheGateStandsBeforeTheDirectories: nothing is started for a page of another site, and a request to
+// a foreign host name gets no file.
 func TestTheGateStandsBeforeTheDirectories(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"cgi/run": "#!/bin/sh\necho started >&2\n" + textHeader, "ws/run": "#!/bin/sh\necho started >&2", "www/page": "page"})
@@ -268,7 +268,7 @@ func TestTheGateStandsBeforeTheDirectories(t *testing.T) {
 	}
 }
 
-// eventually waits for what nothing tells.
+// eventually polls until is returns true.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !is(); {
@@ -286,8 +286,7 @@ func link(t testing.TB, to, path string) {
 	}
 }
 
-// TestReplacedDirectories: whoever brings a new version puts a directory in the
-// place of another, or turns a link to it.
+// TestReplacedDirectories: a new version may replace a directory or the target of a link.
 func TestReplacedDirectories(t *testing.T) {
 	t.Parallel()
 	version := func(n string) map[string]string {

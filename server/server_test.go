@@ -19,35 +19,35 @@ import (
 	"wspipe/process"
 )
 
-// patience bounds a broken test; no test passes because of it.
+// patience limits a failing test. No test passes because of it.
 const patience = time.Minute
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction("wspipe/process.starter"), // lives as long as we do, as do the watcher and the reaper
+		goleak.IgnoreTopFunction("wspipe/process.starter"), // never ends, like the watcher and the reaper
 		goleak.IgnoreAnyFunction("wspipe/process.reaper"),
 		goleak.IgnoreAnyFunction("wspipe/process.(*watcher).run"),
-		// It waits for half a second and ends, longer than goleak looks.
+		// It ends after half a second, which is longer than goleak waits.
 		goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"),
 		goleak.Cleanup(func(code int) { os.Exit(code) }))
 }
 
-// sh is a child that runs script.
+// sh returns a child that runs script.
 func sh(script string) process.Spec {
 	return process.Spec{Path: "/bin/sh", Args: []string{"-c", script}}
 }
 
-// testServer is a server on a free loopback port, stopped with the test.
+// testServer is a server on a free loopback port, which is stopped at the end of the test.
 type testServer struct {
 	*Server
-	ws     string // its address
+	ws     string // its URL
 	log    *logBuffer
-	stop   func() // begins the shutdown
+	stop   func() // starts the shutdown
 	status chan int
 }
 
-// serve starts a server of cfg; it is stopped, and must stop cleanly, with the test.
-// prepare is called before it serves.
+// serve starts a server with cfg. At the end of the test it must stop cleanly. prepare is called before
+// Serve.
 func serve(t *testing.T, cfg Config, prepare ...func(*Server)) *testServer {
 	t.Helper()
 	ts := &testServer{log: &logBuffer{}, status: make(chan int, 1)}
@@ -96,7 +96,7 @@ func dial(t *testing.T, url string) *wspipetest.Client {
 	return wspipetest.Dial(t, url, nil)
 }
 
-// refused dials and returns the answer, which must not be a WebSocket.
+// refused dials and returns the response, which must open no WebSocket.
 func refused(t *testing.T, url string, opt *websocket.DialOptions) (*http.Response, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -137,7 +137,7 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// await waits until the log holds n times s.
+// await waits until the log contains s n times.
 func (b *logBuffer) await(t *testing.T, s string, n int) {
 	t.Helper()
 	expired := false

@@ -19,8 +19,8 @@ import (
 
 // The life of a shared child, and the limits, with real children.
 
-// TestASharedChildLingers: after its last client, as long as --linger says and
-// no longer than the server.
+// TestASharedChildLingers: for --linger after its last client disconnects, and no longer than the server
+// runs.
 func TestASharedChildLingers(t *testing.T) {
 	t.Parallel()
 	for linger, stays := range map[time.Duration]bool{0: false, 50 * time.Millisecond: false, time.Hour: true, -1: true} {
@@ -47,8 +47,8 @@ func TestASharedChildLingers(t *testing.T) {
 	}
 }
 
-// TestAChildThatIsBeingStoppedIsNotShared: who comes then has a new one started.
-// With --maxforks that needs a slot, which the old one has until it is gone.
+// TestAChildThatIsBeingStoppedIsNotShared: a client that connects then starts a new one. With --maxforks
+// that needs a slot, which the old child has until its end.
 func TestAChildThatIsBeingStoppedIsNotShared(t *testing.T) {
 	t.Parallel()
 	const stubborn = `trap '' INT TERM; ` + echoing + `; while :; do sleep 1000; done`
@@ -76,8 +76,7 @@ func TestAChildThatIsBeingStoppedIsNotShared(t *testing.T) {
 	}
 }
 
-// TestSharedChildCannotStart: all who wait for it are told, and the next one
-// tries again.
+// TestSharedChildCannotStart: all waiting clients get 1011, and the next one tries again.
 func TestSharedChildCannotStart(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "late")
@@ -96,7 +95,7 @@ func TestSharedChildCannotStart(t *testing.T) {
 	arrive(t, s.ws)
 }
 
-// unused reports whether nothing of the limits is in use.
+// unused reports whether no slot is in use.
 func (s *testServer) unused() bool {
 	s.slots.mu.Lock()
 	defer s.slots.mu.Unlock()
@@ -105,7 +104,7 @@ func (s *testServer) unused() bool {
 	return s.slots.used == 0 && len(s.slots.perIP) == 0 && len(s.children.open) == 0
 }
 
-// TestLimitsOfSharedChildren: --maxforks counts children, --max-per-ip clients.
+// TestLimitsOfSharedChildren: --maxforks limits children, --max-per-ip limits clients.
 func TestLimitsOfSharedChildren(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Dir: t.TempDir(), Endpoint: Endpoint{Share: ShareBroadcast, MaxMessage: 1 << 20}, MaxChildren: 1, MaxPerIP: 3}
@@ -123,7 +122,7 @@ func TestLimitsOfSharedChildren(t *testing.T) {
 		}
 	}
 	expect429("b", "too many children (--maxforks)")
-	for range 3 { // none of them takes a place
+	for range 3 { // none of them takes a slot
 		if resp := handshake(t, s.ws+"a", http.Header{"Sec-Websocket-Version": {"8"}}); resp.StatusCode != 400 {
 			t.Fatalf("got %d, want 400", resp.StatusCode)
 		}
@@ -148,8 +147,7 @@ func TestLimitsOfSharedChildren(t *testing.T) {
 	arrive(t, s.ws+"b")
 }
 
-// TestABadHandshakeStartsNothing: not even if it is the first, and it takes no
-// slot.
+// TestABadHandshakeStartsNothing: even if it is the first, and it takes no slot.
 func TestABadHandshakeStartsNothing(t *testing.T) {
 	t.Parallel()
 	cfg := shared(echoing)
@@ -165,8 +163,8 @@ func TestABadHandshakeStartsNothing(t *testing.T) {
 	arrive(t, s.ws)
 }
 
-// TestShutdownWithViewers: each is told, also if one does not listen, and the
-// child is stopped and waited for.
+// TestShutdownWithViewers: each client gets 1001, also if another does not answer. The child is stopped,
+// and the server waits for it.
 func TestShutdownWithViewers(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{"obedient": echoing, "stubborn": `trap '' INT TERM; ` + echoing + `; while :; do sleep 1000; done`} {
@@ -202,7 +200,7 @@ func TestShutdownWithViewers(t *testing.T) {
 	}
 }
 
-// TestSharedExitWhenIdle: idle is a server without a client, whatever runs on.
+// TestSharedExitWhenIdle: a server without clients is idle, even if a child lingers.
 func TestSharedExitWhenIdle(t *testing.T) {
 	t.Parallel()
 	cfg := shared(echoing)
@@ -210,14 +208,14 @@ func TestSharedExitWhenIdle(t *testing.T) {
 	expectExitWhenIdle(t, cfg)
 }
 
-// TestSharedOnce: the one client's end is the child's, however long that may
-// linger, and its status is ours.
+// TestSharedOnce: the child ends with the one client, without lingering, and its exit status is that of
+// the server.
 func TestSharedOnce(t *testing.T) {
 	t.Parallel()
 	for script, want := range map[string]int{
 		`echo in; exit 3`:                                          3,
 		`echo in; kill -TERM $$`:                                   143,
-		`echo in; cat >/dev/null; exit 5`:                          5, // when the client has gone
+		`echo in; cat >/dev/null; exit 5`:                          5, // after the client has disconnected
 		`trap 'exit 6' INT; echo in; while :; do sleep 0.05; done`: 6,
 	} {
 		cfg := shared(script)

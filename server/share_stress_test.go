@@ -18,8 +18,8 @@ import (
 
 // Many clients at once of shared children that end at any moment.
 
-// TestArriveAtTheExit: who comes when the child ends, however close to that,
-// gets all it wrote and its exit, or all that another one writes.
+// TestArriveAtTheExit: a client that connects around the exit of the child gets all its output and the
+// exit, or that of a new child.
 func TestArriveAtTheExit(t *testing.T) {
 	t.Parallel()
 	const lines, clients, visits = 50, 10, 30
@@ -51,7 +51,7 @@ func TestArriveAtTheExit(t *testing.T) {
 	}
 }
 
-// readAll reads to the end of a connection, which err tells.
+// readAll reads until the end of a connection, which err describes.
 func readAll(ctx context.Context, url string) (messages []string, err error) {
 	c, _, err := websocket.Dial(ctx, url, nil)
 	if err != nil {
@@ -70,8 +70,8 @@ func readAll(ctx context.Context, url string) (messages []string, err error) {
 	}
 }
 
-// TestClientsComeAndGo: thousands, at random, to children that exit at random. In
-// the end nothing is left of any of them.
+// TestClientsComeAndGo: thousands of clients connect at random to children that exit at random. At the
+// end nothing is left.
 func TestClientsComeAndGo(t *testing.T) {
 	t.Parallel()
 	const clients, visits = 100, 15
@@ -108,8 +108,7 @@ func TestClientsComeAndGo(t *testing.T) {
 	}
 }
 
-// visit is one visit of a client that does a few things at random. It fails if
-// the server does something that it may not.
+// visit runs a client that does a few things at random. It returns an error if the server breaks a rule.
 func visit(ctx context.Context, url string) error {
 	c, _, err := websocket.Dial(ctx, url, nil)
 	if err != nil {
@@ -123,7 +122,7 @@ func visit(ctx context.Context, url string) error {
 			said = "die"
 		}
 		if c.Write(ctx, websocket.MessageText, []byte(said)) != nil {
-			break // the child has died, as the close frame tells
+			break // the child has exited, as the close frame says
 		}
 		for {
 			_, p, err := c.Read(ctx)

@@ -27,29 +27,28 @@ import (
 
 // Section 9 of the contract: one child for many clients, with real children.
 
-// shared is a server of one child for all, which runs script.
+// shared returns the Config of a server with --share=broadcast whose child runs script.
 func shared(script string) Config {
 	return Config{Endpoint: Endpoint{Child: sh(script), Share: ShareBroadcast, MaxMessage: 1 << 20}}
 }
 
-// echoing is a script that sends each word back with its pid.
+// echoing is a script that echoes each word with its pid.
 const echoing = `while read -r l; do echo "$$ $l"; done`
 
-// arrive dials a child that runs echoing and returns once the client is one of
-// its viewers.
+// arrive connects to a child that runs echoing, and returns once the client is attached.
 func arrive(t *testing.T, url string) (c *wspipetest.Client, pid int) {
 	t.Helper()
 	c = dial(t, url)
 	word := newID()
 	c.Send(word)
-	for { // others may talk meanwhile
+	for { // other clients may send meanwhile
 		if id, said, _ := strings.Cut(c.Next(), " "); said == word {
 			return c, atoi(t, id)
 		}
 	}
 }
 
-// records returns those of the log that have this message.
+// records returns the log records with this message.
 func (s *testServer) records(t *testing.T, msg string) (records []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(s.log.String()) {
@@ -64,8 +63,7 @@ func (s *testServer) records(t *testing.T, msg string) (records []map[string]any
 	return records
 }
 
-// TestClientsShareAChild: all get its messages, it gets those of all, and the
-// log tells of one child.
+// TestClientsShareAChild: all clients get its messages, it gets those of all, and the log has one child.
 func TestClientsShareAChild(t *testing.T) {
 	t.Parallel()
 	s := serve(t, shared(echoing))
@@ -74,7 +72,7 @@ func TestClientsShareAChild(t *testing.T) {
 	if pid != same {
 		t.Fatalf("two children: %d and %d", pid, same)
 	}
-	a.Next() // what b has said
+	a.Next() // the message of b
 	id := strconv.Itoa(pid)
 	for range 100 {
 		a.Send("from a")
@@ -113,8 +111,7 @@ func TestClientsShareAChild(t *testing.T) {
 	}
 }
 
-// TestTheFirstClientGetsEverything: the child that it has made start may have
-// ended before anybody looks.
+// TestTheFirstClientGetsEverything: the child that it starts may exit at once.
 func TestTheFirstClientGetsEverything(t *testing.T) {
 	t.Parallel()
 	s := serve(t, shared(`echo 1; echo 2; printf last; exit 4`))
@@ -125,8 +122,7 @@ func TestTheFirstClientGetsEverything(t *testing.T) {
 	}
 }
 
-// TestTheExitIsToldToAll: with its status, and the next client has another child
-// started.
+// TestTheExitIsToldToAll: all clients get the exit status, and the next client starts another child.
 func TestTheExitIsToldToAll(t *testing.T) {
 	t.Parallel()
 	for code, cfg := range map[websocket.StatusCode]Config{1000: {}, 4003: {Endpoint: Endpoint{ExitCloseCode: true}}} {
@@ -158,7 +154,7 @@ func TestTheExitIsToldToAll(t *testing.T) {
 	}
 }
 
-// TestReplay: a newcomer gets the last messages first, and then what comes.
+// TestReplay: a new client gets the last messages first, and then the next ones.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	for replay, want := range map[int][]string{0: nil, 3: {"8", "9", "10"}, 100: {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}} {
@@ -177,14 +173,14 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestNewcomersIntoAFlood: from its first message on, each gets all, in order,
-// wherever in the flood it comes in.
+// TestNewcomersIntoAFlood: a client that connects during a flood gets all messages in order from its
+// first one on.
 func TestNewcomersIntoAFlood(t *testing.T) {
 	t.Parallel()
 	const clients, messages = 20, 2000
 	for _, replay := range []int{0, 50} {
 		cfg := shared(`exec seq 1000000000`)
-		cfg.Endpoint.Slow, cfg.Endpoint.Replay = bridge.SlowBlock, replay // or the slow ones would go
+		cfg.Endpoint.Slow, cfg.Endpoint.Replay = bridge.SlowBlock, replay // or slow clients would be disconnected
 		s := serve(t, cfg)
 		var all sync.WaitGroup
 		first := make([]int, clients)
@@ -206,13 +202,13 @@ func TestNewcomersIntoAFlood(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if slices.Min(first) != 1 { // who has come first need not be the first to have it
+		if slices.Min(first) != 1 { // the first to connect need not be the first to attach
 			t.Errorf("the clients begin with %d", first)
 		}
 	}
 }
 
-// TestReadOnly: nothing that a client sends reaches the child.
+// TestReadOnly: messages of clients do not reach the child.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	wspipetest.Need(t, "timeout")
@@ -228,7 +224,7 @@ func TestReadOnly(t *testing.T) {
 	control.say(channel.Close, "\x00")
 	control.Close(1000, "")
 	b.Send("typed", "more")
-	b.Close(1000, "") // answered when all before it has been read
+	b.Close(1000, "") // answered after all messages before it have been read
 	for _, want := range []string{"done", ""} {
 		if err := os.WriteFile(strings.TrimPrefix(cfg.Endpoint.SetEnv[0], "FIFO="), []byte("go\n"), 0); err != nil {
 			t.Fatal(err)
@@ -240,8 +236,7 @@ func TestReadOnly(t *testing.T) {
 	a.ExpectEnd(1000, "exit 6")
 }
 
-// TestEndpointsOfADirectory: each has a child of its own, whatever stands
-// behind its name.
+// TestEndpointsOfADirectory: each endpoint has its own child, for any PATH_INFO.
 func TestEndpointsOfADirectory(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Dir: t.TempDir(), Endpoint: Endpoint{Share: ShareBroadcast, MaxMessage: 1 << 20}}
@@ -255,7 +250,7 @@ func TestEndpointsOfADirectory(t *testing.T) {
 	if pidA != again || pidA == pidB {
 		t.Errorf("/a has %d, /a/rest %d, /b %d", pidA, again, pidB)
 	}
-	a.Next() // the one at /a/rest, and nothing from /b
+	a.Next() // the message of /a/rest, and nothing from /b
 	a.Send("x")
 	a.Expect(strconv.Itoa(pidA) + " x")
 	var endpoints []string
@@ -267,7 +262,7 @@ func TestEndpointsOfADirectory(t *testing.T) {
 	}
 }
 
-// TestTheEnvironmentIsTheFirstClients: of a child that all share, too.
+// TestTheEnvironmentIsTheFirstClients: a shared child has the environment of its first client.
 func TestTheEnvironmentIsTheFirstClients(t *testing.T) {
 	t.Parallel()
 	cfg := shared(`echo "$QUERY_STRING $PATH_INFO $HTTP_X_ME"; exec cat`)
@@ -279,7 +274,7 @@ func TestTheEnvironmentIsTheFirstClients(t *testing.T) {
 	}
 }
 
-// TestPlainViewersAndChannels: each viewer gets the streams in its own way.
+// TestPlainViewersAndChannels: each client gets the streams by its own subprotocol.
 func TestPlainViewersAndChannels(t *testing.T) {
 	t.Parallel()
 	for _, compress := range []bool{false, true} {
@@ -295,7 +290,7 @@ func TestPlainViewersAndChannels(t *testing.T) {
 			c := dialChannels(t, s.ws, protocol)
 			viewers[protocol] = c
 			c.say(channel.Stdin, protocol+"\n")
-			plain.Expect(protocol) // so c is a viewer
+			plain.Expect(protocol) // so c is attached
 		}
 		plain.Send(long, "quit")
 		if got := plain.ExpectEnd(1000, "exit 3"); !slices.Equal(got, []string{long}) {
@@ -319,7 +314,7 @@ func TestPlainViewersAndChannels(t *testing.T) {
 	}
 }
 
-// TestSharedTerminal: who types is seen by all.
+// TestSharedTerminal: all clients see what one types.
 func TestSharedTerminal(t *testing.T) {
 	t.Parallel()
 	cfg := shared(`echo ready; read -r l; echo "got $l by $TERM"; exit 2`)
@@ -338,11 +333,10 @@ func TestSharedTerminal(t *testing.T) {
 	}
 }
 
-// TestTooSlow: a client that reads nothing is told so and has to go, and nobody
-// else notices.
+// TestTooSlow: a client that reads nothing gets 1013, and other clients are not affected.
 func TestTooSlow(t *testing.T) {
 	t.Parallel()
-	const words = 200 // 12 MB, more than all kernel buffers and what may wait
+	const words = 200 // 12 MB, more than all kernel buffers and the backlog limit
 	s := serve(t, shared(`exec cat`))
 	stuck := dialRaw(t, s.ws)
 	stuck.SetReadBuffer(64 << 10)
@@ -362,7 +356,7 @@ func TestTooSlow(t *testing.T) {
 		if err == nil {
 			_, err = io.ReadFull(stuck.r, payload)
 		}
-		if err != nil { // on a machine so slow that the server has given up telling
+		if err != nil { // on a slow machine the server may have aborted the connection
 			break
 		}
 		if head != fin|opClose {

@@ -13,8 +13,8 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// serveDownload serves a file that no buffers hold, and returns a connection
-// whose download of it has begun.
+// serveDownload serves a file that is larger than all buffers, and returns a connection on which its
+// download has begun.
 func serveDownload(t *testing.T) (s *testServer, c *plainConn, file []byte) {
 	t.Helper()
 	file = bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // more than all kernel buffers
@@ -29,8 +29,7 @@ func serveDownload(t *testing.T) (s *testServer, c *plainConn, file []byte) {
 	return s, c, file
 }
 
-// A download that has begun may be finished, and idle connections do not hold up
-// the shutdown.
+// A download in progress is finished, and idle connections do not delay the shutdown.
 func TestShutdownFinishesDownloads(t *testing.T) {
 	t.Parallel()
 	wspipetest.Soon(t, closePatience-time.Second, func() time.Duration {
@@ -47,12 +46,12 @@ func TestShutdownFinishesDownloads(t *testing.T) {
 			t.Errorf("got %d bytes, %v", len(got), err)
 		}
 		read := time.Now()
-		<-s.status // it does not wait for connections without a request
+		<-s.status // must not wait for connections without a request
 		return time.Since(read)
 	})
 }
 
-// A client that takes nothing is cut off in the end.
+// A client that does not read is disconnected after a while.
 func TestShutdownCutsDownloadsOff(t *testing.T) {
 	t.Parallel()
 	s, c, file := serveDownload(t)

@@ -20,15 +20,15 @@ func TestASlowClientGetsEverythingAfterTheExit(t *testing.T) {
 	c := dial(t, s.ws)
 	for i := 1; i <= lines; i++ {
 		c.Expect(fmt.Sprintf("%01000d", i))
-		if i == lines/2 { // longer than any grace after an exit
+		if i == lines/2 { // longer than any wait after an exit
 			<-time.After(3 * time.Second)
 		}
 	}
 	c.ExpectEnd(1000, "exit 5")
 }
 
-// TestAFewStuckClientsHurtNobody: those who do not read hold up their own
-// child, without a ping ending them, and nobody else.
+// TestAFewStuckClientsHurtNobody: clients that do not read block only their own child, and pings do not
+// end them.
 func TestAFewStuckClientsHurtNobody(t *testing.T) {
 	t.Parallel()
 	const ping = time.Second
@@ -38,7 +38,7 @@ func TestAFewStuckClientsHurtNobody(t *testing.T) {
 	for i := range stuck {
 		stuck[i] = dialRaw(t, fmt.Sprint(s.ws, "?", lines))
 	}
-	pause := time.After(6 * ping) // a client that answers no ping for three is given up
+	pause := time.After(6 * ping) // a client that answers no ping for three intervals is disconnected
 	for range 3 {
 		if got := dial(t, fmt.Sprint(s.ws, "?", few)).ExpectEnd(1000, "exit 0"); len(got) != few {
 			t.Fatalf("got %d messages", len(got))
@@ -52,8 +52,7 @@ func TestAFewStuckClientsHurtNobody(t *testing.T) {
 	}
 }
 
-// TestOneEndlessMessageIsHeldUp: a single message without a bound, and a child
-// that does not read, must not fill our memory.
+// TestOneEndlessMessageIsHeldUp: one endless message to a child that does not read takes bounded memory.
 func TestOneEndlessMessageIsHeldUp(t *testing.T) {
 	t.Parallel()
 	const size = 64 << 20
@@ -77,7 +76,7 @@ func TestOneEndlessMessageIsHeldUp(t *testing.T) {
 		select {
 		case n := <-sent:
 			held += n
-		case <-timeout: // far longer than sending all of it takes
+		case <-timeout: // far longer than sending everything takes
 			stuck = true
 		}
 	}
@@ -94,12 +93,12 @@ func TestOneEndlessMessageIsHeldUp(t *testing.T) {
 	}
 }
 
-// TestAClientThatHasSentTooMuchAndGone: the child reads nothing, so neither
-// do we any more, and still the slot must come free.
+// TestAClientThatHasSentTooMuchAndGone: the child does not read, so the server no longer reads either.
+// The slot must be freed nevertheless.
 func TestAClientThatHasSentTooMuchAndGone(t *testing.T) {
 	for how, depart := range leave {
 		if how == "closes" || how == "is silent" {
-			continue // its close frame, or its pong, would lie behind the 5 MB
+			continue // its close frame, or its pong, would come after the 5 MB
 		}
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -115,7 +114,7 @@ func TestAClientThatHasSentTooMuchAndGone(t *testing.T) {
 					}
 				}
 			}()
-			select { // until we no longer read, or everything is sent
+			select { // until the server no longer reads, or everything is sent
 			case <-sent:
 			case <-time.After(500 * time.Millisecond):
 			}

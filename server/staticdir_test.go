@@ -113,7 +113,7 @@ func TestStaticDirectories(t *testing.T) {
 			t.Errorf("%s: got %d %q", path, resp.StatusCode, body)
 		}
 	}
-	// No listings, and files are no directories.
+	// No listings, and no paths below files.
 	for _, path := range []string{"bare", "bare/", "odd", "odd/", "odd/index.html", "odd/index.html/", "index.html/", "bare/file/", "bare/file/more", "none", "none/"} {
 		if resp, body := get(t, s.http(path)); resp.StatusCode != 404 || strings.Contains(body, "file\n") {
 			t.Errorf("%s: got %d %q, want 404", path, resp.StatusCode, body)
@@ -142,8 +142,8 @@ func TestStaticDirectories(t *testing.T) {
 	}
 }
 
-// TestAbsoluteLinks: those that stay inside are followed, also if the directory is
-// itself given by a link.
+// TestAbsoluteLinks: those that stay inside are followed, also if the directory itself is given by a
+// link.
 func TestAbsoluteLinks(t *testing.T) {
 	t.Parallel()
 	root := tree(t, map[string]string{
@@ -194,8 +194,8 @@ func TestDotsAreRedirected(t *testing.T) {
 	}
 }
 
-// TestHeadersOfStaticFiles keep pages of other origins from reading and framing them,
-// unless the user says otherwise.
+// TestHeadersOfStaticFiles: they keep pages of other origins from reading and framing files, unless
+// --header-http allows it.
 func TestHeadersOfStaticFiles(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"index.html": "<p>", "sub/index.html": "<p>"})
@@ -213,8 +213,7 @@ func TestHeadersOfStaticFiles(t *testing.T) {
 	}
 }
 
-// TestOnlyRegularFilesAreServed: what reads of others would do, or wait for,
-// nobody knows.
+// TestOnlyRegularFilesAreServed: a read of another file may block or have effects.
 func TestOnlyRegularFilesAreServed(t *testing.T) {
 	t.Parallel()
 	s := serveFiles(t, map[string]string{"tofifo": "-> fifo", "null": "-> /dev/null", "tosocket": "-> socket", "dangling": "-> nothing"})
@@ -226,7 +225,7 @@ func TestOnlyRegularFilesAreServed(t *testing.T) {
 	}
 }
 
-// makeOdd makes files in dir that are none, as far as we may.
+// makeOdd creates files in dir that are not regular, as far as permitted.
 func makeOdd(t *testing.T, dir string) {
 	t.Helper()
 	if err := syscall.Mkfifo(dir+"/fifo", 0o777); err != nil {
@@ -237,7 +236,7 @@ func makeOdd(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer syscall.Close(fd)
-	// The length of a socket's path is bounded.
+	// The path of a socket must be short.
 	short, err := os.MkdirTemp("", "s")
 	if err != nil {
 		t.Fatal(err)
@@ -252,12 +251,12 @@ func makeOdd(t *testing.T, dir string) {
 	if err := os.Chmod(dir+"/socket", 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if os.Getuid() == 0 { // only root may; in a container not even root
+	if os.Getuid() == 0 { // only root may, and in a container not even root
 		syscall.Mknod(dir+"/device", syscall.S_IFCHR|0o777, 1<<8|3)
 	}
 }
 
-// TestAnUnreadableFile is one to others than root.
+// TestAnUnreadableFile: unreadable except for root.
 func TestAnUnreadableFile(t *testing.T) {
 	t.Parallel()
 	refusal := cannotRead(&os.PathError{Op: "open", Path: "x", Err: syscall.EACCES})
@@ -272,7 +271,7 @@ func TestAnUnreadableFile(t *testing.T) {
 	}
 	t.Cleanup(func() { os.Chmod(s.cfg.StaticDir+"/sub", 0o700) })
 	if os.Getuid() == 0 {
-		return // who may read everything
+		return // root can read every file
 	}
 	for name, want := range map[string]int{"file": 403, "sub/file": 404} {
 		if resp, body := get(t, s.http(name)); resp.StatusCode != want || strings.Contains(body, "SECRET") {
@@ -301,8 +300,7 @@ func TestFilesComeAndGo(t *testing.T) {
 	}
 }
 
-// TestAFileThatBecomesAnother after it has been found: what is served is looked
-// at again.
+// TestAFileThatBecomesAnother: a file that is replaced after it has been found is checked again.
 func TestAFileThatBecomesAnother(t *testing.T) {
 	t.Parallel()
 	outside := tree(t, map[string]string{"secret.txt": canary})
@@ -330,7 +328,7 @@ func TestAFileThatBecomesAnother(t *testing.T) {
 	}
 }
 
-// TestHiddenFiles: those with our secrets, and the program itself.
+// TestHiddenFiles: files with secrets, and the program itself.
 func TestHiddenFiles(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{

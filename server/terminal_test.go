@@ -14,8 +14,8 @@ import (
 	"wspipe/server/listen"
 )
 
-// TestTerminalIsNotExposed: nobody on a network may type into a terminal
-// without authentication, unless the operator says so.
+// TestTerminalIsNotExposed: clients on a network cannot type into a terminal without authentication,
+// unless --no-auth allows it.
 func TestTerminalIsNotExposed(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)
@@ -49,7 +49,7 @@ func TestTerminalIsNotExposed(t *testing.T) {
 			if err == nil {
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
-				if _, err := s.Serve(ctx); err != nil { // closes what it listens on
+				if _, err := s.Serve(ctx); err != nil { // closes the listeners
 					t.Error(err)
 				}
 			}
@@ -61,8 +61,8 @@ func TestTerminalIsNotExposed(t *testing.T) {
 	}
 }
 
-// TestSizeFromTheStart: a client that tells its size with the handshake finds
-// the child's terminal so, and the child nothing of it in its environment.
+// TestSizeFromTheStart: the terminal has the size of the handshake from the start. The environment of
+// the child does not have the parameter.
 func TestSizeFromTheStart(t *testing.T) {
 	t.Parallel()
 	const script = `echo "$(stty size) $TERM $QUERY_STRING $REQUEST_URI"`
@@ -87,8 +87,8 @@ func TestSizeFromTheStart(t *testing.T) {
 	}
 }
 
-// TestTerminalIsDescribed: the child knows what it writes to, whatever we are
-// told to pass on, unless --setenv says otherwise.
+// TestTerminalIsDescribed: TERM describes the child's terminal, whatever --passenv passes, unless
+// --setenv sets it.
 func TestTerminalIsDescribed(t *testing.T) {
 	t.Parallel()
 	for terminal, want := range map[process.Terminal]string{

@@ -50,9 +50,8 @@ func hostOfURL(t testing.TB, ws string) string {
 	return u.Host
 }
 
-// get connects with TLS, reads the answer to a request and returns the state
-// of the connection. Only an answer shows that a server of TLS 1.3 likes the
-// client's certificate.
+// getTLS connects with TLS, reads the response to a request and returns the state of the connection.
+// With TLS 1.3, only a response shows that the server has accepted the client's certificate.
 func getTLS(t testing.TB, ws string, c *tls.Config) (state tls.ConnectionState, err error) {
 	t.Helper()
 	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: patience}, Config: c}
@@ -161,8 +160,7 @@ func TestTLSFilesThatAreWrong(t *testing.T) {
 	}
 }
 
-// Who has no certificate gets an answer; whether it is a friendly one is not
-// for TLS to say.
+// TLS accepts a client without a certificate, and HTTP refuses it.
 func TestClientCertificates(t *testing.T) {
 	t.Parallel()
 	ours, foreign := newCA(t), newCA(t)
@@ -188,8 +186,7 @@ func TestClientCertificates(t *testing.T) {
 	c.Expect("x")
 }
 
-// A session that is resumed brings no certificate, but what it brought the first
-// time must still be good.
+// A resumed TLS session has no certificate, but the one of the first handshake must still be valid.
 func TestResumedSessionsObeyTheNewCA(t *testing.T) {
 	t.Parallel()
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -213,7 +210,7 @@ func TestResumedSessionsObeyTheNewCA(t *testing.T) {
 			expect(true)
 			concat(t, roots, ours.file, next.file)
 			s.reload()
-			expect(true) // so it is the CA that ends it below, and not any change
+			expect(true) // so that the new CA, and no other change, ends it below
 			concat(t, roots, next.file)
 			s.reload()
 			if state, err := getTLS(t, s.ws, c); err == nil {
