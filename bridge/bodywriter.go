@@ -6,12 +6,12 @@ import (
 	"github.com/coder/websocket"
 )
 
-// bodyWriter is the messageWriter and destination of one client with an HTTP response:
-// it gathers messages in the body's format and puts them into the client's queue.
+// bodyWriter is the clientWriter of a client with an HTTP response. It collects messages in a
+// batch and writes them to the client's queue.
 type bodyWriter struct {
 	bodyEncoder
 	client *httpClient
-	batch  []byte // chunkRoom, and what was gathered; a pooled block unless that is longer, nil for nothing
+	batch  []byte // chunkRoom and the messages; a pooled block unless it has grown, nil if empty
 }
 
 // Message implements messageWriter.
@@ -33,7 +33,7 @@ func (w *bodyWriter) Fragment(typ websocket.MessageType, payload []byte, last bo
 	return nil
 }
 
-// flush writes what was gathered.
+// flush writes the batch to the queue.
 func (w *bodyWriter) flush() error {
 	if len(w.batch) <= chunkRoom {
 		return nil
@@ -48,10 +48,10 @@ func (w *bodyWriter) flush() error {
 // Ready implements destination.
 func (w *bodyWriter) Ready() {}
 
-// Hold implements destination: messages gather anyway.
+// Hold implements destination. Messages are collected anyway.
 func (w *bodyWriter) Hold() {}
 
-// Release implements destination. If it fails, so will Wait.
+// Release implements destination. If writing fails, the next Wait fails.
 func (w *bodyWriter) Release() { w.flush() }
 
 // Wait implements destination.

@@ -8,66 +8,66 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// Bridge joins one running child and the clients that attach to it.
+// Bridge connects one running child with the clients that attach to it. New makes one.
 type Bridge struct {
 	child Child
 	opt   Options
-	stdin *wire.Queue // of the child
+	stdin *wire.Queue // the child's stdin
 	kind  kind
 
 	mu     sync.Mutex
 	gone   bool      // the child's process session has ended
-	exited bool      // the child has ended, and all of its output was carried
-	last   exit      // how
+	exited bool      // the child has exited, and its output has been carried
+	last   exit      // set with exited, or by brokenFraming
 	kept   time.Time // see Kept
-	ending End       // of clients that attach from now on; the zero value is none
+	ending End       // of clients that attach from now on; zero means none
 
-	tasks    sync.WaitGroup // what Run waits for
+	tasks    sync.WaitGroup // Run waits for them
 	stopOnce sync.Once
 }
 
-// kind is what sets the kinds of child apart: who gets its messages, what is kept
-// of them, and what ends it.
+// kind is a kind of child: which clients get its messages, what history is kept, and what
+// ends the child.
 type kind interface {
-	// carryOutput carries the child's output to the clients, and returns at its end.
+	// carryOutput carries the child's output to the clients, and returns when both streams
+	// have ended.
 	carryOutput()
-	// attach makes c a client and sets its attachment. It is called before Run for the
-	// first client.
+	// attach makes c a client and sets its attachment. For the first client it is called
+	// before Run.
 	attach(c *Client, opt ClientOptions) error
-	// tellExit tells the clients that the child has ended. It returns when nobody
-	// can attach any more for what the child has left.
+	// reportExit reports the child's exit to the clients. It returns when no client can
+	// attach any more to get the rest of the output.
 	reportExit()
-	// clients returns the clients that are attached. mu is held.
+	// clients returns the attached clients. mu is held.
 	clients() []*Client
 	// end ends the child, and the connections of its clients with e. It does not wait.
 	end(e End)
-	// backlog returns how many bytes are held for clients besides what waits for their
-	// sockets.
+	// backlog returns how many bytes are held for clients, without what is queued for
+	// their sockets.
 	backlog() int
 }
 
-// attachment is a client's part in a kind of child.
+// attachment is the part of a client that depends on the kind of child.
 type attachment interface {
-	// receive carries what the client sends to the child until the connection ends.
+	// receive carries the client's input to the child until the connection ends.
 	receive()
-	// start begins to carry to the client what is kept for it, if that is not what
-	// carryOutput does.
+	// start starts sending what is kept for the client, unless carryOutput does that.
 	start()
-	// detach is called once it is clear how the connection ends, and before the
-	// client is told. It does not wait.
+	// detach is called when the end of the connection is decided, before the client gets
+	// a close frame. It does not wait.
 	detach()
-	// closed is called when nothing is left of the connection.
+	// closed is called when the connection has ended.
 	closed()
-	// awaitInput waits until the child has what a client sent whose connection is
+	// awaitInput waits until the child has read the input of a client whose connection is
 	// lost.
 	awaitInput()
-	// signal, resize and endInput do what the client asks of the child.
+	// signal, resize and endInput carry out requests of the client. An error is logged.
 	signal(name string) error
 	resize(size WindowSize) error
 	endInput() error
 }
 
-// New takes a child that was just started. Run does the work and must be called.
+// New returns a Bridge for a child that was just started. The caller must call Run.
 func New(child Child, opt Options) *Bridge {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -86,13 +86,13 @@ func New(child Child, opt Options) *Bridge {
 	return b
 }
 
-// Run returns once the child and its process session have ended, and nobody can
-// attach any more for what it has left. Shared clients that do not read what they
-// were sent may be connected still.
+// Run carries the child's output. It returns the child's exit, as Child.Exit does, once the
+// process session has ended and no client can attach any more to get the rest of the output.
+// Clients of a shared child may still be connected if they have not read everything.
 func (b *Bridge) Run() (code int, signal string) {
 	b.kind.carryOutput()
 	code, signal = b.child.Exit()
-	b.Stop() // what is left of its process session
+	b.Stop() // the rest of its process session
 	b.mu.Lock()
 	b.exited, b.last.code, b.last.signal = true, code, signal
 	if !b.last.broken {
@@ -104,8 +104,8 @@ func (b *Bridge) Run() (code int, signal string) {
 	return code, signal
 }
 
-// Attach makes a client that is connected by t. Run of the client does the work and
-// must be called. The error is ErrSessionEnded or ErrHistoryLost, of a Resumable.
+// Attach makes a client that is connected by t. The caller must call Run of the client. The
+// error is ErrSessionEnded, ErrHistoryLost or ErrReported, for a Resumable child.
 func (b *Bridge) Attach(t Transport, of ClientOptions) (*Client, error) {
 	return b.attach(&b.opt, t, of)
 }
@@ -127,8 +127,8 @@ func (b *Bridge) attach(opt *Options, t Transport, of ClientOptions) (c *Client,
 	return c, nil
 }
 
-// ProcessGone tells that the child's process session has ended, though clients may
-// hold up what it has written: from now on not without progress.
+// ProcessGone reports that the child's process session has ended. From then on, a client that
+// does not read the rest of the output is disconnected after Options.Unread.
 func (b *Bridge) ProcessGone() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -138,18 +138,18 @@ func (b *Bridge) ProcessGone() {
 	}
 }
 
-// Shutdown ends the child because the server stops. It does not wait.
+// Shutdown ends the child because the server shuts down. It does not wait.
 func (b *Bridge) Shutdown() { b.kind.end(endShutdown) }
 
-// EndByOperator ends the child because an operator says so. It does not wait.
+// EndByOperator ends the child at the request of an operator. It does not wait.
 func (b *Bridge) EndByOperator() { b.kind.end(endOperator) }
 
-// Forget ends the child because there is no room for what it has left for a client
-// that may come back. It does not wait.
+// Forget ends a child that has exited, because there is no room for the output that its
+// client may still get. It does not wait.
 func (b *Bridge) Forget() { b.kind.end(endHistoryLost) }
 
-// finishAll ends the connections of all clients, and of those that are about to attach,
-// with e.
+// finishAll ends the connections of all clients with e, and those of clients that attach
+// later.
 func (b *Bridge) finishAll(e End) {
 	b.mu.Lock()
 	b.ending = e
@@ -160,46 +160,45 @@ func (b *Bridge) finishAll(e End) {
 	}
 }
 
-// Backlog returns how many bytes wait for the child's stdin, or are held for a client
-// that is not attached, or is behind.
+// Backlog returns how many bytes are queued for the child's stdin, or held for a client
+// that is not attached or is behind.
 func (b *Bridge) Backlog() int { return b.stdin.Waiting() + b.kind.backlog() }
 
 // backlog implements kind.
 func (b *Bridge) backlog() int { return 0 }
 
-// Kept returns since when the child has ended, if its client does not know that yet
-// and may come back; else the zero time.
+// Kept returns when the child exited, if its client has not been informed and may attach
+// again; otherwise the zero time.
 func (b *Bridge) Kept() time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.kept
 }
 
-// Stop stops the child; clients are told how it ended. It does not wait.
+// Stop stops the child. Clients get its exit. It does not wait.
 func (b *Bridge) Stop() { b.stop() }
 
-// stop is Stop, and reports whether it is the first. What clients have sent before
-// still reaches the child as long as it takes that.
+// stop is Stop, and reports whether it is the first call. The child can still read what
+// clients have sent before, for Options.InputTimeout.
 func (b *Bridge) stop() (first bool) {
 	b.stopOnce.Do(func() {
 		first = true
-		b.tasks.Go(func() { // ends when the child takes no more, or after InputPatience
-			b.stdin.Drain(b.opt.InputPatience)
+		b.tasks.Go(func() { // ends when the child has read its input, or after InputTimeout
+			b.stdin.Drain(b.opt.InputTimeout)
 			b.stdin.Close()
 		})
 		b.tasks.Go(func() { // ends with the process session
 			b.child.Stop()
-			b.stdin.Close() // ends the draining
+			b.stdin.Close() // ends Drain
 		})
 	})
 	return first
 }
 
-// brokenFraming stops the child because it does not keep to its framing, from the
-// byte at position of its output on. Clients are told when they have what came
-// before.
+// brokenFraming stops the child because its output breaks its framing at position. Clients
+// get the messages before that, and then the reason.
 func (b *Bridge) brokenFraming(cause error, position int64) {
-	if !b.stop() { // it may have been stopped within a record
+	if !b.stop() { // a child that was stopped within a record does not break its framing
 		return
 	}
 	b.opt.Log.Error("child breaks its framing", "pid", b.child.Pid(), "framing", b.opt.Framing.String(), "cause", cause, "position", position)
@@ -208,16 +207,16 @@ func (b *Bridge) brokenFraming(cause error, position int64) {
 	b.mu.Unlock()
 }
 
-// exit is how a child ended.
+// exit is the end of a child.
 type exit struct {
 	code   int
 	signal string
-	broken bool // it did not keep to its framing
-	end    End  // what clients are told
+	broken bool // its output broke its framing
+	end    End  // of its clients' connections
 }
 
-// exit returns how the child ended; ok is false if it has not, or not all of its
-// output was carried.
+// exit returns how the child ended. ok is false until it has exited and its output has been
+// carried.
 func (b *Bridge) exit() (how exit, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,43 +12,43 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// unsplit is what viewers with streams apart have of a stream and others have not,
-// or not all of its message.
+// unsplit is the output of one stream that clients with streams have, and clients with
+// messages have not, or not as a complete message.
 type unsplit struct {
-	begun []byte // of a message being sent in pieces; only if there is a replay
-	tail  []byte // read, and not cut yet
+	begun []byte // of a message that is sent in fragments; only if there is a replay
+	tail  []byte // read and not split yet
 }
 
-// broadcast is a child of many clients, the viewers. Its output is split into
-// messages and encoded into frames once; every viewer gets the same bytes.
+// broadcast is a child with many clients. Its output is split into messages and encoded once;
+// clients with the same encoding get the same bytes.
 //
-// outlet.mu is held by stdout or stderr while it has something to send, until
-// all viewers have it in their queues. mu is held for moments only: nobody writes
-// to a socket meanwhile, so that a new client need not wait for that.
+// sequencer.mu is held by stdout or stderr from the beginning of a batch until it is in the
+// queues of all clients. mu is held for short times, never during a write to a socket, so
+// that a new client does not wait for that.
 type broadcast struct {
 	*Bridge
 	sequencer sequencer
 	stdout    *output
 	stderr    *output // for JSON only
 	recorders []*recorder
-	encoders  map[encoding]*sharedEncoder // what makes frames, of the forms in use
-	sender    *output                     // the sender, if it is one of these two
-	counted   Traffic                     // what has left
-	quiet     *vt.QueryFilter             // for the forms without queries; nil if none is in use
-	quietBuf  []byte                      // its output
+	encoders  map[encoding]*sharedEncoder // of the encodings in use
+	sender    *output                     // stdout or stderr while it sends, or nil
+	counted   Traffic                     // sent so far
+	quiet     *vt.QueryFilter             // for encodings without queries; nil if none is in use
+	quietBuf  []byte                      // output of quiet
 
 	waitingCount atomic.Int32 // len(waiting)
 
 	// Guarded by mu:
-	attached      []*broadcastClient // never changed, but replaced
-	waiting       []*broadcastClient // for the end of a message
-	encodings     map[encoding]int   // how many viewers have each, none of them 0
+	attached      []*broadcastClient // replaced, never changed
+	waiting       []*broadcastClient // clients that wait for the end of a message
+	encodings     map[encoding]int   // number of clients with each encoding, not zero
 	replay        replay
 	unsplit       [2]unsplit               // of stdout and stderr, after the last message
-	replayBatches map[encoding]*wire.Batch // of lastMessages, until there are others
-	rechoose      bool                     // chooseReplier may find another viewer
+	replayBatches map[encoding]*wire.Batch // results of replayBatch since the last batch
+	rechoose      bool                     // chooseReplier may find another client
 	sending       bool                     // between Hold and Release
-	midMessage    bool                     // viewers have part of a message
+	midMessage    bool                     // clients have an incomplete message
 }
 
 func newBroadcast(b *Bridge) *broadcast {
@@ -68,7 +68,7 @@ func newBroadcast(b *Bridge) *broadcast {
 	return h
 }
 
-// newStream returns what sends a stream of the child to all viewers.
+// newStream returns the output that sends a stream of the child to all clients.
 func (h *broadcast) newStream(number byte) *output {
 	f := h.opt.Framing
 	o := &output{sequencer: &h.sequencer, codec: f.NewCodec(), typ: messageType(f), broken: h.brokenFraming}
@@ -85,7 +85,7 @@ func (h *broadcast) newStream(number byte) *output {
 	return o
 }
 
-// sendRaw sends what the child wrote to viewers that have streams apart.
+// sendRaw sends what the child wrote to clients with streams.
 func (h *broadcast) sendRaw(number byte, fresh []byte) {
 	if h.quiet != nil {
 		h.quietBuf = h.quiet.Filter(h.quietBuf[:0], fresh)
@@ -103,20 +103,20 @@ func (h *broadcast) sendRaw(number byte, fresh []byte) {
 // carryOutput implements kind.
 func (h *broadcast) carryOutput() {
 	var sent sync.WaitGroup
-	sent.Go(h.carryStderr) // ends at the end of stderr; unblocked by Child.Stop
+	sent.Go(h.carryStderr) // ends with stderr; unblocked by Child.Stop
 	h.stdout.run(h.child.Stdout())
 	sent.Wait()
 	h.flushQuiet()
 }
 
-// reportExit implements kind. Viewers are told when they have taken what there was,
-// which may be never.
+// reportExit implements kind. A client gets the exit after the rest of the output, which it
+// may never read.
 func (h *broadcast) reportExit() {
 	h.mu.Lock()
 	told := slices.Concat(h.attached, h.waiting)
 	h.mu.Unlock()
 	for _, v := range told {
-		go v.reportExit() // ends with the connection, or when the client has all
+		go v.reportExit() // ends with the connection, or when the client has everything
 	}
 }
 
@@ -134,7 +134,7 @@ func (h *broadcast) end(e End) {
 	h.Stop()
 }
 
-// carryStderr logs stderr, and sends it to viewers that want it.
+// carryStderr logs stderr and sends it to clients with streams.
 func (h *broadcast) carryStderr() {
 	log := lineLogger{log: h.opt.Log, pid: h.child.Pid()}
 	defer log.end()
@@ -151,8 +151,8 @@ func (h *broadcast) carryStderr() {
 	})
 }
 
-// join makes v a viewer, as soon as no message is half sent. It reports false if
-// the child has ended: then v gets the last messages only.
+// join attaches v, at once or at the end of a message. It returns false if the child has
+// exited: then v gets only the replay.
 func (h *broadcast) join(v *broadcastClient) bool {
 	h.mu.Lock()
 	v.encoding.quiet = h.oneClientReplies() && len(h.attached) > 0
@@ -174,7 +174,7 @@ func (h *broadcast) join(v *broadcastClient) bool {
 	return true
 }
 
-// admit makes v a viewer, which gets the last messages first.
+// admit attaches v, which gets the replay first.
 func (h *broadcast) admit(v *broadcastClient) {
 	v.encoding.quiet = h.oneClientReplies() && len(h.attached) > 0
 	h.rechoose = true
@@ -186,8 +186,8 @@ func (h *broadcast) admit(v *broadcastClient) {
 	v.deliverReplay(h.replayBatch(v.encoding))
 }
 
-// replayBatch returns what new clients get first in a form. It is not compressed, which
-// would take long: a message need not be (RFC 7692, section 6).
+// replayBatch returns the replay for new clients with the encoding f. It is not compressed, to
+// save time: no message has to be (RFC 7692, section 6).
 func (h *broadcast) replayBatch(f encoding) *wire.Batch {
 	f.deflate = false
 	if b := h.replayBatches[f]; b != nil {
@@ -206,8 +206,8 @@ func (h *broadcast) replayBatch(f encoding) *wire.Batch {
 	return b
 }
 
-// appendReplay gives p the last messages, and returns how many there are, and of how
-// many bytes.
+// appendReplay adds the replay to p, and returns the number of messages and the size of their
+// payload.
 func (h *broadcast) appendReplay(p *sharedEncoder) (messages, payload int) {
 	for _, m := range h.replay.messages {
 		number := channel.Stdout
@@ -231,7 +231,7 @@ func (h *broadcast) appendReplay(p *sharedEncoder) (messages, payload int) {
 	return len(h.replay.messages), payload
 }
 
-// leave forgets v.
+// leave detaches v.
 func (h *broadcast) leave(v *broadcastClient) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -251,7 +251,7 @@ func (h *broadcast) leave(v *broadcastClient) {
 	}
 }
 
-// resizeToFit makes the child's terminal fit into the window of every viewer.
+// resizeToFit makes the child's terminal fit the windows of all clients.
 func (h *broadcast) resizeToFit() error {
 	var size WindowSize
 	for _, v := range h.attached {

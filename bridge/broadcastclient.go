@@ -10,10 +10,10 @@ import (
 type broadcastClient struct {
 	sharedClient
 	shared *broadcast
-	size   WindowSize // of its window, zero if it has not told
+	size   WindowSize // of its window, zero if unknown
 }
 
-// attach implements kind. The client gets everything from then on.
+// attach implements kind. The client gets all output from then on.
 func (h *broadcast) attach(c *Client, _ ClientOptions) error {
 	v := &broadcastClient{sharedClient: sharedClient{direct: direct{c}}, shared: h}
 	v.shareInput()
@@ -30,15 +30,15 @@ func (v *broadcastClient) detach() {
 	v.shared.leave(v)
 }
 
-// joined lets go what join or a hub's Release has gathered for v.
+// joined sends what join, or fanOut.Release, has put into the client's queue.
 func (v *broadcastClient) joined() {
 	v.wire.Out.Release()
 	if v.opt.Terminal {
-		v.bridge.child.Signal("WINCH") // which makes most programs redraw
+		v.bridge.child.Signal("WINCH") // makes most programs redraw
 	}
 }
 
-// deliverReplay gives v what a newcomer gets first. It stays there until Release.
+// deliverReplay queues the replay b until Release.
 func (v *broadcastClient) deliverReplay(b *wire.Batch) {
 	if len(b.Frames) > 0 {
 		v.transport.begin()
@@ -58,7 +58,7 @@ func (v *broadcastClient) signal(name string) error {
 	return v.sharedClient.signal(name)
 }
 
-// resize implements attachment: the window has room in that of every viewer.
+// resize implements attachment. The child's window fits those of all clients.
 func (v *broadcastClient) resize(size WindowSize) error {
 	switch {
 	case v.opt.ReadOnly:

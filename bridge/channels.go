@@ -12,11 +12,11 @@ import (
 	"github.com/coder/websocket"
 )
 
-// maxStreamMessage is the longest message that carries a stream to a client, in
-// bytes: its channel, and as much as a pipe holds (pipe(7)).
+// maxStreamMessage is the longest message of a stream to a client, in bytes: the channel byte
+// and the contents of a full pipe (pipe(7)).
 const maxStreamMessage = channelRoom + 64<<10
 
-// channelProtocol returns which of Protocols was chosen for ws, or "".
+// channelProtocol returns the channel protocol that was selected for ws, or "".
 func channelProtocol(ws *websocket.Conn) string {
 	for _, name := range channel.Protocols {
 		if name == ws.Subprotocol() {
@@ -26,8 +26,8 @@ func channelProtocol(ws *websocket.Conn) string {
 	return ""
 }
 
-// sendHello implements Transport: Kubernetes tells with an empty message that the
-// child is there.
+// sendHello implements Transport. In the Kubernetes protocols, an empty message means that the
+// child runs.
 func (w *webSocket) sendHello() {
 	if !w.usesChannels() {
 		return
@@ -40,7 +40,7 @@ func (w *webSocket) sendHello() {
 	w.sequencer.sendBinary(hello...)
 }
 
-// sendExit implements Transport, in words of the protocol.
+// sendExit implements Transport.
 func (w *webSocket) sendExit(how exit) {
 	if !w.usesChannels() || how.broken {
 		return
@@ -57,7 +57,7 @@ func (w *webSocket) sendExit(how exit) {
 	w.sequencer.sendLast(channel.Encode(channel.Control, message), channel.Encode(channel.Error, status))
 }
 
-// refuse closes the connection with end before there is a Client.
+// refuse closes the connection with end. There is no Client.
 func (w *webSocket) refuse(end End) {
 	if w.protocol != "" {
 		w.ws.Write(context.Background(), websocket.MessageBinary, channel.Encode(channel.Error, channel.Failure(end.Reason)))
@@ -65,8 +65,8 @@ func (w *webSocket) refuse(end End) {
 	w.ws.Close(end.Code, end.Reason)
 }
 
-// handle does what a client says on another channel than Stdin. What it
-// cannot do, or does not understand, it leaves: so do Kubernetes and ssh.
+// handle carries out a message on a channel other than Stdin. It ignores unknown and invalid
+// messages, as Kubernetes and ssh do.
 func (w *webSocket) handle(number byte, message []byte) {
 	var err error
 	switch {
@@ -91,24 +91,24 @@ func (w *webSocket) handle(number byte, message []byte) {
 	}
 }
 
-// errNotControl does not tell what there was instead: payload is never logged.
+// errNotControl does not contain the message, because payload is never logged.
 var errNotControl = errors.New("unknown control message")
 
 func (w *webSocket) handleControl(message []byte) error {
-	switch said := channel.ParseControl(message); {
-	case w.handlePause(said):
+	switch control := channel.ParseControl(message); {
+	case w.handlePause(control):
 		return nil
-	case said.Type == channel.TypeSignal:
-		return w.attachment.signal(said.Signal)
-	case said.Type == channel.TypeResize:
-		return w.resize(WindowSize{Rows: said.Rows, Cols: said.Cols})
+	case control.Type == channel.TypeSignal:
+		return w.attachment.signal(control.Signal)
+	case control.Type == channel.TypeResize:
+		return w.resize(WindowSize{Rows: control.Rows, Cols: control.Cols})
 	}
 	return errNotControl
 }
 
-// handlePause reports whether c is about a pause.
-func (c *Client) handlePause(said channel.ControlMessage) bool {
-	switch said.Type {
+// handlePause carries out a pause or its end, and reports whether control is one of these.
+func (c *Client) handlePause(control channel.ControlMessage) bool {
+	switch control.Type {
 	case channel.TypePause:
 		c.wire.Out.Pause()
 	case channel.TypeContinue:
@@ -119,7 +119,7 @@ func (c *Client) handlePause(said channel.ControlMessage) bool {
 	return true
 }
 
-// resize leaves the window alone if a client does not know its size.
+// resize changes the window size, unless the client does not know its size.
 func (c *Client) resize(size WindowSize) error {
 	if size.Rows == 0 || size.Cols == 0 {
 		return nil
@@ -127,18 +127,18 @@ func (c *Client) resize(size WindowSize) error {
 	return c.attachment.resize(size)
 }
 
-// logIgnored logs why a message was, once: a client may send any number of them.
+// logIgnored logs why a message was ignored, once per client: a client may send any number.
 func (c *Client) logIgnored(err error) {
 	c.logIgnoredOnce.Do(func() {
 		c.log.Warn("client's message ignored", "cause", err)
 	})
 }
 
-// endOfTransmission is the key that ends input from a terminal if it is pressed
-// at the beginning of a line, or once more (termios(3), VEOF).
+// endOfTransmission is the key that ends the input of a terminal at the beginning of a line,
+// or if it is pressed twice (termios(3), VEOF).
 const endOfTransmission = "\x04"
 
-// closeStdin lets the child read to the end of what the client has sent.
+// closeStdin makes the child read EOF after the input of the client.
 func (c *Client) closeStdin() error {
 	stdin := c.bridge.stdin
 	if !c.opt.Terminal {
@@ -152,5 +152,5 @@ func (c *Client) closeStdin() error {
 	return nil
 }
 
-// errSharedInput says why a client cannot end the input of a shared child.
+// errSharedInput is why a client cannot end the input of a shared child.
 var errSharedInput = errors.New("stdin is shared with other clients")

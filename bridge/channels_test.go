@@ -74,7 +74,7 @@ func (c *client) streams() (stdout, stderr string, number byte, other string) {
 	}
 }
 
-var named = Options{InputPatience: -1}
+var named = Options{InputTimeout: -1}
 
 const success = `{"metadata":{},"status":"Success"}`
 

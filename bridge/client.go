@@ -9,40 +9,40 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// Client is one client of a child: its connection, and how that ends.
+// Client is one client of a child, with its connection.
 type Client struct {
 	bridge     *Bridge
 	attachment attachment
 	transport  Transport
 	wire       *wire.Conn // of transport
 	opt        *Options
-	id         string // of the session
+	id         string // session ID
 	muxID      string // see MuxID
 	log        *slog.Logger
-	encoding   encoding // of the messages to it
+	encoding   encoding // of messages to the client
 	input      input
 	sequencer  sequencer
 
-	slow atomic.Bool // see ClientStats
+	slow atomic.Bool // see ClientStats.Slow
 
-	// over says that nobody need wait for the child on behalf of this client.
+	// disconnecting means that nothing needs to wait for the child on behalf of this client.
 	disconnecting atomic.Bool
 
-	tasks          sync.WaitGroup // what the end waits for
+	tasks          sync.WaitGroup // Run waits for them
 	logIgnoredOnce sync.Once
 	endOnce        sync.Once
 	end            End  // set by finish
-	answered       bool // set by closeConn if it has read an answer to our close frame
+	answered       bool // set by closeConn if the client replied to our close frame
 }
 
-// Summary tells how a connection went.
+// Summary describes an ended connection.
 type Summary struct {
 	End
-	// ExitCode and Signal are the child's, as Child.Exit returns them, if it has ended
-	// and all of its output was carried.
+	// ExitCode and Signal are the results of Child.Exit, if the child has exited and its
+	// output has been carried.
 	ExitCode int
 	Signal   string
-	// In went from the client to the child, Out from the child to the client.
+	// In counts what the client sent to the child, Out what the child sent to the client.
 	In, Out Traffic
 }
 
@@ -61,14 +61,14 @@ func newClient(b *Bridge, opt *Options, t Transport, of ClientOptions) *Client {
 	return c
 }
 
-// usesChannels reports whether the client has the child's streams apart.
+// usesChannels reports whether the client has a channel for each stream.
 func (c *Client) usesChannels() bool { return c.encoding.channels }
 
-// Run carries messages both ways and returns once the connection has ended.
+// Run carries messages both ways. It returns when the connection has ended.
 func (c *Client) Run() Summary {
 	c.attachment.start()
 	stopTimers := c.startTimers()
-	c.attachment.receive() // unblocked by whatever closes the connection
+	c.attachment.receive() // unblocked by the end of the connection
 	if c.end.by == byLoss {
 		c.wire.Abort()
 	}
@@ -84,37 +84,37 @@ func (c *Client) Run() Summary {
 	return sum
 }
 
-// ClientStats counts what went through a connection.
+// ClientStats describes a connection so far.
 type ClientStats struct {
-	// In went from the client to the child, Out from the child to the client.
+	// In counts what the client sent to the child, Out what the child sent to the client.
 	In, Out Traffic
-	// Backlog is how many bytes wait for the client's socket.
+	// Backlog is how many bytes are queued for the client's socket.
 	Backlog int
-	// Slow says that the slow-client policy has disconnected the client, or dropped
+	// Slow means that the slow-client policy has disconnected the client or dropped
 	// messages.
 	Slow bool
 }
 
-// Stats returns what went through the connection so far. It may be called at any time.
+// Stats returns the statistics so far. It may be called at any time.
 func (c *Client) Stats() ClientStats {
 	return ClientStats{In: c.input.total.total(), Out: c.sequencer.total.total(), Backlog: c.wire.Out.Backlog(), Slow: c.slow.Load()}
 }
 
-// MuxID returns the name that a Mux child knows the client by; empty for other kinds.
+// MuxID returns the name of the client in the messages of a Mux child, or "" for other kinds.
 func (c *Client) MuxID() string { return c.muxID }
 
-// Resize says how large the client's window is, as its messages may.
+// Resize sets the size of the client's window, as its messages can.
 func (c *Client) Resize(size WindowSize) error { return c.attachment.resize(size) }
 
-// Shutdown ends the connection because the server stops.
+// Shutdown ends the connection because the server shuts down. It does not wait.
 func (c *Client) Shutdown() { c.finish(endShutdown) }
 
-// Abort closes the connection without another word, for a client that has not
-// answered Shutdown for too long.
+// Abort closes the connection without a close frame, for a client that has not replied to
+// Shutdown in time.
 func (c *Client) Abort() { c.wire.Abort() }
 
-// reportExit ends the connection because the child has ended, once the client has
-// all that it wrote.
+// reportExit ends the connection after the child's exit, once the client has received the
+// rest of the output.
 func (c *Client) reportExit() {
 	c.limitUnread()
 	c.wire.Out.Ready()
@@ -124,13 +124,12 @@ func (c *Client) reportExit() {
 	c.finish(exit.end)
 }
 
-// limitUnread bounds how long the client may take nothing of what the child has left.
+// limitUnread limits how long the client may leave the output of an ended child unread.
 func (c *Client) limitUnread() { c.wire.LimitUnread(c.opt.Unread) }
 
-// waitForChild holds the client up while more than maxInputBacklog bytes wait for
-// the child, and watches meanwhile whether the client is still there. A pause is
-// no longer than that: the client's word that ends it is not heard, and the child
-// may not read before it can write.
+// waitForChild waits while more than maxInputBacklog bytes are queued for the child, and
+// watches for a hang-up of the client meanwhile. It suspends a pause of the client: nobody
+// reads the message that ends the pause, and the child may have to write before it reads.
 func (c *Client) waitForChild() {
 	if c.bridge.stdin.Waiting() <= maxInputBacklog {
 		return
@@ -144,26 +143,25 @@ func (c *Client) waitForChild() {
 	}
 }
 
-// finish ends the connection with e, unless something else has ended it before,
-// and reports whether it did. Only the caller that comes first may come before
-// the tasks are waited for.
+// finish ends the connection with e, unless it was called before, and reports whether it was
+// not. The first call adds a task, so it must precede Run's wait for the tasks.
 func (c *Client) finish(e End) (first bool) {
 	c.endOnce.Do(func() {
 		first = true
 		c.end = e
-		c.wire.Out.Seal()      // what others get is not to come after the last messages
-		c.transport.sendEnd(e) // before the child is stopped, or its end would be told
-		c.wire.Out.Continue()  // whoever waits for the end of a pause has nothing to send any more
+		c.wire.Out.Seal()      // so that no batch for all clients follows the last messages
+		c.transport.sendEnd(e) // before the child is stopped, or its exit would be sent
+		c.wire.Out.Continue()  // senders that wait for the end of a pause have nothing to send any more
 		c.attachment.detach()
 		c.tasks.Go(c.closeConn)
 	})
 	return first
 }
 
-// closeConn ends the connection in the way that c.end asks for.
+// closeConn closes the connection as c.end requires.
 func (c *Client) closeConn() {
 	if c.end.by == byLoss {
-		// What has come in before may still be read and handed to the child.
+		// What was received before may still be read and written to the child.
 		c.wire.Out.Fail(net.ErrClosed)
 		c.attachment.awaitInput()
 		c.wire.Abort()

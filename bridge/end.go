@@ -10,40 +10,39 @@ import (
 	"github.com/coder/websocket"
 )
 
-// End is how a session ends, as the client is told (RFC 6455, section 7.4).
+// End is how a connection ends (RFC 6455, section 7.4).
 type End struct {
-	// Code is the close code. 1006 means that the peer went without a close
-	// frame; it is never sent.
+	// Code is the close code. 1006, which is never sent, means that the client
+	// disconnected without a close frame.
 	Code websocket.StatusCode
-	// Reason is the close frame's, at most 123 bytes of valid UTF-8 when sent.
+	// Reason is the reason of the close frame: at most 123 bytes of valid UTF-8 if sent.
 	Reason string
 
 	by   endedBy
 	from childEnd
 }
 
-// childEnd is what a child has done to end a connection.
+// childEnd is how the child caused the end of a connection.
 type childEnd int
 
 const (
-	notChild   childEnd = iota // the child has nothing to do with it
-	childExit                  // it has ended
-	childClose                 // it has closed this connection, as a Mux's child may
+	notChild   childEnd = iota // it did not
+	childExit                  // it exited
+	childClose                 // a Mux child closed this connection
 )
 
-// endedBy is who ended a session.
+// endedBy is which side ended a connection.
 type endedBy int
 
 const (
-	byUs        endedBy = iota // the peer is to get a close frame
-	byClient                   // it has sent one, and the library has answered it
-	byLoss                     // the peer is gone without one
-	bySilence                  // the peer is to get one, but hardly answers
-	byViolation                // the client has broken the protocol: it gets one, and nothing is read any more
+	byUs        endedBy = iota // the client gets a close frame
+	byClient                   // the client sent a close frame, and the library has replied
+	byLoss                     // the client disconnected without a close frame
+	bySilence                  // the client gets a close frame, but will hardly reply
+	byViolation                // the client violated the protocol: it gets a close frame, and we read nothing more
 )
 
-// The ends that we cause. Each close code and reason that a client can see
-// stands in this file.
+// The ends that we cause. This file has every close code and reason that a client can get.
 var (
 	endShutdown = End{Code: websocket.StatusGoingAway, Reason: "server shutting down"}
 	endOperator = End{Code: websocket.StatusGoingAway, Reason: "ended by the operator"}
@@ -62,7 +61,7 @@ var (
 	endLost        = End{Code: websocket.StatusAbnormalClosure, Reason: "connection lost", by: byLoss}
 )
 
-// endSlow tells a viewer that more waits for it than may.
+// endSlow is the end of a client that is too far behind.
 func endSlow(behind int) End {
 	return End{Code: websocket.StatusTryAgainLater, Reason: fmt.Sprintf("too slow: %d bytes behind", behind)}
 }
@@ -71,9 +70,8 @@ func endTooBig(limit int64) End {
 	return End{Code: websocket.StatusMessageTooBig, Reason: fmt.Sprintf("message over %d bytes", limit)}
 }
 
-// endExit tells that the child ended: with exit status code, or by a signal,
-// whose number is then code-128. exitCode asks for a close code that tells a
-// failure, too.
+// endExit is the end after the child's exit: by exit status code, or by a signal, where code
+// is 128 plus the signal's number. exitCode requests a close code that reports a failure.
 func endExit(code int, signal string, exitCode bool) End {
 	e := End{Code: websocket.StatusNormalClosure, Reason: fmt.Sprintf("exit %d", code), from: childExit}
 	if signal != "" {
@@ -85,20 +83,20 @@ func endExit(code int, signal string, exitCode bool) End {
 	return e
 }
 
-// endCannotStart tells that the child could not be started.
+// endCannotStart is the end if the child could not be started.
 func endCannotStart(reason string) End {
 	return End{Code: websocket.StatusInternalError, Reason: cutReason("cannot start: " + reason)}
 }
 
-// endBadFraming tells how the child's output breaks its framing.
+// endBadFraming is the end if the child's output breaks its framing.
 func endBadFraming(f framing.Framing, cause error) End {
 	return End{Code: websocket.StatusInternalError, Reason: fmt.Sprintf("bad %s output: %v", f, cause)}
 }
 
-// maxReason is the room for a reason in a close frame (RFC 6455, section 5.5).
+// maxReason is the longest reason in a close frame, in bytes (RFC 6455, section 5.5).
 const maxReason = 123
 
-// cutReason makes s fit a close frame.
+// cutReason returns the longest prefix of s that fits a close frame, as valid UTF-8.
 func cutReason(s string) string {
 	if !utf8.ValidString(s) {
 		s = string(framing.AppendValid(nil, []byte(s)))

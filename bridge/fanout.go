@@ -2,14 +2,14 @@ package bridge
 
 import "wspipe/bridge/wire"
 
-// fanOut is where a hub's messages end up: with its viewers.
+// fanOut is the destination of a broadcast: all its clients.
 type fanOut struct{ *broadcast }
 
-// Ready implements flow: a pause is a viewer's.
+// Ready implements destination. It does not wait: the queue of a paused client holds batches.
 func (h fanOut) Ready() {}
 
-// Hold implements flow: from here on viewers of a form that is not in use yet
-// must wait.
+// Hold implements destination. Until Release, clients with an encoding that is not in use
+// cannot attach.
 func (h fanOut) Hold() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -20,7 +20,7 @@ func (h fanOut) Hold() {
 			h.encoders[f] = newSharedEncoder(f, h.counted.Messages)
 		}
 	}
-	if h.midMessage { // whose frames go on
+	if h.midMessage { // the same encoders continue
 		return
 	}
 	h.sequencer.writers = h.sequencer.writers[:0]
@@ -34,8 +34,8 @@ func (h fanOut) Hold() {
 	}
 }
 
-// Release implements flow: every viewer gets what was gathered, and newcomers
-// what there was so far.
+// Release implements destination. It queues the batch for every client, and attaches the
+// clients that waited for the end of a message.
 func (h fanOut) Release() {
 	bursts := h.takeBatches()
 	h.mu.Lock()
@@ -48,7 +48,7 @@ func (h fanOut) Release() {
 	}
 	for i, r := range h.recorders {
 		h.replay.add(r.take())
-		h.unsplit[i].begun = r.data // which only grows, or is replaced
+		h.unsplit[i].begun = r.data // only appended to, or replaced
 	}
 	if o := h.sender; o != nil {
 		u := &h.unsplit[0]
@@ -79,7 +79,7 @@ func (h fanOut) Release() {
 	}
 }
 
-// takeBatches returns what was gathered, for each form.
+// takeBatches returns the batch for each encoding.
 func (h fanOut) takeBatches() map[encoding]*wire.Batch {
 	total := h.sequencer.total.total()
 	messages, payload := int(total.Messages-h.counted.Messages), int(total.Bytes-h.counted.Bytes)
@@ -93,7 +93,7 @@ func (h fanOut) takeBatches() map[encoding]*wire.Batch {
 	return bursts
 }
 
-// Wait implements flow: with SlowBlock it waits for the slowest viewer.
+// Wait implements destination. With SlowBlock it waits for the slowest client.
 func (h fanOut) Wait(n int) error {
 	if h.opt.Slow != SlowBlock {
 		return nil
@@ -103,7 +103,7 @@ func (h fanOut) Wait(n int) error {
 	h.mu.Unlock()
 	for _, v := range viewers {
 		v.wire.Out.Ready()
-		v.wire.Out.Wait(n) // fails if it goes meanwhile
+		v.wire.Out.Wait(n) // fails if the client disconnects
 	}
 	return nil
 }

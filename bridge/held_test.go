@@ -37,7 +37,7 @@ func TestRecordsToTheChild(t *testing.T) {
 			t.Run(fmt.Sprint(mode, "/", name), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t).readAll()
-				s := startOver(t, l, child, Options{Framing: mode, InputPatience: -1, MaxMessage: 1 << 20})
+				s := startOver(t, l, child, Options{Framing: mode, InputTimeout: -1, MaxMessage: 1 << 20})
 				var want strings.Builder
 				for i, size := range sizes {
 					payload := strings.Repeat(string(rune('a'+i)), size)
@@ -65,7 +65,7 @@ func TestManyRecordsToTheChild(t *testing.T) {
 			t.Run(fmt.Sprint(mode, "/", seed), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t).readAll()
-				s := start(t, child, Options{Framing: mode, InputPatience: -1})
+				s := start(t, child, Options{Framing: mode, InputTimeout: -1})
 				r := rand.New(rand.NewPCG(7, seed))
 				var sent, want []byte
 				for i := range 1000 {
@@ -121,7 +121,7 @@ func TestRecordsAreWholeOrNotAtAll(t *testing.T) {
 			t.Run(fmt.Sprint(mode, "/", name), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t).readAll()
-				s := start(t, child, Options{Framing: mode, MaxMessage: limit, InputPatience: -1})
+				s := start(t, child, Options{Framing: mode, MaxMessage: limit, InputTimeout: -1})
 				s.send("before")
 				s.write(test.sent)
 				switch test.code {
@@ -152,7 +152,7 @@ func TestRecordsForASlowChild(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t)
 				child.reader = true
-				s := startOver(t, link{buffers: 256 << 10}, child, Options{Framing: mode, MaxMessage: limit, InputPatience: -1})
+				s := startOver(t, link{buffers: 256 << 10}, child, Options{Framing: mode, MaxMessage: limit, InputTimeout: -1})
 				payload := strings.Repeat("x", size)
 				count := 8_000_000 / size
 				sent := bytes.Repeat(maskedFrame(fin|opText, []byte(payload)), count)

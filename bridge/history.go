@@ -213,8 +213,7 @@ func (h *history) attach(conn *wire.Conn, after int64) (*historyReader, error) {
 	return r, nil
 }
 
-// unsent returns how many bytes of messages wait for the client: all that no
-// connection has been given.
+// unsent returns how many bytes of messages have not been sent to any client.
 func (h *history) unsent() (size int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -229,7 +228,7 @@ func (h *history) unsent() (size int) {
 	return size
 }
 
-// isAll reports whether a client that has counted after messages has all.
+// isAll reports whether a client that has counted after messages has all of them.
 func (h *history) isAll(after int64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

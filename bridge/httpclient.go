@@ -14,37 +14,37 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Response is the response to a plain HTTP request, apart from its body.
+// Response is the response to a plain HTTP request, except for its body.
 type Response interface {
-	// Begin sends the header of a response whose body follows.
+	// Begin sends the header. The body follows.
 	Begin()
-	// End ends that body, with trailers. Without it the client can see that the body is
-	// not complete.
+	// End ends the body, with trailers. Without End, the client sees that the body is
+	// incomplete.
 	End(trailers ...Field)
-	// Send sends a response with this status and body.
+	// Send sends a complete response.
 	Send(status int, body string, fields ...Field)
 }
 
-// Field is a field of a header or trailer.
+// Field is a header or trailer field.
 type Field struct{ Name, Value string }
 
-// HTTPRequest is a plain HTTP request, whose response is what a child sends.
+// HTTPRequest is a plain HTTP request whose response is the output of a child.
 type HTTPRequest struct {
-	// Conn is the network connection. Nothing else uses it.
+	// Conn is the network connection. Only the bridge and Response use it.
 	Conn *wire.Conn
-	// Response sends its header and its end by Conn, and the body follows as Format says;
-	// Chunked says that it consists of chunks.
+	// Response writes the header and the end of the response to Conn. The body is encoded
+	// as Format; Chunked means that it is sent in chunks.
 	Response Response
 	Format   BodyFormat
 	Chunked  bool
-	// Body, if not nil, is what the child reads, to its end. For a child of several
-	// clients it is nil.
+	// Body, if not nil, becomes the child's stdin. It is nil for a child with several
+	// clients.
 	Body io.Reader
-	// Message, if not nil, is the one message to a Mux's child.
+	// Message, if not nil, is a single message to a Mux child.
 	Message []byte
 }
 
-// httpClient is the Transport of a client that has sent a plain HTTP request.
+// httpClient is the Transport of a client with a plain HTTP request.
 type httpClient struct {
 	*Client
 	request HTTPRequest
@@ -63,7 +63,7 @@ type probe struct {
 	ticks    int   // since something else was sent
 }
 
-// NewHTTPRequest returns the Transport of the client that has sent r.
+// NewHTTPRequest returns the Transport of the client that sent r.
 func NewHTTPRequest(r HTTPRequest) Transport { return &httpClient{request: r} }
 
 func (h *httpClient) conn() *wire.Conn { return h.request.Conn }
@@ -92,8 +92,8 @@ func (h *httpClient) begin() {
 	}
 }
 
-// maxHeaderDelay is how long the header waits for the first byte, whose absence may
-// turn out to be a failure.
+// maxHeaderDelay is how long the header may wait for the first byte of the body. Before that,
+// a failure can still be reported as the status.
 const maxHeaderDelay = 2 * time.Second
 
 // start implements Transport.
@@ -116,8 +116,8 @@ func (h *httpClient) start() (stop func()) {
 	}
 }
 
-// checkAlive ends the connection of a client whose host is gone. An event stream gets a
-// comment, so that the host has something to acknowledge.
+// checkAlive ends the connection of a client whose host is down. On an event stream it sends
+// a comment, so that the host has something to acknowledge.
 func (h *httpClient) checkAlive(interval time.Duration) {
 	switch {
 	case h.wire.HostGone(interval):
@@ -166,14 +166,14 @@ func (h *httpClient) receive() {
 	}
 }
 
-// carryBody gives the child the request's body. The error is nil at its end.
+// carryBody writes the request's body to the child. The error is nil at its end.
 func (h *httpClient) carryBody() error {
 	if h.request.Body == nil {
 		return nil
 	}
 	body := errorReader{Reader: h.request.Body}
 	readEach(&body, func(p []byte) {
-		h.input.out.Write(p) // fails if the child reads no more, which is its right
+		h.input.out.Write(p) // an error means that the child has closed its stdin, which it may
 		h.input.total.count(false, len(p))
 		h.input.total.touch()
 		h.waitForChild()
@@ -186,7 +186,7 @@ func (h *httpClient) carryBody() error {
 	return nil
 }
 
-// errorReader keeps the error that has ended it.
+// errorReader records the error that ended it.
 type errorReader struct {
 	io.Reader
 	err error
@@ -224,8 +224,8 @@ func (h *httpClient) close(e End) (answered bool) {
 	return false
 }
 
-// statusOf returns the status and the body of a response that ends with e before its
-// first byte.
+// statusOf returns the status and the body of a response that ends with e before its first
+// byte.
 func (h *httpClient) statusOf(e End) (status int, body string) {
 	how, _ := h.bridge.exit()
 	switch {
@@ -237,7 +237,7 @@ func (h *httpClient) statusOf(e End) (status int, body string) {
 	return 503, e.Reason
 }
 
-// fields tell in a header or trailer how the child has ended the response.
+// fields returns the header or trailer fields that report how the child ended the response.
 func (e End) fields() []Field {
 	switch {
 	case e.from == childExit:
@@ -248,7 +248,7 @@ func (e End) fields() []Field {
 	return nil
 }
 
-// fieldRune replaces what may not be in a field (RFC 9110, section 5.5).
+// fieldRune replaces characters that a field must not contain (RFC 9110, section 5.5).
 func fieldRune(r rune) rune {
 	if unicode.IsControl(r) {
 		return ' '
@@ -262,14 +262,14 @@ func (h *httpClient) Refuse(reason string) { h.refuse(endCannotStart(reason)) }
 // RefuseResume implements Transport.
 func (h *httpClient) RefuseResume(cause error) {
 	if errors.Is(cause, ErrReported) {
-		h.request.Response.Send(204, "") // which ends an EventSource
+		h.request.Response.Send(204, "") // ends an EventSource
 		h.request.Conn.Close()
 		return
 	}
 	h.refuse(endHistoryLost)
 }
 
-// refuse ends the response before there is a Client.
+// refuse ends the response with e. There is no Client.
 func (h *httpClient) refuse(e End) {
 	r := &h.request
 	if r.Format == EventBody {

@@ -10,35 +10,34 @@ import (
 	"github.com/coder/websocket"
 )
 
-// BodyFormat is how messages are put into the body of an HTTP response.
+// BodyFormat is the encoding of messages in the body of an HTTP response.
 type BodyFormat int
 
 const (
-	noBody BodyFormat = iota // they are frames of a WebSocket
-	// TextBody ends each text message with a newline. A binary message is bytes.
+	noBody BodyFormat = iota // a WebSocket
+	// TextBody adds a newline to each text message, and leaves binary messages unchanged.
 	TextBody
-	// RawBody is all that the child writes, as it is.
+	// RawBody is the child's output, unchanged.
 	RawBody
 	// EventBody is an event stream (WHATWG HTML, section 9.2.6).
 	EventBody
 )
 
-// messageEncoder encodes messages in one form, for one client or many.
+// messageEncoder encodes messages for one client or many.
 type messageEncoder interface {
-	// AppendMessage appends a message, AppendFragment a part of one that has several.
+	// AppendMessage appends a message, AppendFragment a fragment of a longer one.
 	AppendMessage(dst []byte, typ websocket.MessageType, payload []byte) []byte
 	AppendFragment(dst []byte, typ websocket.MessageType, payload []byte, last bool) []byte
 }
 
-// bodyEncoder encodes messages as the body of a response. It is not safe for
-// concurrent use.
+// bodyEncoder encodes messages as the body of a response. It is not safe for concurrent use.
 type bodyEncoder struct {
 	format BodyFormat
-	number int64 // of the last message, which an event has as its id
+	number int64 // of the last message, which is the id of its event
 
-	begun   bool   // a fragment was encoded, and the last one was not
-	afterCR bool   // a text's last character was CR, whose LF may follow
-	rest    []byte // of a binary message: what base64 has no group for yet
+	begun   bool   // a fragment was encoded, but not yet the final one
+	afterCR bool   // the text so far ends with CR; a LF belongs to it
+	rest    []byte // end of a binary fragment that is no complete group of base64
 }
 
 // AppendMessage implements messageEncoder.
@@ -83,7 +82,7 @@ func (e *bodyEncoder) appendHead(dst []byte, isBinary bool) []byte {
 	return append(dst, "data: "...)
 }
 
-// appendLines appends text to the data of an event, which has a field for each line.
+// appendLines appends text to the data of an event: one field for each line.
 func (e *bodyEncoder) appendLines(dst, text []byte) []byte {
 	for len(text) > 0 {
 		if e.afterCR && text[0] == '\n' {
@@ -131,14 +130,14 @@ func appendCloseEvent(dst []byte, e End) []byte {
 	return append(framing.AppendJSON(append(dst, '"'), []byte(e.Reason)), "\"}\n\n"...)
 }
 
-// keepaliveComment is a line of an event stream that means nothing.
+// keepaliveComment is a comment in an event stream.
 const keepaliveComment = ": keep-alive\n\n"
 
-// chunkRoom is the room before the data of a chunk, for its size.
+// chunkRoom is the room for a chunk's size before its data, in bytes.
 const chunkRoom = 10
 
-// sealChunk makes a chunk (RFC 9112, section 7.1) of b, whose first chunkRoom bytes are
-// free, and returns it. Without chunked it returns the data.
+// sealChunk makes a chunk of b (RFC 9112, section 7.1) and returns it. The first chunkRoom
+// bytes of b are free. If chunked is false, it returns the data alone.
 func sealChunk(b []byte, chunked bool) []byte {
 	size := len(b) - chunkRoom
 	if !chunked || size == 0 {
@@ -151,7 +150,7 @@ func sealChunk(b []byte, chunked bool) []byte {
 	return append(b, "\r\n"...)[from:]
 }
 
-// appendChunk appends data, as a chunk if chunked is set.
+// appendChunk appends data, as a chunk if chunked is true.
 func appendChunk(dst []byte, data string, chunked bool) []byte {
 	return append(dst, sealChunk(append(make([]byte, chunkRoom, chunkRoom+len(data)+2), data...), chunked)...)
 }

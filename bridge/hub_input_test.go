@@ -23,7 +23,7 @@ func TestMessagesOfManyClients(t *testing.T) {
 	t.Parallel()
 	const clients, messages = 10, 20
 	child := newPuppet(t).readAll()
-	h := startHub(t, child, Options{InputPatience: -1})
+	h := startHub(t, child, Options{InputTimeout: -1})
 	want := map[string]int{}
 	var viewers []*watching
 	for c := range clients {
@@ -95,7 +95,7 @@ func TestStoppedWithinARecord(t *testing.T) {
 func TestReadOnlyClients(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
-	h := startHub(t, child, Options{ReadOnly: true, Terminal: true, Framing: framing.Bytes, InputPatience: -1})
+	h := startHub(t, child, Options{ReadOnly: true, Terminal: true, Framing: framing.Bytes, InputTimeout: -1})
 	v := h.join(link{protocol: channel.ProtocolWspipe}, Options{Terminal: true, Framing: framing.Bytes})
 	for _, message := range []string{"\x00input", "\x04" + `{"Width":10,"Height":10}`, "\x05" + `{"type":"signal","signal":"INT"}`, "\xff\x00", "\x00more"} {
 		v.write(maskedFrame(fin|opBinary, []byte(message)))

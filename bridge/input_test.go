@@ -20,7 +20,7 @@ import (
 )
 
 // patient lets a child read everything that the client sent before it disconnected.
-var patient = Options{InputPatience: -1}
+var patient = Options{InputTimeout: -1}
 
 func TestMessagesBecomeInput(t *testing.T) {
 	t.Parallel()
@@ -39,7 +39,7 @@ func TestMessagesBecomeInput(t *testing.T) {
 			t.Run(fmt.Sprint(mode, "/", name), func(t *testing.T) {
 				t.Parallel()
 				child := newPuppet(t).readAll()
-				s := startOver(t, l, child, Options{Framing: mode, InputPatience: -1})
+				s := startOver(t, l, child, Options{Framing: mode, InputTimeout: -1})
 				if l.early == nil {
 					s.write(sent...)
 				}
@@ -132,7 +132,7 @@ func TestInvalidMessages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t).readAll()
-			s := start(t, child, Options{MaxMessage: limit, InputPatience: -1})
+			s := start(t, child, Options{MaxMessage: limit, InputTimeout: -1})
 			s.send("before")
 			for i, f := range test.frames {
 				first := byte(wire.OpContinuation)
@@ -161,7 +161,7 @@ func TestMessagesUpToTheLimit(t *testing.T) {
 	t.Parallel()
 	const limit = 1000
 	child := newPuppet(t).readAll()
-	s := start(t, child, Options{MaxMessage: limit, InputPatience: -1})
+	s := start(t, child, Options{MaxMessage: limit, InputTimeout: -1})
 	full := strings.Repeat("x", limit)
 	s.send(full)
 	s.write(maskedFrame(opText, []byte(full[1:])), maskedFrame(wire.OpContinuation, []byte("x")), maskedFrame(fin|wire.OpContinuation, nil))
@@ -184,7 +184,7 @@ func TestLimitOfCompressedMessages(t *testing.T) {
 	child := newPuppet(t).readAll()
 	ended := make(chan Summary, 1)
 	go func() { // ends when the client has disconnected
-		ended <- newSession(a.ws, a.wire, child, Options{MaxMessage: 100_000, InputPatience: -1}).Run()
+		ended <- newSession(a.ws, a.wire, child, Options{MaxMessage: 100_000, InputTimeout: -1}).Run()
 	}()
 	good := strings.Repeat("good ", 20_000)
 	if err := errors.Join(c.Write(t.Context(), websocket.MessageText, []byte(good)),
@@ -381,7 +381,7 @@ func TestInputTimeout(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	child.reader = true // keeps running after Stop
-	s := start(t, child, Options{InputPatience: 10 * time.Millisecond})
+	s := start(t, child, Options{InputTimeout: 10 * time.Millisecond})
 	s.write(bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 900), closeFrame(1000, ""))
 	wspipetest.Wait(t, "Stop", child.stopped)
 	s.stdin.Wait(0)

@@ -284,7 +284,7 @@ func TestJSONClientDisconnectsInAFlood(t *testing.T) {
 func TestJSONInput(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
-	s := start(t, child, Options{Framing: framing.JSON, InputPatience: -1})
+	s := start(t, child, Options{Framing: framing.JSON, InputTimeout: -1})
 	s.send("a")
 	s.send("")
 	s.send(`{"b":1}`)

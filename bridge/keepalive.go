@@ -8,7 +8,7 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// start implements Transport: it sends pings.
+// start implements Transport. It starts the pings.
 func (w *webSocket) start() (stop func()) {
 	interval := w.opt.PingInterval
 	if interval <= 0 {
@@ -17,25 +17,25 @@ func (w *webSocket) start() (stop func()) {
 	k := &keepalive{client: w, interval: interval}
 	alarm := wire.StartAlarm(interval, k.tick)
 	return func() {
-		w.ws.CloseNow() // also ends what the library does for the connection
+		w.ws.CloseNow() // also ends the library's goroutine for the connection
 		alarm.Stop()
 		k.stop()
 	}
 }
 
-// keepalive finds dead clients. A client lives as long as anything of it arrives.
+// keepalive detects dead clients. A client is alive while anything arrives from it.
 type keepalive struct {
 	client     *webSocket
 	interval   time.Duration
-	reads      int64  // Conn.reads at the last tick
-	missed     int    // intervals in a row without the sign of life that was due
-	cancelPing func() // ends the wait for the last ping's pong; nil before the first
+	reads      int64  // Conn.Reads at the last tick
+	missed     int    // intervals in a row without an expected sign of life
+	cancelPing func() // ends the wait for the last pong; nil before the first ping
 	pings      sync.WaitGroup
 }
 
-// tick looks whether the peer has answered the last ping, and sends another,
-// also to one that is silent: a kernel whose program has closed the connection
-// says so only when it gets something.
+// tick checks whether the client has replied to the last ping, and sends another, even to a
+// silent client: a kernel whose program has closed the connection replies only if it receives
+// something.
 func (k *keepalive) tick() (next time.Duration) {
 	reads := k.client.wire.Reads.Load()
 	switch {
@@ -47,12 +47,12 @@ func (k *keepalive) tick() (next time.Duration) {
 	k.stop()
 	ctx, cancel := context.WithCancel(context.Background())
 	k.cancelPing = cancel
-	k.pings.Go(func() { k.client.ws.Ping(ctx) }) // ends with the pong, the connection or giveUp
+	k.pings.Go(func() { k.client.ws.Ping(ctx) }) // ends with the pong or the connection; unblocked by stop
 	return k.interval
 }
 
-// stop gives up the last ping. That was written an interval ago: a context that
-// ends while the library writes would close the connection.
+// stop ends the wait for the last pong. The ping was written an interval ago: if the context
+// ended during the write, the library would close the connection.
 func (k *keepalive) stop() {
 	if k.cancelPing != nil {
 		k.cancelPing()
@@ -60,19 +60,18 @@ func (k *keepalive) stop() {
 	k.pings.Wait()
 }
 
-// checkAlive ends the session if the peer is dead. Silence proves that only if the
-// peer has got our ping and we would have read its answer: a client that does
-// not read, or one that a child holds up, may be silent as long as its host
-// answers ours.
+// checkAlive ends the connection if the client is dead. Silence proves that only if the
+// client has received our ping and we would have read its reply. A client that does not
+// read, or that waits for the child, may be silent while its host replies to ours.
 func (k *keepalive) checkAlive() {
 	c := k.client
 	if c.wire.HostGone(k.interval) {
 		c.wire.Abort()
 		return
 	}
-	heldUp := c.bridge.stdin.Waiting() > maxInputBacklog/2
+	waitsForChild := c.bridge.stdin.Waiting() > maxInputBacklog/2
 	unread := c.wire.Out.Waiting() > 0 || wire.Unsent(c.wire.Conn) > 0
-	if heldUp || unread {
+	if waitsForChild || unread {
 		k.missed = 0
 		return
 	}

@@ -15,7 +15,7 @@ const pingInterval = time.Second
 func TestKeepaliveOfAClientThatReplies(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
-	s := start(t, child, Options{PingInterval: pingInterval, InputPatience: -1})
+	s := start(t, child, Options{PingInterval: pingInterval, InputTimeout: -1})
 	for range 5 {
 		f, err := s.frame()
 		if err != nil || f.first != fin|opPing {
@@ -36,7 +36,7 @@ func TestKeepaliveOfAClientThatOnlySends(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t).readAll()
-			s := start(t, child, Options{PingInterval: pingInterval, InputPatience: -1})
+			s := start(t, child, Options{PingInterval: pingInterval, InputTimeout: -1})
 			tick, done := time.NewTicker(pingInterval/10), time.After(6*pingInterval)
 			defer tick.Stop()
 			for sending := true; sending; {

@@ -7,20 +7,20 @@ import (
 	"sync/atomic"
 )
 
-// mux is a child that talks to each of its clients. It reads what becomes of them
-// and what they send, as events, and says which of them get which message: a line of
-// JSON each, both ways.
+// mux is a child that sends messages to individual clients. It reads an event for each
+// client that connects, sends a message or disconnects, and writes messages with their
+// recipients. Both are lines of JSON.
 //
-// mu is held for moments only. The holder may write to stdin, which does not wait,
-// but not to a client.
+// mu is held for short times. Its holder may write to stdin, which does not wait, but not to
+// a client.
 type mux struct {
 	*Bridge
 	delivery delivery     // of the goroutine that reads the output
-	last     atomic.Int64 // the number of the last client
+	last     atomic.Int64 // number of the last client
 
 	// Guarded by mu:
-	byID map[string]*muxClient // the clients whose connections have not ended
-	open []*muxClient          // those that the child knows; never changed, but replaced
+	byID map[string]*muxClient // clients whose connections have not ended
+	open []*muxClient          // those with an open event; replaced, never changed
 }
 
 func newMux(b *Bridge) *mux {
@@ -35,13 +35,13 @@ func (m *mux) carryOutput() {
 	logged.Wait()
 }
 
-// reportExit implements kind. Clients are told when they have taken what there was,
-// which may be never.
+// reportExit implements kind. A client gets the exit after the rest of the output, which it
+// may never read.
 func (m *mux) reportExit() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range m.byID {
-		go c.reportExit() // ends with the connection, or when the client has all
+		go c.reportExit() // ends with the connection, or when the client has everything
 	}
 }
 
@@ -64,19 +64,19 @@ type muxClient struct {
 	sharedClient
 	mux *mux
 
-	opening []byte // the event that tells the child of the client, while that waits
+	opening []byte // the open event, until it is written
 
 	// Guarded by mux.mu:
-	opened    bool // the child has been told of the client
-	closeSent bool // and of its end
-	listed    bool // among who gets a message that is being addressed
+	opened    bool // the open event was written
+	closeSent bool // the close event was written
+	listed    bool // in the list that appendRecipients builds
 
-	events []byte // not handed on yet; a pooled block, or longer
-	line   []byte // that the client has not ended, if it sends a stream
+	events []byte // not written yet; a pooled block, or longer
+	line   []byte // the incomplete line of a client that sends a stream
 
 	// Of the goroutine that reads the child's output:
-	held  bool // what is sent to it gathers
-	fresh int  // bytes that have gathered
+	held  bool // its queue collects what is sent
+	fresh int  // bytes sent since then
 }
 
 // attach implements kind.
@@ -100,15 +100,15 @@ func (m *mux) attach(client *Client, opt ClientOptions) error {
 	return nil
 }
 
-// receive tells the child of c, what it sends, and of its end.
+// receive writes the events of the client to the child.
 func (c *muxClient) receive() {
 	c.open()
 	c.transport.receive()
 	c.writeClose()
 }
 
-// open tells the child of c, as soon as little enough waits for it. If c goes
-// before, the child never hears of it.
+// open writes the open event of c, once little enough is queued for the child. If c
+// disconnects before, the child gets no event of it.
 func (c *muxClient) open() {
 	for !c.mux.tryOpen(c) {
 		c.waitForChild()
@@ -116,8 +116,8 @@ func (c *muxClient) open() {
 	c.opening = nil
 }
 
-// tryOpen reports false if c must wait: clients that come while the child does
-// not read may be any number.
+// tryOpen reports false if c must wait: any number of clients may connect while the child does
+// not read.
 func (m *mux) tryOpen(c *muxClient) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -127,9 +127,9 @@ func (m *mux) tryOpen(c *muxClient) bool {
 	if m.stdin.Waiting() > maxInputBacklog {
 		return false
 	}
-	m.open = append(slices.Clip(m.open), c) // before the event, for the child may answer at once
+	m.open = append(slices.Clip(m.open), c) // before the event, because the child may reply at once
 	c.opened = true
-	m.stdin.Write(c.opening) // fails if the child reads no more, which is its right
+	m.stdin.Write(c.opening) // an error means that the child has closed its stdin, which it may
 	return true
 }
 
@@ -144,11 +144,11 @@ func (c *muxClient) detach() {
 	}
 	m.mu.Unlock()
 	if c.end.by == byUs || c.end.by == bySilence {
-		c.writeClose() // what still comes in is not the child's any more
+		c.writeClose() // the child gets nothing more from the client
 	}
 }
 
-// writeEvents gives the child events of c, unless it has been told of its end.
+// writeEvents writes events of c, unless its close event was written.
 func (c *muxClient) writeEvents(events []byte) {
 	c.mux.mu.Lock()
 	defer c.mux.mu.Unlock()
@@ -157,7 +157,7 @@ func (c *muxClient) writeEvents(events []byte) {
 	}
 }
 
-// writeClose tells the child, once, how c has ended, if it has ever known it.
+// writeClose writes the close event of c, once, if its open event was written.
 func (c *muxClient) writeClose() {
 	c.mux.mu.Lock()
 	defer c.mux.mu.Unlock()

@@ -258,7 +258,7 @@ func TestMuxAtRandom(t *testing.T) {
 	for round := range 5 {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			t.Parallel()
-			s := startMux(t, Options{Slow: SlowPolicy(round % 3), InputPatience: -1})
+			s := startMux(t, Options{Slow: SlowPolicy(round % 3), InputTimeout: -1})
 			s.reader = true // to the end
 			told := make(chan map[string]string)
 			go func() { told <- s.play() }() // ends with the mux, or with the child's last line

@@ -12,8 +12,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// muxCommand is what a Mux's child wants done: a message to be sent to clients or, if
-// closes is not empty, a client's connection to be closed.
+// muxCommand is a command of a Mux child: a message to clients or, if closeID is not empty,
+// the end of a client's connection.
 type muxCommand struct {
 	all     bool
 	to      []string
@@ -24,7 +24,7 @@ type muxCommand struct {
 	end     End
 }
 
-// What may be wrong with a line. None of these tells what stands there: payload is
+// The errors of an invalid line. They do not contain text of the line, because payload is
 // never logged.
 var (
 	errNoObject     = errors.New("not a JSON object")
@@ -39,8 +39,8 @@ var (
 	errReason       = fmt.Errorf("\"reason\" must be a string of at most %d bytes", maxReason)
 )
 
-// members are those of a line, by their exact names. Those that mean nothing here
-// are left alone.
+// members are the members of a line's JSON object, by their exact names. Unknown ones are
+// ignored.
 type members map[string]json.RawMessage
 
 func (m members) has(names ...string) bool {
@@ -52,7 +52,7 @@ func (m members) has(names ...string) bool {
 	return false
 }
 
-// parseMuxCommand returns what line says, with U+FFFD for what is not UTF-8.
+// parseMuxCommand parses line, after replacing invalid UTF-8 by U+FFFD.
 func parseMuxCommand(line []byte) (muxCommand, error) {
 	if !utf8.Valid(line) {
 		line = framing.AppendValid(nil, line)
@@ -98,7 +98,7 @@ func parseMessage(m members) (o muxCommand, err error) {
 	return o, nil
 }
 
-// parseTo returns who is to get a message.
+// parseTo returns the recipients of a message.
 func parseTo(raw json.RawMessage) (everybody bool, to []string, err error) {
 	if one, ok := parseString(raw); ok {
 		return one == "*", []string{one}, nil
@@ -123,7 +123,7 @@ func parseClose(m members) (o muxCommand, err error) {
 	}
 	o.end.Code, o.end.from = websocket.StatusNormalClosure, childClose
 	if raw, given := m["code"]; given {
-		o.end.Code = 0 // which null leaves
+		o.end.Code = 0 // stays so if raw is null
 		if json.Unmarshal(raw, &o.end.Code) != nil || !maySend(o.end.Code) {
 			return o, errCode
 		}
@@ -136,13 +136,13 @@ func parseClose(m members) (o muxCommand, err error) {
 	return o, nil
 }
 
-// parseString returns the string that raw is, if it is one.
+// parseString returns the string in raw. ok is false if raw is no string.
 func parseString(raw json.RawMessage) (s string, ok bool) {
 	return s, len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &s) == nil
 }
 
-// maySend reports whether a close frame may have this code (RFC 6455, section 7.4,
-// and its registry).
+// maySend reports whether a close frame may have this code (RFC 6455, section 7.4, and the
+// IANA registry).
 func maySend(code websocket.StatusCode) bool {
 	return 1000 <= code && code <= 1003 || 1007 <= code && code <= 1014 || 3000 <= code && code <= 4999
 }

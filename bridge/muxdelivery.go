@@ -10,22 +10,22 @@ import (
 	"github.com/coder/websocket"
 )
 
-// delivery is what a mux's child sends, on its way from the read that brought it to
-// the clients. Messages in a row to the same clients become one burst; with the
-// end of the read, all of a client's leave in one write.
+// delivery sends the messages of a mux to its clients. Consecutive messages to the same
+// recipients share a batch. At the end of each read of the child's output, each client gets
+// all its messages in one write.
 type delivery struct {
 	slow     SlowPolicy
 	encoders map[encoding]*sharedEncoder
 
-	recipients []*muxClient // who gets the messages at hand, each once
-	encodings  []encoding   // that they want
-	messages   int          // at hand, made into frames by presses
+	recipients []*muxClient // of the current messages, each once
+	encodings  []encoding   // of the recipients
+	messages   int          // current ones, which encoders contain
 	payload    int          // of these, in bytes
-	spare      []*muxClient // room for who gets the next
-	receivers  []*muxClient // who has got something of this read
+	spare      []*muxClient // room for the next recipients
+	receivers  []*muxClient // clients that were sent something since the read
 }
 
-// carryLines does what the child says, to the end of its output.
+// carryLines handles the lines of the child's output until its end.
 func (m *mux) carryLines(r io.Reader) {
 	lines := muxLines{do: m.handleLine, log: invalidLineLog{log: m.opt.Log, pid: m.child.Pid()}}
 	readEach(r, func(p []byte) {
@@ -36,7 +36,7 @@ func (m *mux) carryLines(r io.Reader) {
 	m.delivery.flushAll()
 }
 
-// handleLine does what a line says, or returns what is wrong with it.
+// handleLine carries out the command in line. The error says why line is invalid.
 func (m *mux) handleLine(line []byte) error {
 	o, err := parseMuxCommand(line)
 	switch {
@@ -51,8 +51,7 @@ func (m *mux) handleLine(line []byte) error {
 	return nil
 }
 
-// appendRecipients appends who gets the message o, each once. Who has gone gets
-// nothing.
+// appendRecipients appends each recipient of o once; disconnected clients are skipped.
 func (m *mux) appendRecipients(dst []*muxClient, o muxCommand) []*muxClient {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -71,7 +70,7 @@ func (m *mux) appendRecipients(dst []*muxClient, o muxCommand) []*muxClient {
 	return dst
 }
 
-// closeClient closes a client's connection, behind what has been sent to it.
+// closeClient closes a client's connection after the messages sent to it.
 func (m *mux) closeClient(id string, end End) {
 	m.mu.Lock()
 	c := m.byID[id]
@@ -84,7 +83,7 @@ func (m *mux) closeClient(id string, end End) {
 	c.finish(end)
 }
 
-// address sets who gets what is written from now on.
+// address sets the recipients of the messages that follow.
 func (l *delivery) address(to []*muxClient) {
 	if slices.Equal(l.recipients, to) {
 		l.spare = to
@@ -100,7 +99,7 @@ func (l *delivery) address(to []*muxClient) {
 	}
 }
 
-// write makes frames of a message, in each form that somebody wants.
+// write encodes a message once for each encoding of the recipients.
 func (l *delivery) write(o muxCommand) {
 	l.messages++
 	l.payload += len(o.payload)
@@ -114,8 +113,7 @@ func (l *delivery) write(o muxCommand) {
 	}
 }
 
-// muxCommand adds a message: a line, or what is binary, of the stream if there are
-// channels.
+// order adds the message of o. On a channel, a text message is a line of the stream.
 func (p *sharedEncoder) order(f encoding, o muxCommand) {
 	typ := websocket.MessageText
 	switch {
@@ -131,7 +129,7 @@ func (p *sharedEncoder) order(f encoding, o muxCommand) {
 	p.Message(typ, o.payload) // does not fail
 }
 
-// flush gives what is at hand to those who are to get it, where it gathers.
+// flush queues the current messages for their recipients.
 func (l *delivery) flush() {
 	if l.messages == 0 {
 		return
@@ -158,8 +156,8 @@ func (l *delivery) enqueue(c *muxClient, b *wire.Batch) {
 	c.fresh += len(b.Frames)
 }
 
-// flushAll lets go what has gathered, looks after those who are slow and, with
-// SlowBlock, waits for them.
+// flushAll sends what is queued, applies the slow-client policy and, with SlowBlock, waits for
+// slow clients.
 func (l *delivery) flushAll() {
 	l.flush()
 	for _, c := range l.receivers {
@@ -170,10 +168,10 @@ func (l *delivery) flushAll() {
 	if l.slow == SlowBlock {
 		for _, c := range l.receivers {
 			c.wire.Out.Ready()
-			c.wire.Out.WaitUnless(wire.MaxUnsent, &c.disconnecting) // fails if it goes meanwhile
+			c.wire.Out.WaitUnless(wire.MaxUnsent, &c.disconnecting) // fails if the client disconnects
 		}
 	}
-	for _, list := range []*[]*muxClient{&l.recipients, &l.spare, &l.receivers} { // who goes is not kept
+	for _, list := range []*[]*muxClient{&l.recipients, &l.spare, &l.receivers} { // so that disconnected clients are freed
 		clear(*list)
 		*list = (*list)[:0]
 	}

@@ -7,85 +7,82 @@ import (
 	"wspipe/bridge/framing"
 )
 
-// Kind says which clients a child has, what is kept of its messages, and what ends
-// it. The zero value is Single.
+// Kind is which clients a child has, what history is kept, and what ends the child. The zero
+// value is Single.
 type Kind int
 
 const (
-	// Single is a child of one client, and ends with its connection.
+	// Single is a child with one client. It ends with the client's connection.
 	Single Kind = iota
-	// Broadcast is a child of any number of clients: its messages go to each of
-	// them.
+	// Broadcast is a child with any number of clients, which all get its messages.
 	Broadcast
-	// Mux is a child of any number of clients that talks to each of them, in lines
-	// of JSON.
+	// Mux is a child with any number of clients. It reads events and writes messages with
+	// their recipients, in lines of JSON.
 	Mux
-	// Resumable is a child of one client at a time, which may lose its connection
-	// and come back.
+	// Resumable is a child with one client at a time, which may lose its connection and
+	// attach again.
 	Resumable
 )
 
-// Options are what flags say of a child and its clients. The zero value bounds
-// nothing.
+// Options are the options of a child and its clients. The zero value has no limits.
 type Options struct {
 	Kind Kind
-	// Framing maps the child's bytes to messages, unless a client has chosen one of
-	// Protocols.
+	// Framing maps between the child's bytes and messages, unless a client has selected a
+	// subprotocol with channels.
 	Framing framing.Framing
-	// Terminal says that the child's stdin and stdout are a terminal: closing Stdin
-	// hangs that up, and there is no stderr.
+	// Terminal means that the child's stdin and stdout are a terminal: closing Stdin hangs
+	// it up, and there is no stderr.
 	Terminal bool
-	// MaxMessage is the longest message taken, in bytes; zero or less: any.
+	// MaxMessage is the longest message from a client, in bytes. Zero means unlimited.
 	MaxMessage int64
-	// PingInterval is the time between pings; zero or less: none.
+	// PingInterval is the time between pings. Zero means no pings.
 	PingInterval time.Duration
-	// IdleTimeout ends a connection, MaxRuntime too, or a Resumable child; zero:
-	// never.
+	// MaxRuntime limits a connection, or a Resumable child. IdleTimeout limits the time
+	// without a message on a connection. Zero means no limit.
 	MaxRuntime, IdleTimeout time.Duration
-	// InputPatience is how long a child may still take what a client sent before it
-	// disconnected; negative: as long as it likes.
-	InputPatience time.Duration
-	// Unread is how long a client may take nothing of what its child has left, or
-	// pause, once that has ended. Zero means 30 s.
+	// InputTimeout is how long a child may still read what a client sent before it
+	// disconnected. Negative means without limit.
+	InputTimeout time.Duration
+	// Unread is how long a client may leave the output of an ended child unread, or stay
+	// paused. Zero means 30 s.
 	Unread time.Duration
-	// ExitCloseCode tells a failed child by close code 4000 + status.
+	// ExitCloseCode reports a failed child by close code 4000 + status.
 	ExitCloseCode bool
 	// Log gets the child's stderr. Nil discards it.
 	Log *slog.Logger
 
-	// Replay is how many of the last messages a new client of a Broadcast child gets
-	// first.
+	// Replay is how many of the last messages a new client of a Broadcast child gets.
 	Replay int
-	// ReadOnly drops what clients of a Broadcast child send.
+	// ReadOnly discards the input of clients of a Broadcast child.
 	ReadOnly bool
-	// Slow is what becomes of a slow client of a Broadcast or Mux child.
+	// Slow is what happens to a slow client of a Broadcast or Mux child.
 	Slow SlowPolicy
 
-	// Channels says that the streams of a Resumable child go to clients of
-	// Protocols, and to no others.
+	// Channels means that all clients of a Resumable child use subprotocols with channels;
+	// otherwise none does.
 	Channels bool
-	// Buffer is how much is held for the client of a Resumable child, in bytes,
-	// approximately.
+	// Buffer is approximately how many bytes the history of a Resumable child may have.
 	Buffer int
-	// Grace is how long a Resumable child, or what it has left, waits for its client.
+	// Grace is how long a Resumable child, or its exit, waits for a client.
 	Grace time.Duration
-	// Ended, if not nil, is called when nobody can attach to a Resumable child any
+	// Ended, if not nil, is called when no client can attach to a Resumable child any
 	// more. It must not wait.
 	Ended func()
 }
 
-// ClientOptions are what differs between the clients of a child.
+// ClientOptions are the options of one client.
 type ClientOptions struct {
-	// ID names the session to the client.
+	// ID is the session ID, which the client gets in the hello message.
 	ID string
-	// After is how many messages of a Resumable child it has counted already; negative
-	// if it does not say. Then it gets all that are held, and counts from there.
+	// After is how many messages of a Resumable child the client has counted. If it is
+	// negative, the client gets all messages that are held, and counts from the first.
 	After int64
-	// NoStdin says that the client has no input: what it sends nevertheless is
-	// dropped, and a child that no other client has reads an empty stdin.
+	// NoStdin means that the client has no input: what it sends is discarded, and the
+	// child reads EOF if it has no other client.
 	NoStdin bool
-	// Env is what a Mux child is told of the client's request, as NAME=VALUE.
+	// Env is the description of the client's request in the open event of a Mux child, as
+	// NAME=VALUE.
 	Env []string
-	// Log gets what is wrong with the client. Nil discards it.
+	// Log gets messages about the client. Nil discards them.
 	Log *slog.Logger
 }

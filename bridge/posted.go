@@ -10,15 +10,15 @@ import (
 )
 
 var (
-	// ErrNotTaken says that the child has ended, or reads no more.
+	// ErrNotTaken means that the child has ended or has closed its stdin.
 	ErrNotTaken = errors.New("the child no longer reads its input")
-	// ErrGone says that the sender of a message has gone before the child had it.
+	// ErrGone means that the sender disconnected before the child had its message.
 	ErrGone = errors.New("the sender has disconnected")
 )
 
-// Input gives the child a message of somebody who is not one of its clients, and returns
-// when the child's pipe has it, or gone is closed. The child is one of Broadcast or
-// Resumable.
+// Input writes a message to the child's stdin that no attached client has sent. It returns
+// when the child's pipe has accepted the message, or gone is closed. The child is a Broadcast
+// or Resumable child.
 func (b *Bridge) Input(message []byte, gone <-chan struct{}) error {
 	if f := b.opt.Framing; f == framing.Lines || f == framing.JSON {
 		message = bytes.TrimSuffix(message, []byte("\n")) // the codec adds it

@@ -7,8 +7,8 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// resumable is a child whose client may lose its connection and come back. It has at
-// most one client at a time.
+// resumable is a child whose client may lose its connection and attach again. It has at most
+// one client at a time.
 type resumable struct {
 	*Bridge
 	sequencer sequencer
@@ -17,10 +17,10 @@ type resumable struct {
 
 	// Guarded by mu:
 	state  resumeState
-	client *resumedClient // who is attached, or was the last
-	// reported says that a client that cannot acknowledge it was told how the child ended.
+	client *resumedClient // attached, or the last one that was
+	// reported means that a client that cannot acknowledge the exit was sent it.
 	reported bool
-	waiting  time.Time   // detached or kept since
+	waiting  time.Time   // time of the last transition to detached or kept
 	timer    *time.Timer // calls expire
 	runtime  *time.Timer // ends the child after MaxRuntime; nil if that is zero
 
@@ -87,8 +87,8 @@ func (r *resumable) end(e End) {
 // backlog implements kind.
 func (r *resumable) backlog() int { return r.history.unsent() }
 
-// expire ends a session whose client has been away for too long. It may have come,
-// and even gone again, while expire waited for mu.
+// expire ends the session after the grace period. A client may have attached, and even
+// detached again, while expire waited for mu.
 func (r *resumable) expire() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -98,7 +98,7 @@ func (r *resumable) expire() {
 	}
 }
 
-// happened is what a's connection makes happen, unless another has taken its place.
+// happened applies an event of a's connection, unless another client has replaced a.
 func (r *resumable) happened(a *resumedClient, e resumeEvent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -107,14 +107,14 @@ func (r *resumable) happened(a *resumedClient, e resumeEvent) {
 	}
 }
 
-// setReported notes that the client is about to be told how the child ended.
+// setReported records that the client is about to get the exit.
 func (r *resumable) setReported() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reported = true
 }
 
-// enter does what belongs to a state. mu is held.
+// enter changes the state to s, unless s is unchanged. mu is held.
 func (r *resumable) enter(s resumeState) {
 	if s == unchanged {
 		return
@@ -141,19 +141,19 @@ func (r *resumable) enter(s resumeState) {
 	}
 }
 
-// Why a client cannot have a session.
+// The errors of Bridge.Attach for a Resumable child.
 var (
-	// ErrSessionEnded says that there is no session any more.
+	// ErrSessionEnded means that the session has ended.
 	ErrSessionEnded = errors.New("session has ended")
-	// ErrHistoryLost says that what the client wants to go on from is not held, or
-	// not in the form that its subprotocol needs.
+	// ErrHistoryLost means that the messages after those that the client has counted are
+	// not held, or not in the encoding that its subprotocol needs.
 	ErrHistoryLost = errors.New("history lost")
-	// ErrReported says that the session has ended, and that the client, which connects
-	// with HTTP and cannot acknowledge that, has been told so and has all messages.
+	// ErrReported means that the session has ended, and that the client, which connects by
+	// HTTP and cannot acknowledge that, has been sent the exit and all messages.
 	ErrReported = errors.New("session has reported its end")
 )
 
-// attach implements kind: it takes the session from the client that has it.
+// attach implements kind. It disconnects the client that was attached.
 func (r *resumable) attach(c *Client, opt ClientOptions) error {
 	a := &resumedClient{direct: direct{c}, session: r}
 	a.input.holdWhole = true // another connection's input may follow
@@ -184,11 +184,11 @@ func (r *resumable) attach(c *Client, opt ClientOptions) error {
 		c.closeStdin()
 	}
 	if before != nil {
-		before.input.ended.Store(true) // its input would come behind that of a
+		before.input.ended.Store(true) // or its input would follow that of a
 		before.finish(endTakeover)
 	}
 	if r.opt.Terminal && before != nil && opt.After < 0 {
-		r.child.Signal("WINCH") // what is held need not be all that the screen shows
+		r.child.Signal("WINCH") // the history need not contain all that the screen shows
 	}
 	return nil
 }

@@ -235,7 +235,7 @@ func TestResumeElsewhereWithChannels(t *testing.T) {
 func TestResumeDoesNotMixInput(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	r := startResumable(t, child, Options{InputPatience: -1})
+	r := startResumable(t, child, Options{InputTimeout: -1})
 	a := r.come(-1)
 	line := maskedFrame(fin|opText, []byte(strings.Repeat("x", 1000)))
 	a.write(bytes.Repeat(line, 2*maxInputBacklog/1000))

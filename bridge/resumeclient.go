@@ -6,7 +6,7 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// resumedClient is the attachment of the client of a resumable child.
+// resumedClient is the attachment of a client of a resumable child.
 type resumedClient struct {
 	direct
 	session *resumable
@@ -16,12 +16,12 @@ type resumedClient struct {
 // start implements attachment.
 func (a *resumedClient) start() {
 	a.transport.sendHello()
-	a.tasks.Go(a.sendHistory) // ends with the session or the connection; unblocked by journal.detach and Queue.Fail
+	a.tasks.Go(a.sendHistory) // ends with the session or the connection; unblocked by history.detach and Queue.Fail
 }
 
 // closed implements attachment.
 func (a *resumedClient) closed() {
-	if a.answered || a.wire.Done.Load() { // whoever has read the answer
+	if a.answered || a.wire.Done.Load() { // the client has received the exit
 		a.session.happened(a, acknowledges)
 	}
 	a.session.happened(a, losesConnection)
@@ -30,8 +30,7 @@ func (a *resumedClient) closed() {
 // endInput implements attachment.
 func (a *resumedClient) endInput() error { return a.closeStdin() }
 
-// sendHistory sends what the journal has, as it comes, and tells the child's exit when
-// nothing more comes.
+// sendHistory sends the messages of the history, and the child's exit after the last one.
 func (a *resumedClient) sendHistory() {
 	for {
 		batch, over := a.reader.read()
@@ -45,7 +44,7 @@ func (a *resumedClient) sendHistory() {
 	}
 }
 
-// sendBatch sends messages in one write, and waits while the client is slow.
+// sendBatch sends a batch in one write, and waits while the client is slow.
 func (a *resumedClient) sendBatch(batch []entry) error {
 	err := a.sequencer.begin()
 	channelSize := 0 // in each payload
@@ -71,16 +70,16 @@ func (a *resumedClient) sendBatch(batch []entry) error {
 	return a.wire.Out.Wait(min(wire.MaxUnsent, a.opt.Buffer/8))
 }
 
-// detach implements attachment: it tells the session how the connection ends.
+// detach implements attachment. It informs the session of the end of the connection.
 func (a *resumedClient) detach() {
 	a.disconnecting.Store(true)
-	a.bridge.stdin.Wake() // so that Run need not wait for a child that does not read
+	a.bridge.stdin.Wake() // so that Run does not wait for a child that does not read
 	a.session.history.detach(a.reader)
 	last, _ := a.bridge.exit()
 	switch {
 	case a.end.mayResume():
 		a.session.happened(a, losesConnection)
-	case a.end == last.end: // closed sees whether the client gets to know
+	case a.end == last.end: // closed finds out whether the client has received it
 		if _, isHTTP := a.transport.(*httpClient); isHTTP {
 			a.session.setReported()
 		}
@@ -89,10 +88,10 @@ func (a *resumedClient) detach() {
 	}
 }
 
-// mayResume reports whether a client whose connection ends so may come back.
+// mayResume reports whether a client whose connection ended with e may attach again.
 func (e End) mayResume() bool {
 	switch e.by {
-	case byLoss, bySilence, byViolation: // invalid frames come from proxies that break off
+	case byLoss, bySilence, byViolation: // a proxy that breaks off may send invalid frames
 		return true
 	case byClient:
 		return e.Code != websocket.StatusNormalClosure && e.Code != websocket.StatusNoStatusRcvd

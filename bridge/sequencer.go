@@ -7,35 +7,35 @@ import (
 	"github.com/coder/websocket"
 )
 
-// sequencer is the one way out of what the streams of a child send: to a
-// connection or, with a hub, to the encoders of many.
+// sequencer serializes the messages of a child's streams on the way to one destination: a
+// client, the encoders of many clients, or a history.
 type sequencer struct {
 	destination destination
-	total       trafficCounter // of what the child's streams send
+	total       trafficCounter // of the streams' messages
 
-	mu      sync.Mutex // held by who sends
+	mu      sync.Mutex // held while sending
 	writers []messageWriter
-	sender  *output // whose message is being sent in pieces, or nil
-	ended   bool    // the last message has been sent
+	sender  *output // whose message has begun and not ended, or nil
+	ended   bool    // sendLast was called
 }
 
-// destination is where messages end up.
+// destination is where the messages go.
 type destination interface {
-	// ready waits while nothing is to be sent.
+	// Ready waits while nothing may be sent, as in a pause.
 	Ready()
-	// Hold gathers what is sent until Release.
+	// Hold collects messages until Release, which sends them.
 	Hold()
 	Release()
-	// Wait waits until no more than n bytes wait to be taken.
+	// Wait waits until at most n bytes are queued.
 	Wait(n int) error
 }
 
-// messageWriter gets every message that leaves by an outlet.
+// messageWriter encodes messages.
 type messageWriter interface {
-	// message takes one that is one frame.
+	// Message adds a message of one frame.
 	Message(typ websocket.MessageType, payload []byte) error
-	// piece takes a frame of one that has, or will have, several. Until the last
-	// there is no other.
+	// Fragment adds a frame of a message of several frames; last marks the final one. No
+	// other message may come in between.
 	Fragment(typ websocket.MessageType, payload []byte, last bool) error
 }
 
@@ -43,9 +43,10 @@ func newSequencer(w clientWriter) sequencer {
 	return sequencer{destination: w, writers: []messageWriter{w}}
 }
 
-// begin lets the caller send until it calls end; all of that leaves in one write.
+// begin locks the sequencer for a batch, until end, which must be called even after an error.
+// The error is net.ErrClosed after sendLast.
 func (o *sequencer) begin() error {
-	o.destination.Ready() // before mu, which the last words need
+	o.destination.Ready() // before mu, which sendLast needs
 	o.mu.Lock()
 	o.destination.Hold()
 	if o.ended {
@@ -59,7 +60,7 @@ func (o *sequencer) end() {
 	o.mu.Unlock()
 }
 
-// sendMessage sends a message that is one frame.
+// sendMessage sends a message of one frame, between begin and end.
 func (o *sequencer) sendMessage(typ websocket.MessageType, payload []byte) error {
 	for _, t := range o.writers {
 		if err := t.Message(typ, payload); err != nil {
@@ -69,7 +70,7 @@ func (o *sequencer) sendMessage(typ websocket.MessageType, payload []byte) error
 	return nil
 }
 
-// sendFragment sends a frame of a message that has, or will have, several.
+// sendFragment sends a frame of a message of several frames, between begin and end.
 func (o *sequencer) sendFragment(s *output, piece []byte, last bool) error {
 	o.sender = s
 	for _, t := range o.writers {
@@ -83,8 +84,7 @@ func (o *sequencer) sendFragment(s *output, piece []byte, last bool) error {
 	return nil
 }
 
-// sendBinary sends messages that are none of the child's streams, unless settle
-// has been called.
+// sendBinary sends messages that belong to no stream, unless sendLast was called.
 func (o *sequencer) sendBinary(messages ...[]byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -93,8 +93,8 @@ func (o *sequencer) sendBinary(messages ...[]byte) {
 	}
 }
 
-// sendLast is sendBinary for the last messages: the streams send nothing after
-// them. It does nothing if it has been called before.
+// sendLast sends the last messages, after which the streams send nothing. Only the first call
+// has an effect.
 func (o *sequencer) sendLast(messages ...[]byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

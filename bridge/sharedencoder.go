@@ -8,31 +8,32 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// encoding is one way in which viewers get the same messages.
+// encoding is how messages are encoded for a client. Clients with the same encoding get the
+// same bytes.
 type encoding struct {
 	deflate  bool // compressed
-	channels bool // with streams apart
+	channels bool // a channel for each stream
 	quiet    bool // without terminal queries
 
-	body    BodyFormat // of an HTTP response
+	body    BodyFormat // of an HTTP response; noBody for a WebSocket
 	chunked bool       // the body is sent in chunks
-	client  *muxClient // whose messages have numbers of their own, or nil
+	client  *muxClient // whose messages are numbered separately, or nil
 }
 
-// isStream reports whether clients get what the child writes, and not its messages.
+// isStream reports whether clients get the child's output as streams, not as messages.
 func (f encoding) isStream() bool { return f.channels || f.quiet || f.body == RawBody }
 
-// sharedEncoder is the sink of all clients of one form: it gathers the frames of messages
-// until they are taken.
+// sharedEncoder is the messageWriter of all clients with one encoding. It collects a batch
+// until take.
 type sharedEncoder struct {
 	messageEncoder
 	encoding encoding
-	pooled   []byte // chunkRoom, and what was gathered, in room that is used again
+	pooled   []byte // chunkRoom and the batch; the buffer is reused
 
-	messages, payload int // that stream and terminal have put into frames
+	messages, payload int // added by stream and terminal
 }
 
-// newSharedEncoder returns an encoder for what follows the first number messages.
+// newSharedEncoder returns an encoder for the messages after the first number ones.
 func newSharedEncoder(f encoding, number int64) *sharedEncoder {
 	p := &sharedEncoder{encoding: f, pooled: make([]byte, chunkRoom)}
 	if f.body == noBody {
@@ -43,27 +44,27 @@ func newSharedEncoder(f encoding, number int64) *sharedEncoder {
 	return p
 }
 
-// countFrom makes number that of the last message.
+// countFrom sets the number of the previous message.
 func (p *sharedEncoder) countFrom(number int64) {
 	if e, ok := p.messageEncoder.(*bodyEncoder); ok {
 		e.number = number
 	}
 }
 
-// Message implements sink.
+// Message implements messageWriter.
 func (p *sharedEncoder) Message(typ websocket.MessageType, payload []byte) error {
 	p.pooled = p.AppendMessage(p.pooled, typ, payload)
 	return nil
 }
 
-// Fragment implements sink.
+// Fragment implements messageWriter.
 func (p *sharedEncoder) Fragment(typ websocket.MessageType, payload []byte, last bool) error {
 	p.pooled = p.AppendFragment(p.pooled, typ, payload, last)
 	return nil
 }
 
-// take returns what was gathered, and empties the press. messages and payload count
-// that, unless stream or terminal did.
+// take returns the batch and begins another. messages and payload are its counts, unless
+// stream or terminal have counted.
 func (p *sharedEncoder) take(messages, payload int) *wire.Batch {
 	taken := &wire.Batch{Frames: append([]byte(nil), sealChunk(p.pooled, p.encoding.chunked)...), Messages: messages, Payload: payload}
 	if p.encoding.channels || p.messages > 0 {
@@ -76,7 +77,7 @@ func (p *sharedEncoder) take(messages, payload int) *wire.Batch {
 	return taken
 }
 
-// stream adds bytes of a stream, as messages on a channel, or as they are.
+// stream adds part of a stream, as messages on a channel or unchanged.
 func (p *sharedEncoder) stream(number byte, content []byte, maxSize int) {
 	if p.encoding.body == RawBody {
 		if number == channel.Stdout {
@@ -93,7 +94,7 @@ func (p *sharedEncoder) stream(number byte, content []byte, maxSize int) {
 	}
 }
 
-// terminal adds bytes of a terminal's output.
+// terminal adds part of a terminal's output.
 func (p *sharedEncoder) terminal(content []byte) {
 	if p.encoding.channels {
 		p.stream(channel.Stdout, content, maxStreamMessage)

@@ -35,8 +35,8 @@ func (a *singleAttachment) awaitInput() { a.bridge.child.Stop() }
 
 func (a *singleAttachment) endInput() error { return a.closeStdin() }
 
-// direct is what attachments have in common whose clients' messages go to the
-// child's stdin.
+// direct is what attachments have in common whose clients write to the child's stdin
+// directly.
 type direct struct{ *Client }
 
 func (d direct) receive()                 { d.transport.receive() }

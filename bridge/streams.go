@@ -9,17 +9,17 @@ import (
 	"github.com/coder/websocket"
 )
 
-// streams send what a child writes by an outlet.
+// streams send a child's output through a sequencer.
 type streams struct {
 	child  Child
 	opt    *Options
 	stdout *output
-	stderr *output // nil if it goes to the log alone
+	stderr *output // nil if it is only logged
 }
 
-// newStreams returns the streams of child: apart for a client with channels, as they are
-// for one that gets them so, else as opt.Framing says. broken is told how stdout breaks
-// that, and at which byte.
+// newStreams returns the streams of child: on channels or unchanged if the encoding requires
+// that, otherwise split as opt.Framing defines. broken is called with an error of the framing
+// of stdout and its position.
 func newStreams(child Child, outlet *sequencer, opt *Options, to encoding, broken func(cause error, position int64)) streams {
 	s := streams{child: child, opt: opt}
 	if to.channels {
@@ -49,8 +49,8 @@ func messageType(f framing.Framing) websocket.MessageType {
 	return websocket.MessageText
 }
 
-// streamCodec cuts streams into messages of at most limit bytes, a channel's number
-// among them. Zero or less means as long as clients are sure to take.
+// streamCodec splits a stream into messages of at most limit bytes, including the channel
+// byte. Zero or less means maxStreamMessage.
 func streamCodec(limit int64) framing.Codec {
 	size := maxStreamMessage
 	if limit > 0 {
@@ -59,12 +59,12 @@ func streamCodec(limit int64) framing.Codec {
 	return framing.Chunks(max(1, size-channelRoom))
 }
 
-// run sends all that the child writes. What goes to the log alone may take longer,
-// as one of tasks; that ends, and is unblocked, by Child.Stop.
+// run sends the child's output. If stderr is only logged, that may take longer, and is one of
+// tasks, which ends with stderr and is unblocked by Child.Stop.
 func (s *streams) run(tasks *sync.WaitGroup) {
 	var sent sync.WaitGroup
 	if s.stderr != nil {
-		sent.Go(s.sendStderr) // ends and is unblocked as this
+		sent.Go(s.sendStderr) // ends with stderr; unblocked by Child.Stop
 	} else {
 		logStderr(tasks, s.child, s.opt.Log)
 	}
@@ -72,7 +72,7 @@ func (s *streams) run(tasks *sync.WaitGroup) {
 	sent.Wait()
 }
 
-// sendStderr carries stderr to the client and to the log.
+// sendStderr sends stderr to the client and logs it.
 func (s *streams) sendStderr() {
 	log := lineLogger{log: s.opt.Log, pid: s.child.Pid()}
 	s.stderr.run(loggedReader{s.child.Stderr(), &log})

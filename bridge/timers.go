@@ -6,12 +6,12 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// startTimers starts what ends the session by time alone. stop is to be called
-// when the connection is closed.
+// startTimers starts the time limits of the connection. stop must be called when the
+// connection has ended.
 func (c *Client) startTimers() (stop func()) {
 	stopTransport := c.transport.start()
 	var alarms []*wire.Alarm
-	if d := c.opt.MaxRuntime; d > 0 && c.opt.Kind != Resumable { // whose child has it
+	if d := c.opt.MaxRuntime; d > 0 && c.opt.Kind != Resumable { // which limits its child instead
 		alarms = append(alarms, wire.StartAlarm(d, func() time.Duration {
 			c.finish(endRuntime)
 			return 0
@@ -28,7 +28,7 @@ func (c *Client) startTimers() (stop func()) {
 	}
 }
 
-// checkIdle ends the session if no message has gone either way for IdleTimeout.
+// checkIdle ends the connection if no message was carried either way for IdleTimeout.
 func (c *Client) checkIdle() (next time.Duration) {
 	next = c.opt.IdleTimeout - min(c.input.total.quiet(), c.sequencer.total.quiet())
 	if next <= 0 {

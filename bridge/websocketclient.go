@@ -12,17 +12,17 @@ import (
 	"github.com/coder/websocket"
 )
 
-// webSocket is the Transport of a client that has opened a WebSocket.
+// webSocket is the Transport of a client with a WebSocket.
 type webSocket struct {
 	*Client
 	ws       *websocket.Conn
-	wire     *wire.Conn // below it
+	wire     *wire.Conn // below ws
 	deflate  bool       // permessage-deflate was negotiated
-	protocol string     // the channel protocol in use, or empty
+	protocol string     // the channel protocol in use, or ""
 }
 
-// NewWebSocket returns the Transport of a client with the WebSocket ws on conn. deflate
-// says that permessage-deflate was negotiated.
+// NewWebSocket returns the Transport of a client with the WebSocket ws on conn, which Run of
+// the client closes. deflate means that permessage-deflate was negotiated.
 func NewWebSocket(ws *websocket.Conn, conn *wire.Conn, deflate bool) Transport {
 	return &webSocket{ws: ws, wire: conn, deflate: deflate, protocol: channelProtocol(ws)}
 }
@@ -46,7 +46,7 @@ func (w *webSocket) bind(c *Client) {
 		c.input.codec, c.input.holdWhole = c.opt.Framing.NewCodec(), c.opt.Framing.HoldsWhole()
 	}
 	w.wire.OnIdle, w.wire.Server = c.input.flush, true
-	w.ws.SetReadLimit(-1) // input has the limit, and its own words for it
+	w.ws.SetReadLimit(-1) // input has the limit, with a reason of its own
 }
 
 // receive implements Transport.
@@ -60,9 +60,9 @@ func (w *webSocket) receive() {
 	}
 }
 
-// endOf returns what end a failed receive means.
+// endOf maps an error of input.receive to an End.
 func (w *webSocket) endOf(err error) End {
-	closed, byPeer := errors.AsType[websocket.CloseError](err)
+	closed, byRemote := errors.AsType[websocket.CloseError](err)
 	switch {
 	case errors.Is(err, errNotUTF8):
 		return endNotUTF8
@@ -70,9 +70,9 @@ func (w *webSocket) endOf(err error) End {
 		return endTooBig(w.opt.MaxMessage)
 	case errors.Is(err, errControlTooBig):
 		return endControl
-	case byPeer && !utf8.ValidString(closed.Reason):
+	case byRemote && !utf8.ValidString(closed.Reason):
 		return endBadReason
-	case byPeer:
+	case byRemote:
 		w.wire.CloseReceived()
 		return End{Code: closed.Code, Reason: closed.Reason, by: byClient}
 	case w.wire.Overdue.Load():
@@ -83,7 +83,7 @@ func (w *webSocket) endOf(err error) End {
 	return endProtocol
 }
 
-// sendEnd implements Transport. It does nothing after sendExit.
+// sendEnd implements Transport. After sendExit it has no effect.
 func (w *webSocket) sendEnd(e End) {
 	if !w.usesChannels() {
 		return
@@ -95,23 +95,23 @@ func (w *webSocket) sendEnd(e End) {
 	w.sequencer.sendLast(channel.Encode(channel.Error, status))
 }
 
-// silentCloseTime is how long a client that answers no ping may still take to
-// answer a close frame.
+// silentCloseTime is how long a client that replied to no ping may take to reply to a close
+// frame.
 const silentCloseTime = time.Second
 
 // close implements Transport.
 func (w *webSocket) close(e End) (answered bool) {
 	switch e.by {
 	case byUs:
-		err := w.ws.Close(e.Code, cutReason(e.Reason)) // nil also if the connection is lost meanwhile
+		err := w.ws.Close(e.Code, cutReason(e.Reason)) // nil even if the connection is lost meanwhile
 		_, otherCode := errors.AsType[websocket.CloseError](err)
 		return otherCode || err == nil && !w.wire.Lost.Load()
 	case bySilence:
-		// A client that answers no ping will not answer a close frame either.
+		// A client that replies to no ping will hardly reply to a close frame.
 		defer time.AfterFunc(silentCloseTime, w.wire.Abort).Stop()
 		w.ws.Close(e.Code, e.Reason)
 	case byViolation:
-		w.wire.StopReading() // Close need not wait for an answer, which could not be found
+		w.wire.StopReading() // so that Close does not wait for a reply, which could not be parsed
 		w.ws.Close(e.Code, e.Reason)
 	case byClient:
 		w.ws.CloseNow()

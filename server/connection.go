@@ -303,7 +303,7 @@ func (c *connection) bridgeOptions(log *slog.Logger) bridge.Options {
 		PingInterval:  e.PingInterval,
 		MaxRuntime:    e.MaxRuntime,
 		IdleTimeout:   e.IdleTimeout,
-		InputPatience: process.FirstWait(e.Child.Grace),
+		InputTimeout:  process.FirstWait(e.Child.Grace),
 		Unread:        c.server.cfg.Timeouts.Unread,
 		ExitCloseCode: e.ExitCloseCode,
 		Replay:        e.Replay,
