@@ -21,6 +21,10 @@ wspipe \- serve any program as a WebSocket
 
 **wspipe** **connect** [*flags*] *URL*
 
+**wspipe** **ps** [*flags*]
+
+**wspipe** **kill** [*flags*] *ID*
+
 **wspipe** **completion** *SHELL* | **man** | **help**
 
 # DESCRIPTION
@@ -41,6 +45,16 @@ The exit status is that of the program, or 128 + n if signal n killed it. It is
 if stdout was closed by its reader. SIGINT and SIGQUIT are passed to the program;
 a third SIGINT within a second ends **wspipe connect** itself, as does **~.** at
 the beginning of a line in a terminal.
+
+`
+	manPs = `
+# WSPIPE PS
+%s
+
+`
+	manKill = `
+# WSPIPE KILL
+%s
 
 `
 	manTail = `
@@ -64,13 +78,18 @@ With **--once**, it is the exit status of the child, or 128 + n if signal n kill
 func manPage() []byte {
 	var page strings.Builder
 	fmt.Fprintf(&page, manHead, version(), about)
-	flags := pflag.NewFlagSet("wspipe", pflag.ContinueOnError)
-	new(options).addFlags(flags)
-	manFlags(&page, flags)
+	section := func(command string, add func(*pflag.FlagSet)) {
+		flags := pflag.NewFlagSet(command, pflag.ContinueOnError)
+		add(flags)
+		manFlags(&page, flags)
+	}
+	section("wspipe", new(options).addFlags)
 	fmt.Fprintf(&page, manConnect, aboutConnect)
-	flags = pflag.NewFlagSet("wspipe connect", pflag.ContinueOnError)
-	new(connectOptions).addFlags(flags)
-	manFlags(&page, flags)
+	section("wspipe connect", new(connectOptions).addFlags)
+	fmt.Fprintf(&page, manPs, aboutPs)
+	section("wspipe ps", new(operatorOptions).addPsFlags)
+	fmt.Fprintf(&page, manKill, aboutKill)
+	section("wspipe kill", new(operatorOptions).addKillFlags)
 	fmt.Fprintf(&page, manTail, examples("wspipe")+"\n"+connectExamples("wspipe"))
 	return md2man.Render([]byte(page.String()))
 }

@@ -51,7 +51,8 @@ type options struct {
 	noAuth     bool
 	maxPerIP   int
 	// Administration
-	admin string
+	admin  string
+	health string
 	// Log
 	logLevel  slog.Level
 	logFormat string
@@ -89,6 +90,7 @@ func (o *options) config() (server.Config, error) {
 		Once:         o.once,
 		ExitWhenIdle: o.exitWhenIdle,
 		AdminSocket:  o.admin,
+		HealthPath:   o.health,
 		Software:     "wspipe/" + version(),
 	}, nil
 }

@@ -54,6 +54,17 @@ func socketPath(s string) (string, error) {
 	return nonEmpty(s)
 }
 
+// healthPath parses a path as it is in the first line of a request.
+func healthPath(s string) (string, error) {
+	switch {
+	case !strings.HasPrefix(s, "/"):
+		return "", errors.New("must be a path that begins with /, such as /healthz")
+	case strings.ContainsAny(s, "?# ") || hasControl(s) || strings.Contains(s, "\t"):
+		return "", errors.New("must be a path without a query, fragment, blank or control character, such as /healthz")
+	}
+	return s, nil
+}
+
 // host parses a host name of this server.
 func host(s string) (string, error) {
 	name, ok := hostName(s)

@@ -66,6 +66,10 @@ type Config struct {
 	// sessions, see package admin.
 	AdminSocket string
 
+	// HealthPath, if set, is a path where GET and HEAD are answered with 200 and "ok", or with
+	// 503 while the server stops, without credentials.
+	HealthPath string
+
 	// Reload makes the server, for each value, read certificates and secrets
 	// again. Nil never does.
 	Reload <-chan struct{}

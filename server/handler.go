@@ -24,6 +24,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if rt.program == nil {
 			defer granted.leave()
 		}
+		if !rt.upgrade {
+			defer s.busy.add(a.conn)()
+		}
 		why = rt.serve(a, r, client, granted)
 	}
 	if why != nil {
@@ -62,6 +65,7 @@ type route struct {
 	upgrade bool     // the request asks for a WebSocket
 	plain   bool     // it is a plain request that becomes a client
 	program *program // what it starts, or nil
+	public  bool     // it needs neither credentials nor a host name of ours
 	own     bool     // it is below ownPrefix and reads what is our own, for which a pass will do
 	serve   handler
 }
@@ -86,6 +90,9 @@ func (s *Server) find(r *http.Request) route {
 	}
 	if lacksUpgrade(r) {
 		return route{serve: refuse(upgradeRemoved)}
+	}
+	if s.isHealth(r) {
+		return route{public: true, serve: serveHealth}
 	}
 	if clean := cleanPath(r.URL); clean != "" && r.Method != http.MethodConnect {
 		return route{serve: redirectTo(clean)}

@@ -48,6 +48,7 @@ type Server struct {
 
 	routeTable atomic.Pointer[routeTable]
 
+	busy          busyConns
 	stopListening func()
 
 	// For Config.Once:
@@ -140,18 +141,15 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	for _, l := range s.listeners.Redirecting {
 		start(l, &redirector{s, l.To})
 	}
-	closeConnections := func() {
-		for _, hs := range servers {
-			hs.Close()
-		}
-	}
 	stopAdmin := s.serveAdmin()
 	s.notify(daemon.SdNotifyReady)
 	status, err = s.wait(ctx, failed)
 	s.notify(daemon.SdNotifyStopping)
 	s.stopListening()
-	s.tracker.shutdown(closePatience, closeConnections)
-	closeConnections() // the remaining ones have no request
+	s.tracker.shutdown(closePatience, s.busy.close)
+	for _, hs := range servers {
+		hs.Close() // the remaining connections have no request
+	}
 	serving.Wait()
 	stopAdmin() // last: an operator may want to know what the shutdown waits for
 	return status, err
