@@ -15,8 +15,8 @@ type answer struct {
 	conn   *httpConn
 	status int
 	begun  bool
-	// takenOver says that the connection was taken from net/http for a response that logs
-	// its status.
+	// takenOver reports whether the connection was hijacked for an httpResponse, which logs
+	// the request itself.
 	takenOver bool
 }
 

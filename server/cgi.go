@@ -66,7 +66,7 @@ func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, client *access
 	env.set("SCRIPT_FILENAME", p.path)
 	env = override(env, contentVariables(r))
 	spec := s.spec(p, env, nil, leave, log)
-	spec.Args, spec.Terminal = nil, process.NoTerminal // those are COMMAND's
+	spec.Args, spec.Terminal = nil, process.NoTerminal // the endpoint's are for COMMAND
 	if spec.Dir == "" {
 		spec.Dir = filepath.Dir(p.path) // RFC 3875, section 7.2
 	}

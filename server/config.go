@@ -62,8 +62,7 @@ type Config struct {
 	// never.
 	ExitWhenIdle time.Duration
 
-	// AdminSocket, if set, is the path of a unix socket at which an operator sees and ends
-	// sessions, see package admin.
+	// AdminSocket is the path of the unix socket of package admin. Empty means none.
 	AdminSocket string
 
 	// HealthPath, if set, is a path where GET and HEAD are answered with 200 and "ok", or with
@@ -96,12 +95,12 @@ type Endpoint struct {
 	// ReverseLookup sets REMOTE_HOST to the host name of the client, if it has one.
 	ReverseLookup bool
 
-	// Params are the query parameters that a client gives to the child: in place of the
-	// {NAME} in its Args, and as PARAM_NAME in its Env.
+	// Params are the query parameters for the child. Their values replace {NAME} in its
+	// Args, and are PARAM_NAME in its Env.
 	Params param.List
 
-	// Framing maps the child's bytes to messages, unless a client chooses one of
-	// bridge.ChannelProtocols.
+	// Framing maps between the child's bytes and messages, unless the client selects one of
+	// channel.Protocols.
 	Framing framing.Framing
 	// Subprotocols are the supported subprotocols in order of preference, after
 	// channel.Protocols. If it is empty, clients may offer any.
@@ -167,10 +166,10 @@ func (e *Endpoint) subprotocols() []string {
 // Timeouts bound how long a client may make no progress before its connection is closed. Zero
 // means the default of the field.
 type Timeouts struct {
-	// Body is for the body of a request, while somebody waits for it: 10 s.
+	// Body bounds the wait for data of a request body. The default is 10 s.
 	Body time.Duration
-	// Unread is how long it may take nothing of a response, or of the output that a
-	// child has left when it ended, or pause then: 30 s.
+	// Unread bounds how long a client may read nothing of a response, or of the remaining
+	// output after the child has exited, also in a pause. The default is 30 s.
 	Unread time.Duration
 }
 

@@ -29,19 +29,19 @@ type connection struct {
 	log      *slog.Logger
 	started  time.Time
 
-	// What the child is started for; nil once that has happened.
+	// Used to start the child, nil afterwards:
 	program *program
 	client  *access.Client
 }
 
-// newConnection prepares the program p for r.
+// newConnection returns the connection for r, an opening handshake for the program p.
 func (s *Server) newConnection(r *http.Request, client *access.Client, p *program, on accepted, granted admission) *connection {
 	c := &connection{accepted: on, admission: granted, server: s, endpoint: p.endpoint, id: newID(), started: time.Now(), program: p, client: client}
 	if c.child != nil {
 		c.id = c.child.id
 	}
 	unique := c.id
-	if c.endpoint.Share == ShareMux { // whose child tells requests apart
+	if c.endpoint.Share == ShareMux { // its child distinguishes requests
 		unique = newID()
 	}
 	c.log = s.log.With("session", c.id, "remote", client.String())
@@ -85,7 +85,7 @@ func (c *connection) childLog(p *program) *slog.Logger {
 // isShared reports whether the child is shared.
 func (c *connection) isShared() bool { return c.endpoint.isShared() }
 
-// spec returns how to start p for one request, which gives values to its parameters.
+// spec returns the Spec for p with the environment env and the values of its parameters.
 func (s *Server) spec(p *program, env environ, values param.Values, leave func(), log *slog.Logger) process.Spec {
 	spec := p.endpoint.Child
 	spec.Path = p.path
@@ -158,16 +158,16 @@ func (c *connection) attach() (client *bridge.Client, what string, err error) {
 	}
 	number := ch.attached.Add(1)
 	switch id := client.MuxID(); {
-	case id != "": // of which the child's own log may speak
+	case id != "": // the child may use it in its stderr
 		c.log = c.log.With("client", id)
-	case c.isShared(): // the others have the same session
+	case c.isShared(): // other clients have the same session
 		c.log = c.log.With("client", number)
 	}
 	c.server.registry.attached(ch, client)
 	if c.size != (process.WindowSize{}) {
 		client.Resize(bridge.WindowSize(c.size)) // fails if the child has exited
 	}
-	c.spec, c.told, c.program, c.client = process.Spec{}, nil, nil, nil // the child has it, or that of another client
+	c.spec, c.told, c.program, c.client = process.Spec{}, nil, nil, nil // no longer needed
 	return client, what, nil
 }
 
@@ -190,7 +190,7 @@ func (c *connection) start() (client *bridge.Client) {
 		opt.Ended = func() { s.children.retire(ch) }
 	}
 	ch.bridge = bridge.New(sessionChild{ch.process}, opt)
-	if c.transport != nil { // else the child only gets input
+	if c.transport != nil { // otherwise the child only gets input
 		first := c.clientOptions()
 		first.After = -1
 		client, _ = ch.bridge.Attach(c.transport, first) // before Run, so that it gets the output from the beginning
@@ -240,7 +240,7 @@ func (s *Server) logStartFailure(log *slog.Logger, err error) {
 	log.Error("cannot start", "error", err)
 }
 
-// refuseResume tells the client that it cannot go on from where it was.
+// refuseResume closes the connection of a client whose session is lost.
 func (c *connection) refuseResume(cause error) {
 	c.server.giveBack()
 	if !errors.Is(cause, bridge.ErrReported) {
@@ -262,11 +262,11 @@ func (c *connection) refuse(err error) {
 	c.server.tracker.done(nil)
 }
 
-// statusClientGone is what the log has for a request whose client has disconnected before
-// there was a status, as in nginx.
+// statusClientGone is the status in the log if the client disconnected before the response had
+// one, as in nginx.
 const statusClientGone = 499
 
-// exitAttr tells how a child ended.
+// exitAttr returns the log attribute for the exit of a child.
 func exitAttr(code int, signal string) slog.Attr {
 	if signal != "" {
 		return slog.String("signal", signal)

@@ -94,10 +94,10 @@ func cleanEnvironment(pairs []string) []string {
 	return pairs
 }
 
-// headerVariable returns the variable that carries the header called name.
-// Proxy would become HTTP_PROXY, which many programs obey (CVE-2016-5386). A
-// name with anything but letters, digits and dashes could pass for another's
-// variable (X_Real_IP for X-Real-IP); nginx drops such headers, too.
+// headerVariable returns the name of the variable for a header. Proxy has none, because many
+// programs use HTTP_PROXY (CVE-2016-5386). A name with other characters than letters, digits
+// and dashes has none, because its variable could be that of another header (X_Real_IP,
+// X-Real-IP); nginx drops such headers, too.
 func headerVariable(name string) (key string, ok bool) {
 	if strings.EqualFold(name, "Proxy") {
 		return "", false

@@ -13,13 +13,13 @@ import (
 // the server does not stop before.
 type admission struct {
 	leave   func()
-	child   *child       // that a WebSocket attaches to; nil if the session that it wants is lost
-	values  param.Values // of Endpoint.Params, for a child that is yet to start
-	resumes bool         // the client may come back to the child
+	child   *child       // the child of a client; nil if the requested session is lost
+	values  param.Values // of Endpoint.Params, for a child that has not started
+	resumes bool         // the child is that of a session
 	after   int64        // see resumeRequest
 }
 
-// wanted is what a client asks for in the query.
+// wanted has the query parameters of a client.
 type wanted struct {
 	resumeRequest
 	values param.Values // of Endpoint.Params
@@ -89,7 +89,7 @@ func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want w
 	switch {
 	case rt.program == nil:
 		return want, nil
-	case !rt.upgrade && !rt.plain: // a page may tell of its sessions in Referer
+	case !rt.upgrade && !rt.plain: // Referer may have the session ID of the page
 		access.CleanHeader(r.Header, sessionInHeader)
 		return want, nil
 	case rt.upgrade:

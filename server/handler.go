@@ -30,7 +30,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		why = rt.serve(a, r, client, granted)
 	}
 	if why != nil {
-		if rt.upgrade && r.ContentLength != 0 { // or net/http would wait for the body
+		if rt.upgrade && r.ContentLength != 0 { // otherwise net/http would wait for the body
 			http.NewResponseController(w).SetReadDeadline(time.Now())
 		}
 		why.Write(a, r)
@@ -79,8 +79,8 @@ func (rt route) purpose() access.Purpose {
 // program, it calls granted.leave when the program has ended.
 type handler func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal
 
-// find returns the route of r. A plain request goes to what is our own, a CGI
-// program, a static file, an endpoint or the console, whichever there is first.
+// find returns the route of r. A plain request goes to the first match of the server's own
+// files, a CGI program, a static file, an endpoint and the console.
 func (s *Server) find(r *http.Request) route {
 	if isUpgrade(r) {
 		if p := s.endpoint(r.URL); p != nil {

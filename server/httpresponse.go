@@ -15,20 +15,19 @@ import (
 	"wspipe/server/access"
 )
 
-// httpResponse is the response to a plain request that is a client. It goes past
-// net/http, straight into the queue of the connection, so that what a shared child
-// writes is encoded once for all clients.
+// httpResponse is the response to a plain client. It bypasses net/http and writes to the queue
+// of the connection, so that the output of a shared child is encoded once for all clients.
 type httpResponse struct {
 	conn    *wire.Conn
 	proto   string
 	chunked bool
 	header  http.Header      // of a response with a body from the child
 	added   [2][]Header      // see Config.Headers
-	log     func(status int) // writes the request's line; nil once it has
+	log     func(status int) // logs the request; nil afterwards
 }
 
-// acceptPlain takes over the connection of r, a plain request to p. message, if not nil,
-// is its body, which was read already.
+// acceptPlain hijacks the connection of r, a plain request to p. message, if not nil, is its
+// body, which has been read already.
 func (s *Server) acceptPlain(a *answer, r *http.Request, from *access.Client, p *program, message []byte) (accepted, error) {
 	format := bridge.TextBody
 	switch {
@@ -59,7 +58,7 @@ func (s *Server) acceptPlain(a *answer, r *http.Request, from *access.Client, p 
 	return accepted{transport: bridge.NewHTTPRequest(request), closed: conn.Closed(), response: response}, nil
 }
 
-// bodyOf returns the body of r, whose connection has been taken over.
+// bodyOf returns the body of r, whose connection has been hijacked.
 func bodyOf(r *http.Request, conn *wire.Conn) io.Reader {
 	if r.ContentLength != 0 && hasToken(r.Header.Values("Expect"), "100-continue") {
 		conn.Out.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
@@ -70,7 +69,7 @@ func bodyOf(r *http.Request, conn *wire.Conn) io.Reader {
 	return httputil.NewChunkedReader(bufio.NewReaderSize(conn, readBuffer))
 }
 
-// streamHeader returns the header of responses with what the child of e sends.
+// streamHeader returns the header of responses with the output of a child of e.
 func (e *Endpoint) streamHeader(format bridge.BodyFormat) http.Header {
 	h := http.Header{
 		"Content-Type":           {e.contentType()},
@@ -136,8 +135,7 @@ func (h *httpResponse) write(status int, header http.Header, body string) {
 	h.record(status)
 }
 
-// record writes the request's line in the log, unless there is one. It lets go of the
-// request.
+// record logs the request, unless that was done, and drops the reference to it.
 func (h *httpResponse) record(status int) {
 	if h.log != nil {
 		h.log(status)

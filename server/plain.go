@@ -19,12 +19,12 @@ var (
 	needsEvents    = &access.Refusal{Status: http.StatusBadRequest, Why: "a GET request with " + channel.SessionParameter + " must accept text/event-stream"}
 	badEventID     = &access.Refusal{Status: http.StatusBadRequest, Why: "the Last-Event-ID header is not the number of a message"}
 	noSession      = &access.Refusal{Status: http.StatusNotFound, Why: "there is no session with this " + channel.SessionParameter}
-	// streamEnded makes an EventSource connect no more.
+	// streamEnded makes an EventSource stop reconnecting.
 	streamEnded = &access.Refusal{Status: http.StatusNoContent, Why: "the event stream has ended"}
 )
 
-// plain returns the route of a plain request to an endpoint with Endpoint.HTTP. ok is
-// false if there is none, or the console has precedence.
+// plain returns the route of a plain request to an endpoint with Endpoint.HTTP. It is not ok if
+// there is no such endpoint, or if the console has priority.
 func (s *Server) plain(r *http.Request) (rt route, ok bool) {
 	p := s.endpoint(r.URL)
 	switch {
@@ -48,10 +48,10 @@ func hasInput(r *http.Request) bool {
 	return r.Method == http.MethodPost || r.Method == http.MethodPut
 }
 
-// wantsEvents reports whether the response to r is to be an event stream.
+// wantsEvents reports whether r requests an event stream.
 func wantsEvents(r *http.Request) bool { return accepts(r, "text/event-stream") }
 
-// accepts reports whether r names the media type as acceptable.
+// accepts reports whether the Accept header of r names the media type.
 func accepts(r *http.Request, mediaType string) bool {
 	return slices.ContainsFunc(access.HeaderList(r.Header.Values("Accept")), func(element string) bool {
 		name, parameters, err := mime.ParseMediaType(element)
@@ -60,14 +60,14 @@ func accepts(r *http.Request, mediaType string) bool {
 	})
 }
 
-// refuseMethod is the handler of other methods.
+// refuseMethod is the handler for unsupported methods.
 func refuseMethod(w http.ResponseWriter, _ *http.Request, _ *access.Client, _ admission) *access.Refusal {
 	w.Header().Set("Allow", "GET, POST, PUT")
 	return &access.Refusal{Status: http.StatusMethodNotAllowed, Why: "this endpoint supports only GET, POST and PUT"}
 }
 
-// judgePlain returns what r, a plain request to p, wants of a session besides want, or why
-// r is refused.
+// judgePlain returns the resume parameters of r, a plain request to p, given those in its query,
+// or a refusal.
 func judgePlain(r *http.Request, p *program, want resumeRequest) (resumeRequest, *access.Refusal) {
 	e := p.endpoint
 	inSession := e.Resume > 0 && want.id != ""
@@ -79,7 +79,7 @@ func judgePlain(r *http.Request, p *program, want resumeRequest) (resumeRequest,
 		return want, readOnly
 	case hasInput(r):
 		if inSession {
-			want.after = 1 // which starts none
+			want.after = 1 // does not start a session
 		}
 		return want, nil
 	case inSession && !wantsEvents(r):
@@ -97,13 +97,13 @@ func judgePlain(r *http.Request, p *program, want resumeRequest) (resumeRequest,
 	return want, nil
 }
 
-// isPosted reports whether the body of r is input for a child whose output other
-// clients get.
+// isPosted reports whether the body of r is input for a child whose output goes to other
+// clients.
 func (p *program) isPosted(r *http.Request, resumes bool) bool {
 	return hasInput(r) && (p.endpoint.Share == ShareBroadcast || resumes)
 }
 
-// servePlain returns what makes a plain request a client of p.
+// servePlain returns a handler that makes a plain request a client of p.
 func (s *Server) servePlain(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, from *access.Client, granted admission) *access.Refusal {
 		giveUp := func(why *access.Refusal) *access.Refusal {
@@ -131,7 +131,7 @@ func (s *Server) servePlain(p *program) handler {
 		if c.child != nil {
 			s.sessionBegan()
 		}
-		go c.serve() // ends with the client; unblocked by sessions.shutdown
+		go c.serve() // ends with the client; unblocked by tracker.shutdown
 		return nil
 	}
 }
@@ -155,13 +155,13 @@ func (s *Server) readMessage(w http.ResponseWriter, r *http.Request, limit int64
 	case limit > 0 && int64(len(message)) > limit:
 		return nil, tooLong
 	case err != nil:
-		body.stop() // or net/http would wait for the rest
+		body.stop() // otherwise net/http would wait for the rest
 		return nil, bodyTimedOut
 	}
 	return message, nil
 }
 
-// post gives the body of r to the child of p, whose output other clients get.
+// post sends the body of r to the child of p, whose output goes to other clients.
 func (s *Server) post(w http.ResponseWriter, r *http.Request, from *access.Client, p *program, granted admission) *access.Refusal {
 	if granted.child == nil {
 		return noSession
@@ -183,7 +183,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, from *access.Clien
 	return nil
 }
 
-// contentType returns the type of the response with the messages of e.
+// contentType returns the content type of responses with the messages of e.
 func (e *Endpoint) contentType() string {
 	switch name := e.Framing.String(); {
 	case name == "json":

@@ -64,11 +64,11 @@ type accepted struct {
 	response    *httpResponse   // of a plain request, or nil
 }
 
-// usesChannels reports whether the client has the child's streams apart.
+// usesChannels reports whether the subprotocol has channels.
 func (a *accepted) usesChannels() bool { return slices.Contains(channel.Protocols, a.subprotocol) }
 
-// upgrade answers the opening handshake for an endpoint. After an error it has answered r with
-// what is wrong with it.
+// upgrade completes the opening handshake for an endpoint. After an error it has written an error
+// response.
 func upgrade(w http.ResponseWriter, r *http.Request, endpoint *Endpoint) (accepted, error) {
 	h := &hijacker{ResponseWriter: w, subprotocol: endpoint.chooseSubprotocol(r)}
 	opt := &websocket.AcceptOptions{
@@ -82,7 +82,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, endpoint *Endpoint) (accept
 	if err == nil {
 		connOf(r).exempt()
 	}
-	h.ResponseWriter = nil // ws keeps h, and must not keep the whole request
+	h.ResponseWriter = nil // ws references h, and must not keep the request in memory
 	if err != nil {
 		return accepted{}, err
 	}
