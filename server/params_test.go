@@ -28,7 +28,7 @@ func withParams(t *testing.T, script string, args []string, declarations ...stri
 		params = params.With(p)
 	}
 	child := process.Spec{Path: "/bin/sh", Args: append([]string{"-c", script, "sh"}, args...)}
-	return Config{Endpoint: Endpoint{Child: child, Params: params}}
+	return Config{Endpoint: Endpoint{Child: child, Params: params, HTTP: true}}
 }
 
 // tellParams prints what a child gets, one line each.
@@ -58,6 +58,9 @@ func TestParams(t *testing.T) {
 		if strings.Join(got, "\n") != strings.Join(test.want, "\n") {
 			t.Errorf("%s: got %q, want %q", test.url, got, test.want)
 		}
+		if _, body := get(t, "http"+strings.TrimPrefix(test.url, "ws")); body != strings.Join(test.want, "\n")+"\n" {
+			t.Errorf("%s over HTTP: got %q, want %q", test.url, body, test.want)
+		}
 	}
 }
 
@@ -80,7 +83,7 @@ func TestParamsRefused(t *testing.T) {
 	dir.Dir, dir.Endpoint.Child = tree(t, map[string]string{"a": "#!/bin/sh\n" + tellParams}), process.Spec{}
 	for name, cfg := range map[string]Config{
 		"command": withParams(t, tellParams, []string{"{n}"}, "n:int(1..3)", "note:text="),
-		"resume":  {Endpoint: Endpoint{Resume: resuming("").Endpoint.Resume, ResumeBuffer: 1 << 20, MaxMessage: 1 << 20}},
+		"resume":  {Endpoint: Endpoint{Resume: resuming("").Endpoint.Resume, ResumeBuffer: 1 << 20, MaxMessage: 1 << 20, HTTP: true}},
 		"dir":     dir,
 	} {
 		if name == "resume" {
@@ -104,8 +107,13 @@ func TestParamsRefused(t *testing.T) {
 			if want := "wspipe: the query parameter " + problem + "\n"; resp.StatusCode != 400 || body != want {
 				t.Errorf("%s: %s: got %d %q, want %q", name, query, resp.StatusCode, body, want)
 			}
+			for _, method := range []string{"GET", "POST"} {
+				if resp, plain := fetch(t, method, s.http(q.path), nil, "Accept", "text/event-stream"); resp.StatusCode != 400 || plain != body {
+					t.Errorf("%s: %s %s: got %d %q, want %q", name, method, query, resp.StatusCode, plain, body)
+				}
+			}
 		}
-		s.log.await(t, `"status":400,`, 5)
+		s.log.await(t, `"status":400,`, 15)
 		if log := s.log.String(); strings.Contains(log, "SECRET") || strings.Contains(log, `"pid"`) || !strings.Contains(log, "n is missing; want an integer") {
 			t.Errorf("%s: the log has a value or no reason, or a child was started", name)
 		}
