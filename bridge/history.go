@@ -232,7 +232,7 @@ func (h *history) unsent() (size int) {
 func (h *history) isAll(after int64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.base+max(0, after) >= h.complete
+	return h.base+max(0, after) == h.complete
 }
 
 // find returns the index of the entry where message number begins, which may be the next one

@@ -66,6 +66,8 @@ type muxClient struct {
 
 	opening []byte // the open event, until it is written
 
+	encoder *sharedEncoder // of an event stream, whose events have numbers of their own; nil before the first
+
 	// Guarded by mux.mu:
 	opened    bool // the open event was written
 	closeSent bool // the close event was written
@@ -86,6 +88,9 @@ func (m *mux) attach(client *Client, opt ClientOptions) error {
 	c.input.takeMessage, c.input.flushEvents = c.takeMessage, c.flush
 	if c.usesChannels() {
 		c.input.takeMessage = c.takeStream
+	}
+	if c.encoding.body == EventBody {
+		c.encoding.client = c
 	}
 	c.transport.sendHello()
 	c.muxID = strconv.FormatInt(m.last.Add(1), 10)

@@ -104,13 +104,24 @@ func (l *delivery) write(o muxCommand) {
 	l.messages++
 	l.payload += len(o.payload)
 	for _, f := range l.encodings {
-		p, ok := l.encoders[f]
-		if !ok {
-			p = newSharedEncoder(f, 0)
-			l.encoders[f] = p
-		}
-		p.order(f, o)
+		l.encoder(f).order(f, o)
 	}
+}
+
+// encoder returns the encoder of f.
+func (l *delivery) encoder(f encoding) *sharedEncoder {
+	if c := f.client; c != nil {
+		if c.encoder == nil {
+			c.encoder = newSharedEncoder(f, 0)
+		}
+		return c.encoder
+	}
+	p, ok := l.encoders[f]
+	if !ok {
+		p = newSharedEncoder(f, 0)
+		l.encoders[f] = p
+	}
+	return p
 }
 
 // order adds the message of o. On a channel, a text message is a line of the stream.
@@ -135,7 +146,7 @@ func (l *delivery) flush() {
 		return
 	}
 	for _, f := range l.encodings {
-		b := l.encoders[f].take(l.messages, l.payload)
+		b := l.encoder(f).take(l.messages, l.payload)
 		b.Whole = true
 		for _, c := range l.recipients {
 			if c.encoding == f {
@@ -175,5 +186,6 @@ func (l *delivery) flushAll() {
 		clear(*list)
 		*list = (*list)[:0]
 	}
+	clear(l.encodings)
 	l.encodings = l.encodings[:0]
 }

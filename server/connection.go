@@ -244,6 +244,9 @@ func (s *Server) logStartFailure(log *slog.Logger, err error) {
 func (c *connection) refuseResume(cause error) {
 	c.server.giveBack()
 	if !errors.Is(cause, bridge.ErrReported) {
+		if c.response != nil {
+			c.lost()
+		}
 		c.log.Warn("cannot resume", "cause", "the session has ended or its messages were discarded", "after", c.after)
 	}
 	c.transport.RefuseResume(cause)

@@ -17,6 +17,7 @@ type admission struct {
 	values  param.Values // of Endpoint.Params, for a child that has not started
 	resumes bool         // the child is that of a session
 	after   int64        // see resumeRequest
+	lost    func()       // called if an EventSource is told that its session is lost
 }
 
 // wanted has the query parameters of a client.
@@ -154,8 +155,10 @@ func (p *program) keyOf(client *access.Client, want wanted) childKey {
 // is reached.
 func (s *Server) takeChild(client *access.Client, p *program, want wanted) (granted admission, why *access.Refusal) {
 	key := p.keyOf(client, want)
-	granted = admission{leave: func() {}, values: want.values, resumes: p.wantsSession(want), after: want.after}
+	granted = admission{leave: func() {}, values: want.values, resumes: p.wantsSession(want), after: want.after, lost: func() { s.lost.add(key) }}
 	switch {
+	case want.eventID && s.lost.remove(key):
+		return granted, streamEnded
 	case granted.resumes && (p.endpoint.Resume == 0 || want.id == ""): // the session cannot exist
 		return granted, s.begin(granted.leave)
 	case granted.resumes:

@@ -93,7 +93,7 @@ func judgePlain(r *http.Request, p *program, want resumeRequest) (resumeRequest,
 	if err != nil {
 		return want, badEventID
 	}
-	want.after = int64(n)
+	want.after, want.eventID = int64(n), true
 	return want, nil
 }
 
@@ -136,12 +136,13 @@ func (s *Server) servePlain(p *program) handler {
 	}
 }
 
+// maxDiscarded is how much is read of a body that is too long before it is refused, in
+// bytes.
+const maxDiscarded = 16 << 20
+
 // readMessage returns the body of r, which is one message of at most limit bytes.
 func (s *Server) readMessage(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *access.Refusal) {
 	tooLong := &access.Refusal{Status: http.StatusRequestEntityTooLarge, Why: fmt.Sprintf("message over %d bytes", limit), Flag: "a larger --maxframesize"}
-	if limit > 0 && r.ContentLength > limit {
-		return nil, tooLong
-	}
 	body, why := newRequestBody(w, r, s.cfg.Timeouts.Body)
 	if why != nil {
 		return nil, why
@@ -153,6 +154,7 @@ func (s *Server) readMessage(w http.ResponseWriter, r *http.Request, limit int64
 	message, err := io.ReadAll(source)
 	switch {
 	case limit > 0 && int64(len(message)) > limit:
+		io.CopyN(io.Discard, body, maxDiscarded) // or a client that still sends would get a reset instead
 		return nil, tooLong
 	case err != nil:
 		body.stop() // otherwise net/http would wait for the rest

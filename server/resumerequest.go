@@ -11,8 +11,10 @@ import (
 
 // resumeRequest is a client's request to attach to a session.
 type resumeRequest struct {
-	id    string // the client-generated session ID, or empty for no session
-	after int64  // how many messages the client has received; negative if it does not say
+	id string // the client-generated session ID, or empty for no session
+	// eventID says that after is from an EventSource, which has connected before.
+	eventID bool
+	after   int64 // how many messages the client has received; negative if it does not say
 }
 
 // sessionID matches a valid session ID. 22 characters of base64url (RFC 4648, section 5) have

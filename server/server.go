@@ -38,6 +38,7 @@ type Server struct {
 	slots     *slots
 	tracker   *tracker
 	children  *children
+	lost      lostSessions
 	registry  *registry    // nil without Config.AdminSocket
 	admin     net.Listener // nil without
 	lookups   *net.Resolver
