@@ -14,7 +14,7 @@ type busyConns struct {
 	conns map[net.Conn]struct{}
 }
 
-// add adds conn until remove is called.
+// add adds conn, until remove is called.
 func (b *busyConns) add(conn net.Conn) (remove func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

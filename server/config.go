@@ -105,7 +105,7 @@ type Endpoint struct {
 	// Subprotocols are the supported subprotocols in order of preference, after
 	// channel.Protocols. If it is empty, clients may offer any.
 	Subprotocols []string
-	// HTTP makes plain requests clients, too.
+	// HTTP makes plain requests clients of the child.
 	HTTP bool
 	// Compress negotiates permessage-deflate (RFC 7692).
 	Compress bool

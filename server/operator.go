@@ -5,14 +5,13 @@ import (
 	"wspipe/server/listen"
 )
 
-// operated is the server as an operator administers it.
+// operated implements admin.Source.
 type operated struct{ *Server }
 
 // Sessions implements admin.Source.
 func (s operated) Sessions() []admin.SessionStatus { return s.registry.list() }
 
-// EndSession implements admin.Source. Clients that come meanwhile have another child
-// started.
+// EndSession implements admin.Source. A client that connects meanwhile starts another child.
 func (s operated) EndSession(id string) bool {
 	c := s.registry.find(id)
 	if c == nil {

@@ -10,23 +10,23 @@ import (
 	"wspipe/server/admin"
 )
 
-// registry is what the operator is shown: the children that run, or whose clients are
-// still connected, and what their clients have sent and received. Nil, without
-// Config.AdminSocket, it does nothing.
+// registry has the status of sessions for the operator: the children that run or still have
+// clients, and the traffic of their clients. It is nil without Config.AdminSocket; its methods
+// then do nothing.
 type registry struct {
 	mu       sync.Mutex
 	sessions map[*child]*record
 }
 
-// record is what the registry has of one child.
+// record has the status of one child.
 type record struct {
-	first   admin.SessionStatus // what does not change
+	first   admin.SessionStatus // the constant fields
 	clients map[meteredClient]struct{}
 	left    traffic // of clients that have disconnected
 	over    bool    // nothing is left of the child but clients
 }
 
-// meteredClient is a client of a child. It counts what goes through its connection.
+// meteredClient is a client of a child that counts its traffic.
 type meteredClient interface {
 	// Stats may be called at any time.
 	Stats() bridge.ClientStats
@@ -44,7 +44,7 @@ func (t *traffic) add(s bridge.ClientStats) {
 
 func newRegistry() *registry { return &registry{sessions: make(map[*child]*record)} }
 
-// started adds c, which has just been started for a client of user at remote.
+// started adds c, which was started by a client of user at remote.
 func (g *registry) started(c *child, endpoint, user, remote string) {
 	if g == nil {
 		return
@@ -85,7 +85,7 @@ func (g *registry) detached(c *child, client meteredClient) {
 	g.removeIfOver(c, r)
 }
 
-// over notes that nothing is left of c but clients.
+// over records that c has ended, although it may still have clients.
 func (g *registry) over(c *child) {
 	if g == nil {
 		return
@@ -116,7 +116,7 @@ func (g *registry) list() (all []admin.SessionStatus) {
 	return all
 }
 
-// status returns the status of c. The registry's mu is held.
+// status returns the status of c. The caller holds mu of the registry.
 func (r *record) status(c *child) admin.SessionStatus {
 	s, total, slowest := r.first, r.left, 0
 	for client := range r.clients {

@@ -1,5 +1,5 @@
-// Package admin is what an operator sees and does through the socket of --admin: HTTP
-// on a unix socket. It has both ends, the handler and the client.
+// Package admin is the interface for operators: HTTP on the unix socket of --admin. It has both
+// the handler and the client.
 package admin
 
 import (
@@ -11,9 +11,9 @@ import (
 // SessionStatus describes one session: a child and its clients. The names of its
 // fields in JSON are part of the interface.
 type SessionStatus struct {
-	// ID is that of the log and of hello, not the one that a client has generated.
+	// ID is the session ID in the log and in hello, not the client-generated one.
 	ID string `json:"id"`
-	// Endpoint is the path of the program, without what follows it.
+	// Endpoint is the URL path of the program, without PATH_INFO.
 	Endpoint string `json:"endpoint"`
 	Room     string `json:"room"`
 	// User and Remote are those of the first client.

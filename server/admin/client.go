@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// timeout bounds how long a server may take for an answer.
+// timeout bounds a request.
 const timeout = 10 * time.Second
 
-// Client asks the server behind a socket of --admin.
+// Client is a client of the socket of --admin.
 type Client struct {
 	socket string
 	http   *http.Client
 }
 
-// NewClient returns a client of the server behind the socket file at path.
+// NewClient returns a client of the socket at path.
 func NewClient(path string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
@@ -30,7 +30,7 @@ func NewClient(path string) *Client {
 	return &Client{path, &http.Client{Timeout: timeout, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
-// ErrUnknownSession says that the server has no session with this ID.
+// ErrUnknownSession reports that the server has no session with this ID.
 var ErrUnknownSession = errors.New("no such session")
 
 // Sessions returns all sessions, oldest first.
@@ -55,8 +55,8 @@ func (c *Client) Sessions(ctx context.Context) (all []SessionStatus, err error) 
 	}
 }
 
-// EndSession begins to end the session with this ID. The error is ErrUnknownSession
-// if there is none.
+// EndSession starts to end the session with this ID. It returns ErrUnknownSession if there is
+// none.
 func (c *Client) EndSession(ctx context.Context, id string) error {
 	resp, err := c.do(ctx, http.MethodDelete, sessionsPath+"/"+url.PathEscape(id))
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, e
 	}
 	resp, err := c.http.Do(r)
 	if failed, ok := errors.AsType[*url.Error](err); ok {
-		err = failed.Err // without the URL, which says nothing
+		err = failed.Err // without the URL, which is always the same
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		err = op.Err
@@ -93,7 +93,7 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, e
 	return resp, nil
 }
 
-// foreign returns the error for an answer that no server of this package gives.
+// foreign returns the error for a response that does not come from Handler.
 func (c *Client) foreign(resp *http.Response) error {
 	return fmt.Errorf("%s is not the --admin socket of a wspipe server (it answers %s)", c.socket, resp.Status)
 }

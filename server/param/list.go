@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// List has the parameters of one command.
+// List has the declared parameters of one command.
 type List []Param
 
 // With returns l with p, which replaces one of the same name.
@@ -35,9 +35,9 @@ func (v Values) Of(name string) (text string, ok bool) {
 	return v[i].Text, true
 }
 
-// Values returns the values that query, the part of a URL, gives to the parameters. The
-// error names the first parameter that is wrong and its rule, and not the value, which
-// may be a secret. Other parameters in query mean nothing.
+// Values returns the values of the parameters in query, the query of a URL. The error names the
+// first invalid parameter and its rule, but not the value, which may be secret. Other parameters
+// in query are ignored.
 func (l List) Values(query string) (Values, error) {
 	if len(l) == 0 {
 		return nil, nil
@@ -53,7 +53,7 @@ func (l List) Values(query string) (Values, error) {
 	return all, nil
 }
 
-// value returns the value of p in query, or what is wrong with it.
+// value returns the value of p in query.
 func (p *Param) value(query string) (text, problem string) {
 	count, valid := 0, true
 	for pair := range strings.SplitSeq(query, "&") {

@@ -20,8 +20,7 @@ import (
 type Param struct {
 	Name string
 	Type string // as declared
-	// Default is the value of a parameter that is missing. Nil means that it must be
-	// given.
+	// Default is the value if the parameter is missing. Nil means that it is required.
 	Default *string
 
 	kind      kind
@@ -54,8 +53,7 @@ var (
 	intPattern  = regexp.MustCompile(`^-?[0-9]+$`)
 )
 
-// Parse parses a declaration, NAME:TYPE or NAME:TYPE=DEFAULT. An error says what must
-// be different.
+// Parse parses a declaration, NAME:TYPE or NAME:TYPE=DEFAULT. The error says how to correct it.
 func Parse(declaration string) (Param, error) {
 	name, rest, ok := strings.Cut(declaration, ":")
 	switch {
@@ -83,8 +81,8 @@ func Parse(declaration string) (Param, error) {
 	return p, nil
 }
 
-// typeEnd returns where the type at the beginning of s ends: at the "=" of the default,
-// or at the end of s.
+// typeEnd returns the length of the type at the beginning of s, which ends before the "=" of the
+// default or at the end of s.
 func typeEnd(s string) int {
 	equals := strings.IndexByte(s, '=')
 	if equals < 0 {
@@ -108,7 +106,7 @@ func typeEnd(s string) int {
 	return len(s)
 }
 
-// setType sets the fields that p.Type means.
+// setType parses p.Type and sets the fields for it.
 func (p *Param) setType() (err error) {
 	name, inside, hasInside := strings.Cut(p.Type, "(")
 	inside, closed := strings.CutSuffix(inside, ")")
@@ -187,7 +185,7 @@ func isClean(s string) bool {
 	return utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
 }
 
-// Rule says in words which values p accepts, such as "an integer from 1 to 10".
+// Rule describes the values that p accepts, such as "an integer from 1 to 10".
 func (p *Param) Rule() string {
 	switch p.kind {
 	case kindInt:

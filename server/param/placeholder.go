@@ -13,7 +13,7 @@ var (
 	awkActions   = []string{"{print}", "{next}", "{nextfile}", "{getline}", "{exit}"}
 )
 
-// nameIn returns the name in match, which bracePattern has found, or "".
+// nameIn returns the name in match, a match of bracePattern, or "".
 func nameIn(match string) string {
 	if match == "{{" || match[0] == '$' {
 		return ""
@@ -56,8 +56,8 @@ func (l List) has(name string) bool {
 	return slices.ContainsFunc(l, func(p Param) bool { return p.Name == name })
 }
 
-// Undeclared returns the placeholders in args that no parameter has the name of. An
-// empty list has none.
+// Undeclared returns the placeholders in args without a declared parameter. If l is empty, it
+// returns none.
 func (l List) Undeclared(args []string) (found []string) {
 	if len(l) == 0 {
 		return nil
