@@ -83,12 +83,51 @@ func (p *page) received(text string) {
 	p.Until(fmt.Sprintf(`[...document.querySelectorAll("#log .in .text")].some((e) => e.textContent === %q)`, text))
 }
 
-// wantStatus waits until the status panel says each of the texts.
+// wantStatus waits until each of the texts is in the state, or in the card of the
+// last end.
 func (p *page) wantStatus(texts ...string) {
 	p.t.Helper()
 	for _, text := range texts {
-		p.Until(fmt.Sprintf(`document.querySelector("#status").innerText.includes(%q)`, text))
+		p.Until(fmt.Sprintf(`[...document.querySelectorAll("#state, #log .card:last-child")].filter((e, i, all) => i === 0 || i === all.length - 1).some((e) => e.innerText.includes(%q))`, text))
 	}
+}
+
+// reveal opens the menu that an element is in, if it is in one.
+func (p *page) reveal(id string) {
+	p.t.Helper()
+	eval[bool](p, fmt.Sprintf(`(document.getElementById(%q).closest("details.menu")?.setAttribute("open", ""), true)`, id))
+}
+
+// activate clicks on a control, which may be in a menu.
+func (p *page) activate(id string) {
+	p.t.Helper()
+	p.reveal(id)
+	p.Do(chromedp.Click(chromedp.ID(id)))
+}
+
+// plain has the page offer no subprotocol.
+func (p *page) plain() {
+	p.t.Helper()
+	p.Do(chromedp.SendKeys(chromedp.ID("subprotocols"), "none"))
+}
+
+// tools does something with the tools: on a phone they are in a sheet.
+func (p *page) tools(do func()) {
+	p.t.Helper()
+	phone := eval[bool](p, `document.body.classList.contains("phone")`)
+	if phone {
+		p.Do(chromedp.Click(chromedp.ID("more")))
+	}
+	do()
+	if phone {
+		p.Do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#sheet").close()`))
+	}
+}
+
+// show presses the chip that shows only entries of a kind, or all.
+func (p *page) show(kind string) {
+	p.t.Helper()
+	p.Do(chromedp.Click(chromedp.CSS(fmt.Sprintf(`[data-show=%q]`, kind))))
 }
 
 func (p *page) wantText(selector, want string) {
@@ -99,6 +138,7 @@ func (p *page) wantText(selector, want string) {
 // choose picks an option of a select by the keyboard.
 func (p *page) choose(id, value string) {
 	p.t.Helper()
+	p.reveal(id)
 	p.Do(chromedp.Focus(chromedp.ID(id)), chromedp.KeyEvent(kb.Home))
 	for !eval[bool](p, fmt.Sprintf(`document.getElementById(%q).value === %q`, id, value)) {
 		p.Do(chromedp.KeyEvent(kb.ArrowDown))

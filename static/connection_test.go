@@ -25,7 +25,8 @@ func TestReconnectAnew(t *testing.T) {
 	p := newPage(t, shell(t, answering), "/")
 	p.connect()
 	first := p.firstMessage()
-	p.Do(chromedp.Click(chromedp.ID("clear")), chromedp.Click(chromedp.ID("reconnect")))
+	p.activate("clear")
+	p.activate("reconnect")
 	p.Until(`document.body.dataset.state === "open"`)
 	if second := p.firstMessage(); second == first {
 		t.Errorf("%s is there again", first)
@@ -35,16 +36,16 @@ func TestReconnectAnew(t *testing.T) {
 	p.WantNoErrors()
 }
 
-// TestReconnectResumes: with sessions, Reconnect goes on with the same child, and
+// TestDropResumes: with sessions, Drop goes on with the same child, and
 // so does the page when it is loaded again.
-func TestReconnectResumes(t *testing.T) {
+func TestDropResumes(t *testing.T) {
 	t.Parallel()
 	p := newPage(t, shell(t, answering, "--resume=1m"), "/")
 	p.connect()
 	first := p.firstMessage()
 	p.send("a")
 	p.received("got a")
-	p.Do(chromedp.Click(chromedp.ID("reconnect")))
+	p.activate("drop")
 	p.Until(`[...document.querySelectorAll("#log .event")].some((e) => e.innerText.includes("lost"))`)
 	p.Until(`document.body.dataset.state === "open"`)
 	p.send("b")
@@ -91,15 +92,18 @@ func TestReloadInTheTerminal(t *testing.T) {
 func TestResumeIsAChoice(t *testing.T) {
 	t.Parallel()
 	p := newPage(t, shell(t, answering, "--resume=1m"), "/")
-	p.Do(chromedp.WaitVisible(chromedp.ID("resume")), chromedp.Click(chromedp.ID("resume")))
+	p.Until(`!document.querySelector("#resume-choice").hidden`)
+	p.activate("resume")
 	p.connect()
 	first := p.firstMessage()
-	p.Do(chromedp.Click(chromedp.ID("clear")), chromedp.Click(chromedp.ID("reconnect")))
+	p.activate("clear")
+	p.activate("reconnect")
 	p.Until(`document.body.dataset.state === "open"`)
 	if second := p.firstMessage(); second == first {
 		t.Errorf("%s is there again", first)
 	}
-	p.Do(chromedp.Reload(), chromedp.WaitVisible(chromedp.ID("resume")))
+	p.Do(chromedp.Reload())
+	p.Until(`!document.querySelector("#resume-choice").hidden`)
 	p.ready()
 	p.WantNoErrors()
 }
@@ -129,9 +133,9 @@ func TestStreamsApart(t *testing.T) {
 	p.Until(`[...document.querySelectorAll("#log .in")].some((e) => e.classList.contains("stderr") && e.innerText.includes("woe"))`)
 	p.send("a")
 	p.received("a\n")
-	p.Do(chromedp.Click(chromedp.ID("send-signal")))
+	p.activate("send-signal")
 	p.Until(`document.querySelector("#log").innerText.includes("sent signal INT")`)
-	p.Do(chromedp.Click(chromedp.ID("close-input")))
+	p.activate("close-input")
 	p.received("interrupted\n")
 	p.wantStatus("exit status 4", "1000", "exit 4")
 	p.Until(`document.querySelector("#log").innerText.includes("the child ended with exit status 4")`)
@@ -188,7 +192,7 @@ func TestEndpoints(t *testing.T) {
 	write(t, filepath.Join(dir, "hello.sh"), "#!/bin/sh\necho hello from $SCRIPT_NAME")
 	write(t, filepath.Join(dir, "50% off?.sh"), "#!/bin/sh\necho cheap")
 	p := newPage(t, wspipetest.Start(t, "--devconsole", "--dir="+dir), "/")
-	p.wantStatus("No endpoint here", "Choose one")
+	p.wantText("#empty-text", "There is no endpoint at this path. Choose one of the list.")
 	if got := eval[string](p, `[...document.querySelectorAll("#endpoint-list a")].map((a) => a.textContent).join()`); got != "/50% off?.sh,/hello.sh" {
 		t.Errorf("the endpoints are %s", got)
 	}

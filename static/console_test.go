@@ -158,7 +158,7 @@ func TestPauseCopyClear(t *testing.T) {
 	p.Do(chromedp.Click(chromedp.ID("pause")))
 	p.wantText("#pause", "Resume")
 	p.send("quiet")
-	p.Until(`kept.innerText.endsWith("3 entries · paused, 2 new")`)
+	p.Until(`kept.innerText.endsWith("3 entries · held, 2 new")`)
 	p.wantText("#received", "1 message, 5 B")
 	if n := eval[int](p, `document.querySelectorAll("#log .row").length`); n != 1 {
 		t.Errorf("%d rows in a paused log, want 1", n)
@@ -167,14 +167,14 @@ func TestPauseCopyClear(t *testing.T) {
 	p.received("quiet")
 
 	eval[bool](p, `(navigator.clipboard.writeText = async (text) => { window.copied = text }, true)`)
-	p.Do(chromedp.Click(chromedp.ID("copy")))
+	p.activate("copy")
 	p.wantText("#note", "Copied 3 entries.")
 	lines := strings.Split(eval[string](p, `window.copied.replace(/\d\d:\d\d:\d\d\.\d{3}/g, "T")`), "\n")
 	if len(lines) != 4 || !strings.HasPrefix(lines[0], "T * connected to ws://") || lines[1] != "T > quiet" || lines[2] != "T < quiet" {
 		t.Errorf("copied %q", lines)
 	}
 
-	p.Do(chromedp.Click(chromedp.ID("clear")))
+	p.activate("clear")
 	p.wantText("#kept", "0 entries")
 	p.send("again")
 	p.received("again")
@@ -212,7 +212,8 @@ func TestSubprotocol(t *testing.T) {
 	p.Do(chromedp.SendKeys(chromedp.ID("subprotocols"), "quiet, loud"))
 	p.connect()
 	p.received("quiet")
-	p.wantStatus("Connected", "quiet")
+	p.wantStatus("Connected")
+	p.Until(`document.querySelector("#log .event").innerText.endsWith(", subprotocol quiet")`)
 	p.WantNoErrors()
 }
 
@@ -294,7 +295,7 @@ func TestEndsInWords(t *testing.T) {
 		{4011, "history lost", "bad: Part of the output is lost"},
 		{4143, "signal TERM", "bad: Program ended by signal TERM"},
 	} {
-		got := eval[string](p, fmt.Sprintf(`import("/.wspipe/console/closing.js").then(({ explain }) => {
+		got := eval[string](p, fmt.Sprintf(`import("/.wspipe/console/end.js").then(({ explain }) => {
 			const { tone, title, detail, name } = explain({ code: %d, reason: %q, opened: true, byUser: false });
 			return detail && name ? tone + ": " + title : "no detail or name";
 		})`, test.code, test.reason))

@@ -94,7 +94,7 @@ func TestColorsCanBeRead(t *testing.T) {
 		if _, err := chromedp.Call(p.Ctx, emulation.SetEmulatedMedia, media); err != nil {
 			t.Fatal(err)
 		}
-		p.Until(fmt.Sprintf(`matchMedia("(prefers-color-scheme: %s)").matches`, scheme))
+		p.Until(fmt.Sprintf(`document.documentElement.dataset.theme === "%s"`, scheme))
 		poor := eval[[]string](p, `(() => {
 			const rgb = (css) => css.match(/[\d.]+/g).slice(0, 3).map(Number);
 			const light = (c) => { const [r, g, b] = c.map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };

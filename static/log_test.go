@@ -142,16 +142,16 @@ func TestFilter(t *testing.T) {
 	p.send("more of it")
 	p.received("more of it")
 	p.wantText("#kept", "2 of 2,008 entries")
-	p.choose("direction", "out")
+	p.show("out")
 	p.wantText("#kept", "1 of 2,008 entries")
 	p.fill("filter", "")
 	p.wantText("#kept", "2 of 2,008 entries")
 	if got := p.rows(); !slices.Equal(got, []string{"nothing", "more of it"}) {
 		t.Errorf("sent were %q", got)
 	}
-	p.choose("direction", "event")
+	p.show("event")
 	p.wantText("#kept", "1 of 2,008 entries")
-	p.choose("direction", "")
+	p.show("")
 	p.wantText("#kept", "2,008 entries")
 	p.WantNoErrors()
 }
@@ -188,7 +188,7 @@ func TestSearch(t *testing.T) {
 	p.wantText("#search-count", "1 found")
 	p.send("and 77")
 	p.wantText("#search-count", "3 found")
-	p.choose("direction", "in")
+	p.show("in")
 	p.wantText("#search-count", "2 found")
 	p.WantNoErrors()
 }
@@ -232,7 +232,7 @@ func TestHexDump(t *testing.T) {
 	p.Until(`document.querySelector("#log .hex .text").textContent.startsWith("0000  00 00 00 00 00 00 00 00  ........\n0008")`)
 	p.send("go")
 	p.received("0000  1f 20 7e 7f ff 41        . ~..A")
-	p.choose("render", "plain")
+	p.tools(func() { p.choose("render", "plain") })
 	p.received(strings.Repeat("‹NUL›", 600))
 	p.WantNoErrors()
 }
@@ -257,18 +257,18 @@ func TestPauseInFlood(t *testing.T) {
 	p.Do(chromedp.Click(chromedp.ID("pause")))
 	p.send("go")
 	// Connecting and what was sent are entries too.
-	p.wantText("#kept", "10,000 entries · 20,102 older dropped · paused, 30,001 new")
+	p.wantText("#kept", "10,000 entries · 20,102 older dropped · held, 30,001 new")
 	if rows := p.rows(); rows[len(rows)-1] != "100" {
 		t.Errorf("the paused log has come to %q", rows[len(rows)-1])
 	}
 	p.fill("filter", "/^9.$/") // what is shown can still be looked through
-	p.wantText("#kept", "10 of 101 entries · 20,102 older dropped · paused, 30,001 new")
+	p.wantText("#kept", "10 of 101 entries · 20,102 older dropped · held, 30,001 new")
 	p.fill("filter", "")
-	p.Do(chromedp.Click(chromedp.ID("clear")))
+	p.activate("clear")
 	p.Until(`!document.querySelector("#empty").hidden`)
 	p.send("more")
 	p.Until(`received.innerText.startsWith("30,101 messages")`)
-	p.Until(`kept.innerText.includes("paused,") && !document.querySelector("#log .row")`)
+	p.Until(`kept.innerText.includes("held,") && !document.querySelector("#log .row")`)
 	p.Do(chromedp.Click(chromedp.ID("pause")))
 	p.received("last")
 	p.WantNoErrors()
@@ -278,7 +278,7 @@ func TestPauseInFlood(t *testing.T) {
 func (p *page) saved(button string) (name, content string) {
 	p.t.Helper()
 	eval[bool](p, `(window.file = null, URL.createObjectURL = (blob) => { window.file = blob.text(); return "about:blank#" }, HTMLAnchorElement.prototype.click = function () { window.fileName = this.download }, true)`)
-	p.Do(chromedp.Click(chromedp.ID(button)))
+	p.activate(button)
 	p.Until(`window.file`)
 	return eval[string](p, `fileName`), eval[string](p, `file`)
 }
@@ -299,7 +299,7 @@ func TestSave(t *testing.T) {
 			t.Errorf("the text %q has no %q", text, want)
 		}
 	}
-	p.choose("direction", "in")
+	p.show("in")
 	name, text = p.saved("save-ndjson")
 	if !strings.HasSuffix(name, ".ndjson") {
 		t.Errorf("NDJSON is saved as %q", name)

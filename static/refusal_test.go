@@ -75,7 +75,7 @@ func TestWhyRefused(t *testing.T) {
 		p.Do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`subprotocols.value = %q`, test.subprotocol)))
 		p.openAddress(host)
 		p.wantStatus(test.want...)
-		if n := eval[int](p, `document.querySelectorAll("#status b:not(#facts b)").length`); n != 0 {
+		if n := eval[int](p, `document.querySelectorAll("#log .card b").length`); n != 0 {
 			t.Errorf("%s: %d elements were made from text", test.body, n)
 		}
 	}
@@ -87,7 +87,7 @@ func TestFlagIsCopyable(t *testing.T) {
 	p := newPage(t, shell(t, "cat"), "/")
 	p.openAddress(refusing(t, 200, `{"status":403,"why":"no","flag":"--origin=http://127.0.0.1:1"}`, true, nil))
 	p.wantStatus("Start wspipe with --origin=")
-	p.Do(chromedp.Click(chromedp.CSS("#status-causes code")))
+	p.Do(chromedp.Click(chromedp.CSS("#log .causes code")))
 	p.Until(`getSelection().toString() === "--origin=http://127.0.0.1:1"`)
 }
 
@@ -180,7 +180,7 @@ func TestLateAnswer(t *testing.T) {
 	close(release)
 	p.Until(`answered`)
 	p.wantStatus("exit status 3")
-	if eval[bool](p, `new Promise((done) => setTimeout(done, 100)).then(() => document.getElementById("status").innerText.includes("late"))`) {
+	if eval[bool](p, `new Promise((done) => setTimeout(done, 100)).then(() => [...document.querySelectorAll("#log .card")].at(-1).innerText.includes("late"))`) {
 		t.Error("an old answer is shown")
 	}
 }
@@ -218,7 +218,7 @@ func TestOtherEndsInWords(t *testing.T) {
 	} {
 		at := strings.LastIndex(test.want, ": ")
 		head, word := test.want[:at], test.want[at+2:]
-		got := eval[string](p, fmt.Sprintf(`import("/.wspipe/console/closing.js").then(({ explain }) => {
+		got := eval[string](p, fmt.Sprintf(`import("/.wspipe/console/end.js").then(({ explain }) => {
 			const { tone, title, detail, name } = explain({ opened: true, byUser: false, ...%s });
 			return [tone, title, name].join(": ") + (detail.includes(%q) ? "" : " without the word in " + detail);
 		})`, test.end, word))

@@ -54,6 +54,7 @@ func TestSendFile(t *testing.T) {
 	content := random(5_000_000)
 	path, want := newFile(t, "random.bin", content), fmt.Sprintf("%x  -", sha256.Sum256(content))
 	p := newPage(t, shell(t, digest(len(content))+";"+digest(len(content))+"; cat", "--binary", "--maxframesize=8MiB"), "/")
+	p.plain()
 	p.watchSends()
 	p.connect()
 	for n, messages := range map[string]int{"one": 1, "pieces": 77} {
@@ -71,7 +72,7 @@ func TestSendFile(t *testing.T) {
 		if n == "pieces" && eval[int](p, `sends.findIndex((s) => s.length !== 65536)`) != messages-1 {
 			t.Error("not all pieces but the last have 64 KiB")
 		}
-		p.Do(chromedp.Click(chromedp.ID("clear")))
+		p.activate("clear")
 	}
 	p.WantNoErrors()
 }
@@ -89,6 +90,7 @@ func TestSendLines(t *testing.T) {
 	content := oddLines()
 	want := append(bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n")), '\n')
 	p := newPage(t, shell(t, digest(len(want))+"; cat", "--maxframesize=2MiB"), "/")
+	p.plain()
 	p.watchSends()
 	p.connect()
 	p.openFile(newFile(t, "odd.txt", content))
@@ -125,7 +127,7 @@ func TestFileOverChannels(t *testing.T) {
 		p.Do(chromedp.Click(chromedp.ID("file-send")))
 		p.wantNote("Sent odd.txt: 1.4 MiB")
 		p.received(fmt.Sprintf("%x  -\n", sha256.Sum256(step.want)))
-		p.Do(chromedp.Click(chromedp.ID("clear")))
+		p.activate("clear")
 	}
 	p.WantNoErrors()
 }

@@ -99,7 +99,7 @@ func TestFileAndLoss(t *testing.T) {
 	p.openFile(sparse(t, 1<<36))
 	p.Do(chromedp.Click(chromedp.ID("file-send")))
 	p.Until(`sends.length > 10`)
-	p.Do(chromedp.Click(chromedp.ID("reconnect")))
+	p.activate("drop")
 	p.wantNote("The connection ended: of sparse.bin at least")
 	p.Until(`document.body.dataset.state === "open"`)
 	sent := eval[int](p, `sends.length`)

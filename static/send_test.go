@@ -38,6 +38,7 @@ func hexOf(counts ...int) string {
 func TestSendAs(t *testing.T) {
 	t.Parallel()
 	p := newPage(t, shell(t, hexOf(6, 6, 5), "--binary"), "/")
+	p.plain()
 	p.watchSends()
 	p.connect()
 	p.send("größ")

@@ -118,6 +118,7 @@ func TestTerminalOutputAndInput(t *testing.T) {
 func TestTerminalPlainLines(t *testing.T) {
 	t.Parallel()
 	p := terminal{newPage(t, shell(t, `echo one; echo two; while read -r x; do echo "got $x"; done`), "/")}
+	p.plain()
 	p.Do(chromedp.Click(chromedp.ID("messages-tab")), chromedp.Click(chromedp.ID("connect")))
 	p.Until(`document.querySelector("#received").innerText.startsWith("2 messages")`)
 	p.choose()

@@ -52,7 +52,7 @@ func onPrompt(t *testing.T, flags ...string) terminal {
 // choose opens the terminal's tab.
 func (p terminal) choose() {
 	p.t.Helper()
-	p.Do(chromedp.Click(chromedp.ID("terminal-tab")))
+	p.tools(func() { p.Do(chromedp.Click(chromedp.ID("terminal-tab"))) })
 	p.Until(`document.querySelector(".xterm-rows").offsetParent && document.querySelector("#terminal-size").textContent`)
 	p.run(`window.rows = () => [...document.querySelectorAll(".xterm-rows > div")].map((row) => row.textContent.replaceAll("\u00a0", " ").trimEnd());
 		window.spot = (text) => [...document.querySelectorAll(".xterm-rows span")].findLast((span) => span.textContent.includes(text));`)
@@ -191,21 +191,25 @@ func TestTerminalSize(t *testing.T) {
 	p.Do(chromedp.EmulateViewport(500, 900))
 	p.Until(fmt.Sprintf(`document.querySelector("#terminal-size").textContent !== %q`, wide))
 	narrow := p.size()
-	p.Do(chromedp.Click(chromedp.ID("font-larger")))
+	larger := func(times int) {
+		p.tools(func() {
+			for range times {
+				p.Do(chromedp.Click(chromedp.ID("font-larger")))
+			}
+		})
+	}
+	larger(1)
 	p.wantText("#font-size", "15 px")
 	p.Do(chromedp.Focus(chromedp.CSS(".xterm-helper-textarea")))
 	p.Until(fmt.Sprintf(`document.querySelector("#terminal-size").textContent !== %q`, narrow))
 	p.size()
-	for range 32 - 15 {
-		p.Do(chromedp.Click(chromedp.ID("font-larger")))
-	}
+	larger(32 - 15)
 	p.wantText("#font-size", "32 px")
 	if !eval[bool](p.page, `document.querySelector("#font-larger").disabled`) {
 		t.Error("the font can be larger than 32 px")
 	}
 	p.Do(chromedp.Reload())
 	p.ready()
-	p.choose()
 	p.wantText("#font-size", "32 px")
 	p.WantNoErrors()
 }

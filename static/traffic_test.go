@@ -2,8 +2,6 @@ package static_test
 
 import (
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 // plotted has a page sum up, from the plot alone, how often more was received
@@ -26,7 +24,7 @@ func TestTraffic(t *testing.T) {
 	p.Until(`Math.abs(` + plotted + ` - 20) < 0.01`)
 	p.Until(`/^Messages each second: received [\d,]+, sent \d+; at most [1-9]\d* in the last minute$/.test(plot.ariaLabel)`)
 	p.wantText("#rate", "0 messages/s, 0 B/s")
-	p.Do(chromedp.Click(chromedp.ID("reconnect")))
+	p.activate("reconnect")
 	p.wantText("#received", "0 messages, 0 B")
 	p.Until(`Number.isNaN(` + plotted + `)`)
 	p.WantNoErrors()
@@ -54,7 +52,7 @@ func TestTrafficByTheClock(t *testing.T) {
 		try {
 			const connection = { received: { messages: 0, bytes: 0 }, sent: { messages: 0, bytes: 0 } };
 			document.getElementById("plot").replaceChildren();
-			const traffic = new Traffic(connection);
+			const traffic = new Traffic({ plot, rate, received: document.createElement("p"), sent: document.createElement("p") }, connection);
 			const pass = (messages, bytes, sent) => {
 				connection.received.messages += messages;
 				connection.received.bytes += bytes;

@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -88,6 +89,15 @@ func NewPage(t testing.TB) *Page {
 		t.Fatal(err)
 	}
 	if err := chromedp.Listen(tab, p.listen); err != nil {
+		t.Fatal(err)
+	}
+	// The user leaves a page that asks whether to.
+	leave := func(event any) {
+		if _, ok := event.(*page.EventJavascriptDialogOpening); ok {
+			go chromedp.Call(tab, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true}) // ends with the tab
+		}
+	}
+	if err := chromedp.Listen(tab, leave); err != nil {
 		t.Fatal(err)
 	}
 	var cancel context.CancelFunc

@@ -1,4 +1,4 @@
-// What the user types into the two fields of the connection form.
+// What the user types into the fields of the bar.
 
 // pageAddress is the WebSocket beside the page: same host, path and query.
 export function pageAddress(page = location) {
@@ -32,6 +32,30 @@ export function withSize(address, { cols, rows }) {
   const url = new URL(address);
   url.search += `${url.search ? '&' : '?'}wspipe_size=${cols}x${rows}`;
   return url.href;
+}
+
+// withoutToken returns address, which may be incomplete, without its token, and that.
+export function withoutToken(address) {
+  const [, token] = /[?&]access_token=([^&#]*)/.exec(address) ?? [];
+  if (token === undefined) return { address, token: '' };
+  const rest = address.replace(/([?&])access_token=[^&#]*(&?)/, (_, before, after) => after ? before : '');
+  return { address: rest, token: decoded(token) };
+}
+
+// withToken returns address with token, if any, as the server takes it from browsers.
+export function withToken(address, token) {
+  if (!token) return address;
+  const url = new URL(address);
+  url.search += `${url.search ? '&' : '?'}access_token=${encodeURIComponent(token)}`;
+  return url.href;
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 // shown is an address without its secrets, for the eye and for what is saved.

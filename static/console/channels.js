@@ -4,7 +4,7 @@
 export const WSPIPE = 'v1.wspipe';
 const protocols = [WSPIPE, 'v5.channel.k8s.io', 'v4.channel.k8s.io'];
 
-export const STDIN = 0, CONTROL = 5, CLOSE = 255;
+export const STDIN = 0, STDOUT = 1, STDERR = 2, CONTROL = 5, CLOSE = 255;
 const names = { 0: 'stdin', 1: 'stdout', 2: 'stderr', 3: 'status', 4: 'resize', 5: 'control', 255: 'close' };
 
 export const hasChannels = (subprotocol) => protocols.includes(subprotocol);

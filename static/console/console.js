@@ -1,249 +1,244 @@
-// The developer console: joins the connection, the endpoint, the log, the send
-// box and the terminal. Nothing that comes from a server or an address is ever
-// parsed as HTML.
+// The developer console: the page, and what joins its components. Nothing that
+// comes from a server or an address is ever parsed as HTML.
 
-import { WSPIPE } from './channels.js';
-import { pageAddress, parseAddress, parseSubprotocols, shown, withSize } from './address.js';
-import { explain } from './closing.js';
-import { Connection } from './connection.js';
-import { Endpoint, howItTalks, whatConnects } from './endpoint.js';
-import { LogPanel } from './log/panel.js';
-import { whyRefused } from './refusal.js';
-import { SendPanel } from './send/panel.js';
-import { showStatus } from './status.js';
+import { parseAddress, withToken } from './address.js';
+import { Bar, follow, startTarget } from './bar.js';
+import { copyOf, elements } from './elements.js';
+import { Endpoint, facts, messagesOf, whatConnects } from './endpoint.js';
+import { Foot } from './foot.js';
+import { fill, pairs } from './list.js';
+import { Settings } from './log/settings.js';
+import { Tools } from './log/tools.js';
+import { Look } from './look.js';
+import { closeMenus } from './menu.js';
+import { Note } from './note.js';
+import { Pane } from './pane.js';
+import { Rail } from './rail.js';
+import { Composer } from './send/composer.js';
+import { Sheet } from './sheet.js';
 import { Tabs } from './tabs.js';
-import { Traffic } from './traffic.js';
-import { forget, recall, remember } from './visit.js';
+import { recall, remember } from './visit.js';
 
-const $ = (id) => document.getElementById(id);
-const labels = { closed: 'Connect', connecting: 'Cancel', open: 'Disconnect', lost: 'Disconnect', closing: 'Closing…' };
+class Page {
+  #note;
+  #pattern; // a pane that nothing has been put into
+  #numbers = 1; // of panes so far
+  #bar;
+  #foot;
+  #rail;
+  #tools;
+  #tabs;
+  #sheet;
 
-const connection = new Connection({ state: showState, message, control, lost, closed });
-const endpoint = new Endpoint(showEndpoint);
-const log = new LogPanel(note);
-const sending = new SendPanel(connection, send, note, endpoint);
-const tabs = new Tabs(document.querySelector('[role="tablist"]'), showView);
-const traffic = new Traffic(connection);
+  panes = [];
+  active = null; // the Pane in use
+  settings = new Settings();
+  terminalTools = null; // of terminal/tools.js, once there is a terminal
 
-let terminal = null; // the TerminalPanel, or a promise of it, once it has been shown
-let began = 0; // the number of the connection's first entry in the log
-let chosen = false; // the user has chosen a view
-let opening = false; // Connect was pressed, and is not done
-let again = false; // connect when this connection has ended
-let ended = 0; // how many connections have
-let before = 'closed'; // the connection's state before this one
-
-start();
-
-function start() {
-  // The address is filled in but not opened: that runs a program, and a link from
-  // anywhere can lead to this page with a query of its choice.
-  $('address').value = pageAddress();
-  document.title = `${location.pathname} – wspipe console`;
-  $('connection').addEventListener('submit', (event) => {
-    event.preventDefault();
-    // Enter in a field opens a connection, but never ends one.
-    if (connection.state === 'closed') connect();
-    else if (!['address', 'subprotocols'].includes(document.activeElement.id)) connection.disconnect();
-  });
-  $('address').addEventListener('change', look);
-  $('reconnect').addEventListener('click', reconnect);
-  $('send-signal').addEventListener('click', () => signal($('signal').value));
-  $('close-input').addEventListener('click', () => {
-    connection.endInput();
-    event('ended the input');
-  });
-  document.querySelector('[role="tablist"]').addEventListener('click', () => { chosen = true; });
-  addEventListener('pagehide', () => {
-    if (!connection.resumes || !['open', 'lost'].includes(connection.state)) return;
-    remember({ address: $('address').value, typed: $('subprotocols').value, offered: connection.offered, view: tabs.selected });
-  });
-  showState();
-  look().then(resumeVisit);
-}
-
-// resumeVisit goes on with the session that this tab had before it was reloaded.
-async function resumeVisit() {
-  const visit = recall();
-  forget();
-  if (!visit) return;
-  $('address').value = visit.address;
-  $('subprotocols').value = visit.typed;
-  await look();
-  if (!endpoint.info?.resume) return;
-  if (visit.view !== tabs.selected) tabs.select(visit.view);
-  connect(visit.offered);
-}
-
-async function look() {
-  try {
-    await endpoint.show(parseAddress($('address').value));
-  } catch {
-    // Connect says what is wrong with the address.
+  constructor(parts) {
+    this.parts = parts;
+    this.#pattern = parts.pane.cloneNode(true);
+    this.#note = new Note(parts);
+    this.note = (text, action) => this.#note.show(text, action);
+    this.look = new Look(parts);
+    this.endpoint = new Endpoint(() => this.#showEndpoint());
+    this.active = this.#add(parts, startTarget());
+    this.#rail = new Rail(parts);
+    this.#tools = new Tools(parts, this.settings, this.active.log, this.note);
+    this.composer = new Composer(parts, this);
+    this.#foot = new Foot(parts, this.active);
+    this.#tabs = new Tabs(parts.views, (view, byUser) => this.active.show(view, byUser));
+    this.#bar = new Bar(parts, this.#actions());
+    this.#sheet = new Sheet(parts);
+    closeMenus(document);
+    this.#keys();
+    parts.another.addEventListener('click', () => this.another());
+    parts.anotherClient.addEventListener('click', () => this.another());
+    addEventListener('popstate', () => this.#goTo(startTarget()));
+    addEventListener('pagehide', () => this.#leave());
+    addEventListener('beforeunload', (event) => this.#warn(event));
+    this.#use(this.active);
+    document.title = `${location.pathname} – wspipe console`;
+    this.#lookUp().then(() => this.#resume());
   }
-}
 
-// connect offers these subprotocols, or those that the user has typed.
-async function connect(offered) {
-  if (opening) return;
-  opening = true;
-  try {
-    const address = parseAddress($('address').value);
-    let subprotocols = offered ?? parseSubprotocols($('subprotocols').value);
-    $('address').value = address;
-    let url = address;
-    await endpoint.show(address);
-    if (tabs.selected === 'terminal-panel' && endpoint.info) {
-      url = withSize(address, (await loadTerminal()).size);
-      if (!offered && !subprotocols.length) subprotocols = [WSPIPE];
+  // changed follows what happens in a pane: a transition of its State, or 'message',
+  // 'log', 'card', 'refusal', 'terminal'.
+  changed(pane, what) {
+    if (what === 'lose' || what === 'end') this.composer.ended();
+    if (pane !== this.active || !this.#bar) return;
+    if (what === 'message') return this.#foot.show();
+    if (what === 'log') return void (this.#foot.kept = this.#tools.kept);
+    if (what === 'terminal') return;
+    if (what === 'show') this.#showView();
+    this.#bar.show();
+    this.#foot.show();
+    this.#rail.showClients(this.panes, this.active, (chosen) => this.#use(chosen));
+    if (what === 'open') this.#opened(pane);
+    this.#showEmpty();
+  }
+
+  // askToken shows the field for the token of a pane that was refused without one.
+  askToken(pane) {
+    if (pane === this.active) this.#bar.askToken();
+  }
+
+  // connectAndSend connects, and sends what is in the composer once that is done.
+  async connectAndSend() {
+    const pane = this.active;
+    pane.onOpen = () => this.composer.submit();
+    await pane.connect();
+  }
+
+  // another adds a client beside the others, for the same target, and connects it.
+  another() {
+    const { target } = this.active;
+    const element = copyOf(this.#pattern, ++this.#numbers);
+    this.parts.panes.append(element);
+    const pane = this.#add({ ...elements(element), pane: element }, { ...target });
+    this.#use(pane);
+    pane.connect();
+  }
+
+  #add(parts, target) {
+    const pane = new Pane(this, parts, { number: this.#numbers, target });
+    this.panes.push(pane);
+    parts.pane.ariaLabel = pane.name;
+    parts.paneName.addEventListener('click', () => this.#use(pane));
+    parts.pane.addEventListener('focusin', () => this.#use(pane));
+    parts.paneClose.addEventListener('click', () => this.#close(pane));
+    return pane;
+  }
+
+  #close(pane) {
+    if (['connecting', 'open', 'lost'].includes(pane.state.phase)) pane.connection.disconnect();
+    this.settings.remove(pane.log);
+    pane.head.remove();
+    this.panes = this.panes.filter((other) => other !== pane);
+    this.#use(this.active === pane ? this.panes[0] : this.active);
+  }
+
+  // use makes pane the one that the bar, the tools and the composer act on.
+  #use(pane) {
+    if (pane === this.active && pane.shown && this.panes.length === this.shownPanes) return;
+    this.active = pane;
+    pane.shown = true;
+    this.shownPanes = this.panes.length;
+    for (const other of this.panes) other.head.mark(other === pane, this.panes.length);
+    this.#bar.use(pane);
+    this.#foot.use(pane);
+    this.#tools.use(pane.log);
+    this.#foot.kept = this.#tools.kept;
+    this.#tabs.show(pane.state.view, pane.panels);
+    this.composer.show();
+    this.#showView();
+    this.#rail.showClients(this.panes, pane, (chosen) => this.#use(chosen));
+    pane.terminal?.shown();
+  }
+
+  #actions() {
+    return {
+      connect: () => this.active.connect(),
+      end: () => this.active.connection.disconnect(),
+      abandon: () => this.active.connection.abandon(),
+      look: () => {
+        follow(this.active.target.address);
+        this.#lookUp();
+      },
+      reconnect: () => this.active.reconnect(),
+      drop: () => this.active.connection.drop(),
+      signal: (name) => this.active.signal(name),
+      endInput: () => this.active.endInput(),
+    };
+  }
+
+  #keys() {
+    document.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || this.active.state.phase !== 'closed') return;
+      event.preventDefault();
+      this.active.connect();
+    });
+  }
+
+  // lookUp asks what is behind the target's address.
+  async #lookUp() {
+    const { address, token } = this.active.target;
+    try {
+      await this.endpoint.show(withToken(parseAddress(address), token));
+    } catch {
+      // Connect says what is wrong with the address.
     }
-    connection.open(url, { subprotocols, resume: Boolean(endpoint.info?.resume) && $('resume').checked });
-    note('');
-  } catch (error) {
-    // Also what the browser throws, such as for ws: from an https: page.
-    showStatus({ tone: 'bad', title: 'This cannot be opened', detail: error.message });
   }
-  opening = false;
-}
 
-function reconnect() {
-  if (connection.resumes) return connection.reconnect();
-  again = true;
-  connection.disconnect();
-}
-
-async function closed(end) {
-  sending.ended();
-  const number = ++ended;
-  const meaning = explain({ ...end, share: endpoint.info?.share });
-  const { code, reason } = end;
-  event(`${end.opened ? 'closed' : `not opened: ${shown(end.address)}`}: ${code} ${meaning.name}${reason && `, reason “${reason}”`}`);
-  showStatus({ ...meaning, code, reason });
-  settled()?.closed(meaning.title);
-  if (again) {
-    again = false;
-    connect();
-  } else if (!end.opened && !end.byUser) {
-    const why = await whyRefused(end);
-    if (connection.state === 'closed' && ended === number) showStatus({ code, ...why });
+  #opened(pane) {
+    pane.onOpen?.();
+    pane.onOpen = null;
+    this.endpoint.look();
+    follow(pane.target.address, true);
+    // Who pressed Connect goes on by typing; a reader elsewhere stays there.
+    const { connect, address, noteAction } = this.parts, { activeElement } = document;
+    if (![connect, address, noteAction, document.body].includes(activeElement) && !activeElement.matches('.again')) return;
+    if (pane.state.view === 'messages') this.composer.focus();
+    else pane.focus();
   }
-}
 
-function lost({ attempt, delay, code }) {
-  sending.ended();
-  event(`lost: ${code}; attempt ${attempt} to go on in ${(delay / 1000).toFixed(1)} s`);
-  showStatus({ tone: 'bad', title: 'Connection lost', code, detail: 'The program runs on, and the page goes on where it was as soon as there is a connection again. What you send meanwhile waits.' });
-}
-
-function message(entry) {
-  traffic.update();
-  log.add(entry);
-  settled()?.message(entry);
-}
-
-function control({ type, pid, code, signal }) {
-  if (type === 'hello') event(`the child’s process ID is ${pid}`);
-  if (type === 'exit') event(signal ? `the child ended by signal ${signal}` : `the child ended with exit status ${code}`);
-}
-
-// event notes in the log what happened to the connection.
-function event(text) {
-  log.add({ kind: 'event', at: Date.now(), size: 0, data: text, channel: '' });
-}
-
-// send takes a string or bytes, and reports whether they went.
-function send(data) {
-  if (!['open', 'lost'].includes(connection.state)) {
-    note('Not sent: there is no connection.');
-    return false;
+  #showEndpoint() {
+    const { info } = this.endpoint, pane = this.active;
+    if (pane.state.phase === 'closed' || pane.info?.path === info?.path) pane.info = info;
+    this.#rail.showEndpoints(this.endpoint, pane.target.token);
+    this.#bar.endpoint(info);
+    this.#foot.show();
+    this.composer.show();
+    fill(this.parts.facts, pairs(facts(info)));
+    this.#showEmpty();
+    if (info?.pty && !pane.state.viewChosen && pane.state.phase === 'closed' && pane.state.view === 'messages') this.#tabs.select('terminal', false);
   }
-  // A line of the child's input ends somewhere: with channels nobody adds that.
-  if (connection.hasChannels && typeof data === 'string') data += '\n';
-  try {
-    connection.send(data);
-  } catch (error) {
-    note(`Not sent: ${error.message}`);
-    return false;
+
+  // showView shows the tools of the view in use.
+  #showView() {
+    const isTerminal = this.active.state.view === 'terminal';
+    this.parts.logTools.hidden = this.parts.send.hidden = isTerminal;
+    this.parts.terminalTools.hidden = !isTerminal;
+    if (isTerminal) this.parts.findBar.hidden = true;
   }
-  log.follow();
-  note('');
-  return true;
-}
 
-function signal(name) {
-  connection.control({ type: 'signal', signal: name });
-  event(`sent signal ${name}`);
-}
-
-function showState() {
-  traffic.update();
-  const { state } = connection;
-  $('connect').textContent = labels[state];
-  $('connect').disabled = state === 'closing';
-  $('reconnect').hidden = !['open', 'lost'].includes(state);
-  $('signals').hidden = state !== 'open' || !connection.hasControl;
-  document.body.dataset.state = state;
-  for (const id of ['address', 'subprotocols']) $(id).readOnly = state !== 'closed';
-  $('resume').disabled = state !== 'closed';
-  if (state === 'connecting') {
-    began = log.next;
-    showStatus({ tone: 'idle', title: 'Connecting…', detail: `Waiting for ${shown($('address').value)} to answer.` });
+  #showEmpty() {
+    const { info, list } = this.endpoint, { log, state, connection } = this.active;
+    if (state.phase !== 'closed') log.emptyText = messagesOf(connection, this.active.info);
+    else if (!info && !list?.endpoints.length) log.emptyText = 'Press Connect to open the connection.';
+    else log.emptyText = whatConnects(info);
   }
-  if (state === 'open') opened(before === 'lost');
-  before = state;
-}
 
-function opened(resumed) {
-  const { subprotocol } = connection;
-  event(`connected ${resumed ? 'again ' : ''}to ${shown($('address').value)}${subprotocol && `, subprotocol ${subprotocol}`}`);
-  showStatus({ tone: 'good', title: 'Connected', name: subprotocol && 'subprotocol', reason: subprotocol, detail: howItTalks(connection, endpoint.info) });
-  endpoint.look();
-  const view = settled();
-  if (resumed) return view?.resumed();
-  view?.opened();
-  // Whoever pressed Connect goes on by typing; a reader elsewhere stays there.
-  if ([$('connect'), $('address'), document.body].includes(document.activeElement)) {
-    if (tabs.selected === 'messages') $('message').focus();
-    else view?.focus();
+  #goTo(target) {
+    const pane = this.active;
+    if (pane.state.phase !== 'closed') return;
+    Object.assign(pane.target, { address: target.address });
+    this.#bar.use(pane);
+    this.#lookUp();
+  }
+
+  #leave() {
+    const [pane] = this.panes;
+    if (pane.connection.resumes && pane.state.live) remember(pane);
+  }
+
+  // warn asks before a shell is ended that is in use, and will not be kept.
+  #warn(event) {
+    const inUse = ({ state, connection, info }) => state.live && !connection.resumes && (connection.hello?.pty ?? info?.pty);
+    if (this.panes.some(inUse)) event.preventDefault();
+  }
+
+  // resume goes on with the session that this tab had before it was reloaded.
+  async #resume() {
+    const visit = recall(), pane = this.active;
+    if (!visit) return;
+    Object.assign(pane.target, { address: visit.address, subprotocols: visit.subprotocols, token: visit.token });
+    this.#bar.use(pane);
+    await this.#lookUp();
+    if (!this.endpoint.info?.resume) return;
+    if (visit.view !== pane.state.view) this.#tabs.select(visit.view, true);
+    pane.connect(visit);
   }
 }
 
-function showEndpoint() {
-  const { info, listed } = endpoint;
-  if (connection.state === 'closed' && !ended && (info || listed)) showStatus({ tone: 'idle', title: info ? 'Not connected' : 'No endpoint here', detail: whatConnects(info) });
-  $('resume-choice').hidden = !info?.resume;
-  if (info?.pty && !chosen && connection.state === 'closed' && tabs.selected === 'messages') tabs.select('terminal-panel');
-}
-
-async function showView(id) {
-  if (id !== 'terminal-panel') return;
-  try {
-    (await loadTerminal()).shown();
-  } catch (error) {
-    note(`The terminal cannot be loaded: ${error.message}`);
-  }
-}
-
-// loadTerminal loads the terminal's code, once it is wanted, and shows in it
-// what has come of this connection.
-async function loadTerminal() {
-  terminal ??= import('./terminal/panel.js').then(({ TerminalPanel }) => {
-    terminal = new TerminalPanel(connection, note, endpoint);
-    if (connection.state !== 'closed') {
-      terminal.opened();
-      terminal.replay(log.since(began));
-    }
-    return terminal;
-  }).catch((error) => {
-    terminal = null; // the next try may be better
-    throw error;
-  });
-  return terminal;
-}
-
-// settled is the terminal if it has been loaded.
-const settled = () => terminal instanceof Promise ? null : terminal;
-
-function note(text) {
-  if ($('note').textContent !== text) $('note').textContent = text;
-}
+new Page(elements(document));

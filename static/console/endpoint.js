@@ -1,11 +1,12 @@
-// What is behind an address of this server: which program, how it talks, who
-// else is there; and which other endpoints the server has.
+// What is behind an address of this server: which program, how it takes messages,
+// how many clients it has; and which other endpoints the server has.
 
-import { bytes, plural } from './format.js';
-import { locate, pathTo, question } from './server.js';
+import { parseSubprotocols } from './address.js';
+import { WSPIPE } from './channels.js';
+import { bytes } from './format.js';
+import { pathTo, question } from './server.js';
 
-const $ = (id) => document.getElementById(id);
-// Milliseconds: between looks at who is watching, and for an answer.
+// Milliseconds: between questions about the clients, and for an answer.
 const INTERVAL = 2000, PATIENCE = 5000;
 
 export class Endpoint {
@@ -16,15 +17,15 @@ export class Endpoint {
   #timer;
 
   info = null; // what the server says of it, see server/endpoint.go; null of another server's
-  listed = false; // there are endpoints to choose from
+  list = null; // {up, endpoints, more}: all endpoints of this server, or null
 
-  // changed is called when info may have changed.
+  // changed is called when info or list may have changed.
   constructor(changed) {
     this.#changed = changed;
     document.addEventListener('visibilitychange', () => this.look());
   }
 
-  // show shows what is behind address, a WebSocket URL.
+  // show asks what is behind address, a WebSocket URL.
   async show(address) {
     if (address !== this.#address) {
       this.#address = address;
@@ -34,7 +35,7 @@ export class Endpoint {
     await this.#looked;
   }
 
-  // look asks again: the server may have been started anew, with other flags.
+  // look asks again: the server may have been restarted with other flags.
   async look() {
     clearTimeout(this.#timer);
     if (document.hidden || !this.#address) return;
@@ -42,20 +43,9 @@ export class Endpoint {
     const [answer, list] = await Promise.all([ask(url, 'console/endpoint', { path: pathTo(url) }), this.#list]);
     if (address !== this.#address) return;
     this.info = answer?.endpoint ?? null;
-    this.#render(list);
+    this.list = list;
     this.#changed();
     if (this.info?.share) this.#timer = setTimeout(() => this.look(), INTERVAL);
-  }
-
-  #render(list) {
-    fill($('facts'), facts(this.info).map(([name, value]) => item(name, value)));
-    if (!list) return;
-    const { endpoints, more, up } = list;
-    this.listed = endpoints.length > 0;
-    $('endpoints').hidden = !this.listed;
-    $('endpoints-title').textContent = `${plural(endpoints.length, 'endpoint')}${more ? ' and more' : ''}`;
-    if (this.listed && !this.info) $('endpoints').open = true;
-    fill($('endpoint-list'), endpoints.map((path) => link(up, path, path === this.info?.path)));
   }
 }
 
@@ -66,66 +56,52 @@ async function ask(url, name, query) {
     const answer = await fetch(question(name, query), { signal: AbortSignal.timeout(PATIENCE) });
     return answer.ok ? await answer.json() : null;
   } catch {
-    return null; // the server has gone; the connection will tell
+    return null; // the server is gone; the connection will tell
   }
 }
 
-function facts(e) {
-  if (!e) return [];
-  const list = [['program', e.program], ['messages', e.pty ? 'of a terminal' : e.framing]];
-  if (e.share) list.push(['shared', e.share], ['connected', String(e.clients)]);
-  if (e.readonly) list.push(['input', 'read only']);
-  if (e.resume) list.push(['session kept', `${e.resume / 1000} s`]);
-  if (e.subprotocols.length) list.push(['subprotocols', e.subprotocols.join(', ')]);
-  if (e.maxMessage) list.push(['longest message', bytes(e.maxMessage)]);
+// offer returns the subprotocols to offer, where the user typed these: offered, and
+// framing as Connection.open has it.
+export function offer(typed, info, view) {
+  const names = parseSubprotocols(typed);
+  if (names.length) return { offered: names[0] === 'none' ? [] : names };
+  return automatic(info, view);
+}
+
+// automatic is for a user who names no subprotocol: v1.wspipe,
+// whose messages then become those of a client without it (framing). Of --share=mux
+// that would split the user's messages into lines.
+function automatic(info, view) {
+  const byLines = info?.framing === 'lines' || info?.framing === 'bytes';
+  if (info && info.share !== 'mux' && (byLines || info.pty)) return { offered: [WSPIPE], framing: info.pty ? 'bytes' : info.framing };
+  return info && view === 'terminal' ? { offered: [WSPIPE] } : { offered: [] };
+}
+
+// facts returns pairs of a name and a value about the endpoint of info.
+export function facts(info) {
+  if (!info) return [];
+  const list = [['program', info.program], ['messages', info.pty ? 'of a terminal' : info.framing]];
+  if (info.share) list.push(['shared', info.share], ['connected', String(info.clients)]);
+  if (info.readonly) list.push(['input', 'read only']);
+  if (info.resume) list.push(['session kept', `${info.resume / 1000} s`]);
+  if (info.subprotocols.length) list.push(['subprotocols', info.subprotocols.join(', ')]);
+  if (info.maxMessage) list.push(['longest message', bytes(info.maxMessage)]);
   return list;
 }
 
-function item(name, value) {
-  const li = document.createElement('li'), b = document.createElement('b');
-  b.textContent = value;
-  li.append(`${name} `, b);
-  return li;
-}
-
-// link is to the page of an endpoint, whose path is escaped as an address is. The
-// page needs the token that this one came by.
-function link(up, path, isThis) {
-  const li = document.createElement('li'), a = document.createElement('a');
-  a.href = locate(up, path) + token();
-  try {
-    a.textContent = decodeURIComponent(path);
-  } catch {
-    a.textContent = path; // the name is not UTF-8
-  }
-  if (isThis) a.ariaCurrent = 'page';
-  li.append(a);
-  return li;
-}
-
-function token() {
-  const found = location.search.match(/[?&](access_token=[^&]*)/);
-  return found ? `?${found[1]}` : '';
-}
-
-// fill replaces children only if they differ: it runs every few seconds, and
-// whoever is reading them should not lose the place.
-function fill(list, items) {
-  const same = list.childElementCount === items.length && items.every((item, i) => item.isEqualNode(list.children[i]));
-  if (!same) list.replaceChildren(...items);
-}
-
-// howItTalks says what messages are over a connection to the endpoint of info.
-export function howItTalks({ hasChannels }, info) {
-  if (hasChannels) return 'Each message carries bytes of one of the program’s streams, on a channel of its own; a line that you send gets a newline.';
-  if (info?.pty) return 'The program has a terminal: messages are what it writes there, to the byte, and what is typed.';
-  if (info && info.framing !== 'lines') return `Messages are cut as --framing=${info.framing} says.`;
-  return 'Each line the program writes is a message here; each message you send is a line for it to read.';
+// messagesOf says what a message is over a connection to the endpoint of info.
+export function messagesOf({ hasChannels }, info) {
+  const input = info?.readonly ? ' It is read-only: the server discards input.' : '';
+  if (hasChannels) return `Each message carries bytes of one of the program’s streams, on its own channel.${input || ' A line that you send gets a newline.'}`;
+  if (info?.pty) return `The program has a terminal: messages are what it writes to that, byte by byte.${input || ' A text that you send is typed, and Enter after it.'}`;
+  if (info?.share === 'mux') return 'The program reads a JSON event for each message that you send, and names the recipients of each message that it writes.';
+  if (info && info.framing !== 'lines') return `Messages are framed as --framing=${info.framing} says.${input}`;
+  return `Each line that the program writes is a message here.${input || ' Each message that you send is a line that it reads.'}`;
 }
 
 // whatConnects says what Connect does there.
 export function whatConnects(info) {
-  if (!info) return 'Choose one of those above.';
+  if (!info) return 'There is no endpoint at this path. Choose one of the list.';
   if (info.share) return 'All clients share one child of the program. Press Connect to join them.';
   return `Each connection starts ${info.resume ? 'a child of the program, which outlives a lost network' : 'its own child of the program'}. Press Connect to start one.`;
 }

@@ -3,6 +3,15 @@
 // clock writes milliseconds since 1970 as local HH:MM:SS.mmm.
 export const clock = (at) => `${new Date(at).toTimeString().slice(0, 8)}.${String(at % 1000).padStart(3, '0')}`;
 
+// seconds writes a duration in milliseconds as 1.234, and elapsed as 1:02:03.
+export const seconds = (ms) => (ms / 1000).toFixed(3);
+
+export function elapsed(ms) {
+  const total = Math.floor(ms / 1000), two = (n) => String(n).padStart(2, '0');
+  const [h, m, s] = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];
+  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
 const grouped = new Intl.NumberFormat('en');
 
 // count writes 10000 as 10,000.
@@ -54,17 +63,26 @@ for (const [first, list] of Object.entries({
 })) list.split(' ').forEach((name, i) => names.set(Number(first) + i, name));
 
 // The selectors U+FE00 to U+FE0F stay, as emoji end with them; so do Arabic
-// signs, which are of category Cf but seen.
-const unseen = /[[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]--[\t\n\ufe00-\ufe0f\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2]]/gv;
+// signs, which are of category Cf but seen. Safari 16.4 has no flag v.
+const unseen = /(?![\t\n\ufe00-\ufe0f\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2])[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/gu;
+
+// A joiner stays where it belongs to what is written: within an emoji, and between
+// letters of scripts that join theirs.
+const joins = /[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f]$/u, joined = /^\p{Extended_Pictographic}/u;
+const scripts = String.raw`[\p{Script=Arabic}\p{Script=Syriac}\p{Script=Mongolian}\p{Script=Nko}\p{Script=Devanagari}\p{Script=Bengali}\p{Script=Gurmukhi}\p{Script=Gujarati}\p{Script=Oriya}\p{Script=Tamil}\p{Script=Telugu}\p{Script=Kannada}\p{Script=Malayalam}\p{Script=Sinhala}\p{Script=Khmer}\p{Script=Myanmar}]`;
+const letterBefore = new RegExp(`${scripts}\\p{M}*$`, 'u'), letterAfter = new RegExp(`^${scripts}`, 'u');
 
 // visible writes control, bidi and zero-width characters by name (‹ESC›), so that
 // what a program really wrote can be seen. Tab and newline do what they say.
 export function visible(text) {
-  return text.replace(unseen, (c) => {
+  return text.replace(unseen, (c, at) => {
+    if ((c === '\u200c' || c === '\u200d') && isJoiner(c, text.slice(Math.max(0, at - 8), at), text.slice(at + 1, at + 3))) return c;
     const code = c.codePointAt(0);
     return `‹${names.get(code) ?? `U+${code.toString(16).toUpperCase().padStart(4, '0')}`}›`;
   });
 }
+
+const isJoiner = (c, before, after) => c === '\u200d' && joins.test(before) && joined.test(after) || letterBefore.test(before) && letterAfter.test(after);
 
 const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
 

@@ -3,28 +3,34 @@
 
 export class Tabs {
   #tabs;
+  #names;
   #shown;
 
-  // shown is called with the ID of a panel when it has come to be seen.
+  // list holds the tabs, each with the ID "NAME-tab"; shown(name, byUser) is called
+  // when another one is selected.
   constructor(list, shown) {
     this.#tabs = [...list.querySelectorAll('[role="tab"]')];
+    this.#names = this.#tabs.map(({ id }) => id.replace(/-tab$/, ''));
     this.#shown = shown;
-    for (const tab of this.#tabs) tab.addEventListener('click', () => this.select(panelOf(tab).id));
+    this.#tabs.forEach((tab, i) => tab.addEventListener('click', () => this.select(this.#names[i], true)));
     list.addEventListener('keydown', (event) => this.#key(event));
   }
 
-  get selected() {
-    return panelOf(this.#tabs.find((tab) => tab.ariaSelected === 'true')).id;
+  select(name, byUser) {
+    this.show(name);
+    this.#shown(name, byUser);
   }
 
-  select(id) {
-    for (const tab of this.#tabs) {
-      const panel = panelOf(tab), on = panel.id === id;
+  // show marks a tab as the selected one. panels are the elements that the tabs
+  // show now, by name, if those are others.
+  show(name, panels = {}) {
+    this.#tabs.forEach((tab, i) => {
+      const on = this.#names[i] === name;
       tab.ariaSelected = String(on);
       tab.tabIndex = on ? 0 : -1;
-      panel.hidden = !on;
-    }
-    this.#shown(id);
+      const panel = panels[this.#names[i]];
+      if (panel) tab.setAttribute('aria-controls', panel.id);
+    });
   }
 
   #key(event) {
@@ -33,8 +39,6 @@ export class Tabs {
     if (at < 0 || to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     this.#tabs[to].focus();
-    this.select(panelOf(this.#tabs[to]).id);
+    this.select(this.#names[to], true);
   }
 }
-
-const panelOf = (tab) => document.getElementById(tab.getAttribute('aria-controls'));

@@ -1,10 +1,8 @@
-// What has passed over the connection, and how fast. Numbers of messages and
-// bytes are noted as they stood at the end of each second; what lies between two
-// of them passed in that second. Without traffic nothing runs.
+// Traffic shows what has passed over the connection, and how fast. The counters are
+// noted at the end of each second. Without traffic no timer runs.
 
 import { bytes, count, plural } from './format.js';
 
-const $ = (id) => document.getElementById(id);
 const SECONDS = 60;
 const [WIDTH, HEIGHT] = [120, 24]; // of the plot's viewBox
 const SPOKEN = 5; // seconds between texts for those who do not see the plot
@@ -12,6 +10,7 @@ const SPOKEN = 5; // seconds between texts for those who do not see the plot
 const second = () => Math.floor(performance.now() / 1000);
 
 export class Traffic {
+  #parts;
   #connection;
   #counted; // the counter of the connection that is shown: another one has another
   #noted; // {received, sent, bytes}, oldest first; the last is of the second underway
@@ -24,10 +23,18 @@ export class Traffic {
     return line;
   });
 
-  constructor(connection) {
+  // parts are the elements received, sent, rate and plot.
+  constructor(parts, connection) {
+    this.#parts = parts;
     this.#connection = connection;
-    $('plot').append(...this.#lines);
+    parts.plot.append(...this.#lines);
     document.addEventListener('visibilitychange', () => this.update());
+  }
+
+  // connection is another client's.
+  set connection(connection) {
+    this.#connection = connection;
+    this.update();
   }
 
   // update is to be called when something has passed, or the connection is another.
@@ -65,8 +72,8 @@ export class Traffic {
   #showCounters() {
     this.#frame = 0;
     const { received, sent } = this.#connection;
-    $('received').textContent = `${plural(received.messages, 'message')}, ${bytes(received.bytes)}`;
-    $('sent').textContent = `${plural(sent.messages, 'message')}, ${bytes(sent.bytes)}`;
+    this.#parts.received.textContent = `${plural(received.messages, 'message')}, ${bytes(received.bytes)}`;
+    this.#parts.sent.textContent = `${plural(sent.messages, 'message')}, ${bytes(sent.bytes)}`;
   }
 
   #plot(speak) {
@@ -75,8 +82,8 @@ export class Traffic {
     const most = Math.max(...received, ...sent);
     this.#lines.forEach((line, i) => line.setAttribute('points', points(rates[i], most || 1)));
     const [now, out, size] = rates.map((rate) => rate.at(-1));
-    $('rate').textContent = `${plural(now, 'message')}/s, ${bytes(size)}/s`;
-    if (speak) $('plot').ariaLabel = `Messages each second: received ${count(now)}, sent ${count(out)}; at most ${count(most)} in the last minute`;
+    this.#parts.rate.textContent = `${plural(now, 'message')}/s, ${bytes(size)}/s`;
+    if (speak) this.#parts.plot.ariaLabel = `Messages each second: received ${count(now)}, sent ${count(out)}; at most ${count(most)} in the last minute`;
   }
 
   // #rates is how much there was of something in each of the last seconds.

@@ -1,33 +1,26 @@
-// What the page has to know after a reload to go on with its session. It stands
-// in sessionStorage only while the page is away, as the session's ID does: a
-// copy of the tab does not get it.
+// What the page has to know after a reload to go on with its session. It is in
+// sessionStorage only while the page is away, as the session's ID is: a copy of the
+// tab does not get it.
 
 const KEY = 'wspipe.console';
 
-// remember notes visit, {address, typed, offered, view}, as the page goes: the two
-// fields, the subprotocols of the connection, and what is shown.
-export function remember(visit) {
+// remember notes the session of pane, as the page goes.
+export function remember({ target, connection: { offered, framing, streamBytes }, state: { view } }) {
+  const { address, subprotocols, token } = target;
   try {
-    sessionStorage.setItem(KEY, JSON.stringify({ page: location.href, ...visit }));
+    sessionStorage.setItem(KEY, JSON.stringify({ page: location.href, address, subprotocols, token, offered, framing, streamBytes, view }));
   } catch {
-    // Storage is forbidden: then the session is not gone on with.
+    // Storage is forbidden: then the session ends with the page.
   }
 }
 
-// recall returns the visit of this page before it was reloaded, or null.
+// recall returns the visit of this page before it was reloaded, or null, and forgets it.
 export function recall() {
   try {
     const visit = JSON.parse(sessionStorage.getItem(KEY));
+    sessionStorage.removeItem(KEY);
     return visit?.page === location.href ? visit : null;
   } catch {
     return null;
-  }
-}
-
-export function forget() {
-  try {
-    sessionStorage.removeItem(KEY);
-  } catch {
-    // see remember
   }
 }

@@ -40,7 +40,7 @@ export class Ansi {
     if (!this.#styled) return parent.append(shown);
     const { fore, back, dim, inverse, ...looks } = this.#style;
     const span = element('span', Object.keys(looks).join(' '), shown);
-    if (fore || back || dim || inverse) Object.assign(span.style, paint(fore, back, dim, inverse));
+    if (fore || back || dim || inverse) paint(span, fore, back, dim, inverse);
     parent.append(span);
   }
 

@@ -72,6 +72,12 @@ export class Chunk {
     return gone;
   }
 
+  // redraw makes the row of an entry again, if it exists.
+  redraw(number) {
+    const at = this.entries.findIndex((entry) => entry.number === number);
+    if (this.filled && at >= 0) this.element.children[at].replaceWith(this.#newRow(this.entries[at]));
+  }
+
   // row is that of an entry, once filled.
   row(number) {
     return this.element.children[this.entries.findIndex((entry) => entry.number === number)];

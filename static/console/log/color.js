@@ -1,7 +1,7 @@
 // Colours that can be read whatever a program chooses, in both schemes.
 
 // Colours are [red, green, blue]; those of the page are pairs, for the light and
-// the dark scheme: --text and --panel of console.css.
+// the dark theme: --text and --panel of console.css.
 const TEXT = [[27, 37, 48], [226, 232, 238]];
 const BACK = [[255, 255, 255], [25, 31, 38]];
 
@@ -44,22 +44,29 @@ function readable(color, back) {
 
 const known = new Map(); // styles that were computed
 
-// paint returns the CSS for text of a colour on another; each is a pair, or
-// undefined for the page's.
-export function paint(fore, back, dim, inverse) {
+// paint colours element; each colour is a pair, or undefined for the page's. Safari
+// 16.4 has no light-dark().
+export function paint(element, fore, back, dim, inverse) {
   const key = [fore?.[0], back?.[0], dim, inverse].join();
-  let style = known.get(key);
-  if (style) return style;
+  let pairs = known.get(key);
+  if (!pairs) {
+    pairs = computed(fore, back, dim, inverse);
+    if (known.size > 2000) known.clear(); // a program may use them all
+    known.set(key, pairs);
+  }
+  for (const [name, pair] of pairs) {
+    element.classList.add(name);
+    element.style.setProperty(`--${name}-light`, `rgb(${pair[0]})`);
+    element.style.setProperty(`--${name}-dark`, `rgb(${pair[1]})`);
+  }
+}
+
+function computed(fore, back, dim, inverse) {
   if (inverse) [fore, back] = [back ?? BACK, fore ?? TEXT];
   const colors = [0, 1].map((i) => {
     const ground = (back ?? BACK)[i];
     const color = (fore ?? TEXT)[i];
     return readable(dim ? mix(color, ground, 0.4) : color, ground);
   });
-  style = { color: css(colors), ...(back && { backgroundColor: css(back) }) };
-  if (known.size > 2000) known.clear(); // a program may use them all
-  known.set(key, style);
-  return style;
+  return back ? [['fore', colors], ['back', back]] : [['fore', colors]];
 }
-
-const css = ([light, dark]) => `light-dark(rgb(${light}), rgb(${dark}))`;

@@ -1,36 +1,60 @@
-// The view of messages: the log. What can be done with it is in tools.js.
+// The log of one client.
 
-import { count, plural } from '../format.js';
-import { newRow, plain } from './row.js';
+import { copyRows } from './copy-rows.js';
+import { newRow } from './row.js';
 import { Store } from './store.js';
-import { Tools } from './tools.js';
 import { LogView } from './view.js';
 
-const $ = (id) => document.getElementById(id);
+const BUDGET = 1 << 20; // bytes that may come between two frames before the server is asked to pause
 
 export class LogPanel {
+  #parts;
+  #settings;
+  #on;
   #store = new Store();
-  #paused = null; // the Store that is shown during a pause
-  #filter = null; // says whether an entry is shown; null if all are
-  #payload = plain;
-  #tools;
-  #view = new LogView(this.#store, $('log'), $('jump'), (entry) => newRow(entry, this.#payload), (deadline) => this.#frame(deadline));
+  #held = null; // the Store that is shown while the log is held
+  #view;
+  #unseen = 0; // bytes since the last frame
+  #startedAt = Date.now(); // of the connection
+  #lastAt = 0; // of the entry before
 
-  constructor(note) {
-    $('pause').addEventListener('click', () => this.#pause(!this.#paused));
-    $('clear').addEventListener('click', () => {
-      this.#store.clear();
-      if (this.#paused) this.#pause(true);
-      this.#view.update();
-    });
-    this.#tools = new Tools(this, this.#view, note);
-    this.#view.update();
+  // parts are the elements log, jump, empty and emptyText; settings is the Settings of
+  // all logs. on has again(), for the button of an end's card, hold() and release(), to
+  // pause the server while it is too fast, and shown() after each frame.
+  constructor(parts, settings, on) {
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#on = on;
+    this.#view = new LogView(this.#store, parts.log, parts.jump, (entry) => newRow(entry, settings), (deadline) => this.#frame(deadline));
+    parts.log.addEventListener('click', ({ target }) => { if (target.closest('.again')) on.again(); });
+    parts.log.addEventListener('copy', (event) => copyRows(event, parts.log));
+    document.addEventListener('visibilitychange', () => this.#release());
+    settings.add(this);
   }
+
+  get view() { return this.#view; }
 
   // add takes an entry of Connection, or one of kind 'event' whose data is what happened.
   add(entry) {
+    entry.sinceStart = entry.at - this.#startedAt;
+    entry.sinceLast = this.#lastAt ? entry.at - this.#lastAt : 0;
+    this.#lastAt = entry.at;
     this.#store.add(entry);
     this.#view.update();
+    this.#unseen += entry.size;
+    // A browser queues all that the server sends, and cannot be told to stop.
+    if (this.#unseen > BUDGET && !document.hidden) this.#on.hold();
+  }
+
+  // begin starts the clock of a connection.
+  begin() {
+    this.#startedAt = Date.now();
+  }
+
+  // update changes the card of an entry, and shows it.
+  update(entry, change) {
+    change(entry.card);
+    this.#view.redraw(entry.number);
   }
 
   // next is the number of the entry that comes next.
@@ -42,41 +66,56 @@ export class LogPanel {
   }
 
   follow() { this.#view.follow(); }
+  focus() { this.#parts.log.focus(); }
+
+  clear() {
+    this.#store.clear();
+    if (this.#held) this.#held = this.#store.snapshot();
+    this.#view.source = this.#source;
+  }
 
   // shown is a list of the entries that the user is shown.
   get shown() {
     const entries = [...this.#source];
-    return this.#filter ? entries.filter(this.#filter) : entries;
+    return this.#settings.filter ? entries.filter(this.#settings.filter) : entries;
   }
 
-  set filter(filter) {
-    this.#filter = filter;
-    this.#view.filter = filter;
+  // numbers of entries: those kept, those shown, those dropped, and those that came
+  // while the log is held, or -1.
+  get numbers() {
+    return {
+      kept: this.#source.kept, all: this.#store.kept, shown: this.#view.shown, dropped: this.#store.dropped,
+      waiting: this.#held ? this.#store.next - this.#held.next : -1,
+    };
   }
 
-  // payload fills the last cell of a row: see newRow.
-  set payload(payload) {
-    this.#payload = payload;
-    this.#view.refresh();
-  }
+  // first is the number of the oldest entry that is shown.
+  get first() { return this.#source.first; }
 
-  #pause(on) {
-    this.#paused = on ? this.#store.snapshot() : null;
-    $('pause').textContent = on ? 'Resume' : 'Pause';
+  // refilter and redraw follow changes of settings.
+  refilter() { this.#view.filter = this.#settings.filter; }
+  redraw() { this.#view.refresh(); }
+
+  hold(on) {
+    this.#held = on ? this.#store.snapshot() : null;
     this.#view.source = this.#source;
   }
 
-  get #source() { return this.#paused ?? this.#store; }
+  set emptyText(text) {
+    if (this.#parts.emptyText.textContent !== text) this.#parts.emptyText.textContent = text;
+  }
+
+  get #source() { return this.#held ?? this.#store; }
 
   #frame(deadline) {
-    const { kept, dropped, next } = this.#store;
-    const { shown } = this.#view;
-    const parts = [this.#filter ? `${count(shown)} of ${plural(this.#source.kept, 'entry', 'entries')}` : plural(kept, 'entry', 'entries')];
-    if (dropped) parts.push(`${count(dropped)} older dropped`);
-    if (this.#paused) parts.push(`paused, ${count(next - this.#paused.next)} new`);
-    $('kept').textContent = parts.join(' · ');
-    $('empty').hidden = shown > 0;
-    if (!shown) $('empty').textContent = kept && this.#filter ? 'No entry passes the filter.' : 'Nothing yet. What the program says appears here, and what you send.';
-    return this.#tools.frame(this.#source.first, deadline);
+    this.#parts.empty.hidden = this.#view.shown > 0;
+    this.#release();
+    this.#on.shown();
+    return this.#settings.rendered(this, deadline);
+  }
+
+  #release() {
+    this.#unseen = 0;
+    this.#on.release();
   }
 }

@@ -1,6 +1,7 @@
 // One row of the log: when, how much, and the payload as the user wants it shown.
 
-import { bytes, clock, cut, plural, textOf, visible } from '../format.js';
+import { bytes, clock, cut, plural, seconds, textOf, visible } from '../format.js';
+import { cardOf } from './card.js';
 import { element, inPortions } from './portions.js';
 
 const HEAD = 4_000; // characters shown of a long message,
@@ -9,19 +10,29 @@ const MORE = 200_000; // and how many more each time the user asks
 const pattern = element('div', 'row');
 pattern.append(element('time'), element('span', 'size'), element('span', 'text'));
 
-// newRow makes the row of an entry; payload(cell, entry, row) fills its last cell.
-export function newRow(entry, payload) {
+const times = {
+  clock: ({ at }) => clock(at),
+  start: ({ sinceStart }) => seconds(sinceStart),
+  between: ({ sinceLast }) => `+${seconds(sinceLast)}`,
+};
+
+// newRow makes the row of an entry; payload(cell, entry, row) fills its last cell,
+// and time is a name of times.
+export function newRow(entry, { payload, time }) {
   const row = pattern.cloneNode(true);
   const [timeCell, sizeCell, textCell] = row.children;
   row.number = entry.number;
   row.className = `row ${entry.kind}`;
-  timeCell.textContent = clock(entry.at);
+  timeCell.textContent = times[time](entry);
   if (typeof entry.data !== 'string') {
     row.classList.add('binary');
-    textCell.dataset.tag = entry.channel || 'binary';
-    if (entry.channel === 'stderr') row.classList.add('stderr');
+    textCell.dataset.tag = 'binary';
   }
-  if (entry.kind === 'event') plain(textCell, entry);
+  if (entry.channel) textCell.dataset.tag = entry.channel;
+  if (entry.channel === 'stderr') row.classList.add('stderr');
+  if (entry.divider) row.classList.add('divider');
+  if (entry.card) textCell.append(cardOf(entry.card));
+  else if (entry.kind === 'event') plain(textCell, entry);
   else {
     sizeCell.textContent = bytes(entry.size);
     payload(textCell, entry, row);

@@ -33,6 +33,14 @@ export class Search {
     });
   }
 
+  get view() { return this.#view; }
+
+  // view is that of another log.
+  set view(view) {
+    this.#view = view;
+    this.reset();
+  }
+
   // reset looks through all that is shown again, as its filter has changed.
   reset() {
     this.#found = [];

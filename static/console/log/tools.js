@@ -1,67 +1,134 @@
-// What can be done with the log: filter it, search it, see payloads plain or
-// formatted, copy and save it.
+// What can be done with the logs: filter and hold them all; search, copy and save
+// the one in use.
 
 import { copy } from '../copy.js';
-import { plural } from '../format.js';
+import { count, plural } from '../format.js';
+import { load, save as store } from '../storage.js';
 import { lines, ndjson, save, text } from './export.js';
 import { contains, watch } from './filter.js';
 import { formatted, narrow } from './payload.js';
 import { plain } from './row.js';
 import { Search } from './search.js';
 
-const $ = (id) => document.getElementById(id);
-const PLAIN = 'wspipe.plain';
+const PLAIN = 'wspipe.plain', TIME = 'wspipe.time';
 
 export class Tools {
-  #panel;
+  #parts;
+  #settings;
+  #panel; // the LogPanel in use
   #search;
+  #note;
   #wanted = null; // what the filter asks for, a RegExp
+  #kind = ''; // of the entries that are shown
 
-  constructor(panel, view, note) {
+  // parts are the elements of the tools, settings those of all logs.
+  constructor(parts, settings, panel, note) {
+    this.#parts = parts;
+    this.#settings = settings;
     this.#panel = panel;
-    this.#search = new Search(view, { field: $('search'), previous: $('search-previous'), next: $('search-next'), output: $('search-count') }, note);
-    watch($('filter'), note, (wanted) => {
+    this.#note = note;
+    const { search, searchPrevious, searchNext, searchCount } = parts;
+    this.#search = new Search(panel.view, { field: search, previous: searchPrevious, next: searchNext, output: searchCount }, note);
+    settings.after = (of, deadline) => of === this.#panel && this.#search.frame(of.first, deadline);
+    this.#filtering();
+    this.#finding();
+    this.#looks();
+    parts.pause.addEventListener('click', () => this.#hold(!settings.held));
+    parts.clear.addEventListener('click', () => this.#panel.clear());
+    this.#exports();
+  }
+
+  // use makes panel the one in use.
+  use(panel) {
+    if (panel === this.#panel) return;
+    this.#panel = panel;
+    this.#search.view = panel.view;
+  }
+
+  // kept says how many entries there are.
+  get kept() {
+    const { kept, all, shown, dropped, waiting } = this.#panel.numbers;
+    const parts = [this.#settings.filter ? `${count(shown)} of ${plural(kept, 'entry', 'entries')}` : plural(all, 'entry', 'entries')];
+    if (dropped) parts.push(`${count(dropped)} older dropped`);
+    if (waiting >= 0) parts.push(`held, ${count(waiting)} new`);
+    return parts.join(' · ');
+  }
+
+  find() {
+    this.#parts.findBar.hidden = false;
+    this.#parts.search.select();
+  }
+
+  #filtering() {
+    const { filter, show } = this.#parts;
+    watch(filter, this.#note, (wanted) => {
       this.#wanted = wanted;
       this.#filter();
     });
-    $('direction').addEventListener('change', () => this.#filter());
-    if ($('direction').value) this.#filter(); // kept by the browser over a reload
-    $('log').addEventListener('keydown', (event) => {
-      if (event.key !== '/' || event.ctrlKey || event.altKey || event.metaKey) return;
-      event.preventDefault();
-      $('search').select();
+    show.addEventListener('click', ({ target }) => {
+      const chosen = target.closest('[data-show]');
+      if (!chosen) return;
+      for (const button of show.children) button.ariaPressed = String(button === chosen);
+      this.#kind = chosen.dataset.show;
+      this.#filter();
     });
-    this.#rendering();
-    this.#exports(note);
-  }
-
-  // frame follows each frame of the view: see Search.
-  frame(first, deadline) {
-    return this.#search.frame(first, deadline);
   }
 
   #filter() {
-    const direction = $('direction').value;
-    const wanted = this.#wanted;
-    this.#panel.filter = direction || wanted ? (entry) => (!direction || entry.kind === direction) && (!wanted || contains(wanted, entry)) : null;
+    const kind = this.#kind, wanted = this.#wanted;
+    this.#settings.set({ filter: kind || wanted ? (entry) => (!kind || kindOf(entry) === kind) && (!wanted || contains(wanted, entry)) : null });
     this.#search.reset();
   }
 
-  #rendering() {
-    const choice = $('render');
-    const use = () => { this.#panel.payload = choice.value === 'plain' ? plain : formatted; };
-    choice.value = remembered() ? 'plain' : 'formatted';
-    choice.addEventListener('change', () => {
-      remember(choice.value === 'plain');
+  #finding() {
+    const { find, findBar, findClose, search, centre } = this.#parts;
+    find.addEventListener('click', () => this.find());
+    const close = () => {
+      search.value = '';
+      search.dispatchEvent(new Event('input'));
+      findBar.hidden = true;
+      this.#panel.focus();
+    };
+    findClose.addEventListener('click', close);
+    findBar.addEventListener('keydown', (event) => { if (event.key === 'Escape') close(); });
+    centre.addEventListener('keydown', (event) => {
+      if (event.key !== '/' || event.ctrlKey || event.altKey || event.metaKey || !event.target.closest('[role="log"]')) return;
+      event.preventDefault();
+      this.find();
+    });
+  }
+
+  #looks() {
+    const { render, time, wrap, panes } = this.#parts;
+    const use = () => this.#settings.set({ payload: render.value === 'plain' ? plain : formatted });
+    render.value = load(PLAIN) === 'yes' ? 'plain' : 'formatted';
+    render.addEventListener('change', () => {
+      store(PLAIN, render.value === 'plain' ? 'yes' : 'no');
       use();
     });
     narrow.addEventListener('change', use);
+    const useTime = () => this.#settings.set({ time: time.value });
+    time.value = load(TIME) ?? 'clock';
+    if (!time.value) time.value = 'clock';
+    time.addEventListener('change', () => {
+      store(TIME, time.value);
+      useTime();
+    });
+    useTime();
     use();
+    wrap.addEventListener('change', () => panes.classList.toggle('unwrapped', !wrap.checked));
   }
 
-  #exports(note) {
+  #hold(on) {
+    this.#settings.set({ held: on });
+    this.#parts.pause.ariaPressed = String(on);
+    this.#parts.pause.textContent = on ? 'Resume' : 'Hold';
+  }
+
+  #exports() {
+    const note = this.#note;
     const some = (entries) => plural(entries.length, 'entry', 'entries');
-    $('copy').addEventListener('click', async () => {
+    this.#parts.copy.addEventListener('click', async () => {
       const entries = this.#panel.shown;
       note((await copy(text(entries))) ? `Copied ${some(entries)}.` : 'The browser does not let this page copy.');
     });
@@ -70,24 +137,9 @@ export class Tools {
       await save(entries, ...how);
       note(`Saved ${some(entries)}.`);
     };
-    $('save-text').addEventListener('click', () => saving(lines, 'text/plain', 'txt'));
-    $('save-ndjson').addEventListener('click', () => saving(ndjson, 'application/x-ndjson', 'ndjson'));
+    this.#parts.saveText.addEventListener('click', () => saving(lines, 'text/plain', 'txt'));
+    this.#parts.saveNdjson.addEventListener('click', () => saving(ndjson, 'application/x-ndjson', 'ndjson'));
   }
 }
 
-// Storage can be forbidden: the choice then lives as long as the page.
-function remembered() {
-  try {
-    return localStorage.getItem(PLAIN) === 'yes';
-  } catch {
-    return false;
-  }
-}
-
-function remember(plain) {
-  try {
-    localStorage.setItem(PLAIN, plain ? 'yes' : 'no');
-  } catch {
-    // see remembered
-  }
-}
+const kindOf = ({ kind, channel }) => channel === 'stderr' ? channel : kind;

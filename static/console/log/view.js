@@ -79,6 +79,13 @@ export class LogView {
     this.update();
   }
 
+  // redraw makes the row of one entry again.
+  redraw(number) {
+    this.#inPlace(() => this.#chunks.find(({ entries }) => entries.at(-1).number >= number)?.redraw(number));
+    this.#stick();
+    this.update();
+  }
+
   follow() {
     this.#follower.start();
   }

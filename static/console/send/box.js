@@ -1,4 +1,4 @@
-// The box at the foot: Enter sends, Shift+Enter makes a line, arrows go through
+// The message box: Enter sends, Shift+Enter makes a line, arrows go through
 // what was sent before.
 
 import { History } from './history.js';
@@ -21,6 +21,14 @@ export class SendBox {
     box.addEventListener('keydown', (event) => this.#key(event));
     box.addEventListener('input', () => this.#grow());
     this.#grow(); // the browser may have kept a text over a reload
+  }
+
+  get text() { return this.#box.value; }
+
+  // text replaces what is in the box.
+  set text(text) {
+    this.#show(text);
+    this.#box.focus();
   }
 
   #submit() {

@@ -1,11 +1,13 @@
 // The lines that were sent, kept over reloads like a shell's history.
 
+import { loadList, save } from '../storage.js';
+
 const KEY = 'wspipe.history';
 const LIMIT = 100;
 const LONGEST = 10_000; // a pasted file is no line to come back to, and storage is small
 
 export class History {
-  #lines = load([]);
+  #lines = load();
   #at = this.#lines.length; // the line shown; past the last one is the draft
   #draft = '';
 
@@ -14,7 +16,7 @@ export class History {
     this.#lines = load(this.#lines); // another tab may have added some
     if (line && line.length <= LONGEST && line !== this.#lines.at(-1)) {
       this.#lines = [...this.#lines, line].slice(-LIMIT);
-      save(this.#lines);
+      save(KEY, JSON.stringify(this.#lines));
     }
     this.#at = this.#lines.length;
     this.#draft = '';
@@ -31,21 +33,4 @@ export class History {
   }
 }
 
-// Storage can be forbidden, full, or hold what another page left: the history
-// is then only as long as the page lives.
-function load(otherwise) {
-  try {
-    const lines = JSON.parse(localStorage.getItem(KEY) ?? '[]');
-    return Array.isArray(lines) ? lines.filter((l) => typeof l === 'string').slice(-LIMIT) : [];
-  } catch {
-    return otherwise;
-  }
-}
-
-function save(lines) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(lines));
-  } catch {
-    // see load
-  }
-}
+const load = (otherwise) => loadList(KEY, (line) => typeof line === 'string', otherwise).slice(-LIMIT);

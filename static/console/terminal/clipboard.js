@@ -2,7 +2,6 @@
 
 import { copy } from '../copy.js';
 
-const $ = (id) => document.getElementById(id);
 const isMac = navigator.platform.startsWith('Mac');
 
 export class Clipboard {
@@ -12,8 +11,6 @@ export class Clipboard {
   constructor(terminal, note) {
     this.#terminal = terminal;
     this.#note = note;
-    $('terminal-copy').addEventListener('click', () => this.#copy(terminal.getSelection() || this.#all()));
-    $('terminal-paste').addEventListener('click', () => this.#paste());
   }
 
   // key reports whether a keydown is one of ours. Pasting is left to the browser,
@@ -27,11 +24,16 @@ export class Clipboard {
     return true;
   }
 
+  // copySelected copies what is selected, or else all.
+  copySelected() {
+    this.#copy(this.#terminal.getSelection() || this.#all());
+  }
+
   async #copy(text) {
     this.#note((await copy(text)) ? 'Copied.' : 'The browser does not let this page copy.');
   }
 
-  async #paste() {
+  async paste() {
     try {
       const text = await navigator.clipboard.readText();
       this.#terminal.paste(text);

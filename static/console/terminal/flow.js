@@ -46,7 +46,7 @@ export class Flow {
     }
     if (this.waiting > HIGH && !this.#paused) {
       this.#paused = true;
-      this.#connection.control({ type: 'pause' });
+      this.#connection.hold('terminal');
     }
     this.#work();
   }
@@ -62,13 +62,9 @@ export class Flow {
   restart() {
     this.#gone += this.#queued;
     this.#blocks = [];
+    this.#drawn = null;
     this.#queued = this.#omitted = 0;
     this.#paused = false;
-  }
-
-  // resumed tells a new connection of a pause.
-  resumed() {
-    if (this.#paused) this.#connection.control({ type: 'pause' });
   }
 
   // open returns the last block, which has room, and leaves the oldest out where
@@ -118,10 +114,7 @@ export class Flow {
 
   #continue() {
     if (!this.#paused) return;
-    if (this.#connection.state === 'lost') setTimeout(() => this.#continue(), 500); // it cannot be said just now
-    else {
-      this.#paused = false;
-      this.#connection.control({ type: 'continue' });
-    }
+    this.#paused = false;
+    this.#connection.release('terminal');
   }
 }

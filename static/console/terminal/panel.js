@@ -7,19 +7,20 @@ import { Flow } from './flow.js';
 import { LineEditor } from './lines.js';
 import { openScreen } from './screen.js';
 import { Search } from './search.js';
-import { fontSize, setUp } from './settings.js';
+import { TerminalTools } from './tools.js';
 
-const $ = (id) => document.getElementById(id);
 const encoder = new TextEncoder();
 const LONGEST = 32 << 10; // bytes of a paste in one message, well below any --maxframesize
 const RESET = '\x1bc'; // RIS
-// The screen, attributes and modes that a program leaves which was killed.
-const LEFT_BEHIND = '\x1b[?1049l\x1b[?1000;1002;1003;1004;1006;2004l\x1b[!p\x1b[?25l';
+const LEAVE_ALTERNATE = '\x1b[?1049l';
+// Resets the attributes and modes that a program leaves which was killed.
+const LEFT_BEHIND = '\x1b[?1000;1002;1003;1004;1006;2004l\x1b[!p\x1b[?25l';
 
 export class TerminalPanel {
-  #connection;
-  #endpoint;
-  #note;
+  #pane;
+  #page;
+  #tab;
+  #tools;
   #terminal;
   #fit;
   #flow;
@@ -28,28 +29,27 @@ export class TerminalPanel {
   #bytes = false; // binary messages came, so the program may have a terminal
   #replaying = false; // what is drawn came long ago, and gets no replies
 
-  constructor(connection, note, endpoint) {
-    this.#connection = connection;
-    this.#endpoint = endpoint;
-    this.#note = note;
-    const { terminal, fit } = openScreen($('terminal'), fontSize(), () => this.#resize());
+  // pane is the client that the terminal shows, parts are its elements, and page has
+  // note(text), look, and parts, the elements of the page.
+  constructor(pane, parts, page) {
+    this.#pane = pane;
+    this.#page = page;
+    this.#tab = page.parts.terminalTab;
+    const { terminal, fit } = openScreen(parts.terminal, page.look, () => this.#resize());
     this.#terminal = terminal;
     this.#fit = fit;
-    this.#flow = new Flow(terminal, connection, () => this.#idle());
+    this.#flow = new Flow(terminal, pane.connection, () => this.#idle());
     this.#editor = new LineEditor(terminal, this.#flow, { line: (text) => this.#sendLine(text), interrupt: () => this.#interrupt(), end: () => this.#end() });
-    const clipboard = new Clipboard(terminal, note);
-    new Search(terminal);
-    setUp(terminal, () => this.#resize());
-    terminal.attachCustomKeyEventHandler((event) => event.type !== 'keydown' || !(leaves(event) || clipboard.key(event)));
+    this.#tools = page.terminalTools ??= new TerminalTools(page.parts, page);
+    this.clipboard = new Clipboard(terminal, page.note);
+    this.search = new Search(terminal, (text) => this.#tools.found(this, text));
+    this.#tools.apply(this);
+    terminal.attachCustomKeyEventHandler((event) => event.type !== 'keydown' || !(this.#leaves(event) || this.#again(event) || this.clipboard.key(event)));
     terminal.onData((data) => this.#typed(data));
-    terminal.onBinary((data) => this.#replaying || this.#send(Uint8Array.from(data, (c) => c.charCodeAt(0))));
+    terminal.onBinary((data) => this.#replaying || this.#type(Uint8Array.from(data, (c) => c.charCodeAt(0))));
     terminal.onResize(() => this.#resized());
-    terminal.onBell(flash);
-    $('terminal-clear').addEventListener('click', () => {
-      terminal.clear();
-      terminal.focus();
-    });
-    this.#showSize();
+    terminal.onBell(() => this.#flash());
+    terminal.onSelectionChange(() => { if (this.#tools.copyOnSelect && terminal.hasSelection()) this.clipboard.copySelected(); });
   }
 
   // size is {cols, rows}.
@@ -58,9 +58,18 @@ export class TerminalPanel {
     return { cols, rows };
   }
 
+  set screenReader(on) {
+    this.#terminal.options.screenReaderMode = on;
+  }
+
+  clear() {
+    this.#terminal.clear();
+    this.#terminal.focus();
+  }
+
   // opened begins with an empty screen: it is a new connection.
   opened() {
-    this.#bytes = false;
+    this.#bytes = this.#replaying = false;
     this.#editor.clear();
     this.#flow.restart();
     this.#flow.write(RESET);
@@ -69,7 +78,6 @@ export class TerminalPanel {
 
   // resumed: the connection was made again, and knows nothing of the one before.
   resumed() {
-    this.#flow.resumed();
     this.#sendSize();
   }
 
@@ -86,21 +94,31 @@ export class TerminalPanel {
     this.#flow.write(typeof data === 'string' ? `${data}\r\n` : new Uint8Array(data));
   }
 
-  // replay takes entries that came before the terminal was there.
-  replay(entries) {
+  // replay takes entries that came before the terminal was there, and what came of
+  // a line that is not complete.
+  replay(entries, partial) {
     this.#replaying = true;
     for (const entry of entries) this.message(entry);
+    if (partial) this.#flow.write(partial);
     this.#flow.drawn(() => { this.#replaying = false; });
   }
 
   closed(title) {
     this.#editor.hide();
     this.#editor.clear();
-    this.#flow.write(`${LEFT_BEHIND}\r\n\x1b[2m[${title}]\x1b[0m\r\n`);
+    // Only what has been drawn shows which screen is in use: on the normal one, leaving
+    // the alternate one would move the cursor.
+    this.#flow.drawn(() => {
+      this.#replaying = false;
+      const { active } = this.#terminal.buffer;
+      const leave = active.type === 'alternate' ? LEAVE_ALTERNATE : '';
+      this.#flow.write(`${leave}${LEFT_BEHIND}${leave || active.cursorX ? '\r\n' : ''}\x1b[2m[${title}]\x1b[0m\r\n`);
+    });
   }
 
   shown() {
     this.#resize();
+    this.#tools.show(this);
   }
 
   focus() {
@@ -109,7 +127,7 @@ export class TerminalPanel {
 
   // hasTerminal: the kernel echoes and edits lines, and turns \n into \r\n.
   get #hasTerminal() {
-    return this.#connection.hello?.pty ?? this.#endpoint.info?.pty ?? this.#bytes;
+    return this.#connection.hello?.pty ?? this.#pane.info?.pty ?? this.#bytes;
   }
 
   // greeted is when more may be known of the program.
@@ -118,36 +136,41 @@ export class TerminalPanel {
     this.#sendSize();
   }
 
+  get #connection() { return this.#pane.connection; }
+
   #typed(data) {
-    if (this.#replaying || !['open', 'lost'].includes(this.#connection.state)) return;
-    if (this.#hasTerminal) this.#send(encoder.encode(data));
+    if (this.#replaying || !this.#pane.state.live) return;
+    if (this.#hasTerminal) this.#type(encoder.encode(data));
     else this.#editor.type(data);
   }
 
-  // send takes a string or bytes.
-  #send(data) {
-    try {
-      if (typeof data === 'string') this.#connection.send(data);
-      else for (let at = 0; at < data.length; at += LONGEST) this.#connection.send(data.subarray(at, at + LONGEST));
-    } catch (error) {
-      this.#note(`Not sent: ${error.message}`);
-    }
+  #type(data) {
+    this.#trying(() => {
+      for (let at = 0; at < data.length; at += LONGEST) this.#connection.type(data.subarray(at, at + LONGEST));
+    });
   }
 
-  // sendLine: without channels a message is a line, or bytes where binary ones came.
   #sendLine(text) {
-    const { hasChannels } = this.#connection;
-    this.#send(hasChannels ? encoder.encode(`${text}\n`) : text);
+    this.#trying(() => this.#connection.send(text));
+  }
+
+  #trying(send) {
+    if (this.#pane.info?.readonly) return this.#page.note('Not sent: this endpoint is read-only (--readonly), so the server discards input.');
+    try {
+      send();
+    } catch (error) {
+      this.#page.note(`Not sent: ${error.message}`);
+    }
   }
 
   #interrupt() {
     if (this.#connection.hasControl) this.#connection.control({ type: 'signal', signal: 'INT' });
-    else this.#note('Not interrupted: only the subprotocol v1.wspipe carries signals.');
+    else this.#page.note('Not interrupted: only the subprotocol v1.wspipe carries signals.');
   }
 
   #end() {
     if (this.#connection.hasControl) this.#connection.endInput();
-    else this.#note('The input goes on: only the subprotocol v1.wspipe carries its end.');
+    else this.#page.note('The input goes on: only the subprotocol v1.wspipe carries its end.');
   }
 
   // resize makes way for xterm.js, which moves lines about, if a line is being edited.
@@ -168,25 +191,31 @@ export class TerminalPanel {
   }
 
   #showSize() {
-    $('terminal-size').textContent = `${this.#terminal.cols}×${this.#terminal.rows}`;
+    this.#tools.show(this);
   }
 
   #sendSize() {
     if (this.#hasTerminal) this.#connection.control({ type: 'resize', ...this.size });
   }
-}
 
-// leaves reports whether a key is the one that leaves the terminal, as Tab is the
-// program's.
-function leaves({ key, shiftKey, ctrlKey, altKey, metaKey }) {
-  if (key !== 'F6' || !shiftKey || ctrlKey || altKey || metaKey) return false;
-  $('terminal-tab').focus();
-  return true;
-}
+  // leaves reports whether a key is the one that leaves the terminal, as Tab is the
+  // program's.
+  #leaves({ key, shiftKey, ctrlKey, altKey, metaKey }) {
+    if (key !== 'F6' || !shiftKey || ctrlKey || altKey || metaKey) return false;
+    this.#tab.focus();
+    return true;
+  }
 
-// flash is what a bell does: it makes no sound.
-function flash() {
-  const { classList } = $('terminal-tab');
-  classList.add('bell');
-  setTimeout(() => classList.remove('bell'), 300);
+  // again reports whether a key runs an ended program again.
+  #again({ key, shiftKey, ctrlKey, altKey, metaKey }) {
+    if (key !== 'Enter' || shiftKey || ctrlKey || altKey || metaKey || this.#pane.state.phase !== 'closed' || !this.#pane.state.runs) return false;
+    this.#pane.connect();
+    return true;
+  }
+
+  // flash is what a bell does: it makes no sound.
+  #flash() {
+    this.#tab.classList.add('bell');
+    setTimeout(() => this.#tab.classList.remove('bell'), 300);
+  }
 }

@@ -4,17 +4,17 @@ import { FitAddon } from '../../vendor/xterm/addon-fit.mjs';
 import { WebLinksAddon } from '../../vendor/xterm/addon-web-links.mjs';
 import { Terminal } from '../../vendor/xterm/xterm.mjs';
 import './csp.js';
-import { onSchemeChange, theme, variable } from './theme.js';
+import { theme, variable } from './theme.js';
 
 // openScreen returns a Terminal in element and a function that gives it the
-// element's size. resized is called when that has changed.
-export function openScreen(element, fontSize, resized) {
+// element's size. resized is called when that has changed; look is the page's Look.
+export function openScreen(element, look, resized) {
   const link = { activate: (event, uri) => open(uri, '_blank', 'noopener,noreferrer'), hover: (event, uri) => hover(element, uri), leave: () => hover(element, '') };
   const terminal = new Terminal({
     allowProposedApi: true, // of the search's decorations
     cursorInactiveStyle: 'outline',
     fontFamily: variable('--mono'),
-    fontSize,
+    fontSize: look.size,
     linkHandler: link, // of OSC 8; xterm.js leaves out what is not http or https
     minimumContrastRatio: 4.5,
     scrollback: 5000,
@@ -24,7 +24,11 @@ export function openScreen(element, fontSize, resized) {
   terminal.loadAddon(fitting);
   terminal.loadAddon(new WebLinksAddon(link.activate, link));
   terminal.open(element);
-  onSchemeChange(() => { terminal.options.theme = theme(); });
+  look.addEventListener('theme', () => { terminal.options.theme = theme(); });
+  look.addEventListener('size', () => {
+    terminal.options.fontSize = look.size;
+    resized();
+  });
 
   let frame;
   new ResizeObserver(() => {

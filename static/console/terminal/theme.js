@@ -19,10 +19,7 @@ const palettes = {
   },
 };
 
-const dark = matchMedia('(prefers-color-scheme: dark)');
-const palette = () => palettes[dark.matches ? 'dark' : 'light'];
-
-export const onSchemeChange = (changed) => dark.addEventListener('change', changed);
+const palette = () => palettes[document.documentElement.dataset.theme];
 
 // variable is a custom property of console.css.
 export const variable = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
