@@ -51,220 +51,220 @@ type broadcast struct {
 	midMessage    bool                     // clients have an incomplete message
 }
 
-func newBroadcast(b *Bridge) *broadcast {
-	h := &broadcast{Bridge: b, encoders: map[encoding]*sharedEncoder{}, encodings: map[encoding]int{}, replayBatches: map[encoding]*wire.Batch{}}
-	h.replay = replay{maxMessages: b.opt.Replay, maxBytes: maxReplay}
+func newBroadcast(on *Bridge) *broadcast {
+	b := &broadcast{Bridge: on, encoders: map[encoding]*sharedEncoder{}, encodings: map[encoding]int{}, replayBatches: map[encoding]*wire.Batch{}}
+	b.replay = replay{maxMessages: b.opt.Replay, maxBytes: maxReplay}
 	if b.opt.Terminal {
 		terminal := vt.NewState()
-		h.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen, terminal: &terminal}
+		b.replay = replay{maxMessages: math.MaxInt, maxBytes: maxScreen, terminal: &terminal}
 	}
-	h.sequencer.destination = fanOut{h}
-	h.stdout = h.newStream(channel.Stdout)
+	b.sequencer.destination = fanOut{b}
+	b.stdout = b.newStream(channel.Stdout)
 	if b.opt.Framing == framing.JSON {
-		h.stdout.stream = "stdout"
-		h.stderr = h.newStream(channel.Stderr)
-		h.stderr.stream = "stderr"
+		b.stdout.stream = "stdout"
+		b.stderr = b.newStream(channel.Stderr)
+		b.stderr.stream = "stderr"
 	}
-	return h
+	return b
 }
 
 // newStream returns the output that sends a stream of the child to all clients.
-func (h *broadcast) newStream(number byte) *output {
-	f := h.opt.Framing
-	o := &output{sequencer: &h.sequencer, codec: f.NewCodec(), typ: messageType(f), broken: h.brokenFraming}
-	if h.replay.maxMessages > 0 {
+func (b *broadcast) newStream(number byte) *output {
+	f := b.opt.Framing
+	o := &output{sequencer: &b.sequencer, codec: f.NewCodec(), typ: messageType(f), broken: b.brokenFraming}
+	if b.replay.maxMessages > 0 {
 		r := &recorder{from: o}
-		h.recorders = append(h.recorders, r)
-		o.onPiece = r.piece
+		b.recorders = append(b.recorders, r)
+		o.onFragment = r.add
 	}
 	o.onRead = func(fresh []byte) {
-		h.sendRaw(number, fresh)
-		h.sender = o
+		b.sendRaw(number, fresh)
+		b.sender = o
 	}
-	o.flushNow = func() bool { return h.waitingCount.Load() > 0 }
+	o.flushNow = func() bool { return b.waitingCount.Load() > 0 }
 	return o
 }
 
 // sendRaw sends what the child wrote to clients with streams.
-func (h *broadcast) sendRaw(number byte, fresh []byte) {
-	if h.quiet != nil {
-		h.quietBuf = h.quiet.Filter(h.quietBuf[:0], fresh)
+func (b *broadcast) sendRaw(number byte, fresh []byte) {
+	if b.quiet != nil {
+		b.quietBuf = b.quiet.Filter(b.quietBuf[:0], fresh)
 	}
-	for f, p := range h.encoders {
+	for e, encoder := range b.encoders {
 		switch {
-		case f.quiet:
-			p.terminal(h.quietBuf)
-		case f.isStream():
-			p.stream(number, fresh, maxStreamMessage)
+		case e.quiet:
+			encoder.terminal(b.quietBuf)
+		case e.isStream():
+			encoder.stream(number, fresh, maxStreamMessage)
 		}
 	}
 }
 
 // carryOutput implements kind.
-func (h *broadcast) carryOutput() {
+func (b *broadcast) carryOutput() {
 	var sent sync.WaitGroup
-	sent.Go(h.carryStderr) // ends with stderr; unblocked by Child.Stop
-	h.stdout.run(h.child.Stdout())
+	sent.Go(b.carryStderr) // ends with stderr; unblocked by Child.Stop
+	b.stdout.run(b.child.Stdout())
 	sent.Wait()
-	h.flushQuiet()
+	b.flushQuiet()
 }
 
 // reportExit implements kind. A client gets the exit after the rest of the output, which it
 // may never read.
-func (h *broadcast) reportExit() {
-	h.mu.Lock()
-	told := slices.Concat(h.attached, h.waiting)
-	h.mu.Unlock()
-	for _, v := range told {
-		go v.reportExit() // ends with the connection, or when the client has everything
+func (b *broadcast) reportExit() {
+	b.mu.Lock()
+	clients := slices.Concat(b.attached, b.waiting)
+	b.mu.Unlock()
+	for _, c := range clients {
+		go c.reportExit() // ends with the connection, or when the client has everything
 	}
 }
 
 // clients implements kind.
-func (h *broadcast) clients() (all []*Client) {
-	for _, v := range slices.Concat(h.attached, h.waiting) {
-		all = append(all, v.Client)
+func (b *broadcast) clients() (all []*Client) {
+	for _, c := range slices.Concat(b.attached, b.waiting) {
+		all = append(all, c.Client)
 	}
 	return all
 }
 
 // end implements kind.
-func (h *broadcast) end(e End) {
-	h.finishAll(e)
-	h.Stop()
+func (b *broadcast) end(e End) {
+	b.finishAll(e)
+	b.Stop()
 }
 
 // carryStderr logs stderr and sends it to clients with streams.
-func (h *broadcast) carryStderr() {
-	log := lineLogger{log: h.opt.Log, pid: h.child.Pid()}
+func (b *broadcast) carryStderr() {
+	log := lineLogger{log: b.opt.Log, pid: b.child.Pid()}
 	defer log.end()
-	stderr := loggedReader{h.child.Stderr(), &log}
-	if h.stderr != nil {
-		h.stderr.run(stderr)
+	stderr := loggedReader{b.child.Stderr(), &log}
+	if b.stderr != nil {
+		b.stderr.run(stderr)
 		return
 	}
 	readEach(stderr, func(p []byte) {
-		h.sequencer.begin()
-		h.sendRaw(channel.Stderr, p)
-		h.sequencer.end()
-		h.sequencer.destination.Wait(wire.MaxUnsent)
+		b.sequencer.begin()
+		b.sendRaw(channel.Stderr, p)
+		b.sequencer.end()
+		b.sequencer.destination.Wait(wire.MaxUnsent)
 	})
 }
 
-// join attaches v, at once or at the end of a message. It returns false if the child has
-// exited: then v gets only the replay.
-func (h *broadcast) join(v *broadcastClient) bool {
-	h.mu.Lock()
-	v.encoding.quiet = h.oneClientReplies() && len(h.attached) > 0
+// join attaches c, at once or at the end of a message. It returns false if the child has
+// exited: then c gets only the replay.
+func (b *broadcast) join(c *broadcastClient) bool {
+	b.mu.Lock()
+	c.encoding.quiet = b.oneClientReplies() && len(b.attached) > 0
 	switch {
-	case h.exited:
-		v.deliverReplay(h.replayBatch(v.encoding))
-		h.mu.Unlock()
-		v.wire.Out.Release()
+	case b.exited:
+		c.deliverReplay(b.replayBatch(c.encoding))
+		b.mu.Unlock()
+		c.wire.Out.Release()
 		return false
-	case h.midMessage && (!v.encoding.channels || h.opt.Framing.HoldsWhole()), h.sending && h.encodings[v.encoding] == 0:
-		h.waiting = append(h.waiting, v)
-		h.waitingCount.Add(1)
-		h.mu.Unlock()
+	case b.midMessage && (!c.encoding.channels || b.opt.Framing.HoldsWhole()), b.sending && b.encodings[c.encoding] == 0:
+		b.waiting = append(b.waiting, c)
+		b.waitingCount.Add(1)
+		b.mu.Unlock()
 		return true
 	}
-	h.admit(v)
-	h.mu.Unlock()
-	v.joined()
+	b.admit(c)
+	b.mu.Unlock()
+	c.joined()
 	return true
 }
 
-// admit attaches v, which gets the replay first.
-func (h *broadcast) admit(v *broadcastClient) {
-	v.encoding.quiet = h.oneClientReplies() && len(h.attached) > 0
-	h.rechoose = true
-	h.encodings[v.encoding]++
-	h.attached = append(slices.Clip(h.attached), v)
-	if v.size != (WindowSize{}) {
-		h.resizeToFit()
+// admit attaches c, which gets the replay first.
+func (b *broadcast) admit(c *broadcastClient) {
+	c.encoding.quiet = b.oneClientReplies() && len(b.attached) > 0
+	b.rechoose = true
+	b.encodings[c.encoding]++
+	b.attached = append(slices.Clip(b.attached), c)
+	if c.size != (WindowSize{}) {
+		b.resizeToFit()
 	}
-	v.deliverReplay(h.replayBatch(v.encoding))
+	c.deliverReplay(b.replayBatch(c.encoding))
 }
 
-// replayBatch returns the replay for new clients with the encoding f. It is not compressed, to
-// save time: no message has to be (RFC 7692, section 6).
-func (h *broadcast) replayBatch(f encoding) *wire.Batch {
-	f.deflate = false
-	if b := h.replayBatches[f]; b != nil {
-		return b
+// replayBatch returns the replay for new clients with the encoding e. It is not compressed,
+// which would take long: no message has to be (RFC 7692, section 6).
+func (b *broadcast) replayBatch(e encoding) *wire.Batch {
+	e.deflate = false
+	if batch := b.replayBatches[e]; batch != nil {
+		return batch
 	}
-	p := newSharedEncoder(f, 0)
+	encoder := newSharedEncoder(e, 0)
 	messages, payload := 0, 0
-	if h.opt.Terminal {
-		p.terminal(h.terminalReplay(f.quiet))
+	if b.opt.Terminal {
+		encoder.terminal(b.terminalReplay(e.quiet))
 	} else {
-		messages, payload = h.appendReplay(p)
+		messages, payload = b.appendReplay(encoder)
 	}
-	b := p.take(messages, payload)
-	b.Whole = true
-	h.replayBatches[f] = b
-	return b
+	batch := encoder.take(messages, payload)
+	batch.Whole = true
+	b.replayBatches[e] = batch
+	return batch
 }
 
-// appendReplay adds the replay to p, and returns the number of messages and the size of their
-// payload.
-func (h *broadcast) appendReplay(p *sharedEncoder) (messages, payload int) {
-	for _, m := range h.replay.messages {
+// appendReplay adds the replay to encoder. It returns the number of messages and the size of
+// their payload.
+func (b *broadcast) appendReplay(encoder *sharedEncoder) (messages, payload int) {
+	for _, m := range b.replay.messages {
 		number := channel.Stdout
 		switch {
-		case !p.encoding.isStream():
-			p.countFrom(m.number - 1)
-			p.Message(m.from.typ, m.encode()) // does not fail
+		case !encoder.encoding.isStream():
+			encoder.countFrom(m.number - 1)
+			encoder.Message(m.from.typ, m.encode()) // does not fail
 			payload += len(m.data)
 			continue
-		case m.from == h.stderr:
+		case m.from == b.stderr:
 			number = channel.Stderr
 		}
-		p.stream(number, m.raw(), maxStreamMessage)
+		encoder.stream(number, m.raw(), maxStreamMessage)
 	}
-	if p.encoding.isStream() {
-		for i, u := range h.unsplit {
-			p.stream(channel.Stdout+byte(i), u.begun, maxStreamMessage)
-			p.stream(channel.Stdout+byte(i), u.tail, maxStreamMessage)
+	if encoder.encoding.isStream() {
+		for i, u := range b.unsplit {
+			encoder.stream(channel.Stdout+byte(i), u.begun, maxStreamMessage)
+			encoder.stream(channel.Stdout+byte(i), u.tail, maxStreamMessage)
 		}
 	}
-	return len(h.replay.messages), payload
+	return len(b.replay.messages), payload
 }
 
-// leave detaches v.
-func (h *broadcast) leave(v *broadcastClient) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if i := slices.Index(h.attached, v); i >= 0 {
-		h.attached = slices.Delete(slices.Clone(h.attached), i, i+1)
-		if h.encodings[v.encoding]--; h.encodings[v.encoding] == 0 {
-			delete(h.encodings, v.encoding)
+// remove detaches c.
+func (b *broadcast) remove(c *broadcastClient) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.Index(b.attached, c); i >= 0 {
+		b.attached = slices.Delete(slices.Clone(b.attached), i, i+1)
+		if b.encodings[c.encoding]--; b.encodings[c.encoding] == 0 {
+			delete(b.encodings, c.encoding)
 		}
-		h.rechoose = true
-		if v.size != (WindowSize{}) {
-			h.resizeToFit()
+		b.rechoose = true
+		if c.size != (WindowSize{}) {
+			b.resizeToFit()
 		}
 	}
-	if i := slices.Index(h.waiting, v); i >= 0 {
-		h.waiting = slices.Delete(h.waiting, i, i+1)
-		h.waitingCount.Add(-1)
+	if i := slices.Index(b.waiting, c); i >= 0 {
+		b.waiting = slices.Delete(b.waiting, i, i+1)
+		b.waitingCount.Add(-1)
 	}
 }
 
 // resizeToFit makes the child's terminal fit the windows of all clients.
-func (h *broadcast) resizeToFit() error {
+func (b *broadcast) resizeToFit() error {
 	var size WindowSize
-	for _, v := range h.attached {
+	for _, c := range b.attached {
 		switch {
-		case v.size == WindowSize{}:
+		case c.size == WindowSize{}:
 		case size == WindowSize{}:
-			size = v.size
+			size = c.size
 		default:
-			size = WindowSize{Rows: min(size.Rows, v.size.Rows), Cols: min(size.Cols, v.size.Cols)}
+			size = WindowSize{Rows: min(size.Rows, c.size.Rows), Cols: min(size.Cols, c.size.Cols)}
 		}
 	}
 	if size == (WindowSize{}) {
 		return nil
 	}
-	return h.child.Resize(size)
+	return b.child.Resize(size)
 }

@@ -14,62 +14,62 @@ type broadcastClient struct {
 }
 
 // attach implements kind. The client gets all output from then on.
-func (h *broadcast) attach(c *Client, _ ClientOptions) error {
-	v := &broadcastClient{sharedClient: sharedClient{direct: direct{c}}, shared: h}
-	v.shareInput()
-	v.input.discard = v.input.discard || h.opt.ReadOnly
-	v.transport.sendHello()
-	c.attachment = v // the child may end it at once
-	v.attachedAfterExit = !h.join(v)
+func (b *broadcast) attach(client *Client, _ ClientOptions) error {
+	c := &broadcastClient{sharedClient: sharedClient{direct: direct{client}}, shared: b}
+	c.shareInput()
+	c.input.discard = c.input.discard || b.opt.ReadOnly
+	c.transport.sendHello()
+	client.attachment = c // the child may end it at once
+	c.attachedAfterExit = !b.join(c)
 	return nil
 }
 
 // detach implements attachment.
-func (v *broadcastClient) detach() {
-	v.stopWaiting()
-	v.shared.leave(v)
+func (c *broadcastClient) detach() {
+	c.stopWaiting()
+	c.shared.remove(c)
 }
 
 // joined sends what join, or fanOut.Release, has put into the client's queue.
-func (v *broadcastClient) joined() {
-	v.wire.Out.Release()
-	if v.opt.Terminal {
-		v.bridge.child.Signal("WINCH") // makes most programs redraw
+func (c *broadcastClient) joined() {
+	c.wire.Out.Release()
+	if c.opt.Terminal {
+		c.bridge.child.Signal("WINCH") // makes most programs redraw
 	}
 }
 
-// deliverReplay queues the replay b until Release.
-func (v *broadcastClient) deliverReplay(b *wire.Batch) {
-	if len(b.Frames) > 0 {
-		v.transport.begin()
+// deliverReplay queues the replay until Release.
+func (c *broadcastClient) deliverReplay(batch *wire.Batch) {
+	if len(batch.Frames) > 0 {
+		c.transport.begin()
 	}
-	v.wire.Out.Hold()
-	v.wire.Out.WriteBatch(b)
-	v.sequencer.total.add(b)
+	c.wire.Out.Hold()
+	c.wire.Out.WriteBatch(batch)
+	c.sequencer.total.add(batch)
 }
 
 var errReadOnly = errors.New("input is disabled (--readonly)")
 
 // signal implements attachment.
-func (v *broadcastClient) signal(name string) error {
-	if v.opt.ReadOnly {
+func (c *broadcastClient) signal(name string) error {
+	if c.opt.ReadOnly {
 		return errReadOnly
 	}
-	return v.sharedClient.signal(name)
+	return c.sharedClient.signal(name)
 }
 
 // resize implements attachment. The child's window fits those of all clients.
-func (v *broadcastClient) resize(size WindowSize) error {
+func (c *broadcastClient) resize(size WindowSize) error {
 	switch {
-	case v.opt.ReadOnly:
+	case c.opt.ReadOnly:
 		return errReadOnly
-	case !v.opt.Terminal:
+	case !c.opt.Terminal:
 		return nil
 	}
-	h := v.shared
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	v.size = size
-	h.rechoose = true
-	return h.resizeToFit()
+	b := c.shared
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.size = size
+	b.rechoose = true
+	return b.resizeToFit()
 }

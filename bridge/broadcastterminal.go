@@ -60,8 +60,8 @@ func (b *broadcast) chooseReplier() {
 }
 
 func (b *broadcast) hasQuiet() bool {
-	for f := range b.encodings {
-		if f.quiet {
+	for e := range b.encodings {
+		if e.quiet {
 			return true
 		}
 	}
@@ -84,9 +84,9 @@ func (b *broadcast) flushQuiet() {
 		return
 	}
 	rest := b.quiet.Flush(nil)
-	for f, p := range b.encoders {
-		if f.quiet {
-			p.terminal(rest)
+	for e, encoder := range b.encoders {
+		if e.quiet {
+			encoder.terminal(rest)
 		}
 	}
 }

@@ -6,104 +6,104 @@ import "wspipe/bridge/wire"
 type fanOut struct{ *broadcast }
 
 // Ready implements destination. It does not wait: the queue of a paused client holds batches.
-func (h fanOut) Ready() {}
+func (b fanOut) Ready() {}
 
 // Hold implements destination. Until Release, clients with an encoding that is not in use
 // cannot attach.
-func (h fanOut) Hold() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.sending = true
-	h.chooseReplier()
-	for f := range h.encodings {
-		if _, ok := h.encoders[f]; !ok {
-			h.encoders[f] = newSharedEncoder(f, h.counted.Messages)
+func (b fanOut) Hold() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sending = true
+	b.chooseReplier()
+	for e := range b.encodings {
+		if _, ok := b.encoders[e]; !ok {
+			b.encoders[e] = newSharedEncoder(e, b.counted.Messages)
 		}
 	}
-	if h.midMessage { // the same encoders continue
+	if b.midMessage { // the same encoders continue
 		return
 	}
-	h.sequencer.writers = h.sequencer.writers[:0]
-	for f, p := range h.encoders {
+	b.sequencer.writers = b.sequencer.writers[:0]
+	for e, encoder := range b.encoders {
 		switch {
-		case h.encodings[f] == 0:
-			delete(h.encoders, f)
-		case !f.isStream():
-			h.sequencer.writers = append(h.sequencer.writers, p)
+		case b.encodings[e] == 0:
+			delete(b.encoders, e)
+		case !e.isStream():
+			b.sequencer.writers = append(b.sequencer.writers, encoder)
 		}
 	}
 }
 
 // Release implements destination. It queues the batch for every client, and attaches the
 // clients that waited for the end of a message.
-func (h fanOut) Release() {
-	bursts := h.takeBatches()
-	h.mu.Lock()
-	h.sending = false
-	wasMid := h.midMessage
-	h.midMessage = h.sequencer.sender != nil || h.stdout.interrupted || h.stderr != nil && h.stderr.interrupted
-	for f, b := range bursts {
-		b.Whole = f.channels || f.body != RawBody && !wasMid && !h.midMessage
-		b.Open = h.midMessage
+func (b fanOut) Release() {
+	batches := b.takeBatches()
+	b.mu.Lock()
+	b.sending = false
+	wasMid := b.midMessage
+	b.midMessage = b.sequencer.sender != nil || b.stdout.interrupted || b.stderr != nil && b.stderr.interrupted
+	for e, batch := range batches {
+		batch.Whole = e.channels || e.body != RawBody && !wasMid && !b.midMessage
+		batch.Open = b.midMessage
 	}
-	for i, r := range h.recorders {
-		h.replay.add(r.take())
-		h.unsplit[i].begun = r.data // only appended to, or replaced
+	for i, r := range b.recorders {
+		b.replay.add(r.take())
+		b.unsplit[i].begun = r.data // only appended to, or replaced
 	}
-	if o := h.sender; o != nil {
-		u := &h.unsplit[0]
-		if o == h.stderr {
-			u = &h.unsplit[1]
+	if o := b.sender; o != nil {
+		u := &b.unsplit[0]
+		if o == b.stderr {
+			u = &b.unsplit[1]
 		}
 		u.tail = append(u.tail[:0], o.buf[o.from:o.to]...)
 	}
-	h.sender = nil
-	clear(h.replayBatches)
-	viewers := h.attached
-	var newcomers []*broadcastClient
-	if !h.midMessage {
-		newcomers, h.waiting = h.waiting, nil
-		h.waitingCount.Store(0)
-		for _, v := range newcomers {
-			h.admit(v)
+	b.sender = nil
+	clear(b.replayBatches)
+	attached := b.attached
+	var joining []*broadcastClient
+	if !b.midMessage {
+		joining, b.waiting = b.waiting, nil
+		b.waitingCount.Store(0)
+		for _, c := range joining {
+			b.admit(c)
 		}
 	}
-	h.mu.Unlock()
-	for _, v := range viewers {
-		if b := bursts[v.encoding]; b != nil {
-			v.enforceSlowPolicy(v.deliver(b), 0)
+	b.mu.Unlock()
+	for _, c := range attached {
+		if batch := batches[c.encoding]; batch != nil {
+			c.enforceSlowPolicy(c.deliver(batch), 0)
 		}
 	}
-	for _, v := range newcomers {
-		v.joined()
+	for _, c := range joining {
+		c.joined()
 	}
 }
 
 // takeBatches returns the batch for each encoding.
-func (h fanOut) takeBatches() map[encoding]*wire.Batch {
-	total := h.sequencer.total.total()
-	messages, payload := int(total.Messages-h.counted.Messages), int(total.Bytes-h.counted.Bytes)
-	h.counted = total
-	bursts := map[encoding]*wire.Batch{}
-	for f, p := range h.encoders {
-		if b := p.take(messages, payload); len(b.Frames) > 0 {
-			bursts[f] = b
+func (b fanOut) takeBatches() map[encoding]*wire.Batch {
+	total := b.sequencer.total.total()
+	messages, payload := int(total.Messages-b.counted.Messages), int(total.Bytes-b.counted.Bytes)
+	b.counted = total
+	batches := map[encoding]*wire.Batch{}
+	for e, encoder := range b.encoders {
+		if batch := encoder.take(messages, payload); len(batch.Frames) > 0 {
+			batches[e] = batch
 		}
 	}
-	return bursts
+	return batches
 }
 
 // Wait implements destination. With SlowBlock it waits for the slowest client.
-func (h fanOut) Wait(n int) error {
-	if h.opt.Slow != SlowBlock {
+func (b fanOut) Wait(n int) error {
+	if b.opt.Slow != SlowBlock {
 		return nil
 	}
-	h.mu.Lock()
-	viewers := h.attached
-	h.mu.Unlock()
-	for _, v := range viewers {
-		v.wire.Out.Ready()
-		v.wire.Out.Wait(n) // fails if the client disconnects
+	b.mu.Lock()
+	attached := b.attached
+	b.mu.Unlock()
+	for _, c := range attached {
+		c.wire.Out.Ready()
+		c.wire.Out.Wait(n) // fails if the client disconnects
 	}
 	return nil
 }

@@ -238,7 +238,7 @@ func FuzzMuxLine(f *testing.F) {
 					break
 				}
 				p := newSharedEncoder(form, 0)
-				p.order(form, o)
+				p.addCommand(o)
 				checkFrames(t, p.take(1, 0).Frames, form, o)
 			}
 			return err

@@ -72,30 +72,30 @@ func parseMuxCommand(line []byte) (muxCommand, error) {
 	return parseMessage(m)
 }
 
-func parseMessage(m members) (o muxCommand, err error) {
-	if o.all, o.to, err = parseTo(m["to"]); err != nil {
-		return o, err
+func parseMessage(m members) (cmd muxCommand, err error) {
+	if cmd.all, cmd.to, err = parseTo(m["to"]); err != nil {
+		return cmd, err
 	}
-	o.binary = m.has("base64")
-	if o.binary == m.has("data") {
-		return o, errNoPayload
+	cmd.binary = m.has("base64")
+	if cmd.binary == m.has("data") {
+		return cmd, errNoPayload
 	}
-	if !o.binary {
+	if !cmd.binary {
 		text, ok := parseString(m["data"])
 		if !ok {
-			return o, errData
+			return cmd, errData
 		}
-		o.payload = []byte(text)
-		return o, nil
+		cmd.payload = []byte(text)
+		return cmd, nil
 	}
 	text, ok := parseString(m["base64"])
 	if ok {
-		o.payload, err = base64.StdEncoding.DecodeString(text)
+		cmd.payload, err = base64.StdEncoding.DecodeString(text)
 	}
 	if !ok || err != nil {
-		return o, errBase64
+		return cmd, errBase64
 	}
-	return o, nil
+	return cmd, nil
 }
 
 // parseTo returns the recipients of a message.
@@ -116,24 +116,24 @@ func parseTo(raw json.RawMessage) (everybody bool, to []string, err error) {
 	return false, to, nil
 }
 
-func parseClose(m members) (o muxCommand, err error) {
+func parseClose(m members) (cmd muxCommand, err error) {
 	var ok bool
-	if o.closeID, ok = parseString(m["close"]); !ok || o.closeID == "" {
-		return o, errClose
+	if cmd.closeID, ok = parseString(m["close"]); !ok || cmd.closeID == "" {
+		return cmd, errClose
 	}
-	o.end.Code, o.end.from = websocket.StatusNormalClosure, childClose
+	cmd.end.Code, cmd.end.from = websocket.StatusNormalClosure, childClose
 	if raw, given := m["code"]; given {
-		o.end.Code = 0 // stays so if raw is null
-		if json.Unmarshal(raw, &o.end.Code) != nil || !maySend(o.end.Code) {
-			return o, errCode
+		cmd.end.Code = 0 // stays so if raw is null
+		if json.Unmarshal(raw, &cmd.end.Code) != nil || !maySend(cmd.end.Code) {
+			return cmd, errCode
 		}
 	}
 	if raw, given := m["reason"]; given {
-		if o.end.Reason, ok = parseString(raw); !ok || len(o.end.Reason) > maxReason {
-			return o, errReason
+		if cmd.end.Reason, ok = parseString(raw); !ok || len(cmd.end.Reason) > maxReason {
+			return cmd, errReason
 		}
 	}
-	return o, nil
+	return cmd, nil
 }
 
 // parseString returns the string in raw. ok is false if raw is no string.

@@ -38,27 +38,27 @@ func (m *mux) carryLines(r io.Reader) {
 
 // handleLine carries out the command in line. The error says why line is invalid.
 func (m *mux) handleLine(line []byte) error {
-	o, err := parseMuxCommand(line)
+	cmd, err := parseMuxCommand(line)
 	switch {
 	case err != nil:
 		return err
-	case o.closeID != "":
-		m.closeClient(o.closeID, o.end)
+	case cmd.closeID != "":
+		m.closeClient(cmd.closeID, cmd.end)
 	default:
-		m.delivery.address(m.appendRecipients(m.delivery.spare[:0], o))
-		m.delivery.write(o)
+		m.delivery.address(m.appendRecipients(m.delivery.spare[:0], cmd))
+		m.delivery.write(cmd)
 	}
 	return nil
 }
 
-// appendRecipients appends each recipient of o once; disconnected clients are skipped.
-func (m *mux) appendRecipients(dst []*muxClient, o muxCommand) []*muxClient {
+// appendRecipients appends each recipient of cmd once; disconnected clients are skipped.
+func (m *mux) appendRecipients(dst []*muxClient, cmd muxCommand) []*muxClient {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if o.all {
+	if cmd.all {
 		return append(dst, m.open...)
 	}
-	for _, id := range o.to {
+	for _, id := range cmd.to {
 		if c := m.byID[id]; c != nil && c.opened && !c.listed {
 			c.listed = true
 			dst = append(dst, c)
@@ -84,84 +84,84 @@ func (m *mux) closeClient(id string, end End) {
 }
 
 // address sets the recipients of the messages that follow.
-func (l *delivery) address(to []*muxClient) {
-	if slices.Equal(l.recipients, to) {
-		l.spare = to
+func (d *delivery) address(to []*muxClient) {
+	if slices.Equal(d.recipients, to) {
+		d.spare = to
 		return
 	}
-	l.flush()
-	l.recipients, l.spare = to, l.recipients
-	l.encodings = l.encodings[:0]
+	d.flush()
+	d.recipients, d.spare = to, d.recipients
+	d.encodings = d.encodings[:0]
 	for _, c := range to {
-		if !slices.Contains(l.encodings, c.encoding) {
-			l.encodings = append(l.encodings, c.encoding)
+		if !slices.Contains(d.encodings, c.encoding) {
+			d.encodings = append(d.encodings, c.encoding)
 		}
 	}
 }
 
 // write encodes a message once for each encoding of the recipients.
-func (l *delivery) write(o muxCommand) {
-	l.messages++
-	l.payload += len(o.payload)
-	for _, f := range l.encodings {
-		l.encoder(f).order(f, o)
+func (d *delivery) write(cmd muxCommand) {
+	d.messages++
+	d.payload += len(cmd.payload)
+	for _, e := range d.encodings {
+		d.encoder(e).addCommand(cmd)
 	}
 }
 
-// encoder returns the encoder of f.
-func (l *delivery) encoder(f encoding) *sharedEncoder {
-	if c := f.client; c != nil {
+// encoder returns the encoder for e.
+func (d *delivery) encoder(e encoding) *sharedEncoder {
+	if c := e.client; c != nil {
 		if c.encoder == nil {
-			c.encoder = newSharedEncoder(f, 0)
+			c.encoder = newSharedEncoder(e, 0)
 		}
 		return c.encoder
 	}
-	p, ok := l.encoders[f]
+	encoder, ok := d.encoders[e]
 	if !ok {
-		p = newSharedEncoder(f, 0)
-		l.encoders[f] = p
+		encoder = newSharedEncoder(e, 0)
+		d.encoders[e] = encoder
 	}
-	return p
+	return encoder
 }
 
-// order adds the message of o. On a channel, a text message is a line of the stream.
-func (p *sharedEncoder) order(f encoding, o muxCommand) {
+// addCommand adds the message of cmd. On a channel, a text message is a line of the stream.
+func (s *sharedEncoder) addCommand(cmd muxCommand) {
 	typ := websocket.MessageText
 	switch {
-	case f.channels && !o.binary:
-		p.stream(channel.Stdout, append(slices.Clip(o.payload), '\n'), maxStreamMessage)
+	case s.encoding.channels && !cmd.binary:
+		s.stream(channel.Stdout, append(slices.Clip(cmd.payload), '\n'), maxStreamMessage)
 		return
-	case f.channels:
-		p.stream(channel.Stdout, o.payload, maxStreamMessage)
+	case s.encoding.channels:
+		s.stream(channel.Stdout, cmd.payload, maxStreamMessage)
 		return
-	case o.binary:
+	case cmd.binary:
 		typ = websocket.MessageBinary
 	}
-	p.Message(typ, o.payload) // does not fail
+	s.Message(typ, cmd.payload) // does not fail
 }
 
 // flush queues the current messages for their recipients.
-func (l *delivery) flush() {
-	if l.messages == 0 {
+func (d *delivery) flush() {
+	if d.messages == 0 {
 		return
 	}
-	for _, f := range l.encodings {
-		b := l.encoder(f).take(l.messages, l.payload)
+	for _, e := range d.encodings {
+		b := d.encoder(e).take(d.messages, d.payload)
 		b.Whole = true
-		for _, c := range l.recipients {
-			if c.encoding == f {
-				l.enqueue(c, b)
+		for _, c := range d.recipients {
+			if c.encoding == e {
+				d.enqueue(c, b)
 			}
 		}
 	}
-	l.messages, l.payload = 0, 0
+	d.messages, d.payload = 0, 0
 }
 
-func (l *delivery) enqueue(c *muxClient, b *wire.Batch) {
+func (d *delivery) enqueue(c *muxClient, b *wire.Batch) {
 	if !c.held {
 		c.held = true
 		c.wire.Out.Hold()
-		l.receivers = append(l.receivers, c)
+		d.receivers = append(d.receivers, c)
 	}
 	c.deliver(b)
 	c.fresh += len(b.Frames)
@@ -169,23 +169,23 @@ func (l *delivery) enqueue(c *muxClient, b *wire.Batch) {
 
 // flushAll sends what is queued, applies the slow-client policy and, with SlowBlock, waits for
 // slow clients.
-func (l *delivery) flushAll() {
-	l.flush()
-	for _, c := range l.receivers {
+func (d *delivery) flushAll() {
+	d.flush()
+	for _, c := range d.receivers {
 		c.wire.Out.Release()
 		c.enforceSlowPolicy(c.wire.Out.Backlog(), c.fresh)
 		c.held, c.fresh = false, 0
 	}
-	if l.slow == SlowBlock {
-		for _, c := range l.receivers {
+	if d.slow == SlowBlock {
+		for _, c := range d.receivers {
 			c.wire.Out.Ready()
 			c.wire.Out.WaitUnless(wire.MaxUnsent, &c.disconnecting) // fails if the client disconnects
 		}
 	}
-	for _, list := range []*[]*muxClient{&l.recipients, &l.spare, &l.receivers} { // so that disconnected clients are freed
+	for _, list := range []*[]*muxClient{&d.recipients, &d.spare, &d.receivers} { // so that disconnected clients are freed
 		clear(*list)
 		*list = (*list)[:0]
 	}
-	clear(l.encodings)
-	l.encodings = l.encodings[:0]
+	clear(d.encodings)
+	d.encodings = d.encodings[:0]
 }

@@ -28,8 +28,8 @@ type output struct {
 	// end.
 	onRead   func(fresh []byte)
 	flushNow func() bool
-	// onPiece, if set, gets each fragment of a message as the child wrote it.
-	onPiece func(fragment []byte, last bool)
+	// onFragment, if set, gets each fragment of a message as the child wrote it.
+	onFragment func(fragment []byte, last bool)
 
 	small    [wire.SmallBlock]byte
 	buf      []byte // small, or a pooled block while the stream is busy
@@ -140,8 +140,8 @@ func (o *output) send(fragment []byte, last bool) (size int, err error) {
 		}
 	}
 	o.total.count(last, len(fragment))
-	if o.onPiece != nil {
-		o.onPiece(fragment, last)
+	if o.onFragment != nil {
+		o.onFragment(fragment, last)
 	}
 	o.interrupted = o.interrupted && !last
 	alone := last && o.sender != o

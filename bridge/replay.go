@@ -71,8 +71,8 @@ type recorder struct {
 	done    []recordedMessage
 }
 
-// piece adds part of a message, as the child wrote it.
-func (r *recorder) piece(p []byte, last bool) {
+// add adds part of a message, as the child wrote it.
+func (r *recorder) add(p []byte, last bool) {
 	if r.tooLong = r.tooLong || len(r.data)+len(p) > maxReplay; r.tooLong {
 		r.data = nil
 	} else {

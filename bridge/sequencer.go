@@ -45,25 +45,25 @@ func newSequencer(w clientWriter) sequencer {
 
 // begin locks the sequencer for a batch, until end, which must be called even after an error.
 // The error is net.ErrClosed after sendLast.
-func (o *sequencer) begin() error {
-	o.destination.Ready() // before mu, which sendLast needs
-	o.mu.Lock()
-	o.destination.Hold()
-	if o.ended {
+func (s *sequencer) begin() error {
+	s.destination.Ready() // before mu, which sendLast needs
+	s.mu.Lock()
+	s.destination.Hold()
+	if s.ended {
 		return net.ErrClosed
 	}
 	return nil
 }
 
-func (o *sequencer) end() {
-	o.destination.Release()
-	o.mu.Unlock()
+func (s *sequencer) end() {
+	s.destination.Release()
+	s.mu.Unlock()
 }
 
 // sendMessage sends a message of one frame, between begin and end.
-func (o *sequencer) sendMessage(typ websocket.MessageType, payload []byte) error {
-	for _, t := range o.writers {
-		if err := t.Message(typ, payload); err != nil {
+func (s *sequencer) sendMessage(typ websocket.MessageType, payload []byte) error {
+	for _, w := range s.writers {
+		if err := w.Message(typ, payload); err != nil {
 			return err
 		}
 	}
@@ -71,43 +71,43 @@ func (o *sequencer) sendMessage(typ websocket.MessageType, payload []byte) error
 }
 
 // sendFragment sends a frame of a message of several frames, between begin and end.
-func (o *sequencer) sendFragment(s *output, piece []byte, last bool) error {
-	o.sender = s
-	for _, t := range o.writers {
-		if err := t.Fragment(s.typ, piece, last); err != nil {
+func (s *sequencer) sendFragment(o *output, fragment []byte, last bool) error {
+	s.sender = o
+	for _, w := range s.writers {
+		if err := w.Fragment(o.typ, fragment, last); err != nil {
 			return err
 		}
 	}
 	if last {
-		o.sender = nil
+		s.sender = nil
 	}
 	return nil
 }
 
 // sendBinary sends messages that belong to no stream, unless sendLast was called.
-func (o *sequencer) sendBinary(messages ...[]byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.ended {
-		o.send(messages)
+func (s *sequencer) sendBinary(messages ...[]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.send(messages)
 	}
 }
 
 // sendLast sends the last messages, after which the streams send nothing. Only the first call
 // has an effect.
-func (o *sequencer) sendLast(messages ...[]byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.ended {
-		o.send(messages)
-		o.ended = true
+func (s *sequencer) sendLast(messages ...[]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.send(messages)
+		s.ended = true
 	}
 }
 
-func (o *sequencer) send(messages [][]byte) {
-	o.destination.Hold()
-	defer o.destination.Release()
+func (s *sequencer) send(messages [][]byte) {
+	s.destination.Hold()
+	defer s.destination.Release()
 	for _, m := range messages {
-		o.sendMessage(websocket.MessageBinary, m) // fails if the connection has ended
+		s.sendMessage(websocket.MessageBinary, m) // fails if the connection has ended
 	}
 }

@@ -21,7 +21,7 @@ type encoding struct {
 }
 
 // isStream reports whether clients get the child's output as streams, not as messages.
-func (f encoding) isStream() bool { return f.channels || f.quiet || f.body == RawBody }
+func (e encoding) isStream() bool { return e.channels || e.quiet || e.body == RawBody }
 
 // sharedEncoder is the messageWriter of all clients with one encoding. It collects a batch
 // until take.
@@ -34,77 +34,77 @@ type sharedEncoder struct {
 }
 
 // newSharedEncoder returns an encoder for the messages after the first number ones.
-func newSharedEncoder(f encoding, number int64) *sharedEncoder {
-	p := &sharedEncoder{encoding: f, pooled: make([]byte, chunkRoom)}
-	if f.body == noBody {
-		p.messageEncoder = &wire.Encoder{Deflate: f.deflate}
+func newSharedEncoder(e encoding, number int64) *sharedEncoder {
+	s := &sharedEncoder{encoding: e, pooled: make([]byte, chunkRoom)}
+	if e.body == noBody {
+		s.messageEncoder = &wire.Encoder{Deflate: e.deflate}
 	} else {
-		p.messageEncoder = &bodyEncoder{format: f.body, number: number}
+		s.messageEncoder = &bodyEncoder{format: e.body, number: number}
 	}
-	return p
+	return s
 }
 
 // countFrom sets the number of the previous message.
-func (p *sharedEncoder) countFrom(number int64) {
-	if e, ok := p.messageEncoder.(*bodyEncoder); ok {
+func (s *sharedEncoder) countFrom(number int64) {
+	if e, ok := s.messageEncoder.(*bodyEncoder); ok {
 		e.number = number
 	}
 }
 
 // Message implements messageWriter.
-func (p *sharedEncoder) Message(typ websocket.MessageType, payload []byte) error {
-	p.pooled = p.AppendMessage(p.pooled, typ, payload)
+func (s *sharedEncoder) Message(typ websocket.MessageType, payload []byte) error {
+	s.pooled = s.AppendMessage(s.pooled, typ, payload)
 	return nil
 }
 
 // Fragment implements messageWriter.
-func (p *sharedEncoder) Fragment(typ websocket.MessageType, payload []byte, last bool) error {
-	p.pooled = p.AppendFragment(p.pooled, typ, payload, last)
+func (s *sharedEncoder) Fragment(typ websocket.MessageType, payload []byte, last bool) error {
+	s.pooled = s.AppendFragment(s.pooled, typ, payload, last)
 	return nil
 }
 
 // take returns the batch and begins another. messages and payload are its counts, unless
 // stream or terminal have counted.
-func (p *sharedEncoder) take(messages, payload int) *wire.Batch {
-	taken := &wire.Batch{Frames: append([]byte(nil), sealChunk(p.pooled, p.encoding.chunked)...), Messages: messages, Payload: payload}
-	if p.encoding.channels || p.messages > 0 {
-		taken.Messages, taken.Payload = p.messages, p.payload
-		p.messages, p.payload = 0, 0
+func (s *sharedEncoder) take(messages, payload int) *wire.Batch {
+	taken := &wire.Batch{Frames: append([]byte(nil), sealChunk(s.pooled, s.encoding.chunked)...), Messages: messages, Payload: payload}
+	if s.encoding.channels || s.messages > 0 {
+		taken.Messages, taken.Payload = s.messages, s.payload
+		s.messages, s.payload = 0, 0
 	}
-	if p.pooled = p.pooled[:chunkRoom]; cap(p.pooled) > 4*wire.BlockSize {
-		p.pooled = make([]byte, chunkRoom)
+	if s.pooled = s.pooled[:chunkRoom]; cap(s.pooled) > 4*wire.BlockSize {
+		s.pooled = make([]byte, chunkRoom)
 	}
 	return taken
 }
 
 // stream adds part of a stream, as messages on a channel or unchanged.
-func (p *sharedEncoder) stream(number byte, content []byte, maxSize int) {
-	if p.encoding.body == RawBody {
+func (s *sharedEncoder) stream(number byte, content []byte, maxSize int) {
+	if s.encoding.body == RawBody {
 		if number == channel.Stdout {
-			p.pooled = append(p.pooled, content...)
+			s.pooled = append(s.pooled, content...)
 		}
 		return
 	}
 	for len(content) > 0 {
 		n := min(len(content), maxSize-channelRoom)
-		p.Message(websocket.MessageBinary, append([]byte{number}, content[:n]...)) // does not fail
-		p.messages++
-		p.payload += n
+		s.Message(websocket.MessageBinary, append([]byte{number}, content[:n]...)) // does not fail
+		s.messages++
+		s.payload += n
 		content = content[n:]
 	}
 }
 
 // terminal adds part of a terminal's output.
-func (p *sharedEncoder) terminal(content []byte) {
-	if p.encoding.channels {
-		p.stream(channel.Stdout, content, maxStreamMessage)
+func (s *sharedEncoder) terminal(content []byte) {
+	if s.encoding.channels {
+		s.stream(channel.Stdout, content, maxStreamMessage)
 		return
 	}
 	for len(content) > 0 {
 		n := min(len(content), framing.MaxWhole)
-		p.Message(websocket.MessageBinary, content[:n]) // does not fail
-		p.messages++
-		p.payload += n
+		s.Message(websocket.MessageBinary, content[:n]) // does not fail
+		s.messages++
+		s.payload += n
 		content = content[n:]
 	}
 }

@@ -20,12 +20,12 @@ type streams struct {
 // newStreams returns the streams of child: on channels or unchanged if the encoding requires
 // that, otherwise split as opt.Framing defines. broken is called with an error of the framing
 // of stdout and its position.
-func newStreams(child Child, outlet *sequencer, opt *Options, to encoding, broken func(cause error, position int64)) streams {
+func newStreams(child Child, seq *sequencer, opt *Options, to encoding, broken func(cause error, position int64)) streams {
 	s := streams{child: child, opt: opt}
 	if to.channels {
-		s.stdout = &output{sequencer: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: channel.Stdout}
+		s.stdout = &output{sequencer: seq, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: channel.Stdout}
 		if !opt.Terminal {
-			s.stderr = &output{sequencer: outlet, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: channel.Stderr}
+			s.stderr = &output{sequencer: seq, codec: streamCodec(opt.MaxMessage), typ: websocket.MessageBinary, channel: channel.Stderr}
 		}
 		return s
 	}
@@ -33,10 +33,10 @@ func newStreams(child Child, outlet *sequencer, opt *Options, to encoding, broke
 	if to.body == RawBody {
 		f = framing.Bytes
 	}
-	s.stdout = &output{sequencer: outlet, codec: f.NewCodec(), typ: messageType(f), broken: broken}
+	s.stdout = &output{sequencer: seq, codec: f.NewCodec(), typ: messageType(f), broken: broken}
 	if opt.Framing == framing.JSON {
 		s.stdout.stream = "stdout"
-		s.stderr = &output{sequencer: outlet, codec: f.NewCodec(), typ: messageType(f), stream: "stderr"}
+		s.stderr = &output{sequencer: seq, codec: f.NewCodec(), typ: messageType(f), stream: "stderr"}
 	}
 	return s
 }
