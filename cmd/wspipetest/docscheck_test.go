@@ -130,7 +130,7 @@ func TestDocsNames(t *testing.T) {
 }
 
 // foreignFlags are those in docs that belong to other programs.
-var foreignFlags = strings.Fields("--data-urlencode --experimental-websocket --init --now --prefix --unix-socket")
+var foreignFlags = strings.Fields("--data-binary --data-urlencode --experimental-websocket --init --now --prefix --unix-socket")
 
 var (
 	helpFlag = regexp.MustCompile(`(?m)^ +(?:-h, )?(--[a-z-]+)`)
