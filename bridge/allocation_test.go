@@ -31,7 +31,7 @@ func TestMessagesAllocateNothing(t *testing.T) {
 		"lines out":    {out(framing.Lines, 0, line), many, 0.05},
 		"nul out":      {out(framing.NUL, 0, strings.ReplaceAll(line, "\n", "\x00")), many, 0.05},
 		"resumed out":  {resumedPath, many, 0.05},
-		"hub out":      {func(t testing.TB) path { return hubPath(t, 10) }, 5 * many, 0.05},
+		"hub out":      {func(t testing.TB) path { return broadcastPath(t, 10) }, 5 * many, 0.05},
 		"bytes out":    {out(framing.Bytes, 0, strings.Repeat("x", 64<<10)), few, 0.9}, // here and below a message has its blocks alone
 		"channels out": {out(framing.Bytes, channel.Stdout, strings.Repeat("x", maxStreamMessage-channelRoom)), few, 0.9},
 		"round trip":   {roundTripPath, few, 0.9},

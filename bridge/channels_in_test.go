@@ -15,12 +15,12 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// [255, 0] ends stdin when the child has all that was sent before. What comes
-// after it is dropped. v4 does not know it.
+// [255, 0] ends stdin after everything that was sent before. Later input is dropped. v4 does
+// not have that message.
 func TestChannelsEndOfInput(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, protocol string) {
-		const size = 1_500_000 // waits for the child
+		const size = 1_500_000 // queued for the child
 		child := newPuppet(t)
 		child.reader = true
 		s := onChannels(t, protocol, child, named)
@@ -53,9 +53,8 @@ func TestChannelsEndOfInput(t *testing.T) {
 	})
 }
 
-// A child that goes on after the end of its input is not held up, nor is its
-// client.
-func TestChannelsGoOnAfterTheEndOfInput(t *testing.T) {
+// A child that continues after the end of its input is not blocked, nor is its client.
+func TestChannelsContinueAfterTheEndOfInput(t *testing.T) {
 	t.Parallel()
 	s := onChannels(t, channel.ProtocolV5, startShell(t, `cat; echo eof; while :; do sleep 1000; done`), named)
 	s.greeted()
@@ -71,14 +70,14 @@ func TestChannelsGoOnAfterTheEndOfInput(t *testing.T) {
 	}
 	s.write(maskedFrame(fin|opPing, nil))
 	if f, err := s.frame(); err != nil || f.first != fin|opPong {
-		t.Errorf("instead of a pong: %v, %v", f, err)
+		t.Errorf("want a pong: %v, %v", f, err)
 	}
 	s.Client.Shutdown()
 	s.expectOn(channel.Error, `{"metadata":{},"status":"Failure","message":"server shutting down","reason":"InternalError","code":500}`)
 	s.expectClose(1001, "server shutting down")
 }
 
-// stdin over any number of frames, and longer than the stage.
+// Input in any number of frames, and longer than the batch.
 func TestChannelsInput(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, protocol string) {
@@ -108,8 +107,8 @@ func TestChannelsInput(t *testing.T) {
 	})
 }
 
-// Many messages of all kinds in one burst: what the child is told comes when it
-// has, or will have, all input that was sent before.
+// Many messages of all kinds in one write: signals and sizes reach the child after the input
+// sent before them.
 func TestChannelsOrder(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
@@ -126,13 +125,13 @@ func TestChannelsOrder(t *testing.T) {
 	input := ""
 	for i := range 30 {
 		if got := wspipetest.Wait(t, "a signal", child.told); got != fmt.Sprint("signal ", i) {
-			t.Errorf("the child is told %s", got)
+			t.Errorf("the child gets %s", got)
 		}
 		piece := child.read(t, len(fmt.Sprint(i, ",")))
 		input += piece
 		for row := 1; row <= 2; row++ {
 			if got := wspipetest.Wait(t, "a size", child.told); got != fmt.Sprintf("size %dx%d", i+1, row) {
-				t.Errorf("the child is told %s", got)
+				t.Errorf("the child gets %s", got)
 			}
 		}
 		if !strings.HasSuffix(input, fmt.Sprint(i, ",")) {
@@ -141,8 +140,8 @@ func TestChannelsOrder(t *testing.T) {
 	}
 }
 
-// What is no message of the protocol is ignored, and that is logged once; so is
-// what the child cannot do.
+// Messages that the protocol does not have, or that the child cannot carry out, are ignored,
+// and the first one is logged.
 func TestChannelsIgnore(t *testing.T) {
 	t.Parallel()
 	always := []string{"", "\x01out", "\x02err", "\x03{}", "\x06", "\x77", "\x04", "\x04{", "\x04[1]", "\x04{\"Width\":-1,\"Height\":5}", "\x04{\"Width\":70000,\"Height\":5}",
@@ -175,14 +174,14 @@ func TestChannelsIgnore(t *testing.T) {
 					t.Errorf("after %q: logged %s", m, log.String())
 				}
 				if len(child.told) > 0 {
-					t.Errorf("the child was told %s", <-child.told)
+					t.Errorf("the child got %s", <-child.told)
 				}
 			})
 		}
 	}
 }
 
-// A size that nobody knows, or of no terminal, is none, and no reason to warn.
+// An unknown size, or a size without a terminal, has no effect and is not logged.
 func TestChannelsSizes(t *testing.T) {
 	t.Parallel()
 	for message, want := range map[string]string{
@@ -206,13 +205,13 @@ func TestChannelsSizes(t *testing.T) {
 				got = <-child.told
 			}
 			if terminal && got != want || !terminal && strings.HasPrefix(got, "size") || log.Len() > 0 {
-				t.Errorf("%q, terminal %t: the child is told %q, logged %s", message, terminal, got, log.String())
+				t.Errorf("%q, terminal %t: the child got %q, logged %s", message, terminal, got, log.String())
 			}
 		}
 	}
 }
 
-// Messages against the rules, and what of them the child gets: nothing.
+// The child gets nothing of invalid messages.
 func TestChannelsBadMessages(t *testing.T) {
 	t.Parallel()
 	const limit = 10_000
@@ -252,7 +251,7 @@ func TestChannelsBadMessages(t *testing.T) {
 	}
 }
 
-// A control message may have 4 KiB, its channel included.
+// A control message may have 4 KiB, including its channel byte.
 func TestChannelsLongControlMessage(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
@@ -261,6 +260,6 @@ func TestChannelsLongControlMessage(t *testing.T) {
 	control := `{"type":"signal","signal":"USR1"}`
 	s.say(channel.Control, control+strings.Repeat(" ", maxControlMessage-1-len(control)))
 	if got := wspipetest.Wait(t, "a signal", child.told); got != "signal USR1" {
-		t.Errorf("the child was told %s", got)
+		t.Errorf("the child got %s", got)
 	}
 }

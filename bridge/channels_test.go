@@ -17,7 +17,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// onChannels runs a session whose client speaks protocol.
+// onChannels runs a session whose client uses protocol.
 func onChannels(t testing.TB, protocol string, child Child, opt Options) *session {
 	t.Helper()
 	return startOver(t, link{buffers: 256 << 10, protocol: protocol}, child, opt)
@@ -39,7 +39,7 @@ func (c *client) channelMessage() (number byte, payload string) {
 	return m[0], m[1:]
 }
 
-// expectOn reads messages on a channel that must be want.
+// expectOn reads messages on a channel, which must equal want.
 func (c *client) expectOn(number byte, want ...string) {
 	c.t.Helper()
 	for _, w := range want {
@@ -49,7 +49,7 @@ func (c *client) expectOn(number byte, want ...string) {
 	}
 }
 
-// greeted reads what comes first.
+// greeted reads the hello messages.
 func (s *session) greeted() {
 	s.t.Helper()
 	if s.transport.(*webSocket).protocol == channel.ProtocolWspipe {
@@ -58,7 +58,7 @@ func (s *session) greeted() {
 	s.expectOn(channel.Stdout, "")
 }
 
-// streams reads to the first message on another channel than stdout and stderr.
+// streams reads to the first message on a channel other than stdout and stderr.
 func (c *client) streams() (stdout, stderr string, number byte, other string) {
 	c.t.Helper()
 	var text [3]bytes.Buffer
@@ -93,7 +93,7 @@ func failed(code, how string) string {
 		`","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"` + code + `"}]}}`
 }
 
-// A whole conversation, message by message, whatever the framing.
+// A whole session, message by message, for each framing.
 func TestChannels(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ script, exit, status, reason string }{
@@ -132,8 +132,7 @@ func TestChannels(t *testing.T) {
 	}
 }
 
-// Both streams are complete before the end is told, in messages that any client
-// takes.
+// Both streams are complete before the exit, in messages that every client accepts.
 func TestChannelsStreamsAreComplete(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, protocol string) {
@@ -148,9 +147,9 @@ func TestChannelsStreamsAreComplete(t *testing.T) {
 			for i := 1; i <= 2; i++ {
 				text[i] = strings.Repeat(fmt.Sprint(i, "\n\xff\x00"), size/5)
 			}
-			go func() { // ends when the client has read
+			go func() { // ends when the client has read everything
 				done := make(chan bool)
-				go func() { io.WriteString(child.far[1], text[1]); done <- true }() // as this
+				go func() { io.WriteString(child.far[1], text[1]); done <- true }() // ends when the client has read everything
 				io.WriteString(child.far[2], text[2])
 				<-done
 				child.exit(0, "")
@@ -158,7 +157,7 @@ func TestChannelsStreamsAreComplete(t *testing.T) {
 			s.greeted()
 			stdout, stderr, number, _ := s.streams()
 			if stdout != text[1] || stderr != text[2] {
-				t.Errorf("limit %d: %d and %d bytes came of %d and %d", limit, len(stdout), len(stderr), len(text[1]), len(text[2]))
+				t.Errorf("limit %d: %d and %d bytes arrived of %d and %d", limit, len(stdout), len(stderr), len(text[1]), len(text[2]))
 			}
 			if want := map[bool]byte{true: channel.Control, false: channel.Error}[protocol == channel.ProtocolWspipe]; number != want {
 				t.Errorf("then a message on channel %d", number)
@@ -168,10 +167,10 @@ func TestChannelsStreamsAreComplete(t *testing.T) {
 	})
 }
 
-// No message is longer than the client may send, if that can be.
+// No message is longer than MaxMessage, if possible.
 func TestChannelsMessageSize(t *testing.T) {
 	t.Parallel()
-	const second = channelRoom + 60_000 - (wire.SmallBlock - channelRoom) // all that a puppet prints, but what the first read takes
+	const second = channelRoom + 60_000 - (wire.SmallBlock - channelRoom) // everything printed, without the first read
 	for limit, most := range map[int64]int{0: second, -1: second, 1 << 20: second, 1000: 1000, 2: 2, 1: 2} {
 		child := newPuppet(t)
 		s := onChannels(t, channel.ProtocolV5, child, Options{MaxMessage: limit})
@@ -192,8 +191,8 @@ func TestChannelsMessageSize(t *testing.T) {
 	}
 }
 
-// Each end but the child's own is told as a failure before the close frame, and
-// nothing comes after that, although both streams flood.
+// Every end except the child's exit is sent as a failure before the close frame, and nothing
+// follows, although both streams flood.
 func TestChannelsEndInAFlood(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -228,7 +227,7 @@ func TestChannelsEndInAFlood(t *testing.T) {
 	}
 }
 
-// A session that ends before it has begun still greets first, or not at all.
+// A session that ends before Run sends hello first, or nothing.
 func TestChannelsShutdownBeforeRun(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -236,7 +235,7 @@ func TestChannelsShutdownBeforeRun(t *testing.T) {
 		s := newSession(ws, conn, startShell(t, "exec cat"), named)
 		s.Shutdown()
 		ended := make(chan Summary, 1)
-		go func() { ended <- s.Run() }() // ends when the client has answered
+		go func() { ended <- s.Run() }() // ends when the client has replied
 		var channels []byte
 		for {
 			f, err := c.frame()
@@ -262,7 +261,7 @@ func TestRefuse(t *testing.T) {
 	for _, protocol := range append([]string{""}, channel.Protocols...) {
 		c, ws, conn := connect(t, link{protocol: protocol})
 		done := make(chan bool)
-		go func() { // ends when the client has answered
+		go func() { // ends when the client has replied
 			NewWebSocket(ws, conn, false).Refuse("no such file")
 			<-conn.Closed()
 			done <- true
@@ -275,7 +274,7 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// What is on the wire is what Kubernetes' types say.
+// The JSON of a status matches the Kubernetes types.
 func TestStatusIsJSON(t *testing.T) {
 	t.Parallel()
 	for _, status := range []channel.Status{channel.ExitStatus(0, ""), channel.ExitStatus(3, ""), channel.ExitStatus(137, "KILL"), channel.Failure("\"quoted\"\xff")} {

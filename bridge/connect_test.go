@@ -21,18 +21,18 @@ import (
 	"github.com/coder/websocket"
 )
 
-// link says how a client and a Conn are to be connected. The zero value is TCP.
+// link describes the connection of a client and a Conn. The zero value is TCP.
 type link struct {
 	network  string                  // tcp or unix
-	tls      bool                    // with TLS between
-	buffers  int                     // of both kernels' sockets, in bytes; 0: theirs
-	compress bool                    // permessage-deflate, if the client wants it
-	wrap     func(net.Conn) net.Conn // puts something below the Conn
-	early    []byte                  // sent together with the opening handshake
-	protocol string                  // the subprotocol that the client wants
+	tls      bool                    // TLS over it
+	buffers  int                     // size of both sockets' kernel buffers, in bytes; zero for the default
+	compress bool                    // permessage-deflate, if the client offers it
+	wrap     func(net.Conn) net.Conn // wraps the connection below the Conn
+	early    []byte                  // sent with the opening handshake
+	protocol string                  // subprotocol that the client offers
 }
 
-// accepted is a WebSocket as server sees it.
+// accepted is a WebSocket that the server has accepted.
 type accepted struct {
 	ws   *websocket.Conn
 	wire *wire.Conn
@@ -58,7 +58,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, 512), bufio.NewWriterSize(h.wire, 256)), nil
 }
 
-// serve listens as link says. Each opening handshake yields an accepted.
+// serve listens as described by l. Each opening handshake is sent to conns.
 func serve(t testing.TB, l link) (url, addr string, conns <-chan accepted) {
 	t.Helper()
 	c := make(chan accepted, 1)
@@ -125,7 +125,7 @@ func connect(t testing.TB, l link) (*client, *websocket.Conn, *wire.Conn) {
 	return c, a.ws, a.wire
 }
 
-// response is what an opening handshake is answered with, without a server.
+// response is the response to an opening handshake without a server.
 type response struct {
 	http.ResponseWriter
 	wire *wire.Conn
@@ -138,7 +138,7 @@ func (r response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return r.wire, bufio.NewReadWriter(bufio.NewReader(r.wire), bufio.NewWriterSize(r.wire, 256)), nil
 }
 
-// acceptOn puts a WebSocket on wire, as if there had been a handshake.
+// acceptOn returns a WebSocket on conn without a handshake.
 func acceptOn(t testing.TB, conn *wire.Conn) *websocket.Conn {
 	t.Helper()
 	r := httptest.NewRequest("GET", "/", nil)
@@ -162,7 +162,7 @@ type session struct {
 	ended chan Summary
 }
 
-// newSession attaches a client to child, which is all that child gets.
+// newSession attaches a client to child.
 func newSession(ws *websocket.Conn, conn *wire.Conn, child Child, opt Options) *session {
 	b := New(child, opt)
 	c, err := b.Attach(NewWebSocket(ws, conn, false), ClientOptions{Log: opt.Log, ID: testID})
@@ -172,7 +172,7 @@ func newSession(ws *websocket.Conn, conn *wire.Conn, child Child, opt Options) *
 	return &session{Client: c, child: child, stdin: b.stdin, ended: make(chan Summary, 1)}
 }
 
-// with returns opt as set changes it.
+// with returns opt changed by set.
 func with(opt Options, set func(*Options)) Options {
 	set(&opt)
 	return opt
@@ -181,7 +181,7 @@ func with(opt Options, set func(*Options)) Options {
 // testID is the ID of each session.
 const testID = "the session"
 
-// Run runs both, as a server does.
+// Run runs the Bridge and the Client, as a server does.
 func (s *session) Run() (sum Summary) {
 	var running sync.WaitGroup
 	var code int
@@ -199,14 +199,13 @@ func start(t testing.TB, child Child, opt Options) *session {
 	return startOver(t, link{}, child, opt)
 }
 
-// startOver runs a session. When the test ends, the client has gone and Run
-// must return.
+// startOver runs a session. When the test ends, the client disconnects and Run must return.
 func startOver(t testing.TB, l link, child Child, opt Options) *session {
 	t.Helper()
 	c, ws, conn := connect(t, l)
 	s := newSession(ws, conn, child, opt)
 	s.client = c
-	go func() { s.ended <- s.Run() }() // ends when the client goes
+	go func() { s.ended <- s.Run() }() // ends when the client disconnects
 	t.Cleanup(func() {
 		c.Close()
 		s.summary()

@@ -19,7 +19,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// chunks of an output, each of which one read returns, if it has the room.
+// chunked is an output of chunks. Each read returns one chunk, if it fits.
 type chunked []string
 
 func (c *chunked) Read(p []byte) (int, error) {
@@ -36,7 +36,7 @@ func (c *chunked) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// sender is an outbound and what its client gets.
+// sender is an output with a client that receives its messages.
 type sender struct {
 	*client
 	*output
@@ -44,9 +44,9 @@ type sender struct {
 	ws      *websocket.Conn
 	wire    *wire.Conn
 
-	wrong    error // how the output broke its framing
-	position int64 // where it did
-	cutOff   bool  // within a long message, whose part is the last one then
+	wrong    error // error of the framing
+	position int64 // of the error
+	cutOff   bool  // the error was within a long message
 }
 
 func newOutbound(ws *websocket.Conn, conn *wire.Conn, f framing.Framing) *output {
@@ -78,8 +78,8 @@ func (s *sender) endFragmented() (was bool) {
 
 const mark = "all has been sent"
 
-// messages sends output and returns the messages that arrive, once each is seen
-// to be framed as it ought to be.
+// messages sends output and returns the messages that the client received, after checking
+// their frames.
 func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 	t.Helper()
 	s.t = t
@@ -88,7 +88,7 @@ func (s *sender) messages(t testing.TB, output io.Reader) (got []string) {
 	s.wrong, s.position, s.cutOff = nil, 0, false
 	s.broken = func(err error, position int64) { s.wrong, s.position = err, position }
 	done := make(chan error)
-	go func() { // ends when the client has read
+	go func() { // ends when the client has read everything
 		s.run(output)
 		s.cutOff = s.endFragmented()
 		done <- s.ws.Write(t.Context(), websocket.MessageBinary, []byte(mark))
@@ -148,7 +148,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// same compares messages, of which it shows only the beginning.
+// same compares messages, and reports only their beginnings.
 func same(t testing.TB, got, want []string) {
 	t.Helper()
 	for i := range min(len(got), len(want)) {
@@ -161,7 +161,7 @@ func same(t testing.TB, got, want []string) {
 	}
 }
 
-// Whatever stands where the buffer is cut, the message is the same.
+// A message does not depend on where the end of the buffer splits it.
 func TestLongLinesAtTheEndOfTheBuffer(t *testing.T) {
 	t.Parallel()
 	s := newSender(t, framing.Lines)
@@ -196,7 +196,7 @@ func TestBytesSendsWhatOneReadReturned(t *testing.T) {
 	}
 }
 
-// linesOf says what messages an output is, all at once.
+// linesOf returns the messages of an output.
 func linesOf(output string) (list []string) {
 	for line := range strings.SplitAfterSeq(output, "\n") {
 		if rest, terminated := strings.CutSuffix(line, "\n"); terminated {
@@ -210,8 +210,8 @@ func linesOf(output string) (list []string) {
 	return list
 }
 
-// An output is the same messages in whatever chunks it comes. fill makes lines
-// longer than the buffers.
+// The messages of an output do not depend on how it is chunked. fill makes lines longer than
+// the buffers.
 func FuzzLinesChunking(f *testing.F) {
 	s := newSender(f, framing.Lines)
 	for _, sizes := range []string{"\x01", "\x02\x01", "\x20", "\xff", "\xff\x01\x80"} {
@@ -239,11 +239,11 @@ func FuzzLinesChunking(f *testing.F) {
 	})
 }
 
-// No line is too long: it goes through in constant memory.
+// A line of any length is sent in constant memory.
 func TestALongLineTakesNoMemory(t *testing.T) {
 	s := newSender(t, framing.Lines)
 	const size = 50 << 20
-	go func() { // ends when the client has read
+	go func() { // ends when the client has read everything
 		s.run(&repeated{text: bytes.Repeat([]byte("é"), 1<<15), left: size})
 		s.ws.Write(t.Context(), websocket.MessageBinary, nil)
 	}()
@@ -277,14 +277,14 @@ func TestALongLineTakesNoMemory(t *testing.T) {
 
 // liveHeap returns how many bytes are in use.
 func liveHeap() int {
-	runtime.GC() // spares what a sync.Pool holds
+	runtime.GC() // does not free what a sync.Pool holds
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int(stats.HeapAlloc)
 }
 
-// room notes how much room each read of an output has.
+// room records the buffer size of each read of an output.
 type room struct {
 	chunked
 	sizes []int
@@ -295,7 +295,7 @@ func (r *room) Read(p []byte) (int, error) {
 	return r.chunked.Read(p)
 }
 
-// A quiet child's output waits with a small buffer.
+// The output of a quiet child is read with a small buffer.
 func TestReadBufferGrowsAndShrinks(t *testing.T) {
 	t.Parallel()
 	line := strings.Repeat("x", 99) + "\n"
@@ -307,9 +307,8 @@ func TestReadBufferGrowsAndShrinks(t *testing.T) {
 	}
 }
 
-// What one read returned leaves in one write, each packet of a seqpacket socket
-// being one.
-func TestMessagesOfOneReadLeaveInOneWrite(t *testing.T) {
+// The messages of one read are sent in one write, which is a packet of a seqpacket socket.
+func TestMessagesOfOneReadAreOneWrite(t *testing.T) {
 	t.Parallel()
 	near, far := wspipetest.ConnPair(t, "unixpacket")
 	conn := wire.NewConn(near, nil)
@@ -326,8 +325,8 @@ func TestMessagesOfOneReadLeaveInOneWrite(t *testing.T) {
 	wspipetest.Wait(t, "the end of the wire", conn.Closed())
 }
 
-// A child is read to its end although the client has gone, and is never held up.
-func TestOutputOfAClientThatHasGone(t *testing.T) {
+// The output of a child is read to its end after the client has disconnected.
+func TestOutputOfADisconnectedClient(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{10, 60000, 200000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -340,7 +339,7 @@ func TestOutputOfAClientThatHasGone(t *testing.T) {
 			}
 			s.run(r)
 			if len(r.chunked) != 0 || s.err == nil {
-				t.Errorf("%d chunks are left: %v", len(r.chunked), s.err)
+				t.Errorf("%d chunks are unread: %v", len(r.chunked), s.err)
 			}
 		})
 	}
@@ -359,7 +358,7 @@ func (r *goodbye) Read(p []byte) (int, error) {
 	return r.chunked.Read(p)
 }
 
-// A read may fill the buffer to its last byte just when the client goes.
+// A read may fill the buffer to its last byte just when the client disconnects.
 func TestReadHasRoomAfterAFullBufferCouldNotBeSent(t *testing.T) {
 	t.Parallel()
 	s := newSender(t, framing.Lines)

@@ -25,7 +25,7 @@ func TestClientDisconnectsWhereAFrameCouldEnd(t *testing.T) {
 		"within a header": append(half[:len(half):len(half)], fin|wire.OpContinuation),
 		"after a header":  append(half[:len(half):len(half)], maskedFrame(fin|wire.OpContinuation, []byte("x"))[:6]...),
 		"after the first": frame[:6],
-		"a full stage":    long[:14+wire.BlockSize-joinRoom],
+		"a full batch":    long[:14+wire.BlockSize-joinRoom],
 		"more than that":  long[:14+wire.BlockSize],
 	} {
 		for link, l := range map[string]link{"TCP": {}, "TLS": {tls: true}} {

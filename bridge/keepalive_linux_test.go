@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// judged is a connection that counts how often it is asked for its state: once
-// by each judgement, while output waits.
+// judged is a connection that counts how often checkAlive asks for its state, once each time
+// while output is queued.
 type judged struct {
 	*net.TCPConn
 	asked *atomic.Int64
@@ -28,12 +28,12 @@ func (c judged) SyscallConn() (syscall.RawConn, error) {
 	return c.TCPConn.SyscallConn()
 }
 
-// flood prints numbered lines, size bytes of them in all. They are long: the
-// client's kernel must be full before a client that does not read misses a ping.
+// flood prints numbered lines of size bytes in all. They are long, because the client's kernel
+// must be full before a client that does not read misses a ping.
 func (p *puppet) flood(t *testing.T, size int) (done chan struct{}, last int) {
 	done = make(chan struct{})
 	last = size / 100
-	go func() { // ends when the client has read
+	go func() { // ends when the client has read everything
 		defer close(done)
 		var block []byte
 		for i := range last {
@@ -47,8 +47,8 @@ func (p *puppet) flood(t *testing.T, size int) (done chan struct{}, last int) {
 	return done, last
 }
 
-// A client that does not read cannot answer. While its host is there and
-// output waits, it is not ended, and in the end it gets everything.
+// A client that does not read cannot reply. While its host is up and output is queued, it
+// stays connected, and it gets everything when it reads.
 func TestKeepaliveOfAClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
@@ -73,8 +73,8 @@ func TestKeepaliveOfAClientThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// standStill waits until output waits and none leaves any more: what the kernel takes
-// it may take late.
+// standStill waits until output is queued and none is sent any more: the kernel may accept
+// more some time later.
 func (s *session) standStill(t *testing.T) {
 	t.Helper()
 	before, looks := 0, 0
@@ -87,24 +87,24 @@ func (s *session) standStill(t *testing.T) {
 	})
 }
 
-// judge passes judgement n times, all of which the client must survive.
+// judge calls checkAlive n times. The client must stay connected.
 func (s *session) judge(t *testing.T, k *keepalive, n int) {
 	t.Helper()
 	for i := range n {
 		k.checkAlive()
 		if k.missed >= 2 {
-			t.Fatalf("ended at judgement %d", i+1)
+			t.Fatalf("ended at check %d", i+1)
 		}
 	}
 }
 
-// A client that has just caught up has as long to answer as any other.
+// A client that has caught up has as much time to reply as any other.
 func TestKeepaliveOfAClientThatHasCaughtUp(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	s := startOver(t, link{buffers: 256 << 10}, child, Options{})
 	k := &keepalive{client: s.transport.(*webSocket), interval: time.Millisecond}
-	s.judge(t, k, 1) // silent before, but that is past
+	s.judge(t, k, 1) // earlier silence does not count
 	_, last := child.flood(t, 3_000_000)
 	s.standStill(t)
 	s.judge(t, k, 10)
@@ -117,8 +117,8 @@ func TestKeepaliveOfAClientThatHasCaughtUp(t *testing.T) {
 	s.expectClose(1008, "no answer to pings")
 }
 
-// A client that a child holds up cannot be heard.
-func TestKeepaliveOfAClientThatIsHeldUp(t *testing.T) {
+// Replies of a client that waits for the child are not read.
+func TestKeepaliveOfAClientThatWaits(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	child.reader = true
@@ -139,7 +139,7 @@ func TestKeepaliveOfAClientThatIsHeldUp(t *testing.T) {
 	}
 }
 
-// vanish makes the client's host deaf: what reaches it is dropped (socket(7),
+// vanish makes the client's host drop all packets that it receives (socket(7),
 // SO_ATTACH_FILTER).
 func vanish(t *testing.T, c *client) {
 	t.Helper()
@@ -155,8 +155,8 @@ func vanish(t *testing.T, c *client) {
 	})
 }
 
-// A host that is gone is no client that may be waited for.
-func TestKeepaliveOfAHostThatHasGone(t *testing.T) {
+// A client is not waited for if its host is down.
+func TestKeepaliveOfAHostThatIsDown(t *testing.T) {
 	t.Parallel()
 	for name, output := range map[string]string{"quiet": "", "output waits": strings.Repeat("x", 4<<20)} {
 		t.Run(name, func(t *testing.T) {
@@ -172,12 +172,12 @@ func TestKeepaliveOfAHostThatHasGone(t *testing.T) {
 	}
 }
 
-// A client that floods us with pings and reads nothing gets no pong for each.
-func TestPongsDoNotPileUp(t *testing.T) {
+// A client that floods us with pings and does not read gets no pong for each.
+func TestPongsAreBounded(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	// Not TCP: with small buffers on both sides full of small segments, Linux
-	// drops what it cannot hold, acknowledgements included, and stands still.
+	// Not TCP: if small buffers on both sides are full of small segments, Linux drops what
+	// it cannot hold, even acknowledgements, and nothing moves.
 	s := startOver(t, link{network: "unix"}, child, Options{})
 	pings := bytes.Repeat(maskedFrame(fin|opPing, make([]byte, 125)), 1000)
 	for range 20 {
@@ -186,11 +186,11 @@ func TestPongsDoNotPileUp(t *testing.T) {
 	s.send("after them")
 	child.read(t, len("after them\n"))
 	if n := s.wire.Out.Waiting(); n <= wire.MaxUnsent || n > 2*wire.MaxUnsent+127 {
-		t.Errorf("%d bytes wait", n)
+		t.Errorf("%d bytes queued", n)
 	}
 	child.print(t, "output\n")
 	child.exit(0, "")
-	for { // the pongs that there was room for, and then the output
+	for { // the pongs that there was room for, then the output
 		f, err := s.frame()
 		if err != nil {
 			t.Fatal(err)

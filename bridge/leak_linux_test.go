@@ -7,7 +7,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// descriptors counts ours.
+// descriptors returns the number of our file descriptors.
 func descriptors(t *testing.T) int {
 	t.Helper()
 	list, err := os.ReadDir("/proc/self/fd")
@@ -17,9 +17,9 @@ func descriptors(t *testing.T) int {
 	return len(list)
 }
 
-// When Run returns, nothing of the session is left: no goroutine, and no
-// descriptor but those of the client and the test's own child.
-func TestRunLeavesNothingBehind(t *testing.T) {
+// After Run, no goroutine of the session is left, and no descriptor except those of the client
+// and of the test's child.
+func TestRunLeaksNothing(t *testing.T) {
 	for name, leave := range map[string]func(*session){
 		"child exits":      func(s *session) { s.send("line"); s.expect("line"); s.expectClose(1000, "exit 0") },
 		"client says bye":  func(s *session) { s.write(closeFrame(1000, "")) },
@@ -40,7 +40,7 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 			}
 			s := newSession(ws, conn, startShell(t, script), Options{MaxMessage: 10})
 			s.client = c
-			go func() { s.ended <- s.Run() }() // ends when the client has gone
+			go func() { s.ended <- s.Run() }() // ends when the client has disconnected
 			leave(s)
 			s.summary()
 			goleak.VerifyNone(t, goroutines)

@@ -27,7 +27,7 @@ func TestBlockedMux(t *testing.T) {
 	t.Parallel()
 	const clients, messages, width = 5, 10, 20_000 // of control characters: 6 MB as JSON
 	s := startMux(t, Options{})
-	var all []*talker
+	var all []*muxConn
 	for range clients {
 		all = append(all, s.join(link{buffers: 64 << 10}, Options{MaxMessage: 1 << 20}))
 	}
@@ -70,14 +70,14 @@ func TestManyConnects(t *testing.T) {
 	first.write(maskedFrame(fin|opText, []byte(strings.Repeat("x", maxInputBacklog+200_000)))) // more than the pipe takes
 	wspipetest.Eventually(t, "much waits", func() bool { return s.stdin.Waiting() > maxInputBacklog })
 	before := s.stdin.Waiting()
-	var all []*talker
+	var all []*muxConn
 	for range storm {
-		all = append(all, s.arrive(link{}, Options{}))
+		all = append(all, s.dial(link{}, Options{}))
 	}
 	for _, v := range all {
 		v.send("hello")
 	}
-	var stay []*talker
+	var stay []*muxConn
 	for i, v := range all {
 		switch i % 3 {
 		case 0:
@@ -97,7 +97,7 @@ func TestManyConnects(t *testing.T) {
 	if now := s.stdin.Waiting(); now != before {
 		t.Errorf("%d bytes queued, %d before", now, before)
 	}
-	s.print(t, letter("*", "from the child")) // which does not know them
+	s.print(t, muxMessage("*", "from the child")) // which does not know them
 	first.expect("from the child")
 	if e := s.event(); e.Event != "message" || e.Client != first.MuxID() {
 		t.Fatalf("%s of %s", e.Event, e.Client)
@@ -116,7 +116,7 @@ func TestManyConnects(t *testing.T) {
 		if !opened[v.MuxID()] {
 			t.Errorf("no event of %s", v.MuxID())
 		}
-		s.print(t, letter(v.MuxID(), "for one"))
+		s.print(t, muxMessage(v.MuxID(), "for one"))
 		v.expect("for one")
 	}
 }
@@ -136,9 +136,9 @@ func TestFloodForAClientThatDoesNotRead(t *testing.T) {
 			go func() { // ends when the clients have read, or need not
 				w := bufio.NewWriter(s.far[1])
 				for i := range messages {
-					w.WriteString(letter("*", text(i)))
+					w.WriteString(muxMessage("*", text(i)))
 					if i%10 == 0 { // not all are for all clients
-						w.WriteString(letter("2", "only for 2"))
+						w.WriteString(muxMessage("2", "only for 2"))
 					}
 				}
 				w.Flush()
@@ -179,7 +179,7 @@ func TestFloodForAClientThatDoesNotRead(t *testing.T) {
 			}
 			wspipetest.Wait(t, "all is printed", printed)
 			if policy == SlowDisconnect {
-				s.expectGone(stuck, 1013)
+				s.expectClosed(stuck, 1013)
 				stuck.client.Close()
 				if sum := stuck.summary(); sum.Code != 1013 {
 					t.Errorf("it ended with %+v", sum.End)
@@ -212,7 +212,7 @@ func TestALongMessageIsNotSlow(t *testing.T) {
 	s := startMux(t, Options{})
 	v := s.join(link{buffers: 256 << 10}, Options{})
 	long := strings.Repeat("x", maxMuxLine-100)
-	io.WriteString(s.far[1], letter("1", "first")+letter("1", long))
+	io.WriteString(s.far[1], muxMessage("1", "first")+muxMessage("1", long))
 	v.expect("first", long)
 }
 
@@ -240,7 +240,7 @@ func TestBlockedClientsDisconnect(t *testing.T) {
 	})
 	t.Run("broadcast", func(t *testing.T) {
 		t.Parallel()
-		h := startHub(t, newPuppet(t), Options{})
+		h := startBroadcast(t, newPuppet(t), Options{})
 		v := h.join(link{}, Options{})
 		go flood(v.client) // ends with the connection
 		wspipetest.Eventually(t, "it is held up", func() bool { return h.stdin.Waiting() > maxInputBacklog })
@@ -286,7 +286,7 @@ func TestMuxAtRandom(t *testing.T) {
 }
 
 // visit attaches a client that does a few random things.
-func (s *stage) visit() {
+func (s *muxChild) visit() {
 	protocol := ""
 	if rand.N(4) == 0 {
 		protocol = channel.ProtocolWspipe
@@ -324,7 +324,7 @@ func (s *stage) visit() {
 }
 
 // play replies to events at random until they end, and returns the state of each client.
-func (s *stage) play() map[string]string {
+func (s *muxChild) play() map[string]string {
 	states := map[string]string{}
 	for {
 		line, err := s.events.ReadBytes('\n')
@@ -345,14 +345,14 @@ func (s *stage) play() map[string]string {
 		default:
 			s.t.Errorf("%s of client %s, which is %q", e.Event, e.Client, was)
 		}
-		answer := letter(e.Client, "to one")
+		answer := muxMessage(e.Client, "to one")
 		switch rand.N(10) {
 		case 0:
 			answer = fmt.Sprintf(`{"close":%q,"code":3000}`+"\n", e.Client)
 		case 1:
-			answer = letter(slices.Collect(maps.Keys(states)), strings.Repeat("to some", rand.N(20_000)))
+			answer = muxMessage(slices.Collect(maps.Keys(states)), strings.Repeat("to some", rand.N(20_000)))
 		case 2, 3:
-			answer = letter("*", "to all") + "no order\n"
+			answer = muxMessage("*", "to all") + "no order\n"
 		}
 		io.WriteString(s.far[1], answer) // fails if it has ended
 	}

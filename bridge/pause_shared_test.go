@@ -33,7 +33,7 @@ func TestPausedClient(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			h := startHub(t, child, Options{Slow: policy})
+			h := startBroadcast(t, child, Options{Slow: policy})
 			paused, other := h.join(onWspipe, Options{}), h.join(link{}, Options{})
 			paused.settled()
 			want := ""
@@ -80,7 +80,7 @@ func TestClientPausedForTooLong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			h := startHub(t, child, Options{Slow: policy})
+			h := startBroadcast(t, child, Options{Slow: policy})
 			paused, other := h.join(onWspipe, Options{}), h.join(link{}, Options{})
 			paused.settled()
 			paused.pause()
@@ -115,7 +115,7 @@ func TestClientPausedForTooLong(t *testing.T) {
 }
 
 // expectTheEndOf reads the end of text, at most as much as may be queued.
-func (v *watching) expectTheEndOf(text string) {
+func (v *broadcastConn) expectTheEndOf(text string) {
 	v.t.Helper()
 	got := ""
 	for !strings.HasSuffix(got, text[len(text)-10:]) {
@@ -147,19 +147,19 @@ func expectSlow(c *client) {
 // disconnected, blocks nobody.
 func TestPausedClientEnds(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(*watching){
-		"closes":         func(v *watching) { v.client.Close() },
-		"resets":         func(v *watching) { v.reset() },
-		"says so":        func(v *watching) { v.write(closeFrame(1000, "")) },
-		"shutdown":       func(v *watching) { v.Shutdown() },
-		"breaks a rule":  func(v *watching) { v.write([]byte{0xff, 0x80, 0, 0, 0, 0}) },
-		"abort":          func(v *watching) { v.Abort() },
-		"the child's":    func(v *watching) { v.shared.Stop(); v.goOn() },
-		"the child's, 2": func(v *watching) { v.shared.Stop(); v.client.Close() },
+	for name, end := range map[string]func(*broadcastConn){
+		"closes":         func(v *broadcastConn) { v.client.Close() },
+		"resets":         func(v *broadcastConn) { v.reset() },
+		"says so":        func(v *broadcastConn) { v.write(closeFrame(1000, "")) },
+		"shutdown":       func(v *broadcastConn) { v.Shutdown() },
+		"breaks a rule":  func(v *broadcastConn) { v.write([]byte{0xff, 0x80, 0, 0, 0, 0}) },
+		"abort":          func(v *broadcastConn) { v.Abort() },
+		"the child's":    func(v *broadcastConn) { v.shared.Stop(); v.goOn() },
+		"the child's, 2": func(v *broadcastConn) { v.shared.Stop(); v.client.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := startHub(t, startShell(t, "read go; exec yes"), Options{Slow: SlowBlock})
+			h := startBroadcast(t, startShell(t, "read go; exec yes"), Options{Slow: SlowBlock})
 			v, other := h.join(onWspipe, Options{}), h.join(link{}, Options{})
 			v.settled()
 			v.pause()
@@ -189,16 +189,16 @@ func TestPausedMuxClient(t *testing.T) {
 	other.settled()
 	paused.pause()
 	paused.stillQuiet()
-	s.print(t, letter("*", "one")+letter(paused.MuxID(), "two")+letter(other.MuxID(), "three"))
+	s.print(t, muxMessage("*", "one")+muxMessage(paused.MuxID(), "two")+muxMessage(other.MuxID(), "three"))
 	other.expectOn(channel.Stdout, "one\n", "three\n")
 	paused.stillQuiet()
 	paused.client.say(channel.Stdin, "from it\n")
-	s.expectSaid(paused, "from it")
+	s.expectMessages(paused, "from it")
 	paused.goOn()
 	paused.expectOn(channel.Stdout, "one\n", "two\n")
 	paused.pause()
 	paused.stillQuiet()
-	s.print(t, letter("*", "last")+fmt.Sprintf(`{"close":%q,"reason":"bye"}`, paused.MuxID())+"\n")
+	s.print(t, muxMessage("*", "last")+fmt.Sprintf(`{"close":%q,"reason":"bye"}`, paused.MuxID())+"\n")
 	paused.expectOn(channel.Stdout, "last\n")
 	paused.expectOn(channel.Error, success)
 	paused.expectClose(1000, "bye")
@@ -219,7 +219,7 @@ func TestMuxClientPausedForTooLong(t *testing.T) {
 			paused.stillQuiet()
 			var text strings.Builder
 			for i := range letters {
-				text.WriteString(letter("*", fmt.Sprintf("%0300d", i)))
+				text.WriteString(muxMessage("*", fmt.Sprintf("%0300d", i)))
 			}
 			written := s.trickle(text.String())
 			if policy == SlowBlock {
@@ -257,7 +257,7 @@ func TestPausedAttachment(t *testing.T) {
 	text := numbered(last)
 	child := newPuppet(t)
 	r := startResumableOver(t, link{network: "tcp", protocol: channel.ProtocolWspipe}, child, with(named, func(o *Options) { o.Channels, o.Buffer = true, 256<<10 }))
-	a := r.come(-1)
+	a := r.reattach(-1)
 	a.settled()
 	a.pause()
 	a.stillQuiet()
@@ -274,8 +274,8 @@ func TestPausedAttachment(t *testing.T) {
 		got += string(m[1:])
 		messages++
 	})
-	a.vanish()
-	a = r.come(int64(messages))
+	a.loseConnection()
+	a = r.reattach(int64(messages))
 	a.settled()
 	got += a.stdout(len(text) - len(got))
 	if got != text {
@@ -285,8 +285,8 @@ func TestPausedAttachment(t *testing.T) {
 	a.stillQuiet()
 	child.exit(3, "")
 	a.stillQuiet()
-	a.vanish()
-	a = r.come(-1)
+	a.loseConnection()
+	a = r.reattach(-1)
 	a.settled()
 	for number := channel.Stdout; number != channel.Control; {
 		number, _ = a.channelMessage()
@@ -299,7 +299,7 @@ func TestPausedAttachment(t *testing.T) {
 }
 
 // some reads at least n bytes of stdout, and counts messages.
-func (a *reattached) some(n int) (got string, messages int) {
+func (a *resumeConn) some(n int) (got string, messages int) {
 	a.client.t.Helper()
 	for len(got) < n {
 		got += a.stdout(1)

@@ -33,7 +33,7 @@ func TestResumeBlocksTheChild(t *testing.T) {
 		t.Errorf("%d bytes are held, of %d", n, buffer)
 	}
 	for n, over := 0, false; !over; {
-		a := r.come(int64(n))
+		a := r.reattach(int64(n))
 		cut := n + rand.N(30_000)
 		for {
 			f, err := a.frame()
@@ -51,7 +51,7 @@ func TestResumeBlocksTheChild(t *testing.T) {
 				a.Abort()
 			}
 		}
-		a.vanish()
+		a.loseConnection()
 		if n := held(); n > buffer+framing.MaxWhole {
 			t.Errorf("%d bytes are held, of %d", n, buffer)
 		}
@@ -71,7 +71,7 @@ func TestResumeHoldsUnacknowledgedMessages(t *testing.T) {
 	r.history.mu.Lock()
 	r.history.pause = 1 // as on a busy machine: it is over before the wait begins
 	r.history.mu.Unlock()
-	a := r.come(-1)
+	a := r.reattach(-1)
 	a.send("go") // nothing more is read
 	wspipetest.Eventually(t, "the child has to wait", r.history.full)
 	wspipetest.Eventually(t, "as much is in flight as may be", func() bool {
@@ -79,8 +79,8 @@ func TestResumeHoldsUnacknowledgedMessages(t *testing.T) {
 		defer r.history.mu.Unlock()
 		return r.history.reader.tooMuchInFlight()
 	})
-	a.vanish()
-	a = r.come(0)
+	a.loseConnection()
+	a = r.reattach(0)
 	a.expect(numbers(1, 10_000)...)
 	a.expectClose(1000, "exit 0")
 }
@@ -93,7 +93,7 @@ func TestResumeHoldsSomeHistory(t *testing.T) {
 	t.Cleanup(child.Stop)
 	r := startResumableOver(t, link{network: "unix"}, child, Options{Buffer: 1 << 20})
 	for range 5 {
-		a := r.come(-1)
+		a := r.reattach(-1)
 		n := int64(20_000 + rand.N(10_000))
 		for range n {
 			a.expect("y")
@@ -107,8 +107,8 @@ func TestResumeHoldsSomeHistory(t *testing.T) {
 			t.Errorf("%d bytes are in flight, more than half of %d", most, r.history.max)
 		}
 		r.history.mu.Unlock()
-		a.vanish()
-		r.come(n).vanish()
+		a.loseConnection()
+		r.reattach(n).loseConnection()
 	}
 }
 
@@ -139,14 +139,14 @@ func TestResumeWithALongMessage(t *testing.T) {
 	long := strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB
 	child := newPuppet(t)
 	r := startResumable(t, child, Options{Buffer: buffer})
-	a := r.come(-1)
+	a := r.reattach(-1)
 	write := func(s string) { // ends when everything was read
 		go io.WriteString(child.far[1], s)
 	}
 	write("first\n" + long[:buffer/2])
 	a.expect("first")
-	a.vanish()
-	a = r.come(1) // all of the message so far is held
+	a.loseConnection()
+	a = r.reattach(1) // all of the message so far is held
 	write(long[buffer/2:])
 	for n := 0; n < len(long)-wire.BlockSize; {
 		f, err := a.frame()
@@ -155,12 +155,12 @@ func TestResumeWithALongMessage(t *testing.T) {
 		}
 		n += len(f.payload)
 	}
-	a.vanish()
-	r.refused(1)
-	r.refused(2)
-	a = r.come(-1)
+	a.loseConnection()
+	r.expectHistoryLost(1)
+	r.expectHistoryLost(2)
+	a = r.reattach(-1)
 	write("\nnext\nlast\n")
 	a.expect("next", "last")
-	a.vanish()
-	r.come(1).expect("last")
+	a.loseConnection()
+	r.reattach(1).expect("last")
 }

@@ -17,15 +17,15 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// walk drives a session by events, and knows from the table what becomes of it.
+// walk drives a session by events and predicts its state from the table.
 type walk struct {
-	*outliving
+	*resumableChild
 	child  *puppet
-	client *reattached // nil if nobody is attached
+	client *resumeConn // nil if no client is attached
 	past   []string
 }
 
-// do makes e happen, if the test can make it happen in this state.
+// do makes e happen, if the test can do that in this state.
 func (w *walk) do(e resumeEvent) {
 	w.mu.Lock()
 	from := w.state
@@ -41,7 +41,7 @@ func (w *walk) do(e resumeEvent) {
 	older := w.client
 	switch e {
 	case attaches:
-		w.comeIn(from)
+		w.attachIn(from)
 	case losesConnection:
 		w.client.reset()
 	case disconnects:
@@ -74,10 +74,10 @@ func (w *walk) do(e resumeEvent) {
 	w.check(want)
 }
 
-// comeIn attaches a client, which must be possible unless the session has ended.
-func (w *walk) comeIn(from resumeState) {
+// attachIn attaches a client, which must be possible unless the session has ended.
+func (w *walk) attachIn(from resumeState) {
 	if from != ended {
-		w.client = w.come(-1)
+		w.client = w.reattach(-1)
 		return
 	}
 	c, on := w.dial()
@@ -89,7 +89,7 @@ func (w *walk) comeIn(from resumeState) {
 	<-on.wire.Closed()
 }
 
-// check sees to what must be true in state s.
+// check checks what must be true in state s.
 func (w *walk) check(s resumeState) {
 	select {
 	case <-w.over:
@@ -131,7 +131,7 @@ func TestModelOfSessions(t *testing.T) {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			w := &walk{outliving: startResumable(t, child, Options{}), child: child}
+			w := &walk{resumableChild: startResumable(t, child, Options{}), child: child}
 			for range 12 {
 				w.mu.Lock()
 				from := w.state
@@ -151,14 +151,14 @@ func TestModelOfSessions(t *testing.T) {
 	}
 }
 
-// quarrel lets several clients come, go and take one session from each other,
-// until it is over. It returns how many have come in.
-func (r *outliving) quarrel(clients int) int64 {
+// compete lets several clients attach, disconnect and take over one session until it has
+// ended. It returns how often a client was attached.
+func (r *resumableChild) compete(clients int) int64 {
 	var came atomic.Int64
 	var all sync.WaitGroup
 	for range clients {
 		_, addr, conns := serve(r.t, link{})
-		one := &outliving{resumable: r.resumable, t: r.t, link: r.link, addr: addr, conns: conns}
+		one := &resumableChild{resumable: r.resumable, t: r.t, link: r.link, addr: addr, conns: conns}
 		all.Go(func() { // ends with the session
 			for one.visit() {
 				came.Add(1)
@@ -169,9 +169,9 @@ func (r *outliving) quarrel(clients int) int64 {
 	return came.Load()
 }
 
-// visit is one connection, in which the numbers that come must be consecutive. It
-// reports false if the session is over.
-func (r *outliving) visit() bool {
+// visit is one connection, in which the numbers received must be consecutive. It returns false
+// if the session has ended.
+func (r *resumableChild) visit() bool {
 	c, on := r.dial()
 	defer c.Close()
 	a, err := r.Attach(NewWebSocket(on.ws, on.wire, false), ClientOptions{After: rand.Int64N(40) - 1})
@@ -181,7 +181,7 @@ func (r *outliving) visit() bool {
 		return err == ErrHistoryLost
 	}
 	done := make(chan bool)
-	go func() { // ends when the connection does
+	go func() { // ends with the connection
 		a.Run()
 		close(done)
 	}()
@@ -215,9 +215,9 @@ func (r *outliving) visit() bool {
 	return true
 }
 
-// TestSessionsUnderQuarrel: nothing is left of sessions that end at a random
-// moment, by their child's exit, by their client's absence or by the server.
-func TestSessionsUnderQuarrel(t *testing.T) {
+// TestCompetingClients: nothing is left of sessions that end at a random moment, by their
+// child's exit, by the grace period or by the server.
+func TestCompetingClients(t *testing.T) {
 	t.Parallel()
 	var came atomic.Int64
 	t.Run("all", func(t *testing.T) {
@@ -237,7 +237,7 @@ func TestSessionsUnderQuarrel(t *testing.T) {
 				if i%3 == 0 {
 					defer time.AfterFunc(time.Duration(rand.N(300))*time.Millisecond, r.Shutdown).Stop()
 				}
-				came.Add(r.quarrel(1 + i%4))
+				came.Add(r.compete(1 + i%4))
 				if r.mu.Lock(); r.state != ended || r.history.size > 0 {
 					t.Errorf("state %s, %d bytes held", stateNames[r.state], r.history.size)
 				}

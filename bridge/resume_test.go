@@ -17,23 +17,23 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// resumedClient is a running Resumable, and where its clients come to.
-type outliving struct {
+// resumableChild is a running Resumable, and the address at which its clients connect.
+type resumableChild struct {
 	*resumable
 	t     testing.TB
 	link  link
 	addr  string
 	conns <-chan accepted
-	ended chan string // what Run has returned
+	ended chan string // the result of Run
 }
 
-// startResumable runs a session, which is stopped when the test ends.
-func startResumable(t testing.TB, child Child, opt Options) *outliving {
+// startResumable runs a session, which is ended when the test ends.
+func startResumable(t testing.TB, child Child, opt Options) *resumableChild {
 	t.Helper()
 	return startResumableOver(t, link{network: "tcp"}, child, opt)
 }
 
-func startResumableOver(t testing.TB, l link, child Child, opt Options) *outliving {
+func startResumableOver(t testing.TB, l link, child Child, opt Options) *resumableChild {
 	t.Helper()
 	if opt.Buffer == 0 {
 		opt.Buffer = 1 << 20
@@ -42,7 +42,7 @@ func startResumableOver(t testing.TB, l link, child Child, opt Options) *outlivi
 		opt.Grace = time.Hour
 	}
 	opt.Kind = Resumable
-	r := &outliving{resumable: New(child, opt).kind.(*resumable), t: t, link: l, ended: make(chan string, 1)}
+	r := &resumableChild{resumable: New(child, opt).kind.(*resumable), t: t, link: l, ended: make(chan string, 1)}
 	_, r.addr, r.conns = serve(t, l)
 	go func() { // ends with the session
 		code, signal := r.Run()
@@ -55,15 +55,15 @@ func startResumableOver(t testing.TB, l link, child Child, opt Options) *outlivi
 	return r
 }
 
-// attachment is a connection of a resumed, and its client.
-type reattached struct {
+// resumeConn is a client of a resumableChild.
+type resumeConn struct {
 	*client
 	*resumedClient
 	ended chan Summary
 }
 
-// dial connects one client, whose session nobody knows yet. One at a time may.
-func (r *outliving) dial() (*client, accepted) {
+// dial connects a client that is not attached yet. It must not be called concurrently.
+func (r *resumableChild) dial() (*client, accepted) {
 	r.t.Helper()
 	conn, err := net.Dial(r.link.network, r.addr)
 	if err != nil {
@@ -77,16 +77,17 @@ func (r *outliving) dial() (*client, accepted) {
 	return handshake(r.t, conn, nil, header...), wspipetest.Wait(r.t, "opening handshake", r.conns)
 }
 
-// come attaches a client. When the test ends, it has gone and Run must return.
-func (r *outliving) come(after int64) *reattached {
+// reattach attaches a client that has counted after messages. When the test ends, the client
+// disconnects and Run must return.
+func (r *resumableChild) reattach(after int64) *resumeConn {
 	r.t.Helper()
 	c, on := r.dial()
 	a, err := r.Attach(NewWebSocket(on.ws, on.wire, false), ClientOptions{After: after, ID: testID, Log: r.opt.Log})
 	if err != nil {
 		r.t.Fatalf("after %d: %v", after, err)
 	}
-	at := &reattached{client: c, resumedClient: a.attachment.(*resumedClient), ended: make(chan Summary, 1)}
-	go func() { at.ended <- a.Run() }() // ends when the client goes
+	at := &resumeConn{client: c, resumedClient: a.attachment.(*resumedClient), ended: make(chan Summary, 1)}
+	go func() { at.ended <- a.Run() }() // ends when the client disconnects
 	r.t.Cleanup(func() {
 		c.Close()
 		at.summary()
@@ -94,22 +95,22 @@ func (r *outliving) come(after int64) *reattached {
 	return at
 }
 
-func (a *reattached) summary() Summary {
+func (a *resumeConn) summary() Summary {
 	a.client.t.Helper()
 	sum := wspipetest.Wait(a.client.t, "the end of Attachment.Run", a.ended)
 	a.ended <- sum
 	return sum
 }
 
-// vanish breaks the connection off and waits until that is known.
-func (a *reattached) vanish() {
+// loseConnection resets the connection and waits for the end of Run.
+func (a *resumeConn) loseConnection() {
 	a.client.t.Helper()
 	a.client.Close()
 	a.summary()
 }
 
-// refused expects that nobody may come with after.
-func (r *outliving) refused(after int64) {
+// expectHistoryLost expects that no client can attach with after.
+func (r *resumableChild) expectHistoryLost(after int64) {
 	r.t.Helper()
 	_, on := r.dial()
 	defer on.wire.Abort()
@@ -125,20 +126,20 @@ func numbers(from, to int) (lines []string) {
 	return lines
 }
 
-func TestResumeGoesOnWhereTheClientWas(t *testing.T) {
+func TestResumeContinues(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	r := startResumable(t, child, Options{})
-	a := r.come(-1)
+	a := r.reattach(-1)
 	child.print(t, "1\n2\n3\n")
 	a.expect(numbers(1, 3)...)
-	a.vanish()
+	a.loseConnection()
 	child.print(t, "4\n5\n")
-	r.expire()    // in vain
-	a = r.come(2) // it has not read the third, whatever its host has
+	r.expire()        // has no effect
+	a = r.reattach(2) // the client has not read the third message, though its host may have
 	a.expect(numbers(3, 5)...)
-	a.vanish()
-	a = r.come(5)
+	a.loseConnection()
+	a = r.reattach(5)
 	child.print(t, "6\n")
 	a.expect("6")
 	a.send("still there")
@@ -156,11 +157,11 @@ func TestResumeGoesOnWhereTheClientWas(t *testing.T) {
 	r.ended <- "" // for the cleanup
 }
 
-func TestResumeCountsAnewWithoutAnOffset(t *testing.T) {
+func TestResumeWithoutACount(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	r := startResumable(t, child, Options{Buffer: 10 * (1 + entryOverhead)})
-	a := r.come(-1)
+	a := r.reattach(-1)
 	child.print(t, strings.Repeat("x\n", 20)+strings.Repeat("y\n", 10))
 	for range 20 {
 		a.expect("x")
@@ -169,36 +170,35 @@ func TestResumeCountsAnewWithoutAnOffset(t *testing.T) {
 		a.expect("y")
 	}
 	wspipetest.Eventually(t, "only what may be held is held", func() bool { return !r.history.full() })
-	a.vanish()
-	r.refused(19)
-	r.refused(31)
-	a = r.come(20)
+	a.loseConnection()
+	r.expectHistoryLost(19)
+	r.expectHistoryLost(31)
+	a = r.reattach(20)
 	a.expect("y")
-	a.vanish()
-	a = r.come(-1) // its first message is now the 21st
+	a.loseConnection()
+	a = r.reattach(-1) // its first message is now the 21st
 	for range 10 {
 		a.expect("y")
 	}
-	a.vanish()
-	r.refused(11)
-	a = r.come(10)
+	a.loseConnection()
+	r.expectHistoryLost(11)
+	a = r.reattach(10)
 	child.exit(0, "")
 	a.expectClose(1000, "exit 0")
 }
 
-// A client that takes the session over gets it whole: nothing of the older one's
-// input comes any more.
-func TestResumeElsewhere(t *testing.T) {
+// After a takeover, the rest of the older client's input is dropped.
+func TestTakeover(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
 	r := startResumable(t, child, Options{})
-	older := r.come(-1)
+	older := r.reattach(-1)
 	older.send("whole")
 	wspipetest.Eventually(t, "it is received", func() bool { return older.input.total.total().Messages == 1 })
 	older.write(maskedFrame(opText, make([]byte, 3*wire.BlockSize))) // the beginning of a message
 	child.print(t, "1\n")
 	older.expect("1")
-	newer := r.come(1)
+	newer := r.reattach(1)
 	older.write(maskedFrame(fin|wire.OpContinuation, []byte("message")), maskedFrame(fin|opText, []byte("late")))
 	older.expectClose(4010, "attached elsewhere")
 	if sum := older.summary(); sum.End != endTakeover {
@@ -213,13 +213,13 @@ func TestResumeElsewhere(t *testing.T) {
 	}
 }
 
-// What the older client says on other channels does not count any more either.
-func TestResumeElsewhereWithChannels(t *testing.T) {
+// Messages of the older client on other channels are dropped, too.
+func TestTakeoverWithChannels(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	r := startResumableOver(t, link{network: "tcp", protocol: channel.ProtocolWspipe}, child, Options{Channels: true})
-	older := r.come(-1)
-	newer := r.come(-1)
+	older := r.reattach(-1)
+	newer := r.reattach(-1)
 	older.write(maskedFrame(fin|opBinary, []byte("\x05"+`{"type":"signal","signal":"INT"}`)), maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin}))
 	older.expectClose(4010, "attached elsewhere")
 	older.summary()
@@ -230,23 +230,23 @@ func TestResumeElsewhereWithChannels(t *testing.T) {
 	}
 }
 
-// What a client has sent that is lost, and waits for the child still, does not come
-// behind what it sends when it is back.
+// What a lost client has sent, and the child has not read yet, does not follow what the client
+// sends once it is attached again.
 func TestResumeDoesNotMixInput(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	r := startResumable(t, child, Options{InputTimeout: -1})
-	a := r.come(-1)
+	a := r.reattach(-1)
 	line := maskedFrame(fin|opText, []byte(strings.Repeat("x", 1000)))
 	a.write(bytes.Repeat(line, 2*maxInputBacklog/1000))
 	wspipetest.Eventually(t, "the client has to wait", func() bool { return r.stdin.Waiting() > maxInputBacklog })
 	a.reset()
-	a.summary() // it need not wait for the child
+	a.summary() // does not wait for the child
 	if s := r.stateNow(); s != detached {
 		t.Fatalf("%s", stateNames[s])
 	}
-	r.expire() // in vain: it had been called before the client was lost
-	b := r.come(-1)
+	r.expire() // has no effect: as if the timer had fired before the client was lost
+	b := r.reattach(-1)
 	b.send("new")
 	child.readAll()
 	b.write(closeFrame(1000, ""))
@@ -256,45 +256,45 @@ func TestResumeDoesNotMixInput(t *testing.T) {
 	}
 }
 
-func TestResumeTellsTheExitLate(t *testing.T) {
+func TestResumeReportsTheExitLate(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	r := startResumable(t, child, Options{})
-	r.come(-1).vanish()
+	r.reattach(-1).loseConnection()
 	child.print(t, "last words")
 	child.exit(143, "TERM")
 	wspipetest.Eventually(t, "the exit is kept", func() bool { return !r.Kept().IsZero() })
-	a := r.come(0)
+	a := r.reattach(0)
 	a.expect("last words")
 	f, err := a.frame()
 	if err != nil || f.first != fin|wire.OpClose {
 		t.Fatalf("instead of a close frame: %v, %v", f, err)
 	}
-	a.vanish() // without an answer
-	a = r.come(1)
+	a.loseConnection() // without a reply
+	a = r.reattach(1)
 	if f, err = a.frame(); err != nil || f.first != fin|wire.OpClose {
 		t.Fatalf("instead of a close frame: %v, %v", f, err)
 	}
-	a.Abort() // its host has gone
+	a.Abort() // the client's host is down
 	a.summary()
-	a = r.come(1)
+	a = r.reattach(1)
 	a.expectClose(1000, "signal TERM")
 	a.summary()
 	wspipetest.Wait(t, "the end of the session", r.ended)
 	r.ended <- ""
 }
 
-// A child that breaks its framing is stopped, which its client is told behind all
-// that came before.
-func TestResumeTellsABrokenFramingLate(t *testing.T) {
+// A child that breaks its framing is stopped. Its client gets the reason after the messages
+// before that.
+func TestResumeReportsBrokenFramingLate(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
 	r := startResumable(t, child, Options{Framing: framing.LSP})
-	r.come(-1).vanish()
+	r.reattach(-1).loseConnection()
 	child.print(t, "Content-Length: 4\r\n\r\ngoodContent-Size: 3\r\n\r\nbad")
 	wspipetest.Wait(t, "the child is stopped", child.stopped)
 	wspipetest.Eventually(t, "its end is kept", func() bool { return !r.Kept().IsZero() })
-	a := r.come(0)
+	a := r.reattach(0)
 	a.expect("good")
 	exit, _ := r.exit()
 	last := exit.end
@@ -303,8 +303,8 @@ func TestResumeTellsABrokenFramingLate(t *testing.T) {
 	}
 }
 
-// TestResumeEndsWithTheClient: who closes is done, unless it may have been a page
-// that is loaded again.
+// TestResumeEndsWithTheClient: a client that closes the connection ends the session, unless it
+// may be a page that is being reloaded.
 func TestResumeEndsWithTheClient(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -324,7 +324,7 @@ func TestResumeEndsWithTheClient(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
 			r := startResumable(t, child, Options{})
-			a := r.come(-1)
+			a := r.reattach(-1)
 			a.write(test.last)
 			a.client.Conn.(*net.TCPConn).CloseWrite()
 			a.summary()

@@ -12,13 +12,13 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// still is a child in a synctest bubble, where a kernel's pipe would stop the clock.
+// still is a child for a synctest bubble, where a kernel's pipe would stop the clock.
 type still struct {
 	told
 	out    *io.PipeReader
 	print  *io.PipeWriter
 	exited chan struct{}
-	stop   chan time.Duration // when Stop was called
+	stop   chan time.Duration // time of the call of Stop
 	since  time.Time
 }
 
@@ -61,7 +61,7 @@ type eof struct{}
 
 func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
-// bubble runs f with a session of a still child that may be left for a minute.
+// bubble runs f with a session of a still child, with a grace period of a minute.
 func bubble(t *testing.T, opt Options, f func(t *testing.T, r *resumable, child *still)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -79,7 +79,7 @@ func bubble(t *testing.T, opt Options, f func(t *testing.T, r *resumable, child 
 	})
 }
 
-// visitIn attaches a client for so long, which goes without a word then.
+// visitIn attaches a client that disconnects after d without a close frame.
 func visitIn(t *testing.T, r *resumable, d time.Duration) Summary {
 	t.Helper()
 	near, far := net.Pipe()
@@ -114,7 +114,7 @@ func TestSessionExpires(t *testing.T) {
 	})
 }
 
-func TestSessionExpiresOnlyAfterTheLastVisit(t *testing.T) {
+func TestSessionExpiresAfterTheLastVisit(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
 		for range 5 {
 			visitIn(t, r, time.Second)
@@ -127,13 +127,13 @@ func TestSessionExpiresOnlyAfterTheLastVisit(t *testing.T) {
 	})
 }
 
-func TestSessionThatNobodyComesTo(t *testing.T) {
+func TestSessionWithoutAClientExpires(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
 		child.expectStop(t, time.Minute)
 	})
 }
 
-// The time begins anew with the child's exit.
+// The grace period begins again with the child's exit.
 func TestKeptSessionExpires(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
 		visitIn(t, r, time.Second)
@@ -151,8 +151,8 @@ func TestKeptSessionExpires(t *testing.T) {
 	})
 }
 
-// A client that does not answer the close frame has not been told.
-func TestSessionIsKeptForWhoDoesNotAnswer(t *testing.T) {
+// A client that does not reply to the close frame may not have received the exit.
+func TestSessionIsKeptWithoutAReply(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
 		time.AfterFunc(time.Second, child.exit)
 		if sum := visitIn(t, r, time.Hour); sum.Reason != "exit 0" {
@@ -169,7 +169,7 @@ func TestSessionIsKeptForWhoDoesNotAnswer(t *testing.T) {
 	})
 }
 
-func TestMaxRuntimeIsTheChilds(t *testing.T) {
+func TestMaxRuntimeLimitsTheChild(t *testing.T) {
 	bubble(t, Options{MaxRuntime: 100 * time.Second}, func(t *testing.T, r *resumable, child *still) {
 		visitIn(t, r, 50*time.Second)
 		if sum := visitIn(t, r, time.Hour); sum.End != endRuntime {

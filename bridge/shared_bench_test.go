@@ -22,26 +22,26 @@ func writeLines(w io.Writer, line string, n int) {
 	}
 }
 
-// hubPath is from a child to clients over unix sockets. A message is one delivery.
-func hubPath(t testing.TB, viewers int) path {
+// broadcastPath is from a child to clients over unix sockets. A message is one delivery.
+func broadcastPath(t testing.TB, clients int) path {
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Slow: SlowBlock})
+	h := startBroadcast(t, child, Options{Slow: SlowBlock})
 	got := newTally()
-	for range viewers {
+	for range clients {
 		got.read(h.join(link{network: "unix"}, Options{}).Conn)
 	}
 	return func(n int) {
-		n = (n + viewers - 1) / viewers
-		got.expect(n * viewers * (2 + len(wide) - 1))
+		n = (n + clients - 1) / clients
+		got.expect(n * clients * (2 + len(wide) - 1))
 		writeLines(child.far[1], wide, n)
 		got.await()
 	}
 }
 
-// BenchmarkHub is one line of 100 bytes for one of the clients.
-func BenchmarkHub(b *testing.B) {
-	for _, viewers := range []int{1, 10, 100, 1000} {
-		benchmarkPath(b, fmt.Sprint(viewers), func(t testing.TB) path { return hubPath(t, viewers) })
+// BenchmarkBroadcast is one line of 100 bytes for one of the clients.
+func BenchmarkBroadcast(b *testing.B) {
+	for _, clients := range []int{1, 10, 100, 1000} {
+		benchmarkPath(b, fmt.Sprint(clients), func(t testing.TB) path { return broadcastPath(t, clients) })
 	}
 }
 
@@ -53,7 +53,7 @@ func muxPath(t testing.TB, clients int) path {
 	for range clients {
 		got.read(s.join(link{network: "unix"}, Options{}).Conn)
 	}
-	order := letter("*", wide[1:])
+	order := muxMessage("*", wide[1:])
 	return func(n int) {
 		n = (n + clients - 1) / clients
 		got.expect(n * clients * (2 + len(wide) - 1))
@@ -91,7 +91,7 @@ func BenchmarkMux(b *testing.B) {
 // resumedPath is from a child to the client of a session.
 func resumedPath(t testing.TB) path {
 	child := newPuppet(t)
-	c := startResumable(t, child, Options{}).come(-1)
+	c := startResumable(t, child, Options{}).reattach(-1)
 	got := newTally()
 	got.read(c.client.Conn)
 	return func(n int) {

@@ -15,14 +15,14 @@ import (
 // disconnected does not follow its close frame.
 func TestNothingAfterACloseFrame(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(v *watching){
-		"client":         func(v *watching) { v.write(closeFrame(1000, "")) },
-		"us":             func(v *watching) { v.Shutdown() },
-		"protocol error": func(v *watching) { v.write(maskedFrame(fin|0x40|opText, nil)) },
+	for name, end := range map[string]func(v *broadcastConn){
+		"client":         func(v *broadcastConn) { v.write(closeFrame(1000, "")) },
+		"us":             func(v *broadcastConn) { v.Shutdown() },
+		"protocol error": func(v *broadcastConn) { v.write(maskedFrame(fin|0x40|opText, nil)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := startHub(t, newPuppet(t), Options{}).join(link{}, Options{})
+			v := startBroadcast(t, newPuppet(t), Options{}).join(link{}, Options{})
 			end(v)
 			if f, err := v.frame(); f.first != fin|wire.OpClose {
 				t.Fatalf("no close frame: %#x, %v", f.first, err)
@@ -45,7 +45,7 @@ func TestALongReplayIsNotSlow(t *testing.T) {
 			t.Parallel()
 			const lines, width = 35, 100_000
 			child := newPuppet(t)
-			h := startHub(t, child, Options{Replay: lines, Slow: policy})
+			h := startBroadcast(t, child, Options{Replay: lines, Slow: policy})
 			for i := range lines {
 				child.print(t, fmt.Sprintf("%0*d\n", width, i))
 			}
@@ -63,9 +63,9 @@ func TestALongReplayIsNotSlow(t *testing.T) {
 }
 
 // idle waits until this many messages were sent.
-func (a *audience) idle(messages int64) {
+func (a *broadcastChild) idle(messages int64) {
 	a.t.Helper()
-	wspipetest.Eventually(a.t, "the hub has sent all", func() bool { return a.sequencer.total.messages.Load() == messages })
+	wspipetest.Eventually(a.t, "everything is sent", func() bool { return a.sequencer.total.messages.Load() == messages })
 	a.sequencer.mu.Lock() // until all clients have them
 	defer a.sequencer.mu.Unlock()
 }

@@ -14,42 +14,42 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// audience is a running Broadcast child.
-type audience struct {
+// broadcastChild is a running Broadcast child.
+type broadcastChild struct {
 	*broadcast
 	t     testing.TB
 	ended chan string
 }
 
-// startHub runs a hub; its child is stopped with the test.
-func startHub(t testing.TB, child Child, opt Options) *audience {
+// startBroadcast runs a broadcast, whose child is stopped when the test ends.
+func startBroadcast(t testing.TB, child Child, opt Options) *broadcastChild {
 	t.Helper()
 	opt.Kind = Broadcast
-	a := &audience{broadcast: New(child, opt).kind.(*broadcast), t: t, ended: make(chan string, 1)}
+	a := &broadcastChild{broadcast: New(child, opt).kind.(*broadcast), t: t, ended: make(chan string, 1)}
 	go func() { // ends with the child
 		code, signal := a.Run()
 		a.ended <- fmt.Sprint(code, signal)
 	}()
 	t.Cleanup(func() {
 		a.Stop()
-		wspipetest.Wait(t, "the end of the hub", a.ended)
+		wspipetest.Wait(t, "the end of the broadcast", a.ended)
 	})
 	return a
 }
 
-// broadcastClient is a client of an audience.
-type watching struct {
+// broadcastConn is a client of a broadcastChild.
+type broadcastConn struct {
 	*client
 	*broadcastClient
 	ended chan Summary
 }
 
-// join connects a client, which has joined when join returns.
-func (a *audience) join(l link, opt Options) *watching {
+// join connects a client, and returns once it is attached.
+func (a *broadcastChild) join(l link, opt Options) *broadcastConn {
 	a.t.Helper()
 	c, ws, conn := connect(a.t, l)
-	v := &watching{client: c, broadcastClient: attach(a.t, a.Bridge, opt, NewWebSocket(ws, conn, l.compress), ClientOptions{}).attachment.(*broadcastClient), ended: make(chan Summary, 1)}
-	go func() { v.ended <- v.Run() }() // ends when the client goes
+	v := &broadcastConn{client: c, broadcastClient: attach(a.t, a.Bridge, opt, NewWebSocket(ws, conn, l.compress), ClientOptions{}).attachment.(*broadcastClient), ended: make(chan Summary, 1)}
+	go func() { v.ended <- v.Run() }() // ends when the client disconnects
 	a.t.Cleanup(func() {
 		c.Close()
 		v.summary()
@@ -67,42 +67,42 @@ func (a *audience) join(l link, opt Options) *watching {
 	return v
 }
 
-func (v *watching) summary() Summary {
+func (v *broadcastConn) summary() Summary {
 	v.t.Helper()
-	sum := wspipetest.Wait(v.t, "the end of a viewer", v.ended)
+	sum := wspipetest.Wait(v.t, "the end of a client", v.ended)
 	v.ended <- sum
 	return sum
 }
 
-func TestEveryViewerGetsEverything(t *testing.T) {
+func TestEveryClientGetsEverything(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, Options{})
-	var viewers []*watching
+	h := startBroadcast(t, child, Options{})
+	var clients []*broadcastConn
 	for range 5 {
-		viewers = append(viewers, h.join(link{}, Options{}))
+		clients = append(clients, h.join(link{}, Options{}))
 	}
 	long := strings.Repeat("x", 300_000)
-	go io.WriteString(child.far[1], "one\ntwo\n"+long+"\nlast") // ends when it is read
-	for _, v := range viewers[:4] {
+	go io.WriteString(child.far[1], "one\ntwo\n"+long+"\nlast") // ends when it was read
+	for _, v := range clients[:4] {
 		v.expect("one", "two", long)
 	}
 	child.exit(3, "")
-	for _, v := range viewers[:4] {
+	for _, v := range clients[:4] {
 		v.expect("last")
 		v.expectClose(1000, "exit 3")
 		if sum := v.summary(); sum.ExitCode != 3 || sum.Out.Messages != 4 {
 			t.Errorf("summary %+v", sum)
 		}
 	}
-	viewers[4].expect("one", "two", long, "last") // it reads late
-	viewers[4].expectClose(1000, "exit 3")
+	clients[4].expect("one", "two", long, "last") // it reads late
+	clients[4].expectClose(1000, "exit 3")
 }
 
-func TestNewcomersGetTheLastMessages(t *testing.T) {
+func TestNewClientsGetTheLastMessages(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Replay: 3})
+	h := startBroadcast(t, child, Options{Replay: 3})
 	first := h.join(link{}, Options{})
 	child.print(t, "1\n2\n3\n4\n5\nhalf")
 	first.expect("1", "2", "3", "4", "5")
@@ -115,8 +115,8 @@ func TestNewcomersGetTheLastMessages(t *testing.T) {
 	third.expect("5", "half a line", "6")
 }
 
-// TestJoinWhileItFloods: whoever comes gets consecutive numbers, the last ones
-// first, however the child writes.
+// TestJoinWhileItFloods: a new client gets consecutive numbers, beginning with the replay,
+// however the child writes.
 func TestJoinWhileItFloods(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]struct {
@@ -126,7 +126,7 @@ func TestJoinWhileItFloods(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := startShell(t, fmt.Sprintf(`i=0; while :; do printf '%%d %%0%dd\n' $i 0; i=$((i+1)); done`, max(1, options.width)))
-			h := startHub(t, child, options.opt)
+			h := startBroadcast(t, child, options.opt)
 			for range 20 {
 				v := h.join(link{}, Options{})
 				before := -1
@@ -145,10 +145,10 @@ func TestJoinWhileItFloods(t *testing.T) {
 	}
 }
 
-func TestViewersWithChannels(t *testing.T) {
+func TestClientsWithChannels(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
-	h := startHub(t, child, Options{Replay: 2})
+	h := startBroadcast(t, child, Options{Replay: 2})
 	plain := h.join(link{}, Options{})
 	child.print(t, "1\r\n2\n3\nhalf")
 	plain.expect("1", "2", "3")
@@ -168,7 +168,7 @@ func TestViewersWithChannels(t *testing.T) {
 	if hello := stream(channel.Control, 1); !strings.Contains(hello, `"hello"`) {
 		t.Errorf("hello %q", hello)
 	}
-	v.message() // the empty one
+	v.message() // the empty message that follows hello
 	if got := stream(channel.Stdout, 8); got != "2\n3\nhalf" {
 		t.Errorf("replay %q", got)
 	}
@@ -193,7 +193,7 @@ func TestViewersWithChannels(t *testing.T) {
 	v.expectClose(1000, "exit 0")
 }
 
-func TestSlowViewers(t *testing.T) {
+func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	const lines, width, chunk = 40_000, 200, 1000
 	line := func(i int) string { return fmt.Sprintf("%0*d", width, i) }
@@ -201,11 +201,11 @@ func TestSlowViewers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			h := startHub(t, child, Options{Slow: policy})
+			h := startBroadcast(t, child, Options{Slow: policy})
 			slow, fast := h.join(link{}, Options{}), h.join(link{}, Options{})
-			mayPrint := make(chan bool, 2) // so that the fast one can keep up on a busy machine, too
+			mayPrint := make(chan bool, 2) // so that the fast client keeps up on a busy machine, too
 			printed := make(chan bool)
-			go func() { // ends when the viewers have read, or need not
+			go func() { // ends when the clients have read, or need not
 				defer close(printed)
 				for i := range lines {
 					if i%chunk == 0 && policy != SlowBlock {
@@ -214,7 +214,7 @@ func TestSlowViewers(t *testing.T) {
 					io.WriteString(child.far[1], line(i)+"\n")
 				}
 			}()
-			read := func(v *watching) (got []string) {
+			read := func(v *broadcastConn) (got []string) {
 				for {
 					f, err := v.frame()
 					if err != nil || f.first&^fin == wire.OpClose {
@@ -244,9 +244,9 @@ func TestSlowViewers(t *testing.T) {
 			last := got[len(got)-1]
 			switch {
 			case policy == SlowDisconnect && !strings.Contains(last, "too slow: "):
-				t.Errorf("the slow one ends with %s after %d messages", last, len(got))
+				t.Errorf("the slow client ends with %s after %d messages", last, len(got))
 			case policy == SlowDrop && (len(got) >= lines || !strings.Contains(last, "exit 0") || got[len(got)-2] != line(lines-1)):
-				t.Errorf("the slow one ends with %s after %d messages", last, len(got))
+				t.Errorf("the slow client ends with %s after %d messages", last, len(got))
 			case policy == SlowDrop && slow.summary().Out.Messages == 0:
 				t.Error("nothing counted")
 			}
@@ -254,8 +254,7 @@ func TestSlowViewers(t *testing.T) {
 	}
 }
 
-// attach makes a client of b, with the options that differ from those of b if there
-// are any.
+// attach attaches a client to b, with the options opt, or those of b if opt is zero.
 func attach(t testing.TB, b *Bridge, opt Options, to Transport, of ClientOptions) *Client {
 	t.Helper()
 	if reflect.ValueOf(opt).IsZero() {

@@ -28,7 +28,7 @@ func TestJoinAtTheExit(t *testing.T) {
 	}
 	for range 150 {
 		child := newPuppet(t)
-		h := startHub(t, child, Options{Replay: lines})
+		h := startBroadcast(t, child, Options{Replay: lines})
 		child.print(t, output.String())
 		var all sync.WaitGroup
 		all.Go(func() { child.exit(3, "") })
@@ -50,10 +50,10 @@ func TestJoinAtTheExit(t *testing.T) {
 func TestJoinAfterTheExit(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Replay: 2})
+	h := startBroadcast(t, child, Options{Replay: 2})
 	child.print(t, "1\n2\n3")
 	child.exit(3, "")
-	h.ended <- wspipetest.Wait(t, "the end of the hub", h.ended)
+	h.ended <- wspipetest.Wait(t, "the end of the broadcast", h.ended)
 	for range 2 {
 		v := h.join(link{}, Options{})
 		v.expect("2", "3")
@@ -71,7 +71,7 @@ func TestJoinAfterTheExit(t *testing.T) {
 func TestExitWaitsForNoClient(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, Options{})
+	h := startBroadcast(t, child, Options{})
 	stuck, other := h.join(link{buffers: 64 << 10}, Options{}), h.join(link{}, Options{})
 	line := strings.Repeat("x", 10_000)
 	const lines = 50 // fewer than may be queued, and more than the kernel accepts
@@ -81,7 +81,7 @@ func TestExitWaitsForNoClient(t *testing.T) {
 	}
 	child.exit(3, "")
 	other.expectClose(1000, "exit 3")
-	h.ended <- wspipetest.Wait(t, "the end of the hub", h.ended)
+	h.ended <- wspipetest.Wait(t, "the end of the broadcast", h.ended)
 	if n := stuck.wire.Out.Waiting(); n == 0 {
 		t.Fatal("nothing is queued for the client that does not read")
 	}
@@ -101,21 +101,21 @@ func TestBrokenFramingReachesAllClients(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
 			opt := Options{Framing: mode}
-			h := startHub(t, child, opt)
-			var viewers []*watching
+			h := startBroadcast(t, child, opt)
+			var clients []*broadcastConn
 			for i := range 40 {
 				l := link{}
 				if i%4 == 0 {
 					l.protocol = channel.ProtocolWspipe
 				}
-				viewers = append(viewers, h.join(l, opt))
+				clients = append(clients, h.join(l, opt))
 			}
 			go func() { // ends when it is read
 				io.WriteString(child.far[1], encoded(mode, long)+wrong)
 				child.far[1].Close()
 			}()
 			reasons := map[string]int{}
-			for _, v := range viewers {
+			for _, v := range clients {
 				for {
 					f, err := v.frame()
 					if err != nil {
@@ -129,8 +129,8 @@ func TestBrokenFramingReachesAllClients(t *testing.T) {
 				}
 			}
 			for reason, n := range reasons {
-				if n != len(viewers) || !strings.HasPrefix(reason, "\x03\xf3bad "+mode.String()+" output: ") {
-					t.Errorf("%d of %d get %q", n, len(viewers), reason)
+				if n != len(clients) || !strings.HasPrefix(reason, "\x03\xf3bad "+mode.String()+" output: ") {
+					t.Errorf("%d of %d get %q", n, len(clients), reason)
 				}
 			}
 		})

@@ -21,14 +21,14 @@ import (
 // long and fragmented.
 func TestMessagesOfManyClients(t *testing.T) {
 	t.Parallel()
-	const clients, messages = 10, 20
+	const count, messages = 10, 20
 	child := newPuppet(t).readAll()
-	h := startHub(t, child, Options{InputTimeout: -1})
+	h := startBroadcast(t, child, Options{InputTimeout: -1})
 	want := map[string]int{}
-	var viewers []*watching
-	for c := range clients {
+	var clients []*broadcastConn
+	for c := range count {
 		v := h.join(link{}, Options{MaxMessage: 1 << 20})
-		viewers = append(viewers, v)
+		clients = append(clients, v)
 		var sent []byte
 		for m := range messages {
 			line := strings.Repeat(string(rune('a'+c)), 1+m*20_000)
@@ -40,7 +40,7 @@ func TestMessagesOfManyClients(t *testing.T) {
 		go v.client.Write(sent) // ends when it was read
 	}
 	wspipetest.Eventually(t, "all have sent", func() bool {
-		return !slices.ContainsFunc(viewers, func(v *watching) bool { return v.input.total.messages.Load() < messages })
+		return !slices.ContainsFunc(clients, func(v *broadcastConn) bool { return v.input.total.messages.Load() < messages })
 	})
 	h.Stop()
 	lines := strings.Split(strings.TrimSuffix(string(wspipetest.Wait(t, "input", child.input)), "\n"), "\n")
@@ -59,7 +59,7 @@ func TestMessagesOfManyClients(t *testing.T) {
 func TestIncompleteMessageIsNoInput(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, Options{})
+	h := startBroadcast(t, child, Options{})
 	slow, quick := h.join(link{}, Options{MaxMessage: 1 << 20}), h.join(link{}, Options{})
 	half := strings.Repeat("a", 300_000)
 	slow.write(maskedFrame(opText, []byte(half)), maskedFrame(fin|opPing, []byte("all read")))
@@ -82,10 +82,10 @@ func TestStoppedWithinARecord(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Framing: framing.Length, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	h := startBroadcast(t, child, Options{Framing: framing.Length, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	child.print(t, "\x00\x00\x00\x09half")
 	h.Stop()
-	h.ended <- wspipetest.Wait(t, "the end of the hub", h.ended)
+	h.ended <- wspipetest.Wait(t, "the end of the broadcast", h.ended)
 	if got := log.String(); got != "" {
 		t.Errorf("logged %q", got)
 	}
@@ -95,7 +95,7 @@ func TestStoppedWithinARecord(t *testing.T) {
 func TestReadOnlyClients(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
-	h := startHub(t, child, Options{ReadOnly: true, Terminal: true, Framing: framing.Bytes, InputTimeout: -1})
+	h := startBroadcast(t, child, Options{ReadOnly: true, Terminal: true, Framing: framing.Bytes, InputTimeout: -1})
 	v := h.join(link{protocol: channel.ProtocolWspipe}, Options{Terminal: true, Framing: framing.Bytes})
 	for _, message := range []string{"\x00input", "\x04" + `{"Width":10,"Height":10}`, "\x05" + `{"type":"signal","signal":"INT"}`, "\xff\x00", "\x00more"} {
 		v.write(maskedFrame(fin|opBinary, []byte(message)))
@@ -119,14 +119,14 @@ func TestTheTerminalFitsEveryWindow(t *testing.T) {
 	t.Parallel()
 	opt := Options{Terminal: true, Framing: framing.Bytes}
 	child := newPuppet(t)
-	h := startHub(t, child, opt)
+	h := startBroadcast(t, child, opt)
 	expect := func(want string) {
 		t.Helper()
 		if got := wspipetest.Wait(t, want, child.told); got != want {
 			t.Errorf("the child got %s, want %s", got, want)
 		}
 	}
-	resize := func(v *watching, cols, rows int) {
+	resize := func(v *broadcastConn, cols, rows int) {
 		v.write(maskedFrame(fin|opBinary, fmt.Appendf([]byte{channel.Resize}, `{"Width":%d,"Height":%d}`, cols, rows)))
 	}
 	child.print(t, "\x1b[Hscreen")
@@ -153,10 +153,10 @@ func TestBothStreamsForAllClients(t *testing.T) {
 	t.Parallel()
 	const lines = 3000
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Slow: SlowBlock, Framing: framing.JSON})
-	var viewers []*watching
+	h := startBroadcast(t, child, Options{Slow: SlowBlock, Framing: framing.JSON})
+	var clients []*broadcastConn
 	for range 3 {
-		viewers = append(viewers, h.join(link{}, Options{Framing: framing.JSON}))
+		clients = append(clients, h.join(link{}, Options{Framing: framing.JSON}))
 	}
 	for stream := 1; stream <= 2; stream++ {
 		go func() { // ends when it was read
@@ -170,7 +170,7 @@ func TestBothStreamsForAllClients(t *testing.T) {
 			io.WriteString(child.far[stream], "end\n")
 		}()
 	}
-	for _, v := range viewers {
+	for _, v := range clients {
 		next, part := map[string]int{}, map[string]string{}
 		for ended := 0; ended < 2; {
 			_, text, _ := v.message()

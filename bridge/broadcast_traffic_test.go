@@ -29,7 +29,7 @@ func TestTrafficOfAClient(t *testing.T) {
 			t.Parallel()
 			opt := Options{Framing: test.Framing}
 			child := newPuppet(t)
-			h := startHub(t, child, with(opt, func(o *Options) { o.Replay = 10 }))
+			h := startBroadcast(t, child, with(opt, func(o *Options) { o.Replay = 10 }))
 			child.print(t, "one\ntwo\n")
 			h.idle(2)
 			v := h.join(test.link, opt)

@@ -20,7 +20,7 @@ func TestClientsAttachAtRandom(t *testing.T) {
 		t.Run(fmt.Sprint(replay), func(t *testing.T) {
 			t.Parallel()
 			child := startShell(t, `i=0; while :; do case $((i%40)) in 7) w=100000;; 23) w=1000000;; *) w=10;; esac; printf '%d %0*d\n' $i $w 0; i=$((i+1)); done`)
-			h := startHub(t, child, Options{Replay: replay, Slow: SlowBlock})
+			h := startBroadcast(t, child, Options{Replay: replay, Slow: SlowBlock})
 			var all sync.WaitGroup
 			for range 4 {
 				all.Go(func() { // ends with its clients
@@ -37,7 +37,7 @@ func TestClientsAttachAtRandom(t *testing.T) {
 }
 
 // watch reads this many numbered lines and sends pings meanwhile.
-func (v *watching) watch(lines int) {
+func (v *broadcastConn) watch(lines int) {
 	before, begun, packed := -1, false, false
 	var line strings.Builder
 	for pongs := 0; lines > 0; {
@@ -79,7 +79,7 @@ func (v *watching) watch(lines int) {
 func TestDroppedMessagesAreCounted(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Slow: SlowDrop})
+	h := startBroadcast(t, child, Options{Slow: SlowDrop})
 	v := h.join(link{buffers: 8 << 10}, Options{})
 	const lines, width = 2000, 3000
 	for i := range lines {
@@ -109,7 +109,7 @@ func TestDroppedMessagesAreCounted(t *testing.T) {
 func TestAStuckClientIsDisconnected(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, Options{})
+	h := startBroadcast(t, child, Options{})
 	stuck, other := h.join(link{buffers: 8 << 10}, Options{}), h.join(link{}, Options{})
 	line := strings.Repeat("x", 10_000)
 	for range 300 {

@@ -13,12 +13,12 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// TestChannelViewersMissNoStderr: with JSON the streams of a newcomer with
-// channels go on where its replay ends, with what is no message yet between.
-func TestChannelViewersMissNoStderr(t *testing.T) {
+// TestNewClientsMissNoStderr: with JSON, the streams of a new client with channels continue
+// after its replay, including incomplete messages.
+func TestNewClientsMissNoStderr(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Framing: framing.JSON, Replay: 5})
+	h := startBroadcast(t, child, Options{Framing: framing.JSON, Replay: 5})
 	first := h.join(link{protocol: channel.ProtocolWspipe}, Options{})
 	io.WriteString(child.far[2], "one\nha")
 	first.stream(channel.Stderr, 6)
@@ -29,8 +29,8 @@ func TestChannelViewersMissNoStderr(t *testing.T) {
 	}
 }
 
-// stream reads n bytes of a channel, and drops what is on others.
-func (v *watching) stream(channel byte, n int) string {
+// stream reads n bytes of a channel, and skips other channels.
+func (v *broadcastConn) stream(channel byte, n int) string {
 	v.t.Helper()
 	var got strings.Builder
 	for got.Len() < n {
@@ -41,12 +41,11 @@ func (v *watching) stream(channel byte, n int) string {
 	return got.String()
 }
 
-// TestChannelViewersJoinInALongLine: a newcomer with channels gets all of the
-// line that is being sent.
-func TestChannelViewersJoinInALongLine(t *testing.T) {
+// TestJoinInALongLine: a new client with channels gets all of the line that is being sent.
+func TestJoinInALongLine(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Replay: 5})
+	h := startBroadcast(t, child, Options{Replay: 5})
 	first := h.join(link{protocol: channel.ProtocolWspipe}, Options{})
 	long := strings.Repeat("x", 300_000)
 	child.print(t, "one\n"+long)
@@ -58,12 +57,12 @@ func TestChannelViewersJoinInALongLine(t *testing.T) {
 	}
 }
 
-// TestNobodyJoinsInABrokenOffLine: with JSON a line that another stream has
-// interrupted is not over.
-func TestNobodyJoinsInABrokenOffLine(t *testing.T) {
+// TestNobodyJoinsInAnInterruptedLine: with JSON, a line that another stream has interrupted is
+// not complete.
+func TestNobodyJoinsInAnInterruptedLine(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startHub(t, child, Options{Framing: framing.JSON, Replay: 1})
+	h := startBroadcast(t, child, Options{Framing: framing.JSON, Replay: 1})
 	first := h.join(link{}, Options{})
 	long := strings.Repeat("x", 300_000)
 	child.print(t, long)
@@ -72,8 +71,8 @@ func TestNobodyJoinsInABrokenOffLine(t *testing.T) {
 	first.message()
 	first.expect(`{"stream":"stderr","data":"oops"}`)
 	c, ws, conn := connect(t, link{})
-	v := &watching{client: c, broadcastClient: attach(h.t, h.Bridge, Options{}, NewWebSocket(ws, conn, false), ClientOptions{}).attachment.(*broadcastClient), ended: make(chan Summary, 1)}
-	go func() { v.ended <- v.Run() }() // ends when the client goes
+	v := &broadcastConn{client: c, broadcastClient: attach(h.t, h.Bridge, Options{}, NewWebSocket(ws, conn, false), ClientOptions{}).attachment.(*broadcastClient), ended: make(chan Summary, 1)}
+	go func() { v.ended <- v.Run() }() // ends when the client disconnects
 	t.Cleanup(func() { c.Close(); v.summary() })
 	wspipetest.Eventually(t, "it is there", func() bool {
 		h.mu.Lock()

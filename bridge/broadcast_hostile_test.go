@@ -58,7 +58,7 @@ func (p *puppet) write(t *testing.T, fd int, output []string, written *atomic.In
 
 // some reads up to n whole messages, fewer if the connection ends, and adds their number to
 // read. The parts of a line that another stream interrupted count as one message.
-func (v *watching) some(n int, read *atomic.Int64) (messages []string) {
+func (v *broadcastConn) some(n int, read *atomic.Int64) (messages []string) {
 	parts := map[string]string{}
 	var whole []byte
 	for len(messages) < n {
@@ -106,7 +106,7 @@ func TestHostileOutput(t *testing.T) {
 
 func testHostileOutput(t *testing.T, opt Options, messages, replay int) {
 	child := newPuppet(t)
-	h := startHub(t, child, with(opt, func(o *Options) { o.Replay, o.Slow = replay, SlowBlock }))
+	h := startBroadcast(t, child, with(opt, func(o *Options) { o.Replay, o.Slow = replay, SlowBlock }))
 	first := h.join(link{}, opt)
 	var written, read atomic.Int64
 	var writing, visiting sync.WaitGroup
@@ -165,7 +165,7 @@ type visit struct {
 }
 
 // visit attaches a client with any encoding, reads some messages, and disconnects in any way.
-func (a *audience) visit(opt Options, read, written *atomic.Int64) visit {
+func (a *broadcastChild) visit(opt Options, read, written *atomic.Int64) visit {
 	x := visit{read: int(read.Load()), channels: rand.N(4) == 0}
 	l := link{}
 	if x.channels {
