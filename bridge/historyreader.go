@@ -80,7 +80,7 @@ func (r *historyReader) read() (batch []entry, over bool) {
 			h.waitForAck()
 			continue
 		}
-		r.gather()
+		r.fillBatch()
 		if len(r.batch) > 0 {
 			h.sent = max(h.sent, r.next+len(r.batch))
 			return r.batch, false
@@ -120,8 +120,8 @@ func (r *historyReader) mark(m sentMark) {
 	r.marks = append(r.marks, m)
 }
 
-// gather moves the next entries into the batch.
-func (r *historyReader) gather() {
+// fillBatch moves the next entries into the batch.
+func (r *historyReader) fillBatch() {
 	h := r.history
 	rest := h.entries[r.next-h.forgotten:]
 	for !r.begun && len(rest) > 0 {

@@ -221,7 +221,7 @@ func (c *Conn) BoundUnsent() {
 // was received before. Call it before the first write.
 func (c *Conn) ReadOn() { c.Out.onFail = nil }
 
-// KeepAlive makes the kernel end the connection if the peer's host does not answer for
+// KeepAlive makes the kernel end the connection if the remote host does not reply for
 // two intervals, also if nothing is sent. Zero or less leaves that to its defaults.
 func (c *Conn) KeepAlive(interval time.Duration) {
 	conn := c.Conn
