@@ -33,6 +33,7 @@ type endpointOptions struct {
 	size         process.WindowSize // zero if not given
 	// Sharing
 	share    server.Share
+	shareBy  server.ShareBy
 	replay   int
 	linger   time.Duration // negative: forever
 	slow     bridge.SlowPolicy
@@ -72,6 +73,7 @@ func (o *endpointOptions) endpoint(chosen framing.Framing) server.Endpoint {
 		MaxRuntime:    o.maxRuntime,
 		IdleTimeout:   o.idleTimeout,
 		Share:         o.share,
+		ShareBy:       o.shareBy,
 		Replay:        o.replay,
 		Linger:        o.linger,
 		Slow:          o.slow,

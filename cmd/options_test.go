@@ -113,6 +113,9 @@ func TestEachFlag(t *testing.T) {
 		}},
 		{[]string{"--line-buffered"}, func(c *server.Config) { c.Endpoint.Child.Terminal = process.StdoutTerminal }},
 		{[]string{"--share=broadcast"}, func(c *server.Config) { c.Endpoint.Share = server.ShareBroadcast }},
+		{[]string{"--share=mux", "--share-by=query:room"}, func(c *server.Config) {
+			c.Endpoint.Share, c.Endpoint.ShareBy = server.ShareMux, server.ShareBy{Query: "room"}
+		}},
 		{[]string{"--share=mux"}, func(c *server.Config) { c.Endpoint.Share = server.ShareMux }},
 		{[]string{"--share=broadcast", "--replay=20", "--linger=5m", "--slow=drop", "--readonly"}, func(c *server.Config) {
 			c.Endpoint.Share, c.Endpoint.Replay, c.Endpoint.Linger, c.Endpoint.Slow, c.Endpoint.ReadOnly = server.ShareBroadcast, 20, 5*time.Minute, bridge.SlowDrop, true

@@ -26,10 +26,10 @@ func (o *endpointOptions) addParam(declaration string) error {
 
 // paramConflicts returns the error if clients with different parameters would share a child.
 func (o *endpointOptions) paramConflicts() error {
-	if len(o.params) == 0 || o.share == server.ShareNone {
+	if len(o.params) == 0 || o.share == server.ShareNone || len(o.params) == 1 && o.params[0].Name == o.shareBy.Query {
 		return nil
 	}
-	return hint(errors.New("--param and --share cannot be combined: clients that share a COMMAND cannot have different parameters"), "remove one of them")
+	return hint(errors.New("--param and --share cannot be combined: clients that share a COMMAND cannot have different parameters"), "remove one of them", "or make a room of each value of one parameter: --share-by=query:NAME --param=NAME:TYPE")
 }
 
 // placeholderProblems returns the error for placeholders in words, COMMAND and its arguments, that

@@ -86,6 +86,7 @@ func completeValues(root *cobra.Command) {
 	words := map[string][]string{
 		"framing":    framing.Names(),
 		"share":      shareNames,
+		"share-by":   {"program", "path", "query:"},
 		"slow":       slowNames,
 		"loglevel":   levelNames(),
 		"log-format": {formatText, formatJSON},

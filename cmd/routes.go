@@ -172,9 +172,12 @@ func (o *endpointOptions) combine(given func(name string) bool) {
 	reset(!isNew("line-buffered", o.lineBuffered) || given("pty"), &o.pty, false)
 	reset(!isNew("share", o.share != server.ShareNone) || given("resume"), &o.grace, 0)
 	reset(!isNew("resume", o.grace != 0) || given("share"), &o.share, server.ShareNone)
-	reset(!isNew("share", o.share != server.ShareNone) || given("param"), &o.params, nil)
-	reset(!given("param") || given("share"), &o.share, server.ShareNone)
+	if o.paramConflicts() != nil {
+		reset(!isNew("share", o.share != server.ShareNone) || given("param"), &o.params, nil)
+		reset(!given("param") || given("share"), &o.share, server.ShareNone)
+	}
 	isShared := o.share != server.ShareNone
+	reset(isShared || given("share-by"), &o.shareBy, server.ShareBy{})
 	reset(isShared || given("replay"), &o.replay, 0)
 	reset(isShared || given("linger"), &o.linger, 0)
 	reset(isShared || given("slow"), &o.slow, bridge.SlowDisconnect)

@@ -20,6 +20,8 @@ func TestRouteFlags(t *testing.T) {
 		{"--param=a:int --param=b:int", "--param=b:word --param=c:text=x", "--param=a:int --param=b:word --param=c:text=x"},
 		{"--param=a:int", "--share=mux", "--share=mux"},
 		{"--share=mux --linger=1m", "--param=a:int", "--param=a:int"},
+		{"--param=a:int", "--share=mux --share-by=query:a", "--param=a:int --share=mux --share-by=query:a"},
+		{"--share=mux --share-by=query:a", "--param=a:int", "--param=a:int --share=mux --share-by=query:a"},
 		// Other lists replace.
 		{"--passenv=A --subprotocol=a", "--passenv=B,C --subprotocol=b --subprotocol=c", "--passenv=B,C --subprotocol=b,c"},
 		{"--passenv=A", "--passenv=", "--passenv="},
@@ -35,7 +37,8 @@ func TestRouteFlags(t *testing.T) {
 		{"--resume=1m", "--share=mux", "--share=mux"},
 		{"--resume=1m", "--resume=0", ""},
 		// A default has no effect without the flag that it requires.
-		{"--replay=3 --linger=1m --slow=drop --readonly --resume-buffer=2MiB --size=10x10", "", ""},
+		{"--share-by=path --replay=3 --linger=1m --slow=drop --readonly --resume-buffer=2MiB --size=10x10", "", ""},
+		{"--share-by=path", "--share=mux", "--share=mux --share-by=path"},
 		{"--replay=3 --linger=1m --slow=drop --readonly", "--share=broadcast", "--share=broadcast --replay=3 --linger=1m --slow=drop --readonly"},
 		{"--resume-buffer=2MiB", "--resume=1m", "--resume=1m --resume-buffer=2MiB"},
 		{"--size=10x10", "--pty", "--pty --size=10x10"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"wspipe/bridge"
@@ -15,6 +16,7 @@ import (
 func (o *endpointOptions) addSharing(f *flagSet) {
 	f.group = "Sharing"
 	f.value("share", "NAME", "", "run one COMMAND for all clients: broadcast, or mux to address each client", set(&o.share, share))
+	f.value("share-by", "RULE", "program", "run one COMMAND for each program, path or query:NAME", set(&o.shareBy, shareBy))
 	f.value("replay", "N", "0", "number of recent messages that a new client receives first", set(&o.replay, integer(0, math.MaxInt)))
 	f.value("linger", "DUR", "0", "how long COMMAND keeps running without clients; -1 for forever", set(&o.linger, linger))
 	f.value("slow", "NAME", "disconnect", "if a client is 1 MiB behind: disconnect, drop or block", set(&o.slow, slowPolicy))
@@ -42,6 +44,8 @@ func (o *endpointOptions) sharingConflicts() error {
 // default does not count.
 func (o *endpointOptions) sharedOnlyFlag() string {
 	switch {
+	case o.shareBy != (server.ShareBy{}):
+		return "--share-by"
 	case o.replay != 0:
 		return "--replay"
 	case o.linger != 0:
@@ -98,6 +102,24 @@ func share(s string) (server.Share, error) {
 		return server.ShareNone, notOneOf(shareNames)
 	}
 	return server.ShareBroadcast + server.Share(i), nil
+}
+
+// shareBy parses program, path or query:NAME.
+func shareBy(s string) (by server.ShareBy, err error) {
+	name, isQuery := strings.CutPrefix(s, "query:")
+	switch {
+	case s == "program":
+	case s == "path":
+		by.Path = true
+	case isQuery && name != "":
+		if name == "access_token" || strings.HasPrefix(name, "wspipe_") {
+			return by, fmt.Errorf("the query parameter %s is used by wspipe itself", name)
+		}
+		by.Query = name
+	default:
+		return by, errors.New("must be program, path or query:NAME")
+	}
+	return by, nil
 }
 
 func slowPolicy(s string) (bridge.SlowPolicy, error) {

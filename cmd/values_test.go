@@ -61,6 +61,11 @@ func TestLinger(t *testing.T) {
 	bad(t, linger, "", "5", "-1s", "-2", "never")
 }
 
+func TestShareBy(t *testing.T) {
+	good(t, shareBy, map[string]server.ShareBy{"program": {}, "path": {Path: true}, "query:room": {Query: "room"}, "query:a b&": {Query: "a b&"}})
+	bad(t, shareBy, "", "query", "query:", "Path", "query:wspipe_session", "query:access_token")
+}
+
 func TestSharing(t *testing.T) {
 	good(t, share, map[string]server.Share{"broadcast": server.ShareBroadcast, "mux": server.ShareMux})
 	bad(t, share, "", "none", "Mux", "Broadcast", "true")

@@ -120,6 +120,37 @@ func TestRoomIsKept(t *testing.T) {
 	dial(t, server).Expect("anybody here?")
 }
 
+// TestRoutes: the file of routes has rooms by path, with and without names.
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(wspipetest.Binary(t), "--port=0", "--routes=examples/routes")
+	cmd.Dir = ".."
+	server := wspipetest.StartCommand(t, cmd)
+	at := func(path string) *wspipetest.Client { return wspipetest.Dial(t, server.WS+path, nil) }
+	at("count").Expect("1")
+	greeter := at("greeter")
+	greeter.Send("Ada")
+	greeter.Expect("Hello, Ada!")
+
+	blue, red := at("room/blue"), at("room/red")
+	blue.Send("in blue")
+	blue.Expect("in blue")
+	red.Send("in red")
+	red.Expect("in red")
+	at("room/blue").Expect("in blue")
+
+	ada, eve := at("chat/blue?name=ada"), at("chat/red?name=eve")
+	ada.Expect("* here: ada", "* ada joined")
+	eve.Expect("* here: eve", "* eve joined")
+	bob := at("chat/blue?name=bob")
+	bob.Expect("* here: ada, bob", "* bob joined")
+	ada.Expect("* bob joined")
+	bob.Send("hello")
+	ada.Expect("bob: hello")
+	eve.Send("anybody?")
+	eve.Expect("eve: anybody?")
+}
+
 // TestRoomPage: the page of the chat is one for the room, too, which asks for no
 // name.
 func TestRoomPage(t *testing.T) {

@@ -39,6 +39,7 @@ type children struct {
 type childKey struct {
 	endpoint *Endpoint // of a shared child; a session survives a change of its route
 	path     string    // of the endpoint's URL
+	room     string    // see Endpoint.ShareBy
 	identity string    // of the user of a session, see access.Client
 	session  string    // the session ID, see resumeRequest
 }
@@ -288,6 +289,20 @@ func (t *children) makeRoom(max int) {
 	if max > 0 && kept > max {
 		oldest.Forget()
 	}
+}
+
+// rooms returns the number of clients of each running shared child whose endpoint has
+// rooms.
+func (t *children) rooms() map[childKey]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rooms := make(map[childKey]int)
+	for key := range t.open {
+		if c := t.current(key); c != nil && key.isShared() && key.endpoint.hasRooms() && !key.endpoint.removed {
+			rooms[key] = c.clients
+		}
+	}
+	return rooms
 }
 
 // remove stops the shared children of endpoints, each after its last client has

@@ -119,9 +119,11 @@ type Endpoint struct {
 	// MaxRuntime and IdleTimeout end a session. Zero means no limit.
 	MaxRuntime, IdleTimeout time.Duration
 
-	// Share specifies which clients share a child. The next four fields have no effect with
+	// Share specifies which clients share a child. The next five fields have no effect with
 	// ShareNone.
 	Share Share
+	// ShareBy specifies the rooms of a shared child.
+	ShareBy ShareBy
 	// Replay is how many of the last messages a new client receives first.
 	Replay int
 	// Linger is how long a shared child runs after its last client has disconnected.

@@ -60,7 +60,10 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 		env = override(env, contentVariables(r))
 	}
 	if c.endpoint.Share == ShareMux {
-		env, c.told = s.splitEnvironment(env, p)
+		c.told = toldEnvironment(env, p)
+	}
+	if c.endpoint.Share == ShareMux || c.endpoint.hasRooms() {
+		env = s.sharedEnvironment(p)
 	}
 	env.describeTerminal(c.endpoint.Child.Terminal)
 	c.spec = s.spec(p, env, granted.values, func() { s.children.processGone(c.child) }, c.childLog(p))
@@ -75,7 +78,11 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 func (c *connection) childLog(p *program) *slog.Logger {
 	switch {
 	case c.isShared():
-		return c.server.log.With("session", c.id, "endpoint", p.url())
+		log := c.server.log.With("session", c.id, "endpoint", p.url())
+		if c.endpoint.hasRooms() {
+			log = log.With("room", p.room)
+		}
+		return log
 	case c.resumes:
 		return c.server.log.With("session", c.id)
 	}

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"wspipe/process"
@@ -28,6 +30,13 @@ type enumeration struct {
 	Up    string   `json:"up"`        // the relative URL of the server's root
 	Paths []string `json:"endpoints"` // empty for COMMAND, which has all paths
 	More  bool     `json:"more"`      // there may be further endpoints
+	Rooms []room   `json:"rooms"`     // the running ones of all endpoints
+}
+
+// room is a room of an endpoint, see Endpoint.ShareBy.
+type room struct {
+	Path    string `json:"path"` // with the query, relative to the server's root
+	Clients int    `json:"clients"`
 }
 
 // endpointInfo describes an endpoint.
@@ -38,6 +47,7 @@ type endpointInfo struct {
 	PTY          bool     `json:"pty"`
 	LineBuffered bool     `json:"lineBuffered"`
 	Share        string   `json:"share"`
+	ShareBy      string   `json:"shareBy"` // path, query:NAME, or empty
 	ReadOnly     bool     `json:"readonly"`
 	Clients      int      `json:"clients"` // of the running shared child
 	Resume       int64    `json:"resume"`  // in milliseconds; 0 means off
@@ -65,6 +75,8 @@ func (s *Server) describe(w http.ResponseWriter, r *http.Request, _ *access.Clie
 	one := description{Version: version}
 	if u := targetOf(r); u != nil {
 		if p := s.endpoint(u); p != nil {
+			values, _ := p.endpoint.Params.Values(u.RawQuery)
+			p.setRoom(u.RawQuery, values) // after a refusal, the room is empty
 			one.Endpoint = s.infoOf(p)
 		}
 	}
@@ -78,7 +90,7 @@ func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *access.Cli
 		return why
 	}
 	dir, _, _ := ownPath(r.URL.Path)
-	all := enumeration{Up: "./" + strings.Repeat("../", strings.Count(dir, "/")-1), Paths: []string{}}
+	all := enumeration{Up: "./" + strings.Repeat("../", strings.Count(dir, "/")-1), Paths: []string{}, Rooms: []room{}}
 	if s.dir != nil {
 		names, more := s.dir.list()
 		for _, name := range names {
@@ -89,6 +101,10 @@ func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *access.Cli
 	for _, e := range s.routes() {
 		all.Paths = append(all.Paths, escapePath(e.pattern))
 	}
+	for key, clients := range s.children.rooms() {
+		all.Rooms = append(all.Rooms, room{key.roomURL(), clients})
+	}
+	slices.SortFunc(all.Rooms, func(a, b room) int { return cmp.Compare(a.Path, b.Path) })
 	writeJSON(w, all)
 	return nil
 }
@@ -103,8 +119,9 @@ func (s *Server) infoOf(p *program) *endpointInfo {
 		PTY:          e.Child.Terminal == process.FullTerminal,
 		LineBuffered: e.Child.Terminal == process.StdoutTerminal,
 		Share:        map[Share]string{ShareBroadcast: "broadcast", ShareMux: "mux"}[e.Share],
+		ShareBy:      e.ShareBy.String(),
 		ReadOnly:     e.readOnly(),
-		Clients:      s.children.count(childKey{endpoint: p.endpoint, path: p.url()}),
+		Clients:      s.children.count(p.sharedKey()),
 		Resume:       e.Resume.Milliseconds(),
 		Subprotocols: append([]string{}, e.Subprotocols...),
 		MaxMessage:   max(0, e.MaxMessage),

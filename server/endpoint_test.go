@@ -55,7 +55,7 @@ func TestEndpointOfACommand(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), MaxMessage: 1 << 20}, Console: true, Software: "wspipe/1.2.3"})
 	const want = `{"version":"1.2.3","endpoint":{"path":"/","program":"sh","framing":"lines","pty":false,"lineBuffered":false,` +
-		`"share":"","readonly":false,"clients":0,"resume":0,"subprotocols":[],"maxMessage":1048576,"once":false,"parameters":[]}}` + "\n"
+		`"share":"","shareBy":"","readonly":false,"clients":0,"resume":0,"subprotocols":[],"maxMessage":1048576,"once":false,"parameters":[]}}` + "\n"
 	for _, path := range []string{"/", "/any/path?q=/../", "//x", "/%20"} {
 		if _, body := get(t, s.http(endpointPath+"?path="+url.QueryEscape(path))); body != want {
 			t.Errorf("%s: got %s, want %s", path, body, want)
@@ -66,7 +66,7 @@ func TestEndpointOfACommand(t *testing.T) {
 			t.Errorf("%s: got %s", query, body)
 		}
 	}
-	if _, body := get(t, s.http(endpointsPath+"?path=/")); body != `{"up":"./","endpoints":[],"more":false}`+"\n" {
+	if _, body := get(t, s.http(endpointsPath+"?path=/")); body != `{"up":"./","endpoints":[],"more":false,"rooms":[]}`+"\n" {
 		t.Errorf("the list is %s", body)
 	}
 	for _, path := range []string{endpointPath + "?path=/", endpointsPath} {
@@ -241,7 +241,7 @@ func TestPathsFromThePagesDirectory(t *testing.T) {
 		if strings.Contains(body, `"status":101`) != (test.endpoint != "") {
 			t.Errorf("a handshake at %s from /%s: got %s", test.path, test.dir, body)
 		}
-		if _, body := get(t, s.http("/"+test.dir+".wspipe/console/endpoints")); body != `{"up":"`+test.up+`","endpoints":["/a/b/c.sh","/d.sh"],"more":false}`+"\n" {
+		if _, body := get(t, s.http("/"+test.dir+".wspipe/console/endpoints")); body != `{"up":"`+test.up+`","endpoints":["/a/b/c.sh","/d.sh"],"more":false,"rooms":[]}`+"\n" {
 			t.Errorf("the list for /%s is %s", test.dir, body)
 		}
 	}

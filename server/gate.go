@@ -75,7 +75,7 @@ var (
 )
 
 // judge applies the rules that depend only on r: host, origin and authentication, in this order,
-// and for a client the subprotocols and what it wants in the query. It removes credentials and
+// and for a client the subprotocols, what it wants in the query, and its room. It removes credentials and
 // session IDs from r. A public route has no rules.
 func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want wanted, why *access.Refusal) {
 	if rt.public {
@@ -111,7 +111,12 @@ func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want w
 		return want, &access.Refusal{Status: http.StatusBadRequest, Why: err.Error()}
 	}
 	want.values = values
-	return want, nil
+	return want, rt.program.setRoom(r.URL.RawQuery, values)
+}
+
+// sharedKey returns the key of the shared child of p.
+func (p *program) sharedKey() childKey {
+	return childKey{endpoint: p.endpoint, path: p.url(), room: p.room}
 }
 
 // refuseHandshake refuses an opening handshake that endpoint does not support.
@@ -146,7 +151,7 @@ func (p *program) keyOf(client *access.Client, want wanted) childKey {
 	case p.wantsSession(want):
 		return childKey{path: p.url(), identity: client.Identity, session: want.id}
 	case p.endpoint.isShared():
-		return childKey{endpoint: p.endpoint, path: p.url()}
+		return p.sharedKey()
 	}
 	return childKey{}
 }

@@ -5,19 +5,31 @@ import (
 	"strings"
 )
 
-// splitEnvironment splits env, the environment of a child with one client, for a child of
-// --share=mux: shared is the environment of the child, and told goes into the open event of
-// the client. Variables that Endpoint.SetEnv overrides are not in told.
-func (s *Server) splitEnvironment(env environ, p *program) (shared, told environ) {
-	shared = passedOn(p.endpoint.PassEnv)
-	for _, pair := range env[len(shared):] { // env begins with shared
+// sharedEnvironment returns the environment of a child that belongs to no single client: one
+// of --share=mux, or of a room.
+func (s *Server) sharedEnvironment(p *program) environ {
+	env := passedOn(p.endpoint.PassEnv)
+	env.set("SERVER_SOFTWARE", s.cfg.Software)
+	env.set("GATEWAY_INTERFACE", "CGI/1.1")
+	env.set("SCRIPT_NAME", p.name)
+	switch by := p.endpoint.ShareBy; {
+	case by.Path:
+		env.set("PATH_INFO", p.room)
+	case by.Query != "":
+		env.set("QUERY_STRING", by.query(p.room))
+	}
+	return env
+}
+
+// toldEnvironment returns what the open event of a client has of env, the environment that a
+// child of its own would have: not the variables of ours, nor those that Endpoint.SetEnv
+// overrides.
+func toldEnvironment(env environ, p *program) (told environ) {
+	for _, pair := range env[len(passedOn(p.endpoint.PassEnv)):] { // env begins with them
 		name, _, _ := strings.Cut(pair, "=")
 		if !slices.ContainsFunc(p.endpoint.SetEnv, func(set string) bool { return strings.HasPrefix(set, name+"=") }) {
 			told = append(told, pair)
 		}
 	}
-	shared.set("SERVER_SOFTWARE", s.cfg.Software)
-	shared.set("GATEWAY_INTERFACE", "CGI/1.1")
-	shared.set("SCRIPT_NAME", p.name)
-	return shared, told
+	return told
 }

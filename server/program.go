@@ -20,6 +20,7 @@ type program struct {
 	path     string // of its file
 	name     string // SCRIPT_NAME, the part of the URL's path that names it
 	info     string // PATH_INFO, the rest of the URL's path
+	room     string // the name of the room, see Endpoint.ShareBy; set by setRoom
 }
 
 // url returns the URL path of the program's endpoint: the path of its route or SCRIPT_NAME.

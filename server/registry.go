@@ -52,7 +52,7 @@ func (g *registry) started(c *child, endpoint, user, remote string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.sessions[c] = &record{
-		first:   admin.SessionStatus{ID: c.id, Endpoint: endpoint, User: user, Remote: remote, Since: time.Now().UTC().Truncate(time.Millisecond)},
+		first:   admin.SessionStatus{ID: c.id, Endpoint: endpoint, Room: c.key.room, User: user, Remote: remote, Since: time.Now().UTC().Truncate(time.Millisecond)},
 		clients: make(map[meteredClient]struct{}),
 	}
 }
