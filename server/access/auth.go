@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"wspipe/server/watch"
@@ -82,9 +84,9 @@ func (a *authenticator) check(r *http.Request, purpose Purpose, client *Client) 
 	}
 	var v verified
 	if len(a.flags) > 0 {
-		var ok bool
-		if v, ok = a.verify(r.Context(), sent); !ok {
-			return a.refusal(r.Context(), sent)
+		var why *Refusal
+		if v, why = a.verify(r.Context(), client.Addr, sent); why != nil {
+			return why
 		}
 	}
 	client.User, client.AuthType, client.Identity = v.user, v.authType, v.identity
@@ -153,38 +155,46 @@ func (a *authenticator) removeCredentials(r *http.Request, client *Client) crede
 // verified is the result of correct credentials; see the fields of Client.
 type verified struct{ user, authType, identity, pass string }
 
-// verify returns the first correct credentials in c. Passwords that need bcrypt are last,
-// because that is slow.
-func (a *authenticator) verify(ctx context.Context, c credentials) (v verified, ok bool) {
+// verify returns the first correct credentials in c, which a client at addr has sent.
+// Passwords that need bcrypt are last, because that is slow.
+func (a *authenticator) verify(ctx context.Context, addr netip.Addr, c credentials) (v verified, why *Refusal) {
 	if c.isBasic && a.login != nil && a.login.matches(c.user, c.password) {
-		return verified{user: c.user, authType: "Basic", identity: "user " + c.user}, true
+		return verified{user: c.user, authType: "Basic", identity: "user " + c.user}, nil
 	}
 	if len(c.proxyUsers) == 1 && c.proxyUsers[0] != "" {
-		return verified{user: c.proxyUsers[0], identity: "user " + c.proxyUsers[0]}, true
+		return verified{user: c.proxyUsers[0], identity: "user " + c.proxyUsers[0]}, nil
 	}
 	if a.tokens != nil {
 		good := a.tokens.Get()
 		if v, ok := good.verifyTokens(c.tokens); ok {
-			return v, true
+			return v, nil
 		}
 		if v, ok := good.verifyPasses(c.passes); ok {
-			return v, true
+			return v, nil
 		}
 	}
 	if c.isBasic && a.passwords != nil {
-		if p := a.passwords.Get(); p.match(ctx, c.user, c.password) {
-			return verified{user: c.user, authType: "Basic", identity: "user " + c.user}, true
+		ok, err := a.passwords.Get().match(ctx, addr, c.user, c.password)
+		switch {
+		case ok:
+			return verified{user: c.user, authType: "Basic", identity: "user " + c.user}, nil
+		case errors.Is(err, errQueueFull):
+			return verified{}, tooManyPasswords
+		case err != nil:
+			return verified{}, notVerified
 		}
 	}
-	return verified{}, false
+	return verified{}, a.refusal(c)
 }
+
+var (
+	tooManyPasswords = &Refusal{Status: http.StatusTooManyRequests, Why: "too many passwords from your address are waiting to be checked"}
+	notVerified      = &Refusal{Status: http.StatusServiceUnavailable, Why: "the client disconnected before its credentials were checked"}
+)
 
 // refusal returns the refusal for c. It names the accepted kinds of credentials and whether
 // there were any, but not what is wrong with them.
-func (a *authenticator) refusal(ctx context.Context, c credentials) *Refusal {
-	if c.isBasic && ctx.Err() != nil {
-		return &Refusal{Status: http.StatusServiceUnavailable, Why: "the client disconnected before its credentials were checked"}
-	}
+func (a *authenticator) refusal(c credentials) *Refusal {
 	why := "no credentials"
 	if c.any() {
 		why = "wrong credentials"

@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -60,7 +60,7 @@ type passwords struct {
 	users  map[string]bcryptHash
 	decoys []bcryptHash // one of each cost, from bcrypt.MinCost to the highest in the file
 	cache  *passwordCache
-	slots  chan struct{} // bounds how many goroutines run bcrypt
+	queues *checkQueues
 
 	compareHash func(hash, password []byte) error // bcrypt's
 }
@@ -74,9 +74,8 @@ type bcryptHash struct {
 // watchPasswords reads the htpasswd file at path. It returns an error if the file has no
 // users.
 func watchPasswords(log *slog.Logger, path string) (*watch.Value[*passwords], error) {
-	// bcrypt must leave processors to the running sessions.
-	slots := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
-	w, err := watch.New(log, func() (*passwords, error) { return readPasswords(path, slots) }, path)
+	queues := newCheckQueues()
+	w, err := watch.New(log, func() (*passwords, error) { return readPasswords(path, queues) }, path)
 	if err == nil && len(w.Get().users) == 0 {
 		err = fmt.Errorf("read %s: it contains no users", path)
 	}
@@ -84,8 +83,8 @@ func watchPasswords(log *slog.Logger, path string) (*watch.Value[*passwords], er
 }
 
 // readPasswords reads the htpasswd file at path.
-func readPasswords(path string, slots chan struct{}) (*passwords, error) {
-	p := &passwords{users: make(map[string]bcryptHash), cache: newPasswordCache(), slots: slots, compareHash: bcrypt.CompareHashAndPassword}
+func readPasswords(path string, queues *checkQueues) (*passwords, error) {
+	p := &passwords{users: make(map[string]bcryptHash), cache: newPasswordCache(), queues: queues, compareHash: bcrypt.CompareHashAndPassword}
 	highest := bcrypt.MinCost
 	err := eachLine(path, func(line string) error {
 		user, encoded, _ := strings.Cut(line, ":")
@@ -124,28 +123,23 @@ func parseHash(encoded string) (h bcryptHash, ok bool) {
 // it, so that the rest neither causes an error nor adds entries to the cache.
 const maxPasswordSize = 72
 
-// match reports whether password is the password of user. It waits for a slot to run bcrypt
-// and returns false if ctx is done first.
-func (p *passwords) match(ctx context.Context, user, password string) bool {
+// match reports whether password is the password of user, for a client at addr. Unless it is
+// cached, it waits in the queue of the client's network. See checkQueues.check for errors.
+func (p *passwords) match(ctx context.Context, addr netip.Addr, user, password string) (ok bool, err error) {
 	password = password[:min(len(password), maxPasswordSize)]
 	if p.cache.has(user, password) {
+		return true, nil
+	}
+	return p.queues.check(ctx, networkOf(addr), p.cache.code(user, password), func() bool {
+		if p.cache.has(user, password) { // another network has added it
+			return true
+		}
+		if !p.compare(user, password) {
+			return false
+		}
+		p.cache.add(user, password)
 		return true
-	}
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-	case <-ctx.Done():
-		return false
-	}
-	// Another connection of the same page may have added it meanwhile.
-	if p.cache.has(user, password) {
-		return true
-	}
-	if !p.compare(user, password) {
-		return false
-	}
-	p.cache.add(user, password)
-	return true
+	})
 }
 
 // compare runs bcrypt. It takes as long for an unknown user as for a wrong password, whatever
@@ -176,16 +170,16 @@ type passwordCache struct {
 	key [sha256.Size]byte
 
 	mu    sync.Mutex
-	known map[[sha256.Size]byte]struct{}
+	known map[digest]struct{}
 }
 
 func newPasswordCache() *passwordCache {
-	p := &passwordCache{known: make(map[[sha256.Size]byte]struct{})}
+	p := &passwordCache{known: make(map[digest]struct{})}
 	rand.Read(p.key[:]) // never fails
 	return p
 }
 
-func (p *passwordCache) code(user, password string) (code [sha256.Size]byte) {
+func (p *passwordCache) code(user, password string) (code digest) {
 	mac := hmac.New(sha256.New, p.key[:])
 	mac.Write([]byte(user + ":" + password))
 	mac.Sum(code[:0])

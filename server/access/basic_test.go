@@ -5,7 +5,6 @@ package access
 import (
 	"fmt"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -153,57 +152,52 @@ func TestProofsAreBounded(t *testing.T) {
 	}
 }
 
-// TestBcryptWaitsForItsTurn: at most slots run at once, a cached password needs none, and a client
-// that disconnects stops waiting.
-func TestBcryptWaitsForItsTurn(t *testing.T) {
+// TestPasswordsWaitForASlot: those in the cache do not, a client that disconnects stops
+// waiting, and a page that opens many connections needs one check.
+func TestPasswordsWaitForASlot(t *testing.T) {
 	t.Parallel()
 	g, _ := htpasswdGate(t, map[string]int{wspipetest.FileUser: 4, "known": 4})
 	if got := g.status(t, "/", wspipetest.Authorization("known", wspipetest.FilePassword)); got != 200 {
 		t.Fatalf("got %d", got)
 	}
 	w := g.count()
-	turns := g.passwords.Get().slots
-	if cap(turns) != max(1, runtime.GOMAXPROCS(0)/2) {
-		t.Errorf("%d may run at once", cap(turns))
+	slots := g.passwords.Get().queues.slots
+	for range cap(slots) {
+		slots <- struct{}{}
 	}
-	for range cap(turns) {
-		turns <- struct{}{}
-	}
-	conn := g.send(t, "/", wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword))
+	conn := g.send(t, "/", wspipetest.Authorization(wspipetest.FileUser, "disconnects"))
 	if got := g.statusOf(wspipetest.Authorization("known", wspipetest.FilePassword)); got != 200 {
-		t.Errorf("who is known got %d", got)
+		t.Errorf("the cached password got %d", got)
 	}
-	<-g.seen // for the cached one: the other waits
+	<-g.seen // the cached one
 	conn.Close()
 	if p := <-g.seen; p.refusal == nil || p.refusal.Status != 503 {
-		t.Errorf("who has left got %+v", p.refusal)
+		t.Errorf("the client that disconnected got %+v", p.refusal)
 	}
-	if n := w.rounds.Load(); n != 0 {
-		t.Errorf("%d rounds of bcrypt were made", n)
-	}
-
-	// A page that opens many connections runs bcrypt only a few times.
-	const many = 12
+	const many = 2 * maxChecks
 	for len(g.entered) > 0 {
 		<-g.entered
 	}
-	go func() { // ends when all have been admitted
+	go func() { // ends when all requests are there
 		for range many {
 			<-g.entered
 		}
-		for range cap(turns) {
-			<-turns
+		if n := w.rounds.Load(); n != 0 {
+			t.Errorf("%d rounds of bcrypt without a slot", n)
+		}
+		for range cap(slots) {
+			<-slots
 		}
 	}()
 	g.together(t, many, func(int) (string, int) {
 		return wspipetest.Authorization(wspipetest.FileUser, wspipetest.FilePassword), 200
 	})
-	if n, most := w.rounds.Load(), int64(cap(turns)*1<<4); n > most {
-		t.Errorf("%d rounds of bcrypt were made, want at most %d", n, most)
+	if n := w.rounds.Load(); n != 1<<4 {
+		t.Errorf("%d rounds of bcrypt, want those of one check", n)
 	}
-	g.together(t, many, func(int) (string, int) { return wspipetest.Authorization(wspipetest.FileUser, "wrong"), 401 })
-	if n := w.most.Load(); n > int64(cap(turns)) {
-		t.Errorf("%d ran at once, want at most %d", n, cap(turns))
+	g.together(t, 12, func(i int) (string, int) { return wspipetest.Authorization(wspipetest.FileUser, fmt.Sprint(i)), 401 })
+	if n := w.most.Load(); n > int64(cap(slots)) {
+		t.Errorf("%d checks ran at once, want at most %d", n, cap(slots))
 	}
 }
 
@@ -256,13 +250,15 @@ func (g *gate) together(t *testing.T, n int, request func(i int) (header string,
 }
 
 // statusOf is status for any goroutine; it stores the passages. It returns 0 without a response.
-func (g *gate) statusOf(header string) int {
+func (g *gate) statusOf(headers ...string) int {
 	req, err := http.NewRequest("GET", "http://"+g.addr+"/", nil)
 	if err != nil {
 		return 0
 	}
-	name, value, _ := strings.Cut(header, ": ")
-	req.Header.Set(name, value)
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		req.Header.Set(name, value)
+	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: wspipetest.Patience}
 	resp, err := client.Do(req)
 	if err != nil {

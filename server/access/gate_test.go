@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +50,7 @@ func newGate(t *testing.T, rules Rules, trusted bool, tlsConfig *tls.Config) *ga
 	g.authenticator = a
 	hs := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client := &Client{trusted: trusted}
+		client.Addr, _ = netip.ParseAddr(r.Header.Get("Test-Address"))
 		select {
 		case g.entered <- struct{}{}:
 		default:
