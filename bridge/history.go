@@ -10,8 +10,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// history holds the messages of a child that its client has not received for certain, so
-// that a client that lost its connection can continue. It is the destination and the
+// history holds the messages of a child that its client may not have received, so that a
+// client that lost its connection can continue. It is the destination and the
 // message writer of the child's streams; a historyReader reads from it. Messages are
 // numbered from 1.
 type history struct {

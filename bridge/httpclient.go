@@ -56,11 +56,11 @@ type httpClient struct {
 	probe probe
 }
 
-// probe sends a client that is not read from something that its kernel answers with a
-// reset, if the client has closed the connection behind all that nobody reads.
+// probe detects that a client has closed the connection while we do not read it. It sends
+// bytes to which the client's kernel then replies with a reset.
 type probe struct {
-	position int64 // of the queue, after the last probe
-	ticks    int   // since something else was sent
+	position int64 // of the queue after the last probe
+	ticks    int   // calls of send since other data was sent
 }
 
 // NewHTTPRequest returns the Transport of the client that sent r.
@@ -116,8 +116,8 @@ func (h *httpClient) start() (stop func()) {
 	}
 }
 
-// checkAlive ends the connection of a client whose host is down. On an event stream it sends
-// a comment, so that the host has something to acknowledge.
+// checkAlive ends the connection of a client whose host is down. It sends a comment on an
+// event stream, or a probe, so that the host has something to acknowledge.
 func (h *httpClient) checkAlive(interval time.Duration) {
 	switch {
 	case h.wire.HostGone(interval):
@@ -130,12 +130,12 @@ func (h *httpClient) checkAlive(interval time.Duration) {
 	}
 }
 
-// maxProbes is how many probes there are between two chunks. Clients take sizes of up to
-// 16 digits, of which a chunk has up to 7.
+// maxProbes bounds the probes between two chunks. Clients accept chunk sizes of up to 16
+// digits, of which a chunk needs up to 7.
 const maxProbes = 9
 
-// send sends a zero, which becomes a part of the next chunk's size, in each of the first
-// five intervals and then after twice as many each time.
+// send writes a zero, which becomes a leading digit of the next chunk's size: in each of the
+// first five calls, and then in intervals that double.
 func (p *probe) send(out *wire.Queue) {
 	if out.Position() != p.position {
 		p.ticks = 0

@@ -221,8 +221,8 @@ func (c *Conn) BoundUnsent() {
 // was received before. Call it before the first write.
 func (c *Conn) ReadOn() { c.Out.onFail = nil }
 
-// KeepAlive makes the kernel end the connection if the remote host does not reply for
-// two intervals, also if nothing is sent. Zero or less leaves that to its defaults.
+// KeepAlive makes the kernel end the connection if the remote host does not reply for two
+// intervals, even if nothing is sent. Zero or less leaves the kernel's defaults.
 func (c *Conn) KeepAlive(interval time.Duration) {
 	conn := c.Conn
 	if tls, ok := conn.(interface{ NetConn() net.Conn }); ok {
