@@ -75,7 +75,7 @@ func (o *options) addAccess(f *flagSet) {
 
 func (o *options) addRest(f *flagSet) {
 	f.group = "Administration"
-	f.value("admin", "SOCKET", "", "socket file for wspipe ps and wspipe kill, with mode 0600", set(&o.admin, socketPath))
+	f.value("admin", "SOCKET", "", "socket file for wspipe ps, wspipe kill and metrics, with mode 0600", set(&o.admin, socketPath))
 	f.value("health", "PATH", "", "answer GET PATH with 200 and ok, without credentials; 503 during a shutdown", set(&o.health, healthPath))
 
 	f.group = "Log"

@@ -70,7 +70,7 @@ func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, client *access
 	if spec.Dir == "" {
 		spec.Dir = filepath.Dir(p.path) // RFC 3875, section 7.2
 	}
-	child, err := process.Start(spec)
+	child, err := s.startChild(spec)
 	if err != nil {
 		s.logStartFailure(log, err)
 		return nil, &access.Refusal{Status: http.StatusInternalServerError, Why: "cannot start: " + startReason(err)}
@@ -188,6 +188,7 @@ func (c *cgiRun) watch() {
 	if code, signal := c.child.Exit(); code != 0 {
 		c.log.Warn("cgi program failed", "pid", c.child.Pid(), "exit", code, "signal", signal)
 	}
+	c.server.registry.childExited(c.child)
 	c.server.tracker.done(nil)
 }
 

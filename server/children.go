@@ -88,6 +88,16 @@ type child struct {
 	status   int           // the exit status, set before ended is closed
 }
 
+// hasExited reports whether c, which has been started, has exited.
+func (c *child) hasExited() bool {
+	select {
+	case <-c.process.Exited():
+		return true
+	default:
+		return false
+	}
+}
+
 // isOver reports whether a shared child has exited. Its clients may still receive its output.
 func (c *child) isOver() bool {
 	select {

@@ -183,7 +183,7 @@ func (c *connection) attach() (client *bridge.Client, what string, err error) {
 func (c *connection) start() (client *bridge.Client) {
 	ch, s := c.child, c.server
 	s.children.starts(ch)
-	if ch.process, ch.err = process.Start(c.spec); ch.err != nil {
+	if ch.process, ch.err = s.startChild(c.spec); ch.err != nil {
 		s.children.fail(ch)
 		return nil
 	}
@@ -251,6 +251,7 @@ func (s *Server) logStartFailure(log *slog.Logger, err error) {
 func (c *connection) refuseResume(cause error) {
 	c.server.giveBack()
 	if !errors.Is(cause, bridge.ErrReported) {
+		c.server.registry.refused("session")
 		if c.response != nil {
 			c.lost()
 		}

@@ -67,11 +67,11 @@ func (s *Server) rehearse(r *http.Request, rt route, client *access.Client) *acc
 }
 
 var (
-	noWebSocket     = &access.Refusal{Status: http.StatusNotFound, Why: "no WebSocket endpoint at this path"}
-	onlyOne         = &access.Refusal{Status: http.StatusServiceUnavailable, Why: "this server accepts a single connection (--once), and it is in use"}
-	malformedHost   = &access.Refusal{Status: http.StatusBadRequest, Why: "malformed Host header; want host[:port]"} // RFC 9112, section 3.2
-	shuttingDown    = &access.Refusal{Status: http.StatusServiceUnavailable, Why: "the server is shutting down"}
-	bodyInHandshake = &access.Refusal{Status: http.StatusBadRequest, Why: "an opening handshake has no body"}
+	noWebSocket     = &access.Refusal{Status: http.StatusNotFound, Rule: "path", Why: "no WebSocket endpoint at this path"}
+	onlyOne         = &access.Refusal{Status: http.StatusServiceUnavailable, Rule: "once", Why: "this server accepts a single connection (--once), and it is in use"}
+	malformedHost   = &access.Refusal{Status: http.StatusBadRequest, Rule: "host", Why: "malformed Host header; want host[:port]"} // RFC 9112, section 3.2
+	shuttingDown    = &access.Refusal{Status: http.StatusServiceUnavailable, Rule: "shutdown", Why: "the server is shutting down"}
+	bodyInHandshake = &access.Refusal{Status: http.StatusBadRequest, Rule: "handshake", Why: "an opening handshake has no body"}
 )
 
 // judge applies the rules that depend only on r: host, origin and authentication, in this order,
@@ -108,7 +108,7 @@ func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want w
 	}
 	values, err := rt.program.endpoint.Params.Values(r.URL.RawQuery)
 	if err != nil {
-		return want, &access.Refusal{Status: http.StatusBadRequest, Why: err.Error()}
+		return want, &access.Refusal{Status: http.StatusBadRequest, Rule: "param", Why: err.Error()}
 	}
 	want.values = values
 	return want, rt.program.setRoom(r.URL.RawQuery, values)
@@ -136,7 +136,7 @@ func refuseSubprotocols(r *http.Request, endpoint *Endpoint) *access.Refusal {
 	if len(endpoint.Subprotocols) == 0 || len(offered(r)) == 0 || endpoint.chooseSubprotocol(r) != "" {
 		return nil
 	}
-	return &access.Refusal{Status: http.StatusBadRequest, Why: fmt.Sprintf(
+	return &access.Refusal{Status: http.StatusBadRequest, Rule: "subprotocol", Why: fmt.Sprintf(
 		"none of the offered subprotocols is supported; this server supports: %s", strings.Join(endpoint.subprotocols(), ", "))}
 }
 
@@ -233,5 +233,5 @@ func tooMany(what, flag string) *access.Refusal {
 	if flag == "" {
 		return nil
 	}
-	return &access.Refusal{Status: http.StatusTooManyRequests, Why: "too many " + what + " (" + flag + ")", Flag: "a larger " + flag}
+	return &access.Refusal{Status: http.StatusTooManyRequests, Rule: strings.TrimPrefix(flag, "--"), Why: "too many " + what + " (" + flag + ")", Flag: "a larger " + flag}
 }

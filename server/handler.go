@@ -34,6 +34,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.NewResponseController(w).SetReadDeadline(time.Now())
 		}
 		why.Write(a, r)
+		if !rt.public {
+			s.registry.refused(why.Rule)
+		}
 	}
 	if a.takenOver {
 		return
@@ -138,7 +141,7 @@ func (s *Server) explainScript(dir *programDir, next handler) handler {
 			return next(w, r, client, granted)
 		}
 		s.logStartFailure(s.log, &process.StartError{Path: dir.file(name), Reason: notExecutable, Err: fs.ErrPermission})
-		return &access.Refusal{Status: http.StatusNotFound, Why: "the script /" + name + " is " + notExecutable}
+		return &access.Refusal{Status: http.StatusNotFound, Rule: "path", Why: "the script /" + name + " is " + notExecutable}
 	}
 }
 
@@ -215,6 +218,7 @@ func (s *Server) webSocket(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal {
 		accepted, err := upgrade(w, r, p.endpoint)
 		if err != nil { // the library has written a response
+			s.registry.refused("handshake")
 			granted.leave()
 			s.tracker.done(nil)
 			s.giveBack()

@@ -23,6 +23,9 @@ func (s operated) EndSession(id string) bool {
 	return true
 }
 
+// Metrics implements admin.Source.
+func (s operated) Metrics() admin.Metrics { return s.registry.metrics() }
+
 // openAdmin opens the socket of Config.AdminSocket, if there is one.
 func (s *Server) openAdmin() (err error) {
 	if s.cfg.AdminSocket == "" {

@@ -14,11 +14,11 @@ import (
 )
 
 var (
-	needsWebSocket = &access.Refusal{Status: http.StatusUpgradeRequired, Why: "this endpoint is a terminal (--pty) and supports only WebSockets"}
-	readOnly       = &access.Refusal{Status: http.StatusForbidden, Why: "this endpoint takes no input (--readonly)"}
-	needsEvents    = &access.Refusal{Status: http.StatusBadRequest, Why: "a GET request with " + channel.SessionParameter + " must accept text/event-stream"}
-	badEventID     = &access.Refusal{Status: http.StatusBadRequest, Why: "the Last-Event-ID header is not the number of a message"}
-	noSession      = &access.Refusal{Status: http.StatusNotFound, Why: "there is no session with this " + channel.SessionParameter}
+	needsWebSocket = &access.Refusal{Status: http.StatusUpgradeRequired, Rule: "handshake", Why: "this endpoint is a terminal (--pty) and supports only WebSockets"}
+	readOnly       = &access.Refusal{Status: http.StatusForbidden, Rule: "readonly", Why: "this endpoint takes no input (--readonly)"}
+	needsEvents    = &access.Refusal{Status: http.StatusBadRequest, Rule: "session", Why: "a GET request with " + channel.SessionParameter + " must accept text/event-stream"}
+	badEventID     = &access.Refusal{Status: http.StatusBadRequest, Rule: "session", Why: "the Last-Event-ID header is not the number of a message"}
+	noSession      = &access.Refusal{Status: http.StatusNotFound, Rule: "session", Why: "there is no session with this " + channel.SessionParameter}
 	// streamEnded makes an EventSource stop reconnecting.
 	streamEnded = &access.Refusal{Status: http.StatusNoContent, Why: "the event stream has ended"}
 )
@@ -142,7 +142,7 @@ const maxDiscarded = 16 << 20
 
 // readMessage returns the body of r, which is one message of at most limit bytes.
 func (s *Server) readMessage(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *access.Refusal) {
-	tooLong := &access.Refusal{Status: http.StatusRequestEntityTooLarge, Why: fmt.Sprintf("message over %d bytes", limit), Flag: "a larger --maxframesize"}
+	tooLong := &access.Refusal{Status: http.StatusRequestEntityTooLarge, Rule: "maxframesize", Why: fmt.Sprintf("message over %d bytes", limit), Flag: "a larger --maxframesize"}
 	body, why := newRequestBody(w, r, s.cfg.Timeouts.Body)
 	if why != nil {
 		return nil, why
@@ -181,6 +181,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, from *access.Clien
 	if err := c.child.bridge.Input(message, r.Context().Done()); err != nil {
 		return &access.Refusal{Status: http.StatusServiceUnavailable, Why: err.Error()}
 	}
+	s.registry.posted(c.child, len(message))
 	w.WriteHeader(http.StatusAccepted)
 	return nil
 }

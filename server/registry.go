@@ -16,6 +16,8 @@ import (
 type registry struct {
 	mu       sync.Mutex
 	sessions map[*child]*record
+	totals   admin.Metrics // of what is not in sessions any more, and of events
+	exited   int64         // children that have exited
 }
 
 // record has the status of one child.
@@ -23,6 +25,8 @@ type record struct {
 	first   admin.SessionStatus // the constant fields
 	clients map[meteredClient]struct{}
 	left    traffic // of clients that have disconnected
+	used    bool    // there has been a client
+	exited  bool    // the exit is counted
 	over    bool    // nothing is left of the child but clients
 }
 
@@ -33,16 +37,29 @@ type meteredClient interface {
 }
 
 // traffic is what went through several connections.
-type traffic struct{ in, out bridge.Traffic }
+type traffic struct {
+	in, out bridge.Traffic
+	slow    int64 // clients, see bridge.ClientStats
+}
 
 func (t *traffic) add(s bridge.ClientStats) {
 	t.in.Messages += s.In.Messages
 	t.in.Bytes += s.In.Bytes
 	t.out.Messages += s.Out.Messages
 	t.out.Bytes += s.Out.Bytes
+	if s.Slow {
+		t.slow++
+	}
 }
 
-func newRegistry() *registry { return &registry{sessions: make(map[*child]*record)} }
+func newRegistry() *registry {
+	g := &registry{sessions: make(map[*child]*record)}
+	g.totals.Exits, g.totals.Refusals = make(map[string]int64), make(map[string]int64)
+	for _, rule := range refusalRules {
+		g.totals.Refusals[rule] = 0
+	}
+	return g
+}
 
 // started adds c, which was started by a client of user at remote.
 func (g *registry) started(c *child, endpoint, user, remote string) {
@@ -64,8 +81,22 @@ func (g *registry) attached(c *child, client meteredClient) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.totals.ConnectionsTotal++
 	if r := g.sessions[c]; r != nil {
 		r.clients[client] = struct{}{}
+		r.used = true
+	}
+}
+
+// posted counts a message of size bytes that a client of no connection has sent to c.
+func (g *registry) posted(c *child, size int) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r := g.sessions[c]; r != nil {
+		r.left.add(bridge.ClientStats{In: bridge.Traffic{Messages: 1, Bytes: int64(size)}})
 	}
 }
 
@@ -94,12 +125,14 @@ func (g *registry) over(c *child) {
 	defer g.mu.Unlock()
 	r := g.sessions[c]
 	r.over = true
+	g.countExit(c, r)
 	g.removeIfOver(c, r)
 }
 
 func (g *registry) removeIfOver(c *child, r *record) {
 	if r.over && len(r.clients) == 0 {
 		delete(g.sessions, c)
+		addTraffic(&g.totals, r.left)
 	}
 }
 
@@ -124,9 +157,7 @@ func (r *record) status(c *child) admin.SessionStatus {
 		total.add(stats)
 		slowest = max(slowest, stats.Backlog)
 	}
-	select {
-	case <-c.process.Exited():
-	default:
+	if !c.hasExited() {
 		s.Pid = c.process.Pid()
 	}
 	s.Clients = len(r.clients)

@@ -52,5 +52,5 @@ func removeResumeRequest(r *http.Request) (want resumeRequest, why *access.Refus
 // badParameter returns the refusal of an invalid parameter, without its value, which may be
 // secret.
 func badParameter(name, wanted string) *access.Refusal {
-	return &access.Refusal{Status: http.StatusBadRequest, Why: "the query parameter " + name + " is invalid; want " + wanted}
+	return &access.Refusal{Status: http.StatusBadRequest, Rule: "session", Why: "the query parameter " + name + " is invalid; want " + wanted}
 }

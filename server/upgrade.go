@@ -29,9 +29,9 @@ func lacksUpgrade(r *http.Request) bool {
 
 // The refusals of handshakes that a proxy has changed.
 var (
-	upgradeRemoved = &access.Refusal{Status: http.StatusUpgradeRequired, Why: "the WebSocket handshake is missing its Upgrade or Connection header; " +
+	upgradeRemoved = &access.Refusal{Status: http.StatusUpgradeRequired, Rule: "handshake", Why: "the WebSocket handshake is missing its Upgrade or Connection header; " +
 		"a proxy removed it (nginx needs proxy_set_header for both, and proxy_http_version 1.1)"}
-	oldVersion = &access.Refusal{Status: http.StatusUpgradeRequired, Why: "the WebSocket handshake uses HTTP/1.0 instead of HTTP/1.1; " +
+	oldVersion = &access.Refusal{Status: http.StatusUpgradeRequired, Rule: "handshake", Why: "the WebSocket handshake uses HTTP/1.0 instead of HTTP/1.1; " +
 		"a proxy downgraded it (nginx needs proxy_http_version 1.1)"}
 )
 

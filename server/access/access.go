@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 )
 
 // Rules specifies which requests are admitted. The zero value admits every client, except web
@@ -89,7 +90,11 @@ type Purpose struct {
 // unless it refuses the host or the origin.
 func (p *Policy) Check(r *http.Request, c *Client, purpose Purpose) *Refusal {
 	if why, flag := p.origins.refuse(r, purpose, hostOf(r, c.scheme())); why != "" {
-		return &Refusal{Status: http.StatusForbidden, Why: why, Flag: flag}
+		rule := "origin"
+		if strings.HasPrefix(flag, "--host=") {
+			rule = "host"
+		}
+		return &Refusal{Status: http.StatusForbidden, Rule: rule, Why: why, Flag: flag}
 	}
 	return p.auth.check(r, purpose, c)
 }

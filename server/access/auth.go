@@ -78,7 +78,7 @@ func (a *authenticator) check(r *http.Request, purpose Purpose, client *Client) 
 	var leaf *x509.Certificate
 	if a.certificate {
 		if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
-			return &Refusal{Status: http.StatusForbidden, Why: "no client certificate; this server requires one (--sslca)"}
+			return &Refusal{Status: http.StatusForbidden, Rule: "auth", Why: "no client certificate; this server requires one (--sslca)"}
 		}
 		leaf = r.TLS.VerifiedChains[0][0]
 	}
@@ -188,8 +188,8 @@ func (a *authenticator) verify(ctx context.Context, addr netip.Addr, c credentia
 }
 
 var (
-	tooManyPasswords = &Refusal{Status: http.StatusTooManyRequests, Why: "too many passwords from your address are waiting to be checked"}
-	notVerified      = &Refusal{Status: http.StatusServiceUnavailable, Why: "the client disconnected before its credentials were checked"}
+	tooManyPasswords = &Refusal{Status: http.StatusTooManyRequests, Rule: "auth", Why: "too many passwords from your address are waiting to be checked"}
+	notVerified      = &Refusal{Status: http.StatusServiceUnavailable, Rule: "auth", Why: "the client disconnected before its credentials were checked"}
 )
 
 // refusal returns the refusal for c. It names the accepted kinds of credentials and whether
@@ -199,7 +199,7 @@ func (a *authenticator) refusal(c credentials) *Refusal {
 	if c.any() {
 		why = "wrong credentials"
 	}
-	f := &Refusal{Status: http.StatusForbidden, Why: why + " (" + strings.Join(a.flags, ", ") + ")"}
+	f := &Refusal{Status: http.StatusForbidden, Rule: "auth", Why: why + " (" + strings.Join(a.flags, ", ") + ")"}
 	if a.login != nil || a.passwords != nil {
 		f.challenges = append(f.challenges, `Basic realm="wspipe", charset="UTF-8"`)
 	}

@@ -13,7 +13,10 @@ import (
 type Refusal struct {
 	Status int    // the HTTP status
 	Why    string // the rule that refuses the request
-	Flag   string // the flag that would allow it, or empty
+	// Rule is the rule's name in metrics; empty if there is none, as for a page that does not
+	// exist.
+	Rule string
+	Flag string // the flag that would allow it, or empty
 	// challenges are the WWW-Authenticate fields of a 401.
 	challenges []string
 }

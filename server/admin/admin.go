@@ -40,6 +40,8 @@ type Source interface {
 	Sessions() []SessionStatus
 	// EndSession ends the session with this ID. It reports false if there is none.
 	EndSession(id string) bool
+	// Metrics returns the values of all metrics.
+	Metrics() Metrics
 }
 
 const (
@@ -65,6 +67,11 @@ func Handler(src Source) http.Handler {
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		metrics := src.Metrics()
+		w.Header().Set("Content-Type", textFormat)
+		w.Write(metrics.text())
 	})
 	return mux
 }

@@ -1,0 +1,108 @@
+package server
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"wspipe/process"
+	"wspipe/server/admin"
+)
+
+// refusalRules are the values of access.Refusal.Rule, which the metrics show from the start.
+var refusalRules = strings.Fields("auth handshake host maxforks max-per-ip maxframesize once origin param path readonly session shutdown subprotocol")
+
+// metrics returns the values of all metrics. Together they never decrease: a client is counted
+// while it is connected, and what it had counted when it disconnected is in the record of its
+// child, or in totals.
+func (g *registry) metrics() admin.Metrics {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c, r := range g.sessions {
+		g.countExit(c, r)
+	}
+	m := g.totals
+	m.Refusals, m.Exits = maps.Clone(m.Refusals), maps.Clone(m.Exits)
+	m.Children = int(m.ChildrenTotal - g.exited)
+	for c, r := range g.sessions {
+		total := r.left
+		for client := range r.clients {
+			total.add(client.Stats())
+		}
+		addTraffic(&m, total)
+		m.Connections += len(r.clients)
+		if c.key.isSession() && r.used && len(r.clients) == 0 {
+			m.SessionsHeld++
+		}
+	}
+	return m
+}
+
+func addTraffic(m *admin.Metrics, t traffic) {
+	m.MessagesIn += t.in.Messages
+	m.BytesIn += t.in.Bytes
+	m.MessagesOut += t.out.Messages
+	m.BytesOut += t.out.Bytes
+	m.SlowClients += t.slow
+}
+
+// countExit counts the exit of c once. g.mu is held. Without a session, that is after the exit;
+// with one, when somebody asks or when the session is over.
+func (g *registry) countExit(c *child, r *record) {
+	if !r.exited && c.hasExited() {
+		r.exited = true
+		g.addExit(c.process)
+	}
+}
+
+func (g *registry) addExit(child *process.Child) {
+	code, signal := child.Exit()
+	reason := fmt.Sprintf("exit %d", code) // as in the close frame
+	if signal != "" {
+		reason = "signal " + signal
+	}
+	g.totals.Exits[reason]++
+	g.exited++
+}
+
+// childStarted counts a child whose start took that long.
+func (g *registry) childStarted(took time.Duration) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.totals.ChildrenTotal++
+	g.totals.ChildStart.Observe(took)
+}
+
+// childExited counts a child that has exited and has no record.
+func (g *registry) childExited(child *process.Child) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.addExit(child)
+}
+
+// refused counts a request that was refused by a rule; no rule is none.
+func (g *registry) refused(rule string) {
+	if g == nil || rule == "" {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.totals.Refusals[rule]++
+}
+
+// startChild starts a child and counts it.
+func (s *Server) startChild(spec process.Spec) (*process.Child, error) {
+	began := time.Now()
+	child, err := process.Start(spec)
+	if err == nil {
+		s.registry.childStarted(time.Since(began))
+	}
+	return child, err
+}
