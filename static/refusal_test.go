@@ -58,7 +58,7 @@ func TestWhyRefused(t *testing.T) {
 			[]string{"Refused: 403 Forbidden", "1006", "Origin http://x is not let in (--origin).", "Start wspipe with --origin=http://x"}},
 		{200, `{"status":429,"why":"too many children (--maxforks)","flag":"a larger --maxforks"}`, true, "",
 			[]string{"Refused: 429 Too Many Requests", "Too many children", "Start wspipe with a larger --maxforks", "connect again"}},
-		{200, `{"status":401,"why":"no password"}`, true, "", []string{"Refused: 401 Unauthorized", "Log in at http://127.0.0.1:", "access_token"}},
+		{200, `{"status":401,"why":"no password"}`, true, "", []string{"Refused: 401 Unauthorized", "log in at http://127.0.0.1:", "Enter a token"}},
 		{200, `{"status":404,"why":"no WebSocket endpoint at this path"}`, true, "", []string{"Refused: 404 Not Found", "No WebSocket endpoint at this path."}},
 		{200, `{"status":418,"why":"<b>tea</b>"}`, true, "", []string{"Refused: 418", "<b>tea</b>."}},
 		{200, `{"status":101,"subprotocol":""}`, true, "", []string{"would be accepted now", "proxy_set_header Upgrade $http_upgrade;", "connect once more"}},

@@ -53,6 +53,7 @@ export function explain(end) {
 
 function meaning(end) {
   const { code, reason, opened, byUser, share } = end;
+  if (end.unanswered) return ['idle', 'Not answered', 'You closed the connection, and the server has not said that it did: it is stopped, too busy, or the network failed.'];
   // The status comes before the code: with --exit-close-code a program that
   // ends with status 1 closes with 4001, which is otherwise the max runtime.
   const [, status, signal] = /^(?:exit (\d+)|signal (\w+))$/.exec(reason) ?? [];

@@ -68,7 +68,7 @@ const unseen = /(?![\t\n\ufe00-\ufe0f\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2
 
 // A joiner stays where it belongs to what is written: within an emoji, and between
 // letters of scripts that join theirs.
-const joins = /[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f]$/u, joined = /^\p{Extended_Pictographic}/u;
+const joins = /^[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f]/u, joined = /^\p{Extended_Pictographic}/u;
 const scripts = String.raw`[\p{Script=Arabic}\p{Script=Syriac}\p{Script=Mongolian}\p{Script=Nko}\p{Script=Devanagari}\p{Script=Bengali}\p{Script=Gurmukhi}\p{Script=Gujarati}\p{Script=Oriya}\p{Script=Tamil}\p{Script=Telugu}\p{Script=Kannada}\p{Script=Malayalam}\p{Script=Sinhala}\p{Script=Khmer}\p{Script=Myanmar}]`;
 const letterBefore = new RegExp(`${scripts}\\p{M}*$`, 'u'), letterAfter = new RegExp(`^${scripts}`, 'u');
 
@@ -82,7 +82,7 @@ export function visible(text) {
   });
 }
 
-const isJoiner = (c, before, after) => c === '\u200d' && joins.test(before) && joined.test(after) || letterBefore.test(before) && letterAfter.test(after);
+const isJoiner = (c, before, after) => c === '\u200d' && joins.test([...before].at(-1) ?? '') && joined.test(after) || letterBefore.test(before) && letterAfter.test(after);
 
 const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
 

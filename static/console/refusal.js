@@ -10,7 +10,7 @@ const names = {
   426: 'Upgrade Required', 429: 'Too Many Requests', 500: 'Internal Server Error', 502: 'Bad Gateway', 503: 'Service Unavailable', 504: 'Gateway Timeout',
 };
 const advice = {
-  401: 'Log in at HTTP first, or add ?access_token=… to the address.',
+  401: 'Enter a token in the field beside the address, or log in at HTTP first.',
   429: 'Or connect again when another one has ended.',
   503: 'Connect again later.',
 };
@@ -65,7 +65,7 @@ function spoken(status, text) {
 function refused({ status, why = '', flag }, http) {
   const causes = flag ? [`Start wspipe with ${flag}`] : [];
   if (advice[status]) causes.push(advice[status].replace('HTTP', http));
-  return { tone: 'bad', title: `Refused: ${status} ${names[status] ?? ''}`.trim(), detail: sentence(String(why)), causes };
+  return { status, tone: 'bad', title: `Refused: ${status} ${names[status] ?? ''}`.trim(), detail: sentence(String(why)), causes };
 }
 
 function accepted({ subprotocols }, { subprotocol }) {
