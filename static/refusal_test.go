@@ -13,9 +13,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// openAddress types an address into a page and presses Enter.
+// openAddress types an address into a page, presses Enter and waits until the
+// connection has ended.
 func (p *page) openAddress(address string) {
 	p.t.Helper()
+	ends := eval[int](p, `document.querySelectorAll("#log .card").length`)
+	defer func() { p.Until(fmt.Sprintf(`document.querySelectorAll("#log .card").length > %d`, ends)) }()
 	p.Do(chromedp.Evaluate[chromedp.Void](`address.value = ""`), chromedp.SendKeys(chromedp.ID("address"), address))
 	p.enter()
 }
