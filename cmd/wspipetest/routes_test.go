@@ -4,6 +4,7 @@ package wspipetest_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -108,6 +109,40 @@ func TestRoutesHaveTheirFlags(t *testing.T) {
 	c.Expect("a own mine")
 	c.ExpectEnd(1000, "exit 3")
 	s.dial(t, "/words").Expect("[$HOME]", "[*]", "[;]", `[a "b"]`)
+}
+
+// A plain request to a route is a client if that has --http. Programs of --cgidir and files come first.
+func TestRoutesOverHTTP(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("a file"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := startRouted(t, "/both/ --http -- "+where+"1\n/file --http -- "+where+"2\n/socket -- "+where+"3\n/room/ --http --share=broadcast --share-by=path -- "+pidAndEcho, "--staticdir="+dir)
+	url := "http" + strings.TrimPrefix(s.WS, "ws")
+	for path, want := range map[string]string{"both/a%20b": "200 1 /both|/a b\n", "file": "200 a file", "socket": "404 wspipe: no page at this path\n", "both": "404 wspipe: no page at this path\n"} {
+		resp, err := http.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if got := fmt.Sprintf("%d %s", resp.StatusCode, body); got != want || err != nil {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+	s.dial(t, "/file").Expect("2 /file|")
+	blue, red := s.dial(t, "/room/blue"), s.dial(t, "/room/red")
+	readPid(t, blue)
+	readPid(t, red)
+	resp, err := http.Post(url+"room/blue", "text/plain", strings.NewReader("posted"))
+	if err != nil || resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("got %v, %v", resp, err)
+	}
+	resp.Body.Close()
+	blue.Expect("posted")
+	red.Send("only here")
+	red.Expect("only here")
 }
 
 // The file is not served, nor is the COMMAND of a route, also of one that is new.
