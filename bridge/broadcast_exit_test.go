@@ -28,13 +28,13 @@ func TestJoinAtTheExit(t *testing.T) {
 	}
 	for range 150 {
 		child := newPuppet(t)
-		h := startBroadcast(t, child, Options{Replay: lines})
+		b := startBroadcast(t, child, Options{Replay: lines})
 		child.print(t, output.String())
 		var all sync.WaitGroup
 		all.Go(func() { child.exit(3, "") })
 		for range 4 {
 			all.Go(func() { // ends with the connection
-				v := h.join(link{}, Options{})
+				v := b.join(link{}, Options{})
 				v.expect(want...)
 				v.expectClose(1000, "exit 3")
 				if sum := v.summary(); sum.ExitCode != 3 {
@@ -50,16 +50,16 @@ func TestJoinAtTheExit(t *testing.T) {
 func TestJoinAfterTheExit(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startBroadcast(t, child, Options{Replay: 2})
+	b := startBroadcast(t, child, Options{Replay: 2})
 	child.print(t, "1\n2\n3")
 	child.exit(3, "")
-	h.ended <- wspipetest.Wait(t, "the end of the broadcast", h.ended)
+	b.ended <- wspipetest.Wait(t, "the end of the broadcast", b.ended)
 	for range 2 {
-		v := h.join(link{}, Options{})
+		v := b.join(link{}, Options{})
 		v.expect("2", "3")
 		v.expectClose(1000, "exit 3")
 	}
-	v := h.join(link{protocol: channel.ProtocolWspipe}, Options{})
+	v := b.join(link{protocol: channel.ProtocolWspipe}, Options{})
 	if got := v.stream(channel.Stdout, 4); got != "2\n3\n" {
 		t.Errorf("stdout %q", got)
 	}
@@ -71,8 +71,8 @@ func TestJoinAfterTheExit(t *testing.T) {
 func TestExitWaitsForNoClient(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startBroadcast(t, child, Options{})
-	stuck, other := h.join(link{buffers: 64 << 10}, Options{}), h.join(link{}, Options{})
+	b := startBroadcast(t, child, Options{})
+	stuck, other := b.join(link{buffers: 64 << 10}, Options{}), b.join(link{}, Options{})
 	line := strings.Repeat("x", 10_000)
 	const lines = 50 // fewer than may be queued, and more than the kernel accepts
 	for range lines {
@@ -81,7 +81,7 @@ func TestExitWaitsForNoClient(t *testing.T) {
 	}
 	child.exit(3, "")
 	other.expectClose(1000, "exit 3")
-	h.ended <- wspipetest.Wait(t, "the end of the broadcast", h.ended)
+	b.ended <- wspipetest.Wait(t, "the end of the broadcast", b.ended)
 	if n := stuck.wire.Out.Waiting(); n == 0 {
 		t.Fatal("nothing is queued for the client that does not read")
 	}
@@ -101,14 +101,14 @@ func TestBrokenFramingReachesAllClients(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
 			opt := Options{Framing: mode}
-			h := startBroadcast(t, child, opt)
+			b := startBroadcast(t, child, opt)
 			var clients []*broadcastConn
 			for i := range 40 {
 				l := link{}
 				if i%4 == 0 {
 					l.protocol = channel.ProtocolWspipe
 				}
-				clients = append(clients, h.join(l, opt))
+				clients = append(clients, b.join(l, opt))
 			}
 			go func() { // ends when it is read
 				io.WriteString(child.far[1], encoded(mode, long)+wrong)

@@ -45,16 +45,16 @@ func TestALongReplayIsNotSlow(t *testing.T) {
 			t.Parallel()
 			const lines, width = 35, 100_000
 			child := newPuppet(t)
-			h := startBroadcast(t, child, Options{Replay: lines, Slow: policy})
+			b := startBroadcast(t, child, Options{Replay: lines, Slow: policy})
 			for i := range lines {
 				child.print(t, fmt.Sprintf("%0*d\n", width, i))
 			}
-			h.idle(lines)
-			v := h.join(link{buffers: 64 << 10}, Options{})
+			b.idle(lines)
+			v := b.join(link{buffers: 64 << 10}, Options{})
 			for i := range 5 {
 				child.print(t, fmt.Sprintf("%0*d\n", width, lines+i))
 			}
-			h.idle(lines + 5)
+			b.idle(lines + 5)
 			for i := range lines + 5 {
 				v.expect(fmt.Sprintf("%0*d", width, i))
 			}

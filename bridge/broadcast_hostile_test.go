@@ -106,8 +106,8 @@ func TestHostileOutput(t *testing.T) {
 
 func testHostileOutput(t *testing.T, opt Options, messages, replay int) {
 	child := newPuppet(t)
-	h := startBroadcast(t, child, with(opt, func(o *Options) { o.Replay, o.Slow = replay, SlowBlock }))
-	first := h.join(link{}, opt)
+	b := startBroadcast(t, child, with(opt, func(o *Options) { o.Replay, o.Slow = replay, SlowBlock }))
+	first := b.join(link{}, opt)
 	var written, read atomic.Int64
 	var writing, visiting sync.WaitGroup
 	all := map[string][]string{"stdout": hostile("stdout", messages)}
@@ -127,7 +127,7 @@ func testHostileOutput(t *testing.T, opt Options, messages, replay int) {
 	for i := range visits {
 		visiting.Go(func() { // ends when everything was written
 			for !closed(done) {
-				visits[i] = append(visits[i], h.visit(opt, &read, &written))
+				visits[i] = append(visits[i], b.visit(opt, &read, &written))
 			}
 		})
 	}

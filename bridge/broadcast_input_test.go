@@ -23,11 +23,11 @@ func TestMessagesOfManyClients(t *testing.T) {
 	t.Parallel()
 	const count, messages = 10, 20
 	child := newPuppet(t).readAll()
-	h := startBroadcast(t, child, Options{InputTimeout: -1})
+	b := startBroadcast(t, child, Options{InputTimeout: -1})
 	want := map[string]int{}
 	var clients []*broadcastConn
 	for c := range count {
-		v := h.join(link{}, Options{MaxMessage: 1 << 20})
+		v := b.join(link{}, Options{MaxMessage: 1 << 20})
 		clients = append(clients, v)
 		var sent []byte
 		for m := range messages {
@@ -42,7 +42,7 @@ func TestMessagesOfManyClients(t *testing.T) {
 	wspipetest.Eventually(t, "all have sent", func() bool {
 		return !slices.ContainsFunc(clients, func(v *broadcastConn) bool { return v.input.total.messages.Load() < messages })
 	})
-	h.Stop()
+	b.Stop()
 	lines := strings.Split(strings.TrimSuffix(string(wspipetest.Wait(t, "input", child.input)), "\n"), "\n")
 	for _, line := range lines {
 		want[line]--
@@ -59,8 +59,8 @@ func TestMessagesOfManyClients(t *testing.T) {
 func TestIncompleteMessageIsNoInput(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startBroadcast(t, child, Options{})
-	slow, quick := h.join(link{}, Options{MaxMessage: 1 << 20}), h.join(link{}, Options{})
+	b := startBroadcast(t, child, Options{})
+	slow, quick := b.join(link{}, Options{MaxMessage: 1 << 20}), b.join(link{}, Options{})
 	half := strings.Repeat("a", 300_000)
 	slow.write(maskedFrame(opText, []byte(half)), maskedFrame(fin|opPing, []byte("all read")))
 	if f, err := slow.frame(); err != nil || f.first != fin|opPong {
@@ -82,10 +82,10 @@ func TestStoppedWithinARecord(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	child := newPuppet(t)
-	h := startBroadcast(t, child, Options{Framing: framing.Length, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	b := startBroadcast(t, child, Options{Framing: framing.Length, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	child.print(t, "\x00\x00\x00\x09half")
-	h.Stop()
-	h.ended <- wspipetest.Wait(t, "the end of the broadcast", h.ended)
+	b.Stop()
+	b.ended <- wspipetest.Wait(t, "the end of the broadcast", b.ended)
 	if got := log.String(); got != "" {
 		t.Errorf("logged %q", got)
 	}
@@ -95,13 +95,13 @@ func TestStoppedWithinARecord(t *testing.T) {
 func TestReadOnlyClients(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
-	h := startBroadcast(t, child, Options{ReadOnly: true, Terminal: true, Framing: framing.Bytes, InputTimeout: -1})
-	v := h.join(link{protocol: channel.ProtocolWspipe}, Options{Terminal: true, Framing: framing.Bytes})
+	b := startBroadcast(t, child, Options{ReadOnly: true, Terminal: true, Framing: framing.Bytes, InputTimeout: -1})
+	v := b.join(link{protocol: channel.ProtocolWspipe}, Options{Terminal: true, Framing: framing.Bytes})
 	for _, message := range []string{"\x00input", "\x04" + `{"Width":10,"Height":10}`, "\x05" + `{"type":"signal","signal":"INT"}`, "\xff\x00", "\x00more"} {
 		v.write(maskedFrame(fin|opBinary, []byte(message)))
 	}
 	wspipetest.Eventually(t, "all has come", func() bool { return v.input.total.messages.Load() == 2 })
-	h.Stop()
+	b.Stop()
 	if input := wspipetest.Wait(t, "input", child.input); len(input) > 0 {
 		t.Errorf("input %q", input)
 	}
@@ -119,7 +119,7 @@ func TestTheTerminalFitsEveryWindow(t *testing.T) {
 	t.Parallel()
 	opt := Options{Terminal: true, Framing: framing.Bytes}
 	child := newPuppet(t)
-	h := startBroadcast(t, child, opt)
+	b := startBroadcast(t, child, opt)
 	expect := func(want string) {
 		t.Helper()
 		if got := wspipetest.Wait(t, want, child.told); got != want {
@@ -130,15 +130,15 @@ func TestTheTerminalFitsEveryWindow(t *testing.T) {
 		v.write(maskedFrame(fin|opBinary, fmt.Appendf([]byte{channel.Resize}, `{"Width":%d,"Height":%d}`, cols, rows)))
 	}
 	child.print(t, "\x1b[Hscreen")
-	first := h.join(link{protocol: channel.ProtocolV5}, opt)
+	first := b.join(link{protocol: channel.ProtocolV5}, opt)
 	expect("signal WINCH")
 	resize(first, 100, 30)
 	expect("size 100x30")
-	second := h.join(link{protocol: channel.ProtocolV5}, opt)
+	second := b.join(link{protocol: channel.ProtocolV5}, opt)
 	expect("signal WINCH")
 	resize(second, 80, 40)
 	expect("size 80x30")
-	plain := h.join(link{}, opt)
+	plain := b.join(link{}, opt)
 	expect("signal WINCH")
 	if opcode, screen, _ := plain.message(); opcode != opBinary || screen != "\x1b[Hscreen" {
 		t.Errorf("a new client sees %q", screen)
@@ -153,10 +153,10 @@ func TestBothStreamsForAllClients(t *testing.T) {
 	t.Parallel()
 	const lines = 3000
 	child := newPuppet(t)
-	h := startBroadcast(t, child, Options{Slow: SlowBlock, Framing: framing.JSON})
+	b := startBroadcast(t, child, Options{Slow: SlowBlock, Framing: framing.JSON})
 	var clients []*broadcastConn
 	for range 3 {
-		clients = append(clients, h.join(link{}, Options{Framing: framing.JSON}))
+		clients = append(clients, b.join(link{}, Options{Framing: framing.JSON}))
 	}
 	for stream := 1; stream <= 2; stream++ {
 		go func() { // ends when it was read

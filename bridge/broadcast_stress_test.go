@@ -20,12 +20,12 @@ func TestClientsAttachAtRandom(t *testing.T) {
 		t.Run(fmt.Sprint(replay), func(t *testing.T) {
 			t.Parallel()
 			child := startShell(t, `i=0; while :; do case $((i%40)) in 7) w=100000;; 23) w=1000000;; *) w=10;; esac; printf '%d %0*d\n' $i $w 0; i=$((i+1)); done`)
-			h := startBroadcast(t, child, Options{Replay: replay, Slow: SlowBlock})
+			b := startBroadcast(t, child, Options{Replay: replay, Slow: SlowBlock})
 			var all sync.WaitGroup
 			for range 4 {
 				all.Go(func() { // ends with its clients
 					for range 8 {
-						v := h.join(link{compress: rand.N(3) == 0}, Options{})
+						v := b.join(link{compress: rand.N(3) == 0}, Options{})
 						v.watch(60 + rand.N(40))
 						v.Close()
 					}
@@ -79,13 +79,13 @@ func (v *broadcastConn) watch(lines int) {
 func TestDroppedMessagesAreCounted(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startBroadcast(t, child, Options{Slow: SlowDrop})
-	v := h.join(link{buffers: 8 << 10}, Options{})
+	b := startBroadcast(t, child, Options{Slow: SlowDrop})
+	v := b.join(link{buffers: 8 << 10}, Options{})
 	const lines, width = 2000, 3000
 	for i := range lines {
 		child.print(t, fmt.Sprintf("%0*d\n", width, i))
 	}
-	h.idle(lines)
+	b.idle(lines)
 	child.exit(0, "")
 	got, before := int64(0), -1
 	for before < lines-1 {
@@ -109,8 +109,8 @@ func TestDroppedMessagesAreCounted(t *testing.T) {
 func TestAStuckClientIsDisconnected(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startBroadcast(t, child, Options{})
-	stuck, other := h.join(link{buffers: 8 << 10}, Options{}), h.join(link{}, Options{})
+	b := startBroadcast(t, child, Options{})
+	stuck, other := b.join(link{buffers: 8 << 10}, Options{}), b.join(link{}, Options{})
 	line := strings.Repeat("x", 10_000)
 	for range 300 {
 		child.print(t, line+"\n")

@@ -77,10 +77,10 @@ func (v *broadcastConn) summary() Summary {
 func TestEveryClientGetsEverything(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startBroadcast(t, child, Options{})
+	b := startBroadcast(t, child, Options{})
 	var clients []*broadcastConn
 	for range 5 {
-		clients = append(clients, h.join(link{}, Options{}))
+		clients = append(clients, b.join(link{}, Options{}))
 	}
 	long := strings.Repeat("x", 300_000)
 	go io.WriteString(child.far[1], "one\ntwo\n"+long+"\nlast") // ends when it was read
@@ -102,16 +102,16 @@ func TestEveryClientGetsEverything(t *testing.T) {
 func TestNewClientsGetTheLastMessages(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t)
-	h := startBroadcast(t, child, Options{Replay: 3})
-	first := h.join(link{}, Options{})
+	b := startBroadcast(t, child, Options{Replay: 3})
+	first := b.join(link{}, Options{})
 	child.print(t, "1\n2\n3\n4\n5\nhalf")
 	first.expect("1", "2", "3", "4", "5")
-	second := h.join(link{}, Options{})
+	second := b.join(link{}, Options{})
 	second.expect("3", "4", "5")
 	child.print(t, " a line\n6\n")
 	second.expect("half a line", "6")
 	first.expect("half a line", "6")
-	third := h.join(link{compress: true}, Options{})
+	third := b.join(link{compress: true}, Options{})
 	third.expect("5", "half a line", "6")
 }
 
@@ -126,9 +126,9 @@ func TestJoinWhileItFloods(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := startShell(t, fmt.Sprintf(`i=0; while :; do printf '%%d %%0%dd\n' $i 0; i=$((i+1)); done`, max(1, options.width)))
-			h := startBroadcast(t, child, options.opt)
+			b := startBroadcast(t, child, options.opt)
 			for range 20 {
-				v := h.join(link{}, Options{})
+				v := b.join(link{}, Options{})
 				before := -1
 				for n := range 30 {
 					_, message, _ := v.message()
@@ -148,11 +148,11 @@ func TestJoinWhileItFloods(t *testing.T) {
 func TestClientsWithChannels(t *testing.T) {
 	t.Parallel()
 	child := newPuppet(t).readAll()
-	h := startBroadcast(t, child, Options{Replay: 2})
-	plain := h.join(link{}, Options{})
+	b := startBroadcast(t, child, Options{Replay: 2})
+	plain := b.join(link{}, Options{})
 	child.print(t, "1\r\n2\n3\nhalf")
 	plain.expect("1", "2", "3")
-	v := h.join(link{protocol: channel.ProtocolWspipe}, Options{})
+	v := b.join(link{protocol: channel.ProtocolWspipe}, Options{})
 	stream := func(channel byte, n int) string {
 		t.Helper()
 		var got string
@@ -201,8 +201,8 @@ func TestSlowClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			h := startBroadcast(t, child, Options{Slow: policy})
-			slow, fast := h.join(link{}, Options{}), h.join(link{}, Options{})
+			b := startBroadcast(t, child, Options{Slow: policy})
+			slow, fast := b.join(link{}, Options{}), b.join(link{}, Options{})
 			mayPrint := make(chan bool, 2) // so that the fast client keeps up on a busy machine, too
 			printed := make(chan bool)
 			go func() { // ends when the clients have read, or need not

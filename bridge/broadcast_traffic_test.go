@@ -29,12 +29,12 @@ func TestTrafficOfAClient(t *testing.T) {
 			t.Parallel()
 			opt := Options{Framing: test.Framing}
 			child := newPuppet(t)
-			h := startBroadcast(t, child, with(opt, func(o *Options) { o.Replay = 10 }))
+			b := startBroadcast(t, child, with(opt, func(o *Options) { o.Replay = 10 }))
 			child.print(t, "one\ntwo\n")
-			h.idle(2)
-			v := h.join(test.link, opt)
+			b.idle(2)
+			v := b.join(test.link, opt)
 			go child.far[1].WriteString("\n" + long + "\n") // ends when it was read
-			h.idle(4)
+			b.idle(4)
 			child.exit(0, "")
 			v.expectClose(1000, "exit 0")
 			got := v.summary().Out

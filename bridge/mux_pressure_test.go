@@ -39,7 +39,7 @@ func TestBlockedMux(t *testing.T) {
 			}
 		}()
 	}
-	wspipetest.Eventually(t, "they are held up", func() bool { return s.stdin.Waiting() > maxInputBacklog })
+	wspipetest.Eventually(t, "they wait", func() bool { return s.stdin.Waiting() > maxInputBacklog })
 	most := 0
 	var got [clients]int
 	for range clients * messages {
@@ -232,7 +232,7 @@ func TestBlockedClientsDisconnect(t *testing.T) {
 		s := startMux(t, Options{})
 		v := s.join(link{}, Options{})
 		go flood(v.client) // ends with the connection
-		wspipetest.Eventually(t, "it is held up", func() bool { return s.stdin.Waiting() > maxInputBacklog })
+		wspipetest.Eventually(t, "it waits", func() bool { return s.stdin.Waiting() > maxInputBacklog })
 		v.reset()
 		if sum := v.summary(); sum.Code != 1006 {
 			t.Errorf("it ended with %+v", sum.End)
@@ -240,10 +240,10 @@ func TestBlockedClientsDisconnect(t *testing.T) {
 	})
 	t.Run("broadcast", func(t *testing.T) {
 		t.Parallel()
-		h := startBroadcast(t, newPuppet(t), Options{})
-		v := h.join(link{}, Options{})
+		b := startBroadcast(t, newPuppet(t), Options{})
+		v := b.join(link{}, Options{})
 		go flood(v.client) // ends with the connection
-		wspipetest.Eventually(t, "it is held up", func() bool { return h.stdin.Waiting() > maxInputBacklog })
+		wspipetest.Eventually(t, "it waits", func() bool { return b.stdin.Waiting() > maxInputBacklog })
 		v.reset()
 		if sum := v.summary(); sum.Code != 1006 {
 			t.Errorf("it ended with %+v", sum.End)

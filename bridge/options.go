@@ -24,7 +24,8 @@ const (
 	Resumable
 )
 
-// Options are the options of a child and its clients. The zero value has no limits.
+// Options are the options of a child and its clients. Only the kinds that a field names use
+// it.
 type Options struct {
 	Kind Kind
 	// Framing maps between the child's bytes and messages, unless a client has selected a
@@ -41,7 +42,7 @@ type Options struct {
 	// without a message on a connection. Zero means no limit.
 	MaxRuntime, IdleTimeout time.Duration
 	// InputTimeout is how long a child may still read what a client sent before it
-	// disconnected. Negative means without limit.
+	// disconnected. Zero drops that at once, negative means without limit.
 	InputTimeout time.Duration
 	// Unread is how long a client may leave the output of an ended child unread, or stay
 	// paused. Zero means 30 s.

@@ -33,8 +33,8 @@ func TestPausedClient(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			h := startBroadcast(t, child, Options{Slow: policy})
-			paused, other := h.join(onWspipe, Options{}), h.join(link{}, Options{})
+			b := startBroadcast(t, child, Options{Slow: policy})
+			paused, other := b.join(onWspipe, Options{}), b.join(link{}, Options{})
 			paused.settled()
 			want := ""
 			for round := range 5 {
@@ -80,8 +80,8 @@ func TestClientPausedForTooLong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			child := newPuppet(t)
-			h := startBroadcast(t, child, Options{Slow: policy})
-			paused, other := h.join(onWspipe, Options{}), h.join(link{}, Options{})
+			b := startBroadcast(t, child, Options{Slow: policy})
+			paused, other := b.join(onWspipe, Options{}), b.join(link{}, Options{})
 			paused.settled()
 			paused.pause()
 			paused.stillQuiet()
@@ -159,8 +159,8 @@ func TestPausedClientEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := startBroadcast(t, startShell(t, "read go; exec yes"), Options{Slow: SlowBlock})
-			v, other := h.join(onWspipe, Options{}), h.join(link{}, Options{})
+			b := startBroadcast(t, startShell(t, "read go; exec yes"), Options{Slow: SlowBlock})
+			v, other := b.join(onWspipe, Options{}), b.join(link{}, Options{})
 			v.settled()
 			v.pause()
 			v.stillQuiet()

@@ -331,7 +331,7 @@ func TestPauseContinuesAfterMuchInput(t *testing.T) {
 	for range 2 * maxInputBacklog / 50_000 {
 		go s.client.Write(maskedFrame(fin|opBinary, make([]byte, 50_000))) // ends when it was read
 	}
-	wspipetest.Eventually(t, "the client is held up", func() bool { return s.stdin.Waiting() > maxInputBacklog && !s.wire.Out.Paused() })
+	wspipetest.Eventually(t, "the client waits", func() bool { return s.stdin.Waiting() > maxInputBacklog && !s.wire.Out.Paused() })
 	child.print(t, "the client is not heard")
 	s.stdout(len("the client is not heard"))
 	go io.Copy(io.Discard, child.far[0]) // ends with stdin

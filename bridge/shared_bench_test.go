@@ -25,10 +25,10 @@ func writeLines(w io.Writer, line string, n int) {
 // broadcastPath is from a child to clients over unix sockets. A message is one delivery.
 func broadcastPath(t testing.TB, clients int) path {
 	child := newPuppet(t)
-	h := startBroadcast(t, child, Options{Slow: SlowBlock})
+	b := startBroadcast(t, child, Options{Slow: SlowBlock})
 	got := newTally()
 	for range clients {
-		got.read(h.join(link{network: "unix"}, Options{}).Conn)
+		got.read(b.join(link{network: "unix"}, Options{}).Conn)
 	}
 	return func(n int) {
 		n = (n + clients - 1) / clients
