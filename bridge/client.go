@@ -143,8 +143,8 @@ func (c *Client) waitForChild() {
 	}
 }
 
-// finish ends the connection with e, unless it was called before, and reports whether it was
-// not. The first call adds a task, so it must precede Run's wait for the tasks.
+// finish ends the connection with e and returns true, unless it was called before. The first
+// call adds a task, so it must precede Run's wait for the tasks.
 func (c *Client) finish(e End) (first bool) {
 	c.endOnce.Do(func() {
 		first = true

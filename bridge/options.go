@@ -24,8 +24,8 @@ const (
 	Resumable
 )
 
-// Options are the options of a child and its clients. Only the kinds that a field names use
-// it.
+// Options are the options of a child and its clients. A field that names a kind of child
+// applies to that kind only.
 type Options struct {
 	Kind Kind
 	// Framing maps between the child's bytes and messages, unless a client has selected a
