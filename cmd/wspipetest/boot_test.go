@@ -68,6 +68,10 @@ func (s *systemd) testLife() {
 	}
 	c.Expect("wrote here", "but nowhere else")
 
+	ps, err := s.command("wspipe", "ps", "--admin=/run/wspipe-admin/socket").CombinedOutput()
+	if err != nil || !strings.Contains(string(ps), " alice ") {
+		t.Errorf("wspipe ps: %v\n%s", err, ps)
+	}
 	main := s.show("MainPID")
 	s.systemctl("reload", "wspipe.service")
 	c.Send("still here")

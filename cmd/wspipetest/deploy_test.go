@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -72,6 +73,9 @@ func TestBehindHAProxy(t *testing.T) {
 		"timeout tunnel 60s", "timeout tunnel 5s", // see survivesSilence
 	)
 	run(t, haproxy, "-c", "-dW", "-f", s.path("haproxy.cfg")) // a warning is an error
+	checked := regexp.MustCompile(`# (option httpchk|http-check |default-server )`).ReplaceAllString(read(t, s.path("haproxy.cfg")), "$1")
+	write(t, s.path("checked.cfg"), checked)
+	run(t, haproxy, "-c", "-dW", "-f", s.path("checked.cfg"))
 	s.start(exec.Command(haproxy, "-db", "-f", s.path("haproxy.cfg")))
 	s.check()
 	s.survivesSilence()
