@@ -10,7 +10,11 @@ ALIAS       ?= websocketd
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Modules of their own: tests that need the clients of Kubernetes and Prometheus, and the benchmarks. go vet
 # is part of their tests.
+<<<<<<< HEAD
 MODULES      = cmd/wspipetest/kubernetes cmd/wspipetest/prometheus bench
+=======
+MODULES      = cmd/wspipetest/kubernetes cmd/wspipetest/mcp bench
+>>>>>>> b33fa0a (examples: serve a stdio MCP server to many clients)
 # Flags for make bench, such as ARGS='-run=echo -rounds=1', which writes no RESULTS.md;
 # bin/wspipe-bench -h lists all.
 ARGS        ?= -o bench/RESULTS.md
