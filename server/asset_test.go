@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"wspipe/process"
 	"wspipe/static"
 )
 
@@ -139,6 +140,42 @@ func TestAssetsAreZipped(t *testing.T) {
 		}
 		if len(tags) != 2 {
 			t.Errorf("%s: the tags are %v", url, tags)
+		}
+	}
+}
+
+// TestConsoleIsQuiet: requests for parts of the console are not in the access log, unless they are
+// refused.
+func TestConsoleIsQuiet(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true})
+	for _, path := range []string{"/.wspipe/console/console.js", "/a/.wspipe/vendor/xterm/xterm.css", endpointPath, endpointsPath, "/.wspipe/console/none", "/page"} {
+		get(t, s.http(path))
+	}
+	s.log.await(t, `"path":"/page"`, 1)
+	var logged []string
+	for line := range strings.Lines(s.log.String()) {
+		if strings.Contains(line, `"level":"DEBUG+2"`) {
+			logged = append(logged, line[strings.Index(line, `"path"`):])
+		}
+	}
+	if len(logged) != 2 || !strings.Contains(logged[0], "console/none") {
+		t.Errorf("the access log has %q", logged)
+	}
+}
+
+// TestVendoredFiles are served wherever there is a terminal.
+func TestVendoredFiles(t *testing.T) {
+	t.Parallel()
+	terminal, plain := sh(`exec cat`), sh(`exec cat`)
+	terminal.Terminal = process.FullTerminal
+	for status, spec := range map[int]process.Spec{200: terminal, 404: plain} {
+		s := serve(t, Config{Endpoint: Endpoint{Child: spec}})
+		if resp, _ := get(t, s.http("/.wspipe/vendor/xterm/xterm.mjs")); resp.StatusCode != status {
+			t.Errorf("terminal %v: got %d, want %d", spec.Terminal, resp.StatusCode, status)
+		}
+		if resp, _ := get(t, s.http("/.wspipe/console/console.js")); resp.StatusCode != 404 {
+			t.Errorf("terminal %v: the console is served, too", spec.Terminal)
 		}
 	}
 }

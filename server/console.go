@@ -3,9 +3,11 @@ package server
 import (
 	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
+	"wspipe/process"
 	"wspipe/server/access"
 	"wspipe/static"
 )
@@ -15,6 +17,16 @@ const (
 	consolePrefix = ownPrefix + "console/"
 	vendorPrefix  = ownPrefix + "vendor/"
 )
+
+// isConsolePart reports whether path is one that the console's page requests by itself.
+func isConsolePart(path string) bool {
+	_, name, _ := ownPath(path)
+	return strings.HasPrefix(name, consolePrefix) || isVendored(name)
+}
+
+// isVendored reports whether name is below vendorPrefix. These files are for pages of the user,
+// too, wherever there is an endpoint with a terminal.
+func isVendored(name string) bool { return strings.HasPrefix(name, vendorPrefix) }
 
 // consolePolicy is the Content-Security-Policy of the page. It may run only its own files, and
 // connect to any server.
@@ -40,7 +52,7 @@ func serveConsole(w http.ResponseWriter, r *http.Request, client *access.Client,
 		return why
 	}
 	_, name, _ := ownPath(r.URL.Path)
-	if !strings.HasPrefix(name, consolePrefix) && !strings.HasPrefix(name, vendorPrefix) {
+	if !strings.HasPrefix(name, consolePrefix) && !isVendored(name) {
 		name = consolePrefix + "index.html"
 		client.SetPass(w, r)
 	}
@@ -52,4 +64,10 @@ func serveConsole(w http.ResponseWriter, r *http.Request, client *access.Client,
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	file.write(w, r)
 	return nil
+}
+
+// hasTerminals reports whether an endpoint has a full terminal.
+func (s *Server) hasTerminals() bool {
+	isFull := func(e *Endpoint) bool { return e.Child.Terminal == process.FullTerminal }
+	return isFull(&s.cfg.Endpoint) || slices.ContainsFunc(s.routes(), isFull)
 }

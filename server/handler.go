@@ -2,6 +2,7 @@ package server
 
 import (
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
@@ -47,8 +48,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// logRequest logs a request, without its query, which may contain secrets.
+// logRequest logs a request, without its query, which may contain secrets. Those that the
+// console's page makes by itself are logged at debug level, unless they are refused.
 func (s *Server) logRequest(r *http.Request, client *access.Client, status int, why *access.Refusal) {
+	level := LevelAccess
+	if why == nil && isConsolePart(r.URL.Path) {
+		level = slog.LevelDebug
+	}
 	attrs := []any{"method", r.Method, "path", r.URL.Path, "status", status, "remote", client.String()}
 	if client.User != "" {
 		attrs = append(attrs, "user", client.User)
@@ -59,7 +65,7 @@ func (s *Server) logRequest(r *http.Request, client *access.Client, status int, 
 			attrs = append(attrs, "allow", why.Flag)
 		}
 	}
-	s.log.Log(r.Context(), LevelAccess, "request", attrs...)
+	s.log.Log(r.Context(), level, "request", attrs...)
 }
 
 // route is the target of a request. Finding it neither serves nor starts anything, because the
@@ -114,7 +120,7 @@ func (s *Server) find(r *http.Request) route {
 			return route{serve: f.serve}
 		}
 	}
-	if isOwn && s.cfg.Console {
+	if isOwn && (s.cfg.Console || isVendored(own) && s.hasTerminals()) {
 		return route{own: true, serve: serveConsole}
 	}
 	if rt, ok := s.plain(r); ok {
