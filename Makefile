@@ -8,13 +8,9 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # websocketd's users find wspipe under the old name, too; ALIAS= skips that.
 ALIAS       ?= websocketd
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-# Modules of their own: tests that need the clients of Kubernetes and Prometheus, and the benchmarks. go vet
-# is part of their tests.
-<<<<<<< HEAD
-MODULES      = cmd/wspipetest/kubernetes cmd/wspipetest/prometheus bench
-=======
-MODULES      = cmd/wspipetest/kubernetes cmd/wspipetest/mcp bench
->>>>>>> b33fa0a (examples: serve a stdio MCP server to many clients)
+# Modules of their own: tests that need the clients of Kubernetes, MCP and Prometheus, and the
+# benchmarks. go vet is part of their tests.
+MODULES      = cmd/wspipetest/kubernetes cmd/wspipetest/mcp cmd/wspipetest/prometheus bench
 # Flags for make bench, such as ARGS='-run=echo -rounds=1', which writes no RESULTS.md;
 # bin/wspipe-bench -h lists all.
 ARGS        ?= -o bench/RESULTS.md
