@@ -70,12 +70,12 @@ type child struct {
 	free func() // frees its slot
 
 	// Guarded by mu of the table:
-	clients   int             // clients between join and leave
-	stop      func()          // stops the child without waiting; nil before the start
-	exited    <-chan struct{} // closed when the child has exited; nil before the start
-	gone      bool            // the process session has ended, or has not started
-	idleSince time.Time       // when clients became zero
-	timer     *time.Timer     // calls expire; may be nil
+	clients      int             // clients between join and leave
+	stop         func()          // stops the child without waiting; nil before the start
+	exited       <-chan struct{} // closed when the child has exited; nil before the start
+	processEnded bool            // the process session has ended, or has not started
+	idleSince    time.Time       // when clients became zero
+	timer        *time.Timer     // calls expire; may be nil
 
 	// Set within starting:
 	starting sync.Once
@@ -124,7 +124,7 @@ func (t *children) join(key childKey, addr netip.Addr, after int64) (c *child, f
 		if flag != "" {
 			return nil, flag
 		}
-		c = &child{key: key, id: newID(), free: free, gone: true, ended: make(chan struct{})}
+		c = &child{key: key, id: newID(), free: free, processEnded: true, ended: make(chan struct{})}
 		if key != (childKey{}) {
 			t.open[key] = c
 		}
@@ -175,15 +175,15 @@ func (t *children) current(key childKey) *child {
 func (t *children) starts(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c.gone = false
+	c.processEnded = false
 }
 
 // began records that c has started. exited is closed when it exits; it may have ended already.
 func (t *children) began(c *child, stop func(), exited <-chan struct{}) {
 	t.mu.Lock()
 	c.stop, c.exited = stop, exited
-	gone := c.gone
-	t.mu.Unlock() // see makeRoom
+	gone := c.processEnded
+	t.mu.Unlock() // see dropOldestEnded
 	if gone {
 		c.bridge.ProcessGone()
 	}
@@ -228,7 +228,7 @@ func (t *children) fail(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.close(c)
-	c.gone = true
+	c.processEnded = true
 	if c.key.isShared() { // its clients have slots of their own until they are refused
 		c.free()
 	}
@@ -252,10 +252,10 @@ func (t *children) close(c *child) {
 // processGone records that the process session of c has ended.
 func (t *children) processGone(c *child) {
 	t.mu.Lock()
-	c.gone = true
+	c.processEnded = true
 	c.freeIfDone()
 	began := c.stop != nil
-	t.mu.Unlock() // see makeRoom
+	t.mu.Unlock() // see dropOldestEnded
 	if began {
 		c.bridge.ProcessGone()
 	}
@@ -264,7 +264,7 @@ func (t *children) processGone(c *child) {
 // freeIfDone frees the slot if c has neither processes nor clients. The caller holds mu of the
 // table.
 func (c *child) freeIfDone() {
-	if c.gone && c.clients == 0 {
+	if c.processEnded && c.clients == 0 {
 		c.free()
 	}
 }
@@ -275,9 +275,9 @@ func (c *child) stopTimer() {
 	}
 }
 
-// makeRoom ends the session whose child ended first, if more than max sessions have a child
+// dropOldestEnded ends the session whose child ended first, if more than max sessions have a child
 // that has ended and output that their client has not received. Zero or less means no limit.
-func (t *children) makeRoom(max int) {
+func (t *children) dropOldestEnded(max int) {
 	t.mu.Lock()
 	var all []*bridge.Bridge
 	for key, c := range t.open {

@@ -48,7 +48,7 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 	if client.User != "" {
 		c.log = c.log.With("user", client.User)
 	}
-	if size := takeSize(r); c.endpoint.Child.Terminal == process.FullTerminal && !c.endpoint.readOnly() {
+	if size := removeSize(r); c.endpoint.Child.Terminal == process.FullTerminal && !c.endpoint.readOnly() {
 		c.size = size
 	}
 	c.noStdin = lacksStdin(r.URL.RawQuery, c.subprotocol)
@@ -249,7 +249,7 @@ func (s *Server) logStartFailure(log *slog.Logger, err error) {
 
 // refuseResume closes the connection of a client whose session is lost.
 func (c *connection) refuseResume(cause error) {
-	c.server.giveBack()
+	c.server.releaseOnce()
 	if !errors.Is(cause, bridge.ErrReported) {
 		c.server.registry.refused("session")
 		if c.response != nil {

@@ -16,7 +16,7 @@ import (
 
 // ServeHTTP serves every request, except those on redirect ports.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a := s.newAnswer(w, r)
+	a := s.newResponseWriter(w, r)
 	defer a.conn.end()
 	client := s.policy.ClientOf(r)
 	rt := s.find(r)
@@ -190,7 +190,7 @@ func (s *Server) own(path string, r *http.Request) handler {
 	}
 	switch {
 	case path == handshakePath:
-		return s.explain(handshakeOf(r))
+		return s.serveHandshakeCheck(checkedHandshake(r))
 	case path == endpointPath && s.cfg.Console:
 		return s.describe
 	case path == endpointsPath && s.cfg.Console:
@@ -204,7 +204,7 @@ func (s *Server) endpoint(u *url.URL) *program {
 	switch {
 	case s.dir != nil:
 		return s.dir.find(u)
-	case climbs(u.Path):
+	case hasDotDot(u.Path):
 		return nil
 	case len(s.cfg.Routes) > 0:
 		return s.routeTable.Load().find(u.Path)
@@ -227,7 +227,7 @@ func (s *Server) webSocket(p *program) handler {
 			s.registry.refused("handshake")
 			granted.leave()
 			s.tracker.done(nil)
-			s.giveBack()
+			s.releaseOnce()
 			return nil
 		}
 		c := s.newConnection(r, client, p, accepted, granted)

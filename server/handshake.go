@@ -21,11 +21,11 @@ type verdict struct {
 	Flag        string  `json:"flag,omitempty"`        // the flag that would allow it
 }
 
-// handshakeOf returns the opening handshake that r, a handshake check, is about. It has the
+// checkedHandshake returns the opening handshake that r, a handshake check, is about. It has the
 // connection, the headers and the origin of r. A page cannot claim another origin, because
 // browsers add Origin to requests to other origins; the query parameter origin counts only
-// without it. handshakeOf returns nil if r has no valid path. The result shares no data with r.
-func handshakeOf(r *http.Request) *http.Request {
+// without it. checkedHandshake returns nil if r has no valid path. The result shares no data with r.
+func checkedHandshake(r *http.Request) *http.Request {
 	u := targetOf(r)
 	if u == nil {
 		return nil
@@ -67,9 +67,9 @@ func targetOf(r *http.Request) *url.URL {
 	return u
 }
 
-// explain returns a handler that responds with the verdict on asked, which is nil if it is
+// serveHandshakeCheck returns a handler that responds with the verdict on asked, which is nil if it is
 // malformed. It reveals no more than the response to the handshake, but pages can read it.
-func (s *Server) explain(asked *http.Request) handler {
+func (s *Server) serveHandshakeCheck(asked *http.Request) handler {
 	return func(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 		if why := refuseWrite(w, r, "the handshake check"); why != nil {
 			return why
@@ -77,17 +77,17 @@ func (s *Server) explain(asked *http.Request) handler {
 		// Pages of other origins may read it, since they are the ones refused. With "*"
 		// browsers send no credentials, as for the client module.
 		w.Header().Set("Access-Control-Allow-Origin", "*")
-		writeJSON(w, s.judgeHandshake(asked))
+		writeJSON(w, s.checkHandshake(asked))
 		return nil
 	}
 }
 
-func (s *Server) judgeHandshake(asked *http.Request) verdict {
+func (s *Server) checkHandshake(asked *http.Request) verdict {
 	if asked == nil {
 		return verdict{Status: http.StatusBadRequest, Why: "the query parameter path is missing or is not a path of this server"}
 	}
 	rt := s.find(asked)
-	if why := s.rehearse(asked, rt, s.policy.ClientOf(asked)); why != nil {
+	if why := s.wouldRefuse(asked, rt, s.policy.ClientOf(asked)); why != nil {
 		return verdict{Status: why.Status, Why: why.Why, Flag: why.Flag}
 	}
 	return verdict{Status: http.StatusSwitchingProtocols, Subprotocol: new(rt.program.endpoint.chooseSubprotocol(asked))}

@@ -28,7 +28,7 @@ type httpResponse struct {
 
 // acceptPlain hijacks the connection of r, a plain request to p. message, if not nil, is its
 // body, which has been read already.
-func (s *Server) acceptPlain(a *answer, r *http.Request, from *access.Client, p *program, message []byte) (accepted, error) {
+func (s *Server) acceptPlain(a *responseWriter, r *http.Request, from *access.Client, p *program, message []byte) (accepted, error) {
 	format := bridge.TextBody
 	switch {
 	case wantsEvents(r):

@@ -5,14 +5,14 @@ import (
 	"wspipe/server/listen"
 )
 
-// operated implements admin.Source.
-type operated struct{ *Server }
+// operatorSource implements admin.Source.
+type operatorSource struct{ *Server }
 
 // Sessions implements admin.Source.
-func (s operated) Sessions() []admin.SessionStatus { return s.registry.list() }
+func (s operatorSource) Sessions() []admin.SessionStatus { return s.registry.list() }
 
 // EndSession implements admin.Source. A client that connects meanwhile starts another child.
-func (s operated) EndSession(id string) bool {
+func (s operatorSource) EndSession(id string) bool {
 	c := s.registry.find(id)
 	if c == nil {
 		return false
@@ -24,7 +24,7 @@ func (s operated) EndSession(id string) bool {
 }
 
 // Metrics implements admin.Source.
-func (s operated) Metrics() admin.Metrics { return s.registry.metrics() }
+func (s operatorSource) Metrics() admin.Metrics { return s.registry.metrics() }
 
 // openAdmin opens the socket of Config.AdminSocket, if there is one.
 func (s *Server) openAdmin() (err error) {
@@ -41,7 +41,7 @@ func (s *Server) serveAdmin() (stop func()) {
 	if s.admin == nil {
 		return func() {}
 	}
-	hs := s.newHTTPServer(admin.Handler(operated{s}))
+	hs := s.newHTTPServer(admin.Handler(operatorSource{s}))
 	done := make(chan struct{})
 	go func() { // ends when stop closes hs
 		defer close(done)

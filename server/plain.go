@@ -66,9 +66,9 @@ func refuseMethod(w http.ResponseWriter, _ *http.Request, _ *access.Client, _ ad
 	return &access.Refusal{Status: http.StatusMethodNotAllowed, Why: "this endpoint supports only GET, POST and PUT"}
 }
 
-// judgePlain returns the resume parameters of r, a plain request to p, given those in its query,
+// checkPlain returns the resume parameters of r, a plain request to p, given those in its query,
 // or a refusal.
-func judgePlain(r *http.Request, p *program, want resumeRequest) (resumeRequest, *access.Refusal) {
+func checkPlain(r *http.Request, p *program, want resumeRequest) (resumeRequest, *access.Refusal) {
 	e := p.endpoint
 	inSession := e.Resume > 0 && want.id != ""
 	if !inSession {
@@ -108,7 +108,7 @@ func (s *Server) servePlain(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, from *access.Client, granted admission) *access.Refusal {
 		giveUp := func(why *access.Refusal) *access.Refusal {
 			granted.leave()
-			s.giveBack()
+			s.releaseOnce()
 			s.tracker.done(nil)
 			return why
 		}
@@ -122,7 +122,7 @@ func (s *Server) servePlain(p *program) handler {
 				return giveUp(why)
 			}
 		}
-		on, err := s.acceptPlain(w.(*answer), r, from, p, message)
+		on, err := s.acceptPlain(w.(*responseWriter), r, from, p, message)
 		if err != nil {
 			return giveUp(&access.Refusal{Status: http.StatusInternalServerError, Why: "the connection cannot be taken over"})
 		}

@@ -142,12 +142,12 @@ func pathInfo(parts []string) (info string, ok bool) {
 		return "", true
 	}
 	info, err := url.PathUnescape("/" + strings.Join(parts, "/"))
-	return info, err == nil && !climbs(info)
+	return info, err == nil && !hasDotDot(info)
 }
 
-// climbs reports whether a path has an element "..". Such a path may lead a program out of its
+// hasDotDot reports whether a path has an element "..". Such a path may lead a program out of its
 // directory. Browsers never send one.
-func climbs(path string) bool {
+func hasDotDot(path string) bool {
 	isSlash := func(r rune) bool { return r == '/' || r == '\\' }
 	for element := range strings.FieldsFuncSeq(path, isSlash) {
 		if element == ".." {

@@ -19,7 +19,7 @@ type redirector struct {
 
 // ServeHTTP implements http.Handler.
 func (d *redirector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a := d.server.newAnswer(w, r)
+	a := d.server.newResponseWriter(w, r)
 	defer a.conn.end()
 	d.answer(a, r)
 	d.server.logRequest(r, d.server.policy.ClientOf(r), a.status, nil)

@@ -25,8 +25,8 @@ const (
 	// maxHeader is the longest request header, in bytes. It becomes part of the child's
 	// environment, whose size is limited (execve(2)).
 	maxHeader = 64 << 10
-	// closePatience is how long clients may take to close when the server stops.
-	closePatience = 5 * time.Second
+	// shutdownTimeout is how long clients may take to close when the server stops.
+	shutdownTimeout = 5 * time.Second
 )
 
 // Server serves programs to WebSocket clients. Listen returns one.
@@ -147,7 +147,7 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	status, err = s.wait(ctx, failed)
 	s.notify(daemon.SdNotifyStopping)
 	s.stopListening()
-	s.tracker.shutdown(closePatience, s.busy.close)
+	s.tracker.shutdown(shutdownTimeout, s.busy.close)
 	for _, hs := range servers {
 		hs.Close() // the remaining connections have no request
 	}
@@ -194,15 +194,15 @@ func (s *Server) wait(ctx context.Context, failed <-chan error) (status int, err
 	}
 }
 
-// takeOnly reports whether another connection is admitted. With Config.Once it returns true only
+// takeOnce reports whether another connection is admitted. With Config.Once it returns true only
 // once, unless giveBack is called.
-func (s *Server) takeOnly() bool { return !s.cfg.Once || !s.taken.Swap(true) }
+func (s *Server) takeOnce() bool { return !s.cfg.Once || !s.taken.Swap(true) }
 
-// hasOnly reports whether takeOnly would return false.
-func (s *Server) hasOnly() bool { return s.cfg.Once && s.taken.Load() }
+// onceTaken reports whether takeOnly would return false.
+func (s *Server) onceTaken() bool { return s.cfg.Once && s.taken.Load() }
 
-// giveBack undoes takeOnly for a connection that failed.
-func (s *Server) giveBack() { s.taken.Store(false) }
+// releaseOnce undoes takeOnly for a connection that failed.
+func (s *Server) releaseOnce() { s.taken.Store(false) }
 
 // sessionBegan stops listening with Config.Once.
 func (s *Server) sessionBegan() {

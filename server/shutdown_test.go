@@ -32,7 +32,7 @@ func serveDownload(t *testing.T) (s *testServer, c *plainConn, file []byte) {
 // A download in progress is finished, and idle connections do not delay the shutdown.
 func TestShutdownFinishesDownloads(t *testing.T) {
 	t.Parallel()
-	wspipetest.Soon(t, closePatience-time.Second, func() time.Duration {
+	wspipetest.Soon(t, shutdownTimeout-time.Second, func() time.Duration {
 		s, c, file := serveDownload(t)
 		resp := c.answer("GET")
 		idle := connect(t, s)

@@ -39,8 +39,8 @@ var sharedChild = claim{child: true}
 // ownChild returns the claim for a child with a single client, at ip.
 func ownChild(ip netip.Addr) claim { return claim{child: true, ofIP: true, ip: ip} }
 
-// sharer returns the claim for a client at ip of a shared child.
-func sharer(ip netip.Addr) claim { return claim{ofIP: true, ip: ip} }
+// sharingClient returns the claim for a client at ip of a shared child.
+func sharingClient(ip netip.Addr) claim { return claim{ofIP: true, ip: ip} }
 
 // take takes the slots of c until free is called. If a limit is reached, it returns the flag of
 // the limit.

@@ -31,9 +31,9 @@ func openStaticDir(path string, programs ...*programDir) (*staticDir, error) {
 
 // staticFile is a file to serve, or a directory to redirect to.
 type staticFile struct {
-	dir  *staticDir
-	name string // slash-separated
-	move bool   // redirect to the URL of the directory, which ends in a slash
+	dir      *staticDir
+	name     string // slash-separated
+	redirect bool   // redirect to the URL of the directory, which ends in a slash
 }
 
 // indexPage is the file that is served for a directory.
@@ -61,7 +61,7 @@ func (d *staticDir) find(u *url.URL) *staticFile {
 	isDir := strings.HasSuffix(u.Path, "/")
 	if info, err := root.stat(path.Join(".", file.name)); err == nil && info.IsDir() {
 		file.name = path.Join(file.name, indexPage)
-		file.move = !isDir
+		file.redirect = !isDir
 	} else if isDir {
 		return nil
 	}
@@ -132,7 +132,7 @@ func (f *staticFile) serve(w http.ResponseWriter, r *http.Request, _ *access.Cli
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	w.Header().Set("Content-Security-Policy", "frame-ancestors 'self'")
-	if f.move {
+	if f.redirect {
 		to := url.URL{Path: "./" + path.Base(r.URL.Path) + "/", RawQuery: r.URL.RawQuery}
 		w.Header().Set("Location", to.String())
 		w.WriteHeader(http.StatusMovedPermanently)

@@ -73,8 +73,8 @@ func (e *environ) describeTerminal(terminal process.Terminal) {
 	}
 }
 
-// takeSize removes the window size from the query of r and returns it, or the zero value.
-func takeSize(r *http.Request) (size process.WindowSize) {
+// removeSize removes the window size from the query of r and returns it, or the zero value.
+func removeSize(r *http.Request) (size process.WindowSize) {
 	query, values := access.WithoutParameter(r.URL.RawQuery, channel.SizeParameter)
 	r.URL.RawQuery = query
 	for _, value := range values {

@@ -30,7 +30,7 @@ type wanted struct {
 // served or started. It checks the request itself, then the limits, and returns the first
 // refusal. If the route has a program, the caller must also call tracker.done.
 func (s *Server) admit(r *http.Request, rt route, client *access.Client) (granted admission, why *access.Refusal) {
-	want, why := s.judge(r, rt, client)
+	want, why := s.checkRequest(r, rt, client)
 	if why != nil {
 		return granted, why
 	}
@@ -42,25 +42,25 @@ func (s *Server) admit(r *http.Request, rt route, client *access.Client) (grante
 		return granted, shuttingDown
 	case !rt.upgrade && !rt.plain:
 		return s.takeSlot(client)
-	case !s.takeOnly():
+	case !s.takeOnce():
 		return granted, onlyOne
 	}
 	if granted, why = s.takeChild(client, rt.program, want); why != nil {
-		s.giveBack()
+		s.releaseOnce()
 	}
 	return granted, why
 }
 
-// rehearse returns the refusal that admit would return for r, an opening handshake, or nil. It
+// wouldRefuse returns the refusal that admit would return for r, an opening handshake, or nil. It
 // has no effect. The caller is within an admitted request, so that the server does not stop.
-func (s *Server) rehearse(r *http.Request, rt route, client *access.Client) *access.Refusal {
-	want, why := s.judge(r, rt, client)
+func (s *Server) wouldRefuse(r *http.Request, rt route, client *access.Client) *access.Refusal {
+	want, why := s.checkRequest(r, rt, client)
 	switch {
 	case why != nil:
 		return why
 	case rt.program == nil:
 		return rt.serve(nil, r, client, admission{}) // returns the refusal, and writes nothing
-	case s.hasOnly():
+	case s.onceTaken():
 		return onlyOne
 	}
 	return s.roomFor(client, rt.program, want)
@@ -74,10 +74,10 @@ var (
 	bodyInHandshake = &access.Refusal{Status: http.StatusBadRequest, Rule: "handshake", Why: "an opening handshake has no body"}
 )
 
-// judge applies the rules that depend only on r: host, origin and authentication, in this order,
-// and for a client the subprotocols, what it wants in the query, and its room. It removes credentials and
-// session IDs from r. A public route has no rules.
-func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want wanted, why *access.Refusal) {
+// checkRequest applies the rules that depend only on r: host, origin and authentication, in this
+// order, and for a client the subprotocols, the query parameters and the room. It removes credentials
+// and session IDs from r. A public route has no rules.
+func (s *Server) checkRequest(r *http.Request, rt route, client *access.Client) (want wanted, why *access.Refusal) {
 	if rt.public {
 		return want, nil
 	}
@@ -102,7 +102,7 @@ func (s *Server) judge(r *http.Request, rt route, client *access.Client) (want w
 		return want, why
 	}
 	if rt.plain {
-		if want.resumeRequest, why = judgePlain(r, rt.program, want.resumeRequest); why != nil {
+		if want.resumeRequest, why = checkPlain(r, rt.program, want.resumeRequest); why != nil {
 			return want, why
 		}
 	}
@@ -167,11 +167,11 @@ func (s *Server) takeChild(client *access.Client, p *program, want wanted) (gran
 	case granted.resumes && (p.endpoint.Resume == 0 || want.id == ""): // the session cannot exist
 		return granted, s.begin(granted.leave)
 	case granted.resumes:
-		s.children.makeRoom(s.cfg.MaxChildren)
+		s.children.dropOldestEnded(s.cfg.MaxChildren)
 	case p.endpoint.isShared():
-		free, flag := s.slots.take(sharer(client.Addr))
+		free, flag := s.slots.take(sharingClient(client.Addr))
 		if flag != "" {
-			return granted, tooManySharers(flag)
+			return granted, tooManyClients(flag)
 		}
 		granted.leave = free
 	}
@@ -197,7 +197,7 @@ func (s *Server) takeChild(client *access.Client, p *program, want wanted) (gran
 // roomFor returns the refusal that takeChild would return, or nil, without any effect.
 func (s *Server) roomFor(client *access.Client, p *program, want wanted) *access.Refusal {
 	if p.endpoint.isShared() && !p.wantsSession(want) {
-		if why := tooManySharers(s.slots.ask(sharer(client.Addr))); why != nil {
+		if why := tooManyClients(s.slots.ask(sharingClient(client.Addr))); why != nil {
 			return why
 		}
 	}
@@ -224,7 +224,7 @@ func (s *Server) begin(leave func()) *access.Refusal {
 
 func tooManyChildren(flag string) *access.Refusal { return tooMany("children", flag) }
 
-func tooManySharers(flag string) *access.Refusal {
+func tooManyClients(flag string) *access.Refusal {
 	return tooMany("clients at your address", flag)
 }
 

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// answer is an http.ResponseWriter that adds the headers of --header and records the status
+// responseWriter is an http.ResponseWriter that adds the headers of --header and records the status
 // for the log.
-type answer struct {
+type responseWriter struct {
 	http.ResponseWriter
 	server *Server
 	conn   *httpConn
@@ -20,17 +20,17 @@ type answer struct {
 	takenOver bool
 }
 
-// newAnswer returns the answer for r. It bounds how long net/http reads the body that the
+// newResponseWriter returns the responseWriter for r. It bounds how long net/http reads the body that the
 // handler leaves unread.
-func (s *Server) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
+func (s *Server) newResponseWriter(w http.ResponseWriter, r *http.Request) *responseWriter {
 	if r.ContentLength != 0 {
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.Timeouts.Body))
 	}
-	return &answer{ResponseWriter: w, server: s, conn: connOf(r), status: http.StatusOK}
+	return &responseWriter{ResponseWriter: w, server: s, conn: connOf(r), status: http.StatusOK}
 }
 
 // WriteHeader implements http.ResponseWriter.
-func (a *answer) WriteHeader(status int) {
+func (a *responseWriter) WriteHeader(status int) {
 	switch {
 	case a.begun:
 	case status == http.StatusSwitchingProtocols:
@@ -43,7 +43,7 @@ func (a *answer) WriteHeader(status int) {
 }
 
 // begin records the status and sets the headers of --header, which replace our own.
-func (a *answer) begin(status int, more []Header) {
+func (a *responseWriter) begin(status int, more []Header) {
 	a.begun, a.status = true, status
 	setHeaders(a.Header(), a.server.cfg.Headers, more)
 }
@@ -63,7 +63,7 @@ func setHeaders(h http.Header, lists ...[]Header) {
 }
 
 // Write implements http.ResponseWriter.
-func (a *answer) Write(p []byte) (int, error) {
+func (a *responseWriter) Write(p []byte) (int, error) {
 	if !a.begun {
 		a.WriteHeader(http.StatusOK)
 	}
@@ -79,7 +79,7 @@ const maxFilePart = 1 << 20
 
 // ReadFrom implements io.ReaderFrom, so that net sends files with sendfile(2). For that, a file
 // must be inside at most one io.LimitedReader.
-func (a *answer) ReadFrom(r io.Reader) (n int64, err error) {
+func (a *responseWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	if !a.begun {
 		a.WriteHeader(http.StatusOK)
 	}
@@ -96,4 +96,4 @@ func (a *answer) ReadFrom(r io.Reader) (n int64, err error) {
 }
 
 // Unwrap is for http.ResponseController.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+func (a *responseWriter) Unwrap() http.ResponseWriter { return a.ResponseWriter }
