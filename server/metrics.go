@@ -11,7 +11,7 @@ import (
 )
 
 // refusalRules are the values of access.Refusal.Rule, which the metrics show from the start.
-var refusalRules = strings.Fields("auth handshake host maxforks max-per-ip maxframesize once origin param path readonly session shutdown subprotocol")
+var refusalRules = strings.Fields("auth handshake host maxforks max-per-ip maxframesize once origin param path readonly room session shutdown subprotocol")
 
 // metrics returns the values of all metrics. Together they never decrease: a client is counted
 // while it is connected, and what it had counted when it disconnected is in the record of its

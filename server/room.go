@@ -43,7 +43,7 @@ func (p *program) setRoom(query string, values param.Values) *access.Refusal {
 	switch {
 	case !p.endpoint.hasRooms():
 	case by.Path && len(p.info) > maxRoom:
-		return &access.Refusal{Status: http.StatusBadRequest, Why: fmt.Sprintf("the path after the endpoint names a room and is over %d bytes", maxRoom)}
+		return &access.Refusal{Status: http.StatusBadRequest, Rule: "room", Why: fmt.Sprintf("the path after the endpoint names a room and is over %d bytes", maxRoom)}
 	case by.Path:
 		p.room = p.info
 	default:
@@ -52,7 +52,9 @@ func (p *program) setRoom(query string, values param.Values) *access.Refusal {
 			p.room, ok = queryParameter(query, by.Query)
 		}
 		if !ok || len(p.room) > maxRoom {
-			return badParameter(by.Query, fmt.Sprintf("one value of at most %d bytes", maxRoom))
+			why := badParameter(by.Query, fmt.Sprintf("one value of at most %d bytes", maxRoom))
+			why.Rule = "room"
+			return why
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -381,4 +382,41 @@ func TestPsAndKill(t *testing.T) {
 	expect(1, "wspipe: cannot connect to "+missing+": no such file or directory\nwspipe: hint: no server runs with this socket; start one with wspipe --admin=SOCKET\n", "ps", "--admin="+missing)
 	public := wspipetest.StartCommand(t, exec.Command(wspipetest.Binary(t), "--unixsocket="+missing, "cat"))
 	expect(1, "wspipe: "+missing+" is not the --admin socket of a wspipe server (it answers 404 Not Found)\n", "ps", "--admin="+strings.TrimPrefix(public.WS, "unix:"))
+}
+
+func TestOperatorSeesRoutesAndRooms(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "routes")
+	write(t, file, "/chat/ --share=broadcast --share-by=path -- cat\n/echo -- cat\n")
+	s, o := startOperated(t, "--routes="+file)
+	var rooms []*wspipetest.Client
+	for _, path := range []string{"chat/a%20b", "chat/a%20b", "chat/c", "echo"} {
+		c := dial(t, s.WS+path)
+		c.Send("x")
+		c.Expect("x")
+		rooms = append(rooms, c)
+	}
+	var got []string
+	until(t, "all are there", func() bool {
+		got = nil
+		for _, s := range o.sessions() {
+			got = append(got, fmt.Sprint(s.Endpoint, " ", s.Room, " ", s.Clients))
+		}
+		slices.Sort(got)
+		return slices.Equal(got, []string{"/chat/ /a b 2", "/chat/ /c 1", "/echo  1"})
+	})
+	handshakeStatus(t, "http"+strings.TrimPrefix(s.WS, "ws")+"chat/"+strings.Repeat("x", 300), nil)
+	if n := o.metrics()[`refusals_total{rule="room"}`]; n != 1 {
+		t.Errorf("%v refusals of a room", n)
+	}
+	if _, table, _ := o.wspipe("ps"); !regexp.MustCompile(` /chat/ +/a%20b +- `).MatchString(table) {
+		t.Errorf("ps prints\n%s", table)
+	}
+	if status, _, stderr := o.wspipe("kill", "--endpoint=/chat/"); status != 0 {
+		t.Errorf("kill: status %d, %s", status, stderr)
+	}
+	for _, c := range rooms[:3] {
+		c.ExpectEnd(1001, "ended by the operator")
+	}
+	o.await("the other endpoint", func(s sessionLine) bool { return s.Endpoint == "/echo" })
 }
