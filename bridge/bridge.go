@@ -29,6 +29,9 @@ type Bridge struct {
 // kind is a kind of child: which clients get its messages, what history is kept, and what
 // ends the child.
 type kind interface {
+	// awaitOutput calls f, in its own goroutine, once carryOutput has something to do, or
+	// earlier.
+	awaitOutput(f func())
 	// carryOutput carries the child's output to the clients, and returns when both streams
 	// have ended.
 	carryOutput()
@@ -85,6 +88,11 @@ func New(child Child, opt Options) *Bridge {
 	}
 	return b
 }
+
+// AwaitOutput calls f, in a new goroutine, once the child has written something or has exited,
+// where that can be awaited without a goroutine, and otherwise at once. Run may wait until
+// then: so an idle child takes no stack and no buffer. Call it at most once.
+func (b *Bridge) AwaitOutput(f func()) { b.kind.awaitOutput(f) }
 
 // Run carries the child's output. It returns the child's exit, as Child.Exit does, once the
 // process session has ended and no client can attach any more to get the rest of the output.

@@ -100,6 +100,9 @@ func (b *broadcast) sendRaw(number byte, fresh []byte) {
 	}
 }
 
+// awaitOutput implements kind.
+func (*broadcast) awaitOutput(f func()) { go f() }
+
 // carryOutput implements kind.
 func (b *broadcast) carryOutput() {
 	var sent sync.WaitGroup

@@ -27,6 +27,9 @@ func newMux(b *Bridge) *mux {
 	return &mux{Bridge: b, byID: make(map[string]*muxClient), delivery: delivery{slow: b.opt.Slow, encoders: make(map[encoding]*sharedEncoder)}}
 }
 
+// awaitOutput implements kind.
+func (*mux) awaitOutput(f func()) { go f() }
+
 // carryOutput implements kind.
 func (m *mux) carryOutput() {
 	var logged sync.WaitGroup

@@ -31,7 +31,7 @@ type output struct {
 	// onFragment, if set, gets each fragment of a message as the child wrote it.
 	onFragment func(fragment []byte, last bool)
 
-	small    [wire.SmallBlock]byte
+	small    []byte // allocated by run, SmallBlock bytes
 	buf      []byte // small, or a pooled block while the stream is busy
 	from, to int    // buf[from:to] is not sent yet; from is at least channelRoom
 	taken    int64  // bytes of the stream before buf[from]
@@ -57,7 +57,8 @@ const (
 // run reads r to its end and sends every message in it. After an error it only reads, so
 // that the child's writes do not block while it is stopped.
 func (o *output) run(r io.Reader) {
-	o.buf, o.from, o.to = o.small[:], channelRoom, channelRoom
+	o.small = make([]byte, wire.SmallBlock)
+	o.buf, o.from, o.to = o.small, channelRoom, channelRoom
 	defer func() { wire.PutBlock(o.buf) }()
 	for {
 		wasSmall := len(o.buf) == wire.SmallBlock
@@ -188,7 +189,7 @@ func (o *output) resize(much bool) {
 	rest := o.buf[o.from:o.to]
 	switch {
 	case len(o.buf) == wire.BlockSize && !much && len(rest) < wire.SmallBlock/2:
-		o.replace(o.small[:], rest)
+		o.replace(o.small, rest)
 	case len(rest) == 0:
 		o.from, o.to = channelRoom, channelRoom
 	case o.from > channelRoom && len(o.buf)-o.to < framing.MaxWhole:

@@ -31,6 +31,7 @@ func newResumable(b *Bridge) *resumable {
 	r := &resumable{Bridge: b, history: newHistory(b.opt.Buffer), over: make(chan struct{})}
 	r.sequencer = sequencer{destination: r.history, writers: []messageWriter{r.history}}
 	r.streams = newStreams(b.child, &r.sequencer, &b.opt, encoding{channels: b.opt.Channels}, b.brokenFraming)
+	r.streams.start(&r.tasks)
 	if b.opt.Terminal {
 		r.history.behind = min(r.history.behind, wire.MaxUnsent)
 		r.history.terminal = newTerminalHistory(b.opt.Channels)
@@ -50,8 +51,11 @@ func newResumable(b *Bridge) *resumable {
 	return r
 }
 
+// awaitOutput implements kind.
+func (r *resumable) awaitOutput(f func()) { r.streams.await(f) }
+
 // carryOutput implements kind.
-func (r *resumable) carryOutput() { r.streams.run(&r.tasks) }
+func (r *resumable) carryOutput() { r.streams.run() }
 
 // reportExit implements kind.
 func (r *resumable) reportExit() {

@@ -14,11 +14,14 @@ func (s *single) attach(c *Client, opt ClientOptions) error {
 	}
 	c.transport.sendHello()
 	s.streams = newStreams(s.child, &c.sequencer, &s.opt, c.encoding, s.brokenFraming)
+	s.streams.start(&s.tasks)
 	c.attachment = &singleAttachment{direct{c}}
 	return nil
 }
 
-func (s *single) carryOutput() { s.streams.run(&s.tasks) }
+func (s *single) awaitOutput(f func()) { s.streams.await(f) }
+
+func (s *single) carryOutput() { s.streams.run() }
 
 func (s *single) reportExit() { s.client.reportExit() }
 

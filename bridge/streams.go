@@ -59,14 +59,29 @@ func streamCodec(limit int64) framing.Codec {
 	return framing.Chunks(max(1, size-channelRoom))
 }
 
-// run sends the child's output. If stderr is only logged, that may take longer, and is one of
-// tasks, which ends with stderr and is unblocked by Child.Stop.
-func (s *streams) run(tasks *sync.WaitGroup) {
+// start starts logging stderr if it is only logged, as one of tasks, which ends with stderr
+// and is unblocked by Child.Stop.
+func (s *streams) start(tasks *sync.WaitGroup) {
+	if s.stderr == nil {
+		logStderr(tasks, s.child, s.opt.Log)
+	}
+}
+
+// await calls f, in its own goroutine, once run has something to send or the child has
+// exited.
+func (s *streams) await(f func()) {
+	if stdout, ok := s.child.Stdout().(awaiter); ok && s.stderr == nil {
+		stdout.Await(f)
+	} else {
+		go f()
+	}
+}
+
+// run sends the child's output.
+func (s *streams) run() {
 	var sent sync.WaitGroup
 	if s.stderr != nil {
 		sent.Go(s.sendStderr) // ends with stderr; unblocked by Child.Stop
-	} else {
-		logStderr(tasks, s.child, s.opt.Log)
 	}
 	s.stdout.run(s.child.Stdout())
 	sent.Wait()

@@ -207,7 +207,8 @@ func (c *connection) start() (client *bridge.Client) {
 	if !s.tracker.addChild(ch) {
 		ch.bridge.Shutdown()
 	}
-	go s.runChild(ch, log, c.isShared(), c.resumes) // ends with the child and its history; unblocked by Bridge.Shutdown
+	shared, resumes := c.isShared(), c.resumes
+	ch.bridge.AwaitOutput(func() { s.runChild(ch, log, shared, resumes) }) // ends with the child and its history; unblocked by Bridge.Shutdown
 	return client
 }
 
