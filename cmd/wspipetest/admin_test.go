@@ -384,6 +384,13 @@ func TestPsAndKill(t *testing.T) {
 	expect(1, "wspipe: "+missing+" is not the --admin socket of a wspipe server (it answers 404 Not Found)\n", "ps", "--admin="+strings.TrimPrefix(public.WS, "unix:"))
 }
 
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestOperatorSeesRoutesAndRooms(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "routes")

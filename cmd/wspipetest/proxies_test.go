@@ -212,10 +212,3 @@ func run(t *testing.T, program string, args ...string) string {
 	}
 	return string(out)
 }
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
