@@ -54,6 +54,7 @@ type endpointInfo struct {
 	Subprotocols []string `json:"subprotocols"`
 	MaxMessage   int64    `json:"maxMessage"` // 0 means no limit
 	Once         bool     `json:"once"`
+	HTTP         bool     `json:"http"`
 
 	Parameters []parameterInfo `json:"parameters"`
 }
@@ -126,6 +127,7 @@ func (s *Server) infoOf(p *program) *endpointInfo {
 		Subprotocols: append([]string{}, e.Subprotocols...),
 		MaxMessage:   max(0, e.MaxMessage),
 		Once:         s.cfg.Once,
+		HTTP:         e.HTTP,
 		Parameters:   parametersOf(e),
 	}
 }

@@ -20,6 +20,7 @@ export class Connection {
   received = noTraffic();
   sent = noTraffic();
   streamBytes = 0; // of stdout and stderr, as the server sent them
+  lastText = ''; // the last text that was sent
   hello = null; // the server's first message on the control channel
 
   // state is a State, whose transitions the connection makes. on has these functions:
@@ -198,6 +199,7 @@ export class Connection {
 
   #sent(data) {
     const size = typeof data === 'string' ? utf8Length(data) : data.length;
+    if (typeof data === 'string') this.lastText = data.replace(/[\r\n]+$/, '');
     count(this.sent, size);
     const channel = this.hasChannels ? 'stdin' : '';
     this.#on.message({ kind: 'out', at: Date.now(), size, data: typeof data === 'string' ? data : data.slice().buffer, channel });

@@ -17,7 +17,7 @@ import { Rail } from './rail.js';
 import { Composer } from './send/composer.js';
 import { Sheet } from './sheet.js';
 import { Tabs } from './tabs.js';
-import { recall, remember } from './visit.js';
+import { outlive, resume } from './visit.js';
 
 class Page {
   #note;
@@ -27,12 +27,13 @@ class Page {
   #foot;
   #rail;
   #tools;
-  #tabs;
   #sheet;
 
   panes = [];
   active = null; // the Pane in use
   settings = new Settings();
+  tabs;
+  inspector = null; // of inspector/inspector.js, once it has been opened
   terminalTools = null; // of terminal/tools.js, once there is a terminal
 
   constructor(parts) {
@@ -47,19 +48,20 @@ class Page {
     this.#tools = new Tools(parts, this.settings, this.active.log, this.note);
     this.composer = new Composer(parts, this);
     this.#foot = new Foot(parts, this.active);
-    this.#tabs = new Tabs(parts.views, (view, byUser) => this.active.show(view, byUser));
+    this.tabs = new Tabs(parts.views, (view, byUser) => this.active.show(view, byUser));
     this.#bar = new Bar(parts, this.#actions());
     this.#sheet = new Sheet(parts);
+    parts.inspect.addEventListener('click', () => this.#openInspector(parts.inspector.hidden));
+    parts.message.addEventListener('input', () => this.inspector?.show());
     closeMenus(document);
     this.#keys();
     parts.another.addEventListener('click', () => this.another());
     parts.anotherClient.addEventListener('click', () => this.another());
-    addEventListener('popstate', () => this.#goTo(startTarget()));
-    addEventListener('pagehide', () => this.#leave());
-    addEventListener('beforeunload', (event) => this.#warn(event));
+    addEventListener('popstate', () => this.goTo({ address: startTarget().address }));
     this.#use(this.active);
     document.title = `${location.pathname} – wspipe console`;
-    this.#lookUp().then(() => this.#resume());
+    outlive(this);
+    this.lookUp().then(() => resume(this));
   }
 
   // changed follows what happens in a pane: a transition of its State, or 'message',
@@ -76,7 +78,14 @@ class Page {
     this.#rail.showClients(this.panes, this.active, (chosen) => this.#use(chosen));
     if (what === 'open') this.#opened(pane);
     this.#showEmpty();
+    this.inspector?.show();
   }
+
+  // inspect shows an entry of the log, and the one before it in the same direction.
+  inspect = async (entry, previous) => {
+    await this.#openInspector(true);
+    this.inspector?.inspect(entry, previous);
+  };
 
   // askToken shows the field for the token of a pane that was refused without one.
   askToken(pane) {
@@ -129,11 +138,25 @@ class Page {
     this.#foot.use(pane);
     this.#tools.use(pane.log);
     this.#foot.kept = this.#tools.kept;
-    this.#tabs.show(pane.state.view, pane.panels);
+    this.tabs.show(pane.state.view, pane.panels);
     this.composer.show();
     this.#showView();
     this.#rail.showClients(this.panes, pane, (chosen) => this.#use(chosen));
     pane.terminal?.shown();
+  }
+
+  async #openInspector(open) {
+    const { inspect, inspector } = this.parts;
+    inspector.hidden = !open;
+    inspect.ariaExpanded = String(open);
+    if (!open) return;
+    try {
+      const { Inspector } = await import('./inspector/inspector.js');
+      this.inspector ??= new Inspector(inspector, this);
+      this.inspector.show();
+    } catch (error) {
+      this.note(`The inspector cannot be loaded: ${error.message}`);
+    }
   }
 
   #actions() {
@@ -143,7 +166,7 @@ class Page {
       abandon: () => this.active.connection.abandon(),
       look: () => {
         follow(this.active.target.address);
-        this.#lookUp();
+        this.lookUp();
       },
       reconnect: () => this.active.reconnect(),
       drop: () => this.active.connection.drop(),
@@ -161,7 +184,7 @@ class Page {
   }
 
   // lookUp asks what is behind the target's address.
-  async #lookUp() {
+  async lookUp() {
     const { address, token } = this.active.target;
     try {
       await this.endpoint.show(withToken(parseAddress(address), token));
@@ -191,7 +214,7 @@ class Page {
     this.composer.show();
     fill(this.parts.facts, pairs(facts(info)));
     this.#showEmpty();
-    if (info?.pty && !pane.state.viewChosen && pane.state.phase === 'closed' && pane.state.view === 'messages') this.#tabs.select('terminal', false);
+    if (info?.pty && !pane.state.viewChosen && pane.state.phase === 'closed' && pane.state.view === 'messages') this.tabs.select('terminal', false);
   }
 
   // showView shows the tools of the view in use.
@@ -209,35 +232,13 @@ class Page {
     else log.emptyText = whatConnects(info);
   }
 
-  #goTo(target) {
+  // goTo changes the target of the client in use.
+  goTo(target) {
     const pane = this.active;
     if (pane.state.phase !== 'closed') return;
-    Object.assign(pane.target, { address: target.address });
+    Object.assign(pane.target, target);
     this.#bar.use(pane);
-    this.#lookUp();
-  }
-
-  #leave() {
-    const [pane] = this.panes;
-    if (pane.connection.resumes && pane.state.live) remember(pane);
-  }
-
-  // warn asks before a shell is ended that is in use, and will not be kept.
-  #warn(event) {
-    const inUse = ({ state, connection, info }) => state.live && !connection.resumes && (connection.hello?.pty ?? info?.pty);
-    if (this.panes.some(inUse)) event.preventDefault();
-  }
-
-  // resume goes on with the session that this tab had before it was reloaded.
-  async #resume() {
-    const visit = recall(), pane = this.active;
-    if (!visit) return;
-    Object.assign(pane.target, { address: visit.address, subprotocols: visit.subprotocols, token: visit.token });
-    this.#bar.use(pane);
-    await this.#lookUp();
-    if (!this.endpoint.info?.resume) return;
-    if (visit.view !== pane.state.view) this.#tabs.select(visit.view, true);
-    pane.connect(visit);
+    return this.lookUp();
   }
 }
 

@@ -48,6 +48,7 @@ export class Pane {
     this.log = new LogPanel(parts, page.settings, {
       note: page.note,
       again: () => this.connect(),
+      inspect: page.inspect,
       hold: () => { if (!this.info?.share) this.connection.hold('log'); },
       release: () => this.connection.release('log'),
       shown: () => {
@@ -98,7 +99,6 @@ export class Pane {
   }
 
   get name() { return `client ${this.number}`; }
-
   // panels are the elements of its views.
   get panels() { return { messages: this.#parts.messages, terminal: this.#parts.terminalPanel }; }
 
@@ -135,7 +135,6 @@ export class Pane {
     this.connection.endInput();
     this.#event('ended the input');
   }
-
   // show shows 'messages' or 'terminal'.
   async show(view, byUser) {
     this.state.show(view, byUser);

@@ -20,13 +20,16 @@ export class LogPanel {
 
   // parts are the elements log, jump, empty and emptyText; settings is the Settings of
   // all logs. on has again(), for the button of an end's card, hold() and release(), to
-  // pause the server while it is too fast, and shown() after each frame.
+  // pause the server while it is too fast, inspect(entry, previous), and shown() after
+  // each frame.
   constructor(parts, settings, on) {
     this.#parts = parts;
     this.#settings = settings;
     this.#on = on;
     this.#view = new LogView(this.#store, parts.log, parts.jump, (entry) => newRow(entry, settings), (deadline) => this.#frame(deadline));
     parts.log.addEventListener('click', ({ target }) => { if (target.closest('.again')) on.again(); });
+    parts.log.addEventListener('click', ({ target }) => { if (target.closest('time')) this.#inspect(target.closest('.row').number); });
+    parts.log.addEventListener('keydown', ({ key, target }) => { if (key === 'i' && target === parts.log) this.#inspect(this.#store.next - 1); });
     parts.log.addEventListener('copy', (event) => copyRows(event, parts.log));
     document.addEventListener('visibilitychange', () => this.#release());
     settings.add(this);
@@ -106,6 +109,16 @@ export class LogPanel {
   }
 
   get #source() { return this.#held ?? this.#store; }
+
+  // inspect shows the last message up to a number.
+  #inspect(number) {
+    const source = this.#source, isMessage = (entry) => entry && entry.kind !== 'event';
+    while (number >= source.first && !isMessage(source.get(number))) number--;
+    const entry = source.get(number);
+    if (!isMessage(entry)) return;
+    do number--; while (number >= source.first && source.get(number)?.kind !== entry.kind);
+    this.#on.inspect(entry, number >= source.first ? source.get(number) : null);
+  }
 
   #frame(deadline) {
     this.#parts.empty.hidden = this.#view.shown > 0;
