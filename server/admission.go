@@ -17,7 +17,7 @@ type admission struct {
 	values  param.Values // of Endpoint.Params, for a child that has not started
 	resumes bool         // the child is that of a session
 	after   int64        // see resumeRequest
-	lost    func()       // called if an EventSource is told that its session is lost
+	lost    func()       // called when an EventSource gets 4011
 }
 
 // wanted has the query parameters of a client.

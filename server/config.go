@@ -69,8 +69,8 @@ type Config struct {
 	// 503 while the server stops, without credentials.
 	HealthPath string
 
-	// Reload makes the server, for each value, read certificates and secrets
-	// again. Nil never does.
+	// Reload reloads certificates, secrets and routes for each value received. It may be
+	// nil.
 	Reload <-chan struct{}
 
 	// StartHint returns what the operator can do about a program that cannot start, for

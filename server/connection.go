@@ -25,7 +25,7 @@ type connection struct {
 	spec     process.Spec
 	size     process.WindowSize // of the client's window, zero if unknown
 	noStdin  bool               // the child gets an empty stdin
-	told     environ            // of ShareMux: the environment in the open event
+	muxEnv   environ            // of ShareMux: the environment in the open event
 	log      *slog.Logger
 	started  time.Time
 
@@ -60,7 +60,7 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 		env = override(env, contentVariables(r))
 	}
 	if c.endpoint.Share == ShareMux {
-		c.told = toldEnvironment(env, p)
+		c.muxEnv = toldEnvironment(env, p)
 	}
 	if c.endpoint.Share == ShareMux || c.endpoint.hasRooms() {
 		env = s.sharedEnvironment(p)
@@ -174,7 +174,7 @@ func (c *connection) attach() (client *bridge.Client, what string, err error) {
 	if c.size != (process.WindowSize{}) {
 		client.Resize(bridge.WindowSize(c.size)) // fails if the child has exited
 	}
-	c.spec, c.told, c.program, c.client = process.Spec{}, nil, nil, nil // no longer needed
+	c.spec, c.muxEnv, c.program, c.client = process.Spec{}, nil, nil, nil // no longer needed
 	return client, what, nil
 }
 
@@ -329,7 +329,7 @@ func (c *connection) bridgeOptions(log *slog.Logger) bridge.Options {
 
 // clientOptions returns the options for this client.
 func (c *connection) clientOptions() bridge.ClientOptions {
-	return bridge.ClientOptions{ID: c.id, After: c.after, NoStdin: c.noStdin, Env: c.told, Log: c.log}
+	return bridge.ClientOptions{ID: c.id, After: c.after, NoStdin: c.noStdin, Env: c.muxEnv, Log: c.log}
 }
 
 // sessionChild implements bridge.Child.

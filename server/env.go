@@ -12,7 +12,7 @@ import (
 // environment returns the environment of a child for r: the variables of ours that the endpoint
 // passes, and CGI/1.1 (RFC 3875) as websocketd sets it.
 func (s *Server) environment(r *http.Request, client *access.Client, p *program, id string) environ {
-	env := passedOn(p.endpoint.PassEnv)
+	env := passedEnv(p.endpoint.PassEnv)
 	env = slices.Grow(env, 32+len(r.Header)+len(p.endpoint.SetEnv))
 	for name, values := range r.Header {
 		if key, ok := headerVariable(name); ok {
@@ -59,8 +59,8 @@ func bracketed(host string) string {
 	return host
 }
 
-// passedOn returns the variables of our own environment with these names.
-func passedOn(names []string) (env environ) {
+// passedEnv returns the variables of our own environment with these names.
+func passedEnv(names []string) (env environ) {
 	for _, name := range names {
 		if value, ok := os.LookupEnv(name); ok && name != BasicAuthVariable {
 			env = append(env, name+"="+value)

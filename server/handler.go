@@ -71,11 +71,11 @@ func (s *Server) logRequest(r *http.Request, client *access.Client, status int, 
 // route is the target of a request. Finding it neither serves nor starts anything, because the
 // request has not been admitted.
 type route struct {
-	upgrade bool     // the request asks for a WebSocket
-	plain   bool     // it is a plain request that becomes a client
-	program *program // what it starts, or nil
-	public  bool     // it needs neither credentials nor a host name of ours
-	own     bool     // it is below ownPrefix and reads what is our own, for which a pass will do
+	upgrade bool     // the request is an opening handshake
+	plain   bool     // the request is a plain client
+	program *program // the program that it starts, or nil
+	public  bool     // the access rules do not apply
+	own     bool     // the server's own file, for which a pass is sufficient
 	serve   handler
 }
 

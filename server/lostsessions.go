@@ -2,17 +2,17 @@ package server
 
 import "sync"
 
-// lostSessions are sessions of which an EventSource was told that they are lost. It
-// connects again after any end, until it gets 204.
+// lostSessions has the sessions whose loss was reported to an EventSource. An EventSource
+// reconnects after every end, until it gets 204.
 type lostSessions struct {
 	mu   sync.Mutex
 	keys map[childKey]struct{}
 }
 
-// maxLost is how many are kept. An EventSource connects again within seconds.
+// maxLost bounds the number of sessions. An EventSource reconnects within seconds.
 const maxLost = 1024
 
-// add adds the session of key. If there are too many, another is forgotten.
+// add adds the session of key. If there are too many, it removes another.
 func (l *lostSessions) add(key childKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -28,7 +28,7 @@ func (l *lostSessions) add(key childKey) {
 	l.keys[key] = struct{}{}
 }
 
-// remove reports whether the session of key was there.
+// remove removes the session of key and reports whether it was present.
 func (l *lostSessions) remove(key childKey) (found bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

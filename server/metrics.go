@@ -13,9 +13,8 @@ import (
 // refusalRules are the values of access.Refusal.Rule, which the metrics show from the start.
 var refusalRules = strings.Fields("auth handshake host maxforks max-per-ip maxframesize once origin param path readonly room session shutdown subprotocol")
 
-// metrics returns the values of all metrics. Together they never decrease: a client is counted
-// while it is connected, and what it had counted when it disconnected is in the record of its
-// child, or in totals.
+// metrics returns the values of all metrics. Counters never decrease: the traffic of a client
+// that has disconnected is in the record of its child, or in totals.
 func (g *registry) metrics() admin.Metrics {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -47,8 +46,7 @@ func addTraffic(m *admin.Metrics, t traffic) {
 	m.SlowClients += t.slow
 }
 
-// countExit counts the exit of c once. g.mu is held. Without a session, that is after the exit;
-// with one, when somebody asks or when the session is over.
+// countExit counts the exit of c, once. The caller holds g.mu.
 func (g *registry) countExit(c *child, r *record) {
 	if !r.exited && c.hasExited() {
 		r.exited = true
@@ -66,7 +64,7 @@ func (g *registry) addExit(child *process.Child) {
 	g.exited++
 }
 
-// childStarted counts a child whose start took that long.
+// childStarted counts a child and the duration of its start.
 func (g *registry) childStarted(took time.Duration) {
 	if g == nil {
 		return
@@ -87,7 +85,7 @@ func (g *registry) childExited(child *process.Child) {
 	g.addExit(child)
 }
 
-// refused counts a request that was refused by a rule; no rule is none.
+// refused counts a refusal by rule. It does nothing if rule is empty.
 func (g *registry) refused(rule string) {
 	if g == nil || rule == "" {
 		return

@@ -8,7 +8,7 @@ import (
 // sharedEnvironment returns the environment of a child that belongs to no single client: one
 // of --share=mux, or of a room.
 func (s *Server) sharedEnvironment(p *program) environ {
-	env := passedOn(p.endpoint.PassEnv)
+	env := passedEnv(p.endpoint.PassEnv)
 	env.set("SERVER_SOFTWARE", s.cfg.Software)
 	env.set("GATEWAY_INTERFACE", "CGI/1.1")
 	env.set("SCRIPT_NAME", p.name)
@@ -21,11 +21,11 @@ func (s *Server) sharedEnvironment(p *program) environ {
 	return env
 }
 
-// toldEnvironment returns what the open event of a client has of env, the environment that a
-// child of its own would have: not the variables of ours, nor those that Endpoint.SetEnv
-// overrides.
+// toldEnvironment returns the variables for the open event of a client. env is the environment
+// of a child with a single client. The variables of our own environment are not in the result,
+// nor those that Endpoint.SetEnv overrides.
 func toldEnvironment(env environ, p *program) (told environ) {
-	for _, pair := range env[len(passedOn(p.endpoint.PassEnv)):] { // env begins with them
+	for _, pair := range env[len(passedEnv(p.endpoint.PassEnv)):] { // env begins with them
 		name, _, _ := strings.Cut(pair, "=")
 		if !slices.ContainsFunc(p.endpoint.SetEnv, func(set string) bool { return strings.HasPrefix(set, name+"=") }) {
 			told = append(told, pair)

@@ -16,7 +16,7 @@ import (
 type registry struct {
 	mu       sync.Mutex
 	sessions map[*child]*record
-	totals   admin.Metrics // of what is not in sessions any more, and of events
+	totals   admin.Metrics // of removed sessions, and of events
 	exited   int64         // children that have exited
 }
 
@@ -27,7 +27,7 @@ type record struct {
 	left    traffic // of clients that have disconnected
 	used    bool    // there has been a client
 	exited  bool    // the exit is counted
-	over    bool    // nothing is left of the child but clients
+	over    bool    // the child has ended, but may still have clients
 }
 
 // meteredClient is a client of a child that counts its traffic.
@@ -36,7 +36,7 @@ type meteredClient interface {
 	Stats() bridge.ClientStats
 }
 
-// traffic is what went through several connections.
+// traffic is the traffic of several connections.
 type traffic struct {
 	in, out bridge.Traffic
 	slow    int64 // clients, see bridge.ClientStats

@@ -152,7 +152,7 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 		hs.Close() // the remaining connections have no request
 	}
 	serving.Wait()
-	stopAdmin() // last: an operator may want to know what the shutdown waits for
+	stopAdmin() // last, because an operator may check what the shutdown waits for
 	return status, err
 }
 
