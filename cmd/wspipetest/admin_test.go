@@ -394,7 +394,9 @@ func write(t *testing.T, path, text string) {
 func TestOperatorSeesRoutesAndRooms(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "routes")
-	write(t, file, "/chat/ --share=broadcast --share-by=path -- cat\n/echo -- cat\n")
+	if err := os.WriteFile(file, []byte("/chat/ --share=broadcast --share-by=path -- cat\n/echo -- cat\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s, o := startOperated(t, "--routes="+file)
 	var rooms []*wspipetest.Client
 	for _, path := range []string{"chat/a%20b", "chat/a%20b", "chat/c", "echo"} {
