@@ -301,20 +301,6 @@ func (t *children) dropOldestEnded(max int) {
 	}
 }
 
-// rooms returns the number of clients of each running shared child whose endpoint has
-// rooms.
-func (t *children) rooms() map[childKey]int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	rooms := make(map[childKey]int)
-	for key := range t.open {
-		if c := t.current(key); c != nil && key.isShared() && key.endpoint.hasRooms() && !key.endpoint.removed {
-			rooms[key] = c.clients
-		}
-	}
-	return rooms
-}
-
 // remove stops the shared children of endpoints, each after its last client has
 // disconnected.
 func (t *children) remove(endpoints []*Endpoint) {

@@ -1,11 +1,9 @@
 package server
 
 import (
-	"cmp"
 	"net/http"
 	"net/url"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"wspipe/process"
@@ -33,12 +31,6 @@ type enumeration struct {
 	Rooms []room   `json:"rooms"`     // the running ones of all endpoints
 }
 
-// room is a room of an endpoint, see Endpoint.ShareBy.
-type room struct {
-	Path    string `json:"path"` // with the query, relative to the server's root
-	Clients int    `json:"clients"`
-}
-
 // endpointInfo describes an endpoint.
 type endpointInfo struct {
 	Path         string   `json:"path"` // without PATH_INFO, escaped like those of enumeration
@@ -50,6 +42,7 @@ type endpointInfo struct {
 	ShareBy      string   `json:"shareBy"` // path, query:NAME, or empty
 	ReadOnly     bool     `json:"readonly"`
 	Clients      int      `json:"clients"` // of the running shared child
+	Rooms        []room   `json:"rooms"`   // the running ones
 	Resume       int64    `json:"resume"`  // in milliseconds; 0 means off
 	Subprotocols []string `json:"subprotocols"`
 	MaxMessage   int64    `json:"maxMessage"` // 0 means no limit
@@ -91,7 +84,7 @@ func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *access.Cli
 		return why
 	}
 	dir, _, _ := ownPath(r.URL.Path)
-	all := enumeration{Up: "./" + strings.Repeat("../", strings.Count(dir, "/")-1), Paths: []string{}, Rooms: []room{}}
+	all := enumeration{Up: "./" + strings.Repeat("../", strings.Count(dir, "/")-1), Paths: []string{}}
 	if s.dir != nil {
 		names, more := s.dir.list()
 		for _, name := range names {
@@ -102,10 +95,7 @@ func (s *Server) enumerate(w http.ResponseWriter, r *http.Request, _ *access.Cli
 	for _, e := range s.routes() {
 		all.Paths = append(all.Paths, escapePath(e.pattern))
 	}
-	for key, clients := range s.children.rooms() {
-		all.Rooms = append(all.Rooms, room{key.roomURL(), clients})
-	}
-	slices.SortFunc(all.Rooms, func(a, b room) int { return cmp.Compare(a.Path, b.Path) })
+	all.Rooms = s.children.rooms(func(childKey) bool { return true })
 	writeJSON(w, all)
 	return nil
 }
@@ -123,6 +113,7 @@ func (s *Server) infoOf(p *program) *endpointInfo {
 		ShareBy:      e.ShareBy.String(),
 		ReadOnly:     e.readOnly(),
 		Clients:      s.children.count(p.sharedKey()),
+		Rooms:        s.children.rooms(func(key childKey) bool { return key.endpoint == e && key.path == p.url() }),
 		Resume:       e.Resume.Milliseconds(),
 		Subprotocols: append([]string{}, e.Subprotocols...),
 		MaxMessage:   max(0, e.MaxMessage),

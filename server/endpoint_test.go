@@ -55,7 +55,7 @@ func TestEndpointOfACommand(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), MaxMessage: 1 << 20}, Console: true, Software: "wspipe/1.2.3"})
 	const want = `{"version":"1.2.3","endpoint":{"path":"/","program":"sh","framing":"lines","pty":false,"lineBuffered":false,` +
-		`"share":"","shareBy":"","readonly":false,"clients":0,"resume":0,"subprotocols":[],"maxMessage":1048576,"once":false,"parameters":[]}}` + "\n"
+		`"share":"","shareBy":"","readonly":false,"clients":0,"rooms":[],"resume":0,"subprotocols":[],"maxMessage":1048576,"once":false,"parameters":[]}}` + "\n"
 	for _, path := range []string{"/", "/any/path?q=/../", "//x", "/%20"} {
 		if _, body := get(t, s.http(endpointPath+"?path="+url.QueryEscape(path))); body != want {
 			t.Errorf("%s: got %s, want %s", path, body, want)
@@ -80,7 +80,7 @@ func TestEndpointOfACommand(t *testing.T) {
 // TestEndpointTellsTheFlags: those that the console uses.
 func TestEndpointTellsTheFlags(t *testing.T) {
 	t.Parallel()
-	plain := endpointInfo{Path: "/", Program: "sh", Framing: "lines", Subprotocols: []string{}, Parameters: []parameterInfo{}}
+	plain := endpointInfo{Path: "/", Program: "sh", Framing: "lines", Subprotocols: []string{}, Parameters: []parameterInfo{}, Rooms: []room{}}
 	for name, test := range map[string]struct {
 		set  func(cfg *Config)
 		want func(info *endpointInfo)

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"wspipe/server/access"
@@ -89,4 +91,24 @@ func (k childKey) roomURL() string {
 		return escapePath(k.path) + "?" + by.query(k.room)
 	}
 	return escapePath(strings.TrimSuffix(k.path, "/") + k.room)
+}
+
+// room is a room whose child is running, for the console.
+type room struct {
+	Path    string `json:"path"` // with the query, relative to the server's root
+	Clients int    `json:"clients"`
+}
+
+// rooms returns the running rooms with these keys, in the order of their paths.
+func (t *children) rooms(include func(childKey) bool) []room {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := []room{}
+	for key := range t.open {
+		if c := t.current(key); c != nil && key.isShared() && key.endpoint.hasRooms() && !key.endpoint.removed && include(key) {
+			all = append(all, room{key.roomURL(), c.clients})
+		}
+	}
+	slices.SortFunc(all, func(a, b room) int { return cmp.Compare(a.Path, b.Path) })
+	return all
 }

@@ -152,7 +152,7 @@ func TestRoomsAreCounted(t *testing.T) {
 		if got, want := s.enumerate(t).Rooms, []room{{urls[0], 2}, {urls[1], 0}}; !reflect.DeepEqual(got, want) {
 			t.Errorf("%v: the rooms are %v, want %v", by, got, want)
 		}
-		if got := s.describe(t, urls[0]).Endpoint; got.Clients != 2 || got.ShareBy != by.String() {
+		if got := s.describe(t, urls[0]).Endpoint; got.Clients != 2 || !reflect.DeepEqual(got.Rooms, s.enumerate(t).Rooms) || got.ShareBy != by.String() {
 			t.Errorf("%v: got %+v", by, got)
 		}
 		name, _ := url.PathUnescape(urls[0])
@@ -178,6 +178,9 @@ func TestRoomsOfADirectory(t *testing.T) {
 			t.Errorf("%s: got %s %s, before %q", path, pid, place, pids[path])
 		}
 		pids[path] = pid
+	}
+	if got, want := s.describe(t, "/b.sh/x").Endpoint, []room{{"/b.sh/blue", 1}}; !reflect.DeepEqual(got.Rooms, want) || got.Clients != 0 {
+		t.Errorf("the rooms of /b.sh are %v, want %v", got.Rooms, want)
 	}
 	if want := []room{{"/a.sh", 1}, {"/a.sh/blue", 2}, {"/a.sh/red", 1}, {"/b.sh/blue", 1}}; !reflect.DeepEqual(s.enumerate(t).Rooms, want) {
 		t.Errorf("the rooms are %v, want %v", s.enumerate(t).Rooms, want)

@@ -222,6 +222,24 @@ func TestWatching(t *testing.T) {
 	p.WantNoErrors()
 }
 
+// TestRooms: the page lists the rooms of its endpoint, with the number of clients in each.
+func TestRooms(t *testing.T) {
+	t.Parallel()
+	server := shell(t, "exec cat", "--share=broadcast", "--share-by=query:room")
+	p := newPage(t, server, "/?room=blue")
+	p.connect()
+	other := wspipetest.Dial(t, server.WS+"?room=a%26b", nil)
+	const list = `[...document.querySelectorAll("#endpoint-list li")].map((item) => item.textContent).join()`
+	p.Until(list + ` === "/?room=a&b 1 client,/?room=blue 1 client"`)
+	p.Until(`document.querySelector("#endpoints").textContent.includes("2 rooms") && document.querySelector("#facts").innerText.includes("connected 1")`)
+	other.CloseNow()
+	p.Until(list + ` === "/?room=blue 1 client"`)
+	wspipetest.Dial(t, server.WS+"?room=blue", nil)
+	p.Until(list + ` === "/?room=blue 2 clients"`)
+	p.Until(`document.querySelector("#facts").innerText.includes("connected 2")`)
+	p.WantNoErrors()
+}
+
 // TestSecretsAreNotShown: a token in the address is in no text of the page, but
 // in the field that it was given in.
 func TestSecretsAreNotShown(t *testing.T) {

@@ -17,7 +17,7 @@ export class Endpoint {
   #timer;
 
   info = null; // what the server says of it, see server/endpoint.go; null of another server's
-  list = null; // {up, endpoints, more}: all endpoints of this server, or null
+  list = null; // {up, endpoints, more, rooms}: all endpoints of this server, or null
 
   // changed is called when info or list may have changed.
   constructor(changed) {
@@ -40,7 +40,7 @@ export class Endpoint {
     clearTimeout(this.#timer);
     if (document.hidden || !this.#address) return;
     const address = this.#address, url = new URL(address);
-    const [answer, list] = await Promise.all([ask(url, 'console/endpoint', { path: pathTo(url) }), this.#list]);
+    const [answer, list] = await Promise.all([ask(url, 'console/endpoint', { path: pathTo(url) + url.search }), this.#list]);
     if (address !== this.#address) return;
     this.info = answer?.endpoint ?? null;
     this.list = list;

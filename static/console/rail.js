@@ -14,14 +14,20 @@ export class Rail {
     this.#parts = parts;
   }
 
-  // showEndpoints shows the list of Endpoint, and which of them path is.
+  // showEndpoints shows the endpoints of the server, which of them is info, and its rooms.
   showEndpoints({ list, info }, token) {
     const { endpoints, endpointsTitle, endpointList, addresses } = this.#parts;
-    const paths = list?.endpoints ?? [];
-    endpoints.hidden = !paths.length;
-    endpointsTitle.textContent = `${plural(paths.length, 'endpoint')}${list?.more ? ' and more' : ''}`;
-    fill(endpointList, paths.map((path) => link(list.up, path, path === info?.path, token)));
-    fill(addresses, [...paths, ...(info?.rooms ?? [])].map((path) => Object.assign(document.createElement('option'), { value: path })));
+    const paths = list?.endpoints ?? [], rooms = list && info?.rooms || [];
+    endpoints.hidden = !paths.length && !rooms.length;
+    const titles = [];
+    if (paths.length) titles.push(`${plural(paths.length, 'endpoint')}${list.more ? ' and more' : ''}`);
+    if (rooms.length) titles.push(plural(rooms.length, 'room'));
+    endpointsTitle.textContent = titles.join(', ');
+    fill(endpointList, [
+      ...paths.map((path) => link(list.up, path, path === info?.path, token)),
+      ...rooms.map(({ path, clients }) => link(list.up, path, false, token, plural(clients, 'client'))),
+    ]);
+    fill(addresses, [...paths, ...rooms.map(({ path }) => path)].map((path) => Object.assign(document.createElement('option'), { value: path })));
     this.update();
   }
 
@@ -51,9 +57,10 @@ export class Rail {
 
 // link is to the page of an endpoint, whose path is escaped as an address is. The
 // page needs the token that this one came by.
-function link(up, path, isThis, token) {
+// note is behind the path.
+function link(up, path, isThis, token, note) {
   const item = document.createElement('li'), a = document.createElement('a');
-  a.href = locate(up, path) + (token && `?access_token=${encodeURIComponent(token)}`);
+  a.href = locate(up, path) + (token && `${path.includes('?') ? '&' : '?'}access_token=${encodeURIComponent(token)}`);
   try {
     a.textContent = decodeURIComponent(path);
   } catch {
@@ -61,5 +68,6 @@ function link(up, path, isThis, token) {
   }
   if (isThis) a.ariaCurrent = 'page';
   item.append(a);
+  if (note) item.append(` ${note}`);
   return item;
 }
