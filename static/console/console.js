@@ -221,7 +221,7 @@ class Page {
   #showView() {
     const isTerminal = this.active.state.view === 'terminal';
     this.parts.logTools.hidden = this.parts.send.hidden = isTerminal;
-    this.parts.terminalTools.hidden = !isTerminal;
+    this.parts.terminalTools.hidden = this.parts.keys.hidden = !isTerminal;
     if (isTerminal) this.parts.findBar.hidden = true;
   }
 

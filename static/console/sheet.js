@@ -31,5 +31,7 @@ export class Sheet {
     }
     if (!phone.matches && this.#parts.sheet.open) this.close();
     document.body.classList.toggle('phone', phone.matches);
+    for (const menu of this.#parts.sheet.querySelectorAll('details.menu')) menu.open = true;
+    if (!phone.matches) for (const menu of document.querySelectorAll('details.menu')) menu.open = false;
   }
 }

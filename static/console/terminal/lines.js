@@ -144,8 +144,8 @@ function advance(characters, column, cols) {
   return column < cols ? { row, column } : { row: row + 1, column: 0 };
 }
 
-// width is in cells, as xterm.js has it with its Unicode 6 tables, more or less.
+// width is in cells, as xterm.js has it with its Unicode 11 tables, more or less.
 function width(character) {
   if (/[\p{Mn}\p{Me}\p{Cf}]/u.test(character)) return 0;
-  return /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u.test(character) ? 2 : 1;
+  return /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u.test(character) ? 2 : 1;
 }

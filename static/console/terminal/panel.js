@@ -138,8 +138,14 @@ export class TerminalPanel {
 
   get #connection() { return this.#pane.connection; }
 
+  // press types what of returns for the terminal's modes.
+  press(of) {
+    this.#terminal.input(of(this.#terminal.modes), true);
+  }
+
   #typed(data) {
     if (this.#replaying || !this.#pane.state.live) return;
+    data = this.#tools.keys.modified(data);
     if (this.#hasTerminal) this.#type(encoder.encode(data));
     else this.#editor.type(data);
   }

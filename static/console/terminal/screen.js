@@ -1,6 +1,7 @@
 // The terminal as xterm.js draws it: its settings, its size, and links.
 
 import { FitAddon } from '../../vendor/xterm/addon-fit.mjs';
+import { Unicode11Addon } from '../../vendor/xterm/addon-unicode11.mjs';
 import { WebLinksAddon } from '../../vendor/xterm/addon-web-links.mjs';
 import { Terminal } from '../../vendor/xterm/xterm.mjs';
 import './csp.js';
@@ -22,6 +23,8 @@ export function openScreen(element, look, resized) {
   });
   const fitting = new FitAddon();
   terminal.loadAddon(fitting);
+  terminal.loadAddon(new Unicode11Addon());
+  terminal.unicode.activeVersion = '11'; // emoji have two cells, as programs have it
   terminal.loadAddon(new WebLinksAddon(link.activate, link));
   terminal.open(element);
   look.addEventListener('theme', () => { terminal.options.theme = theme(); });

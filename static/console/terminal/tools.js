@@ -1,6 +1,7 @@
 // The tools of the terminals: they act on that of the client in use.
 
 import { load, save } from '../storage.js';
+import { Keys } from './keys.js';
 
 const READER = 'wspipe.console.reader', SELECT = 'wspipe.console.copy-on-select';
 
@@ -21,6 +22,7 @@ export class TerminalTools {
     parts.terminalCopy.addEventListener('click', () => page.active.terminal?.clipboard.copySelected());
     parts.terminalPaste.addEventListener('click', () => page.active.terminal?.clipboard.paste());
     parts.terminalClear.addEventListener('click', () => page.active.terminal?.clear());
+    this.keys = new Keys(parts.keys, () => page.active.terminal);
     this.#setting(parts.screenReader, READER);
     this.#setting(parts.copyOnSelect, SELECT);
   }

@@ -1,0 +1,113 @@
+//go:build unix
+
+package static_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestAnotherClient: clients of a shared program side by side, each with its own log; the
+// composer is the chosen one's, and closing one leaves the other.
+func TestAnotherClient(t *testing.T) {
+	t.Parallel()
+	p := newPage(t, shell(t, `cat`, "--share=broadcast"), "/")
+	p.Do(chromedp.EmulateViewport(1440, 900))
+	p.connect()
+	p.activate("another")
+	p.Until(`document.querySelector("#message").placeholder === "Message to client 2" && document.body.dataset.state === "open"`)
+	p.send("from two")
+	p.received("from two")
+	p.Until(`document.querySelector("#log--2 .in .text").textContent === "from two" && document.querySelectorAll("#log--2 .out").length === 1 && !document.querySelector("#log .out")`)
+	p.Do(chromedp.Click(chromedp.ID("pane-name")))
+	p.Until(`document.querySelector("#message").placeholder === "Message to client 1"`)
+	p.send("from one")
+	p.Until(`document.querySelectorAll("#log--2 .in").length === 2 && document.querySelectorAll("#log .out").length === 1`)
+	p.Do(chromedp.Click(chromedp.ID("another-client")))
+	p.Until(`document.querySelectorAll("#client-list li").length === 3 && document.querySelector("#log--3 .event")`)
+	p.Do(chromedp.Evaluate[chromedp.Void](axe(t)))
+	p.wantAccessible("three clients")
+	if n := eval[int](p, `document.querySelectorAll("iframe").length + [...document.querySelectorAll("[id]")].length - new Set([...document.querySelectorAll("[id]")].map((e) => e.id)).size`); n != 0 {
+		t.Errorf("%d iframes or doubled IDs", n)
+	}
+	p.Do(chromedp.Click(chromedp.ID("pane-close--3")), chromedp.Click(chromedp.ID("pane-close--2")))
+	p.Until(`document.querySelectorAll(".pane").length === 1 && document.querySelector("#rail").hidden && document.querySelector("#pane-head").hidden`)
+	p.send("alone")
+	p.received("alone")
+	p.WantNoErrors()
+}
+
+// TestTerminalsSideBySide: the tools and the keys are the chosen one's.
+func TestTerminalsSideBySide(t *testing.T) {
+	t.Parallel()
+	p := newTerminal(t, shell(t, `echo "I am $$"; stty -echo; while read -r line; do echo "got $line"; done`, "--pty"))
+	p.shows("I am")
+	p.activate("another")
+	p.Do(chromedp.Click(chromedp.ID("terminal-tab")))
+	p.Until(`document.querySelector("#terminal--2 .xterm-rows").innerText.includes("I am")`)
+	p.Do(chromedp.Click(chromedp.CSS("#terminal--2 .xterm-screen")))
+	p.line("two")
+	p.Until(`document.querySelector("#terminal--2 .xterm-rows").innerText.replaceAll("\u00a0", " ").includes("got two") && !document.querySelector("#terminal .xterm-rows").innerText.includes("two")`)
+	p.WantNoErrors()
+}
+
+// TestTerminalPhoneKeys: what a phone's keyboard lacks is below the terminal, large enough
+// for fingers; Ctrl and Alt hold for the next key.
+func TestTerminalPhoneKeys(t *testing.T) {
+	t.Parallel()
+	p := newTerminal(t, shell(t, `stty raw -echo; printf 'go\r\n'; cat -v`, "--pty"))
+	p.Do(chromedp.EmulateViewport(360, 740))
+	p.shows("go")
+	p.Until(`document.querySelector("#keys").offsetParent`)
+	if small := eval[[]string](p.page, `[...document.querySelectorAll("#keys button")].filter((b) => b.offsetHeight < 44 || b.getBoundingClientRect().right > 361).map((b) => b.textContent)`); len(small) > 0 {
+		t.Errorf("too small: %v", small)
+	}
+	tap := func(key string) {
+		t.Helper()
+		p.Do(chromedp.Click(chromedp.CSS(fmt.Sprintf("#keys button:nth-child(%d)", eval[int](p.page, fmt.Sprintf(`[...document.querySelectorAll("#keys button")].findIndex((b) => b.textContent === %q) + 1`, key))))))
+	}
+	p.Do(chromedp.Click(chromedp.CSS(".xterm-screen")))
+	tap("Esc")
+	tap("↑")
+	tap("Ctrl")
+	p.types("c")
+	tap("Alt")
+	p.types("x")
+	p.types("y")
+	p.Until(`rows().some((row) => row.trim() === "^[^[[A^C^[xy")`)
+	top := eval[float64](p.page, `document.querySelector("#terminal").getBoundingClientRect().top`)
+	if height := eval[float64](p.page, `document.querySelector("#terminal").clientHeight`); top > 60 || height < 550 {
+		t.Errorf("the terminal begins at %v and is %v px high", top, height)
+	}
+	p.WantNoErrors()
+}
+
+// TestTerminalWidths: characters are as wide as programs have them since Unicode 11.
+func TestTerminalWidths(t *testing.T) {
+	t.Parallel()
+	p := newTerminal(t, shell(t, `printf '🤖🧪|\n'; exec cat`, "--pty"))
+	p.shows("🤖🧪|")
+	p.Until(`(() => {
+		const row = document.querySelector(".xterm-rows > div"), cell = document.querySelector(".xterm-screen").clientWidth / parseInt(document.querySelector("#terminal-size").textContent);
+		const range = document.createRange(), last = row.lastElementChild.lastChild;
+		range.setStart(last, last.data.indexOf("|"));
+		range.setEnd(last, last.data.indexOf("|") + 1);
+		return Math.round((range.getBoundingClientRect().left - row.getBoundingClientRect().left) / cell) === 4;
+	})()`)
+	p.WantNoErrors()
+}
+
+// TestCopyOnSelect is a choice.
+func TestCopyOnSelect(t *testing.T) {
+	t.Parallel()
+	p := newTerminal(t, shell(t, `echo first; exec cat`, "--pty"))
+	p.shows("first")
+	p.run(`window.copied = []; navigator.clipboard.writeText = async (text) => { copied.push(text); }`)
+	p.click("first", 2)
+	p.activate("copy-on-select")
+	p.click("first", 2)
+	p.Until(`copied.join() === "first"`)
+	p.WantNoErrors()
+}
