@@ -121,7 +121,7 @@ func TestSilentDescendantHoldsOutput(t *testing.T) {
 
 // Output that a descendant writes after the exit is part of the output, and restarts the
 // wait.
-func TestDescendantSpeaksAfterExit(t *testing.T) {
+func TestDescendantWritesAfterExit(t *testing.T) {
 	t.Parallel()
 	wspipetest.Tries(t, func() error { // on a busy machine the descendant may write too late
 		c := start(t, sh(`exec 3<&0; (while read x; do echo "late $x"; done <&3; exec sleep 1000) & echo first`))
@@ -173,7 +173,7 @@ func TestEndlessDescendant(t *testing.T) {
 }
 
 // Reading ends even if a descendant writes faster than the reader reads.
-func TestRestIsBounded(t *testing.T) {
+func TestRemainingOutputIsBounded(t *testing.T) {
 	t.Parallel()
 	c := start(t, sh("exec yes"))
 	readLine(t, c.Stdout())
@@ -254,9 +254,9 @@ func TestAwait(t *testing.T) {
 	}
 }
 
-// TestAwaitTheEnd: the function is called at the child's exit, even if a silent descendant
+// TestAwaitExit: the function is called at the child's exit, even if a silent descendant
 // holds the output open, and even if the exit came before Await.
-func TestAwaitTheEnd(t *testing.T) {
+func TestAwaitExit(t *testing.T) {
 	t.Parallel()
 	for _, late := range []bool{false, true} {
 		t.Run(fmt.Sprintf("late %t", late), func(t *testing.T) {

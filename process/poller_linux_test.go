@@ -74,8 +74,8 @@ func failEpollAdd() error {
 	return nil
 }
 
-// TestNoRoomInThePoller: Start fails if the output of the child cannot be polled.
-func TestNoRoomInThePoller(t *testing.T) {
+// TestPollerIsFull: Start fails if the output of the child cannot be polled.
+func TestPollerIsFull(t *testing.T) {
 	t.Parallel()
 	lines := strings.Split(output(t, helper("unpollable")), "\n")
 	if len(lines) == 1 {

@@ -24,8 +24,8 @@ const (
 // zombieInterval is how often Stop with WaitForever checks whether only zombies are left.
 const zombieInterval = 2 * time.Second
 
-// Stop ends the whole process session. It returns once no process of it is left, or 2 s
-// after SIGKILL. A process that has left the session by setsid(2) keeps running.
+// Stop ends the whole process session. It returns once no process of it is left, or at most
+// 2 s after SIGKILL. A process that has left the session by setsid(2) keeps running.
 //
 // Stop waits 100 ms before it sends SIGINT, 250 ms more before SIGTERM and 500 ms more
 // before SIGKILL, with Spec.Grace added to each wait. With WaitForever it sends no signal.

@@ -242,7 +242,7 @@ func TestStopAfterExit(t *testing.T) {
 	wantExit(t, c, 3, "")
 }
 
-func TestGroupGoesWithoutStop(t *testing.T) {
+func TestSessionEndsWithoutStop(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
 		"child alone":           "exit 0",

@@ -217,7 +217,7 @@ func TestRawBytesBothWays(t *testing.T) {
 }
 
 // Input is written without waiting, through the descriptor.
-func TestTypingDoesNotWait(t *testing.T) {
+func TestWriteToTerminalDoesNotBlock(t *testing.T) {
 	t.Parallel()
 	c := start(t, on(FullTerminal, sh("stty raw -echo; echo ready; read x; exec sleep 1000")))
 	readLine(t, c.Stdout())
@@ -376,7 +376,7 @@ func TestStopEndsInteractiveShell(t *testing.T) {
 	}
 }
 
-func TestJobsGoWithoutStop(t *testing.T) {
+func TestJobsEndWithoutStop(t *testing.T) {
 	t.Parallel()
 	for _, terminal := range everyTerminal {
 		t.Run(fmt.Sprint(terminal), func(t *testing.T) {

@@ -47,7 +47,7 @@ func TestProcessWithoutMainThreadIsNoZombie(t *testing.T) {
 
 // A process outside the session may have a child in the session and never reap it. Such a zombie
 // delays nothing.
-func TestZombiesDoNotHoldTheGroup(t *testing.T) {
+func TestZombiesDoNotDelayStop(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	gone := make(chan struct{})

@@ -71,7 +71,7 @@ func TestSlowloris(t *testing.T) {
 }
 
 // A byte now and then does not extend the timeout.
-func TestTrickleIsCutOff(t *testing.T) {
+func TestTrickleDoesNotExtendTimeout(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	conn := connect(t, s)

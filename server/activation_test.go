@@ -50,7 +50,7 @@ func activate(t *testing.T, first string, options []string, args ...string) *wsp
 	return wspipetest.StartCommand(t, exec.Command(tool, append(all, args...)...))
 }
 
-func TestSocketsThatSystemdHandsOver(t *testing.T) {
+func TestSystemdSockets(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
 	hostPort := freePort(t)
@@ -91,7 +91,7 @@ func TestAddressesBesideSystemdsSockets(t *testing.T) {
 }
 
 // Children get no socket of systemd, because they could accept our clients.
-func TestChildrenGetNothingOfSystemds(t *testing.T) {
+func TestChildrenGetNoSystemdSockets(t *testing.T) {
 	t.Parallel()
 	hostPort := freePort(t)
 	s := activate(t, hostPort, []string{"--listen=" + hostPort, "--fdname=web", "--setenv=SEEN=yes"},

@@ -185,8 +185,8 @@ func (s *gateServer) check(t *testing.T, f gateFlags, questions []asked) {
 	}
 }
 
-// TestGate sends all combinations of the above to servers with all combinations of flags.
-func TestGate(t *testing.T) {
+// TestAccessRules sends all combinations of the above to servers with all combinations of flags.
+func TestAccessRules(t *testing.T) {
 	for _, f := range []gateFlags{{}, {host: "foreign.example"}, {origin: listedOrigin}, {origin: "null"}, {origin: "*"}} {
 		t.Run(fmt.Sprintf("%+v", f), func(t *testing.T) {
 			t.Parallel()
@@ -216,8 +216,8 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// TestGateWithoutOrigin: if browsers omit Origin, they send Sec-Fetch-Site (Fetch Metadata).
-func TestGateWithoutOrigin(t *testing.T) {
+// TestAccessRulesWithoutOrigin: if browsers omit Origin, they send Sec-Fetch-Site (Fetch Metadata).
+func TestAccessRulesWithoutOrigin(t *testing.T) {
 	var from []webPage
 	for _, site := range []string{"none", "same-origin", "same-site", "cross-site"} {
 		for _, dest := range []string{"document", "image", "iframe", "empty"} {

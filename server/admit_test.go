@@ -232,9 +232,9 @@ func TestMaxPerIPBehindAProxy(t *testing.T) {
 	}
 }
 
-// TestOrderOfTheGate: the refusal names the first rule that a request breaks. Without credentials a
+// TestOrderOfRules: the refusal names the first rule that a request breaks. Without credentials a
 // client learns nothing, not even which paths exist.
-func TestOrderOfTheGate(t *testing.T) {
+func TestOrderOfRules(t *testing.T) {
 	t.Parallel()
 	s := serveHeld(t, Config{MaxChildren: 1, Rules: access.Rules{Auth: access.Auth{Basic: "user:pass"}}, Endpoint: Endpoint{Subprotocols: []string{"known"}}})
 	to := s.listeners.Serving[0].Addr()
@@ -281,9 +281,9 @@ func TestOrderOfTheGate(t *testing.T) {
 	}
 }
 
-// TestOnceTellsTheSecond: a connection that was open before can still make requests, and is refused
+// TestOnceRefusesTheSecond: a connection that was open before can still make requests, and is refused
 // another WebSocket. Failed connections do not count.
-func TestOnceTellsTheSecond(t *testing.T) {
+func TestOnceRefusesTheSecond(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo in; exec cat`)}, Once: true, Console: true})
 	const page = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -73,8 +73,8 @@ func TestCGIStreams(t *testing.T) {
 	}
 }
 
-// TestACGIHeaderDoesNotWait: the header is sent before the body, which the program writes only later.
-func TestACGIHeaderDoesNotWait(t *testing.T) {
+// TestCGIHeaderIsSentAtOnce: the header is sent before the body, which the program writes only later.
+func TestCGIHeaderIsSentAtOnce(t *testing.T) {
 	t.Parallel()
 	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `while [ ! -e go ]; do sleep 0.01; done; echo gone`})
 	c := connect(t, s)
@@ -121,9 +121,9 @@ func TestCGIKeepsTheConnection(t *testing.T) {
 	}
 }
 
-// TestTheRestOfABodyIsNoRequest: the program leaves a part of the body unread that looks like a
+// TestUnreadBodyIsNotARequest: the program leaves a part of the body unread that looks like a
 // request.
-func TestTheRestOfABodyIsNoRequest(t *testing.T) {
+func TestUnreadBodyIsNotARequest(t *testing.T) {
 	t.Parallel()
 	const inner = "GET /inner HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 	rest := strings.Repeat("x", smallBody)
@@ -151,8 +151,8 @@ func TestTheRestOfABodyIsNoRequest(t *testing.T) {
 	}
 }
 
-// TestASmallBodyMustCome: before the program is started.
-func TestASmallBodyMustCome(t *testing.T) {
+// TestSmallBodyIsReadFirst: before the program is started.
+func TestSmallBodyIsReadFirst(t *testing.T) {
 	t.Parallel()
 	s := serveCGI(t, Config{MaxChildren: 1}, map[string]string{"run": textHeader + `echo started >&2`})
 	c := connect(t, s)
@@ -181,8 +181,8 @@ func TestCGIMayLeaveABodyUnread(t *testing.T) {
 // family is a program with a child, which both ignore all signals but SIGKILL.
 const family = `trap '' INT TERM HUP; (while :; do sleep 1000; done) & `
 
-// TestTheGroupGoesWithItsCGIClient: the process session ends and its slot is freed.
-func TestTheGroupGoesWithItsCGIClient(t *testing.T) {
+// TestCGIGroupEndsWithClient: the process session ends and its slot is freed.
+func TestCGIGroupEndsWithClient(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ request, script string }{
 		"silent":    {"GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", textHeader + `echo $$; wait`},
@@ -286,8 +286,8 @@ func TestCGIProgramThatRunsOn(t *testing.T) {
 	awaitFree(t, s)
 }
 
-// TestADescendantDoesNotHoldTheCGIAnswer: for longer than 2 s after the exit.
-func TestADescendantDoesNotHoldTheCGIAnswer(t *testing.T) {
+// TestCGIDescendantHoldsOutput: for longer than 2 s after the exit.
+func TestCGIDescendantHoldsOutput(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
 		"silent":  `sleep 1000 & exit 0`,

@@ -94,7 +94,7 @@ func status(t *testing.T, text string) (s channel.Status) {
 }
 
 // Several clients of one endpoint, each with another subprotocol.
-func TestChannelsBesidePlainClients(t *testing.T) {
+func TestChannelsWithPlainClients(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo "[$WEBSOCKET_PROTOCOL]"; echo err >&2; while read -r l; do echo "$l"; done; exit 3`), Subprotocols: []string{"mine"}}})
 	plain, mine := dial(t, s.ws), wspipetest.Dial(t, s.ws, &websocket.DialOptions{Subprotocols: []string{"unknown", "mine"}})
@@ -207,7 +207,7 @@ func TestChannelsCarryBytes(t *testing.T) {
 }
 
 // EOF on stdin reaches the child after all queued input.
-func TestChannelsEndOfInputBehindMuch(t *testing.T) {
+func TestChannelsEOFAfterQueuedInput(t *testing.T) {
 	t.Parallel()
 	cfg := python(t, `
 os.write(1, b"ready")

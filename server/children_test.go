@@ -62,9 +62,9 @@ func TestLinger(t *testing.T) {
 	}
 }
 
-// TestLingerBeginsAnew: a client that attaches while the child lingers keeps it, and the linger time
+// TestLingerRestarts: a client that attaches while the child lingers keeps it, and the linger time
 // restarts when the client disconnects.
-func TestLingerBeginsAnew(t *testing.T) {
+func TestLingerRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := newChildren(newSlots(0, 0), false)
 		e := &Endpoint{Linger: time.Minute}

@@ -55,8 +55,8 @@ func TestClientModule(t *testing.T) {
 	}
 }
 
-// TestClientModuleBehindTheGate: the access rules apply to it, and WebSockets at its path still work.
-func TestClientModuleBehindTheGate(t *testing.T) {
+// TestClientModuleAccessRules: the access rules apply to it, and WebSockets at its path still work.
+func TestClientModuleAccessRules(t *testing.T) {
 	t.Parallel()
 	const path = ".wspipe/client.js"
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo "$PATH_INFO"`)}, Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})

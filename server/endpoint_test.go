@@ -77,8 +77,8 @@ func TestEndpointOfACommand(t *testing.T) {
 	}
 }
 
-// TestEndpointTellsTheFlags: those that the console uses.
-func TestEndpointTellsTheFlags(t *testing.T) {
+// TestEndpointReportsFlags: those that the console uses.
+func TestEndpointReportsFlags(t *testing.T) {
 	t.Parallel()
 	plain := endpointInfo{Path: "/", Program: "sh", Framing: "lines", Subprotocols: []string{}, Parameters: []parameterInfo{}, Rooms: []room{}}
 	for name, test := range map[string]struct {
@@ -104,8 +104,8 @@ func TestEndpointTellsTheFlags(t *testing.T) {
 	}
 }
 
-// TestEndpointIsBehindTheGate: the access rules apply, and it requires --devconsole.
-func TestEndpointIsBehindTheGate(t *testing.T) {
+// TestEndpointAccessRules: the access rules apply, and it requires --devconsole.
+func TestEndpointAccessRules(t *testing.T) {
 	t.Parallel()
 	closed := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})
 	open, without := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true}), serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
@@ -194,8 +194,8 @@ func TestEndpointsOfADir(t *testing.T) {
 	}
 }
 
-// TestEndpointsComeAndGo: the list is current.
-func TestEndpointsComeAndGo(t *testing.T) {
+// TestEndpointsAreCurrent: the list is current.
+func TestEndpointsAreCurrent(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"a": askFor, "b": askFor})
 	s := serve(t, Config{Dir: dir, Console: true})

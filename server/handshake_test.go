@@ -108,8 +108,8 @@ func (v verdict) wantTrue(t *testing.T, resp *http.Response, body string) {
 	}
 }
 
-// TestHandshakesAreForetold: status, reason, flag and subprotocol.
-func TestHandshakesAreForetold(t *testing.T) {
+// TestHandshakeCheck: status, reason, flag and subprotocol.
+func TestHandshakeCheck(t *testing.T) {
 	t.Parallel()
 	const in = `echo in; exec cat`
 	id, other := strings.Repeat("a", 22), strings.Repeat("b", 22)
@@ -189,8 +189,8 @@ func openOnly(t *testing.T, s *testServer, q question) (*http.Response, string) 
 	return resp, string(body)
 }
 
-// TestQuestionsTakeNothing: a check takes no slot and starts nothing.
-func TestQuestionsTakeNothing(t *testing.T) {
+// TestHandshakeCheckHasNoEffect: a check takes no slot and starts nothing.
+func TestHandshakeCheckHasNoEffect(t *testing.T) {
 	t.Parallel()
 	const in = `echo in; exec cat`
 	for name, cfg := range map[string]Config{"alone": {Endpoint: Endpoint{Child: sh(in)}}, "broadcast": shared(in), "mux": mux(`echo '{"to":"*","data":"in"}'; exec cat >&2`), "resume": resuming(in)} {
@@ -215,8 +215,8 @@ func TestQuestionsTakeNothing(t *testing.T) {
 	}
 }
 
-// TestQuestionsBesideTheOnly: with --once, on a connection that was open before.
-func TestQuestionsBesideTheOnly(t *testing.T) {
+// TestHandshakeCheckWithOnce: with --once, on a connection that was open before.
+func TestHandshakeCheckWithOnce(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo in; exec cat`)}, Once: true})
 	q := question{path: "/", origin: "http://localhost"}
@@ -243,8 +243,8 @@ func TestQuestionsBesideTheOnly(t *testing.T) {
 	<-s.status
 }
 
-// TestQuestionsAtTheGate: a refusal of the check is the same as one of the handshake.
-func TestQuestionsAtTheGate(t *testing.T) {
+// TestHandshakeCheckRefusals: a refusal of the check is the same as one of the handshake.
+func TestHandshakeCheckRefusals(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	const host, page = "Host: evil.example", "Origin: http://evil.example"
@@ -257,8 +257,8 @@ func TestQuestionsAtTheGate(t *testing.T) {
 	}
 }
 
-// TestQuestionsDuringAShutdown: checks are refused as handshakes are.
-func TestQuestionsDuringAShutdown(t *testing.T) {
+// TestHandshakeCheckDuringShutdown: checks are refused as handshakes are.
+func TestHandshakeCheckDuringShutdown(t *testing.T) {
 	t.Parallel()
 	s, c, _ := serveDownload(t) // the shutdown waits for it
 	var early []net.Conn
@@ -284,8 +284,8 @@ func TestQuestionsDuringAShutdown(t *testing.T) {
 	io.Copy(io.Discard, download.Body)
 }
 
-// TestPagesCannotPassForOthers: the origin that the browser sends counts.
-func TestPagesCannotPassForOthers(t *testing.T) {
+// TestHandshakeCheckOrigin: the origin that the browser sends counts.
+func TestHandshakeCheckOrigin(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Origins: []string{"http://good.example"}}})
 	for _, lie := range []string{"http://good.example", "http://localhost", "*", ""} {
@@ -302,9 +302,9 @@ func TestPagesCannotPassForOthers(t *testing.T) {
 	}
 }
 
-// TestQuestionsWithSecrets: a token in the path or among the subprotocols counts as in the handshake,
+// TestHandshakeCheckSecrets: a token in the path or among the subprotocols counts as in the handshake,
 // and appears nowhere.
-func TestQuestionsWithSecrets(t *testing.T) {
+func TestHandshakeCheckSecrets(t *testing.T) {
 	t.Parallel()
 	file := wspipetest.SecretFile(t, "tokens", "SECRET-good\nSECRET-another\n")
 	cfg := resuming(`echo in; exec cat`)
@@ -350,8 +350,8 @@ func TestQuestionsWithSecrets(t *testing.T) {
 	}
 }
 
-// TestQuestionsThatAreNone: without a path, or with a method other than GET and HEAD.
-func TestQuestionsThatAreNone(t *testing.T) {
+// TestHandshakeCheckInvalid: without a path, or with a method other than GET and HEAD.
+func TestHandshakeCheckInvalid(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
 	for _, path := range []string{"", "relative", "http://localhost/", "?q", "/%zz", "*"} {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TestTidier: garbage is collected after many changes and an idle time. It is not parallel because
+// TestIdleGC: garbage is collected after many changes and an idle time. It is not parallel because
 // collections concern the whole process.
-func TestTidier(t *testing.T) {
+func TestIdleGC(t *testing.T) {
 	collections := func() uint32 {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)

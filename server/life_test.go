@@ -59,7 +59,7 @@ func goAndExpectGone(t *testing.T, cfg Config, depart func(*rawClient)) {
 	awaitGone(t, pid)
 }
 
-func TestTheGroupGoesWithItsClient(t *testing.T) {
+func TestGroupEndsWithClient(t *testing.T) {
 	for name, script := range map[string]string{
 		"children":           `echo $$; sleep 1000 & sleep 1000 & wait`,
 		"detached children":  `echo $$; sleep 1000 >/dev/null 2>&1 </dev/null & wait`,
@@ -76,7 +76,7 @@ func TestTheGroupGoesWithItsClient(t *testing.T) {
 	}
 }
 
-func TestAFloodEndsWithItsClient(t *testing.T) {
+func TestDisconnectDuringFlood(t *testing.T) {
 	for how, depart := range leave {
 		if how == "is silent" {
 			continue // a client that does not read is blocked, not disconnected
@@ -102,7 +102,7 @@ func TestNoTailIsLostWhileTheClientSends(t *testing.T) {
 	}
 }
 
-func TestADescendantDoesNotHoldTheConnection(t *testing.T) {
+func TestDescendantHoldsOutput(t *testing.T) {
 	for name, script := range map[string]string{
 		"silent":  `echo $$; sleep 1000 & exit 4`,
 		"talking": `echo $$; (while echo more; do sleep 0.05; done) & exit 4`,
@@ -132,7 +132,7 @@ func TestClosemsWaitsForABatchJob(t *testing.T) {
 	}
 }
 
-func TestWhatWasSentBeforeTheCloseArrives(t *testing.T) {
+func TestMessagesBeforeCloseArrive(t *testing.T) {
 	t.Parallel()
 	child := sh(`exec wc -c >&2`)
 	child.Grace = process.WaitForever
@@ -189,7 +189,7 @@ func TestNoChildNoSession(t *testing.T) {
 	}
 }
 
-func TestExitIsTold(t *testing.T) {
+func TestExitIsReported(t *testing.T) {
 	for _, test := range []struct {
 		script string
 		plain  websocket.StatusCode

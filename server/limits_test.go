@@ -58,7 +58,7 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-func TestOnceServesNobodyElse(t *testing.T) {
+func TestOnceServesOneClient(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Once: true})
 	c := dial(t, s.ws)

@@ -55,8 +55,8 @@ func TestListingsAreBounded(t *testing.T) {
 	}
 }
 
-// TestListingsEnd: links to an ancestor are not followed.
-func TestListingsEnd(t *testing.T) {
+// TestListingsOfCyclicLinks: links to an ancestor are not followed.
+func TestListingsOfCyclicLinks(t *testing.T) {
 	t.Parallel()
 	d := &programDir{path: tree(t, map[string]string{
 		"a/run": "#!", "a/self": "-> .", "a/top": "-> ..", "a/b": "-> ../b", "b/a": "-> ../a", "b/run": "#!", "c": "-> a/top/a/self/b",

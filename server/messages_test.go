@@ -55,7 +55,7 @@ func TestCharacterCutByASlowWrite(t *testing.T) {
 	c.ExpectEnd(1000, "exit 0")
 }
 
-func TestALoneLineLeavesAtOnce(t *testing.T) {
+func TestLoneLineIsSentAtOnce(t *testing.T) {
 	t.Parallel()
 	// The child writes half a line after each line, and waits. A line must be sent before the next is
 	// complete.
@@ -237,7 +237,7 @@ func TestCompression(t *testing.T) {
 	}
 }
 
-func TestCompressedMessagesObeyTheLimit(t *testing.T) {
+func TestCompressedMessagesAreLimited(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat >/dev/null`), Compress: true, MaxMessage: 1 << 20}})
 	c := wspipetest.Dial(t, s.ws, &websocket.DialOptions{CompressionMode: websocket.CompressionContextTakeover})

@@ -103,9 +103,9 @@ func TestMuxEnvironment(t *testing.T) {
 	}
 }
 
-// TestMuxExitIsToldToAll: all clients get the exit status. The next client starts another child, which
+// TestMuxExitIsReportedToAll: all clients get the exit status. The next client starts another child, which
 // counts its clients from 1.
-func TestMuxExitIsToldToAll(t *testing.T) {
+func TestMuxExitIsReportedToAll(t *testing.T) {
 	t.Parallel()
 	for code, cfg := range map[websocket.StatusCode]Config{1000: mux(""), 4003: mux("")} {
 		cfg.Endpoint.ExitCloseCode, cfg.Endpoint.Linger = code != 1000, -1

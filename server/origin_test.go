@@ -10,7 +10,7 @@ import (
 	"wspipe/server/access"
 )
 
-// TestOriginRule tests spellings. TestGate tests the rules.
+// TestOriginRule tests spellings. TestAccessRules tests the rules.
 func TestOriginRule(t *testing.T) {
 	for _, test := range []struct {
 		host, origin string

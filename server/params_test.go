@@ -170,7 +170,7 @@ func TestParamsOfASession(t *testing.T) {
 	}
 }
 
-func TestEndpointTellsTheParams(t *testing.T) {
+func TestEndpointReportsParams(t *testing.T) {
 	t.Parallel()
 	cfg := withParams(t, "", nil, "n:int(1..10)=3", "note:text=", "to:one-of(a,b)")
 	cfg.Console = true

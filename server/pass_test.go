@@ -158,9 +158,9 @@ func TestPassIsForThePageAlone(t *testing.T) {
 	}
 }
 
-// TestPassOpensTheConsole: a correct pass admits a client to each part; without one, or with any other,
+// TestPassAdmitsToConsole: a correct pass admits a client to each part; without one, or with any other,
 // it is refused.
-func TestPassOpensTheConsole(t *testing.T) {
+func TestPassAdmitsToConsole(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
 	s, another := serve(t, cfg), serve(t, cfg)
@@ -193,8 +193,8 @@ func TestPassOpensTheConsole(t *testing.T) {
 	}
 }
 
-// TestPassOpensNothingElse: no WebSocket, no program, no file, and no method other than GET and HEAD.
-func TestPassOpensNothingElse(t *testing.T) {
+// TestPassAdmitsNothingElse: no WebSocket, no program, no file, and no method other than GET and HEAD.
+func TestPassAdmitsNothingElse(t *testing.T) {
 	t.Parallel()
 	started := filepath.Join(t.TempDir(), "started")
 	run := `echo >"` + started + `"; `
@@ -244,8 +244,8 @@ func TestPassOpensNothingElse(t *testing.T) {
 	}
 }
 
-// TestPassWithoutTheConsole: without the console there is no pass.
-func TestPassWithoutTheConsole(t *testing.T) {
+// TestNoPassWithoutConsole: without the console there is no pass.
+func TestNoPassWithoutConsole(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Auth: authOf(t, "token")}})
 	if resp, _ := get(t, s.http(wspipetest.WithToken("/", wspipetest.GoodToken))); resp.StatusCode != 404 || len(resp.Header["Set-Cookie"]) > 0 {
@@ -253,9 +253,9 @@ func TestPassWithoutTheConsole(t *testing.T) {
 	}
 }
 
-// TestPassAtTheHandshakeQuestion: the pass admits the check, but does not count for the handshake that
+// TestPassWithHandshakeCheck: the pass admits the check, but does not count for the handshake that
 // it is about.
-func TestPassAtTheHandshakeQuestion(t *testing.T) {
+func TestPassWithHandshakeCheck(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}})
 	for path, want := range map[string]int{wspipetest.WithToken("/", wspipetest.GoodToken): 101, wspipetest.WithToken("/.wspipe/x", wspipetest.OtherToken): 101, wspipetest.WithToken("/", "wrong"): 401, "/": 401, "/.wspipe/x": 401, endpointPath: 401} {
@@ -302,8 +302,8 @@ func TestPassEndsWithItsToken(t *testing.T) {
 	expect(first, 200) // its token is valid again
 }
 
-// TestPassIsNotTheChilds: a browser also sends it with a WebSocket below its path.
-func TestPassIsNotTheChilds(t *testing.T) {
+// TestChildDoesNotGetPass: a browser also sends it with a WebSocket below its path.
+func TestChildDoesNotGetPass(t *testing.T) {
 	t.Parallel()
 	const tell = `echo "${HTTP_COOKIE-none}|$(env | grep -c wspipe_[0-9])"`
 	s := serveCGI(t, Config{Endpoint: Endpoint{Child: sh(tell)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}, map[string]string{"run": textHeader + tell})

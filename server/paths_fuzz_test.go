@@ -181,8 +181,8 @@ func TestProgramDirectoriesAroundFiles(t *testing.T) {
 	}
 }
 
-// TestALinkToItsOwnDirectoryCostsLittle: it is followed up to maxDepth.
-func TestALinkToItsOwnDirectoryCostsLittle(t *testing.T) {
+// TestLinkToItsOwnDirectory: it is followed up to maxDepth.
+func TestLinkToItsOwnDirectory(t *testing.T) {
 	t.Parallel()
 	_, cfg := trapTree(t)
 	s := serve(t, cfg)
@@ -197,8 +197,8 @@ func TestALinkToItsOwnDirectoryCostsLittle(t *testing.T) {
 	}
 }
 
-// TestHowDeepFilesMayBe: up to maxDepth.
-func TestHowDeepFilesMayBe(t *testing.T) {
+// TestMaxDepth: up to maxDepth.
+func TestMaxDepth(t *testing.T) {
 	t.Parallel()
 	deepest := strings.Repeat("d/", maxDepth-1)
 	files := map[string]string{deepest + "file": "plain", deepest + "d/file": "plain", deepest + "run": askFor, deepest + "d/run": askFor}

@@ -71,7 +71,7 @@ func TestDirStartsOnlyPrograms(t *testing.T) {
 	}
 }
 
-func TestProgramsComeAndGo(t *testing.T) {
+func TestProgramsAreCurrent(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, nil)
 	s := serve(t, Config{Dir: dir})
@@ -91,9 +91,9 @@ func TestProgramsComeAndGo(t *testing.T) {
 	expectNoWebSocket(t, s, "new/run")
 }
 
-// TestARelativeDirWithCwd: --dir is relative to the server's working directory, not to that of the
+// TestRelativeDirWithCwd: --dir is relative to the server's working directory, not to that of the
 // child. It is not parallel because it changes the former.
-func TestARelativeDirWithCwd(t *testing.T) {
+func TestRelativeDirWithCwd(t *testing.T) {
 	dir, cwd := tree(t, map[string]string{"programs/run": "#!/bin/sh\npwd -P; echo $0"}), tree(t, nil)
 	t.Chdir(dir)
 	s := serve(t, Config{Dir: "programs", Endpoint: Endpoint{Child: process.Spec{Dir: cwd}}})
@@ -150,8 +150,8 @@ func TestScriptsWithoutPermission(t *testing.T) {
 	s.log.await(t, dir+"/sub/script.sh", 4)
 }
 
-// TestAProgramThatVanishes: after it has been found.
-func TestAProgramThatVanishes(t *testing.T) {
+// TestProgramIsRemoved: after it has been found.
+func TestProgramIsRemoved(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Dir: tree(t, map[string]string{"removed": askFor, "denied": askFor, "directory": askFor}), MaxChildren: 1})
 	expectNoWebSocket(t, s, "none")
@@ -184,8 +184,8 @@ func TestAProgramThatVanishes(t *testing.T) {
 	}
 }
 
-// TestCommandsGetNoPathUpwards: COMMAND gets no PATH_INFO with "..", either.
-func TestCommandsGetNoPathUpwards(t *testing.T) {
+// TestCommandGetsNoDotDot: COMMAND gets no PATH_INFO with "..", either.
+func TestCommandGetsNoDotDot(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo "$PATH_INFO"`)}})
 	expectNoWebSocket(t, s, "../x", "a/../../x", "%2e%2e/x", "a/..%2fx", "..%5cx", "a/..")

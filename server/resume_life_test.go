@@ -36,9 +36,9 @@ func holding(script string) string {
 	return `echo $$; while ! [ -e "$GO" ]; do sleep 0.01; done; ` + script
 }
 
-// TestTheEndIsKept: for a client that is disconnected when its child exits, or that disconnects before
+// TestExitIsKept: for a client that is disconnected when its child exits, or that disconnects before
 // it answers the close frame.
-func TestTheEndIsKept(t *testing.T) {
+func TestExitIsKept(t *testing.T) {
 	for name, test := range map[string]struct {
 		script       string
 		plain, close websocket.StatusCode
@@ -98,9 +98,9 @@ func (s *testServer) noSlots() bool {
 	return s.slots.used == 0 && len(s.slots.perIP) == 0
 }
 
-// TestTheGraceEnds: after the grace period nothing is left of a session, whether its child runs or has
+// TestGracePeriodEnds: after the grace period nothing is left of a session, whether its child runs or has
 // exited.
-func TestTheGraceEnds(t *testing.T) {
+func TestGracePeriodEnds(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{"running": `echo $$; exec cat`, "blocked": `echo $$; exec yes`,
 		"stubborn": `trap '' INT TERM HUP; echo $$; while :; do sleep 1000; done`, "ended": `echo $$; read -r l; seq 10000`} {
@@ -130,9 +130,9 @@ func TestTheGraceEnds(t *testing.T) {
 	}
 }
 
-// TestAFullBufferHoldsTheChild: a full history blocks the child while no client is attached. It
+// TestFullHistoryBlocksChild: a full history blocks the child while no client is attached. It
 // continues when the client is back, and nothing is lost.
-func TestAFullBufferHoldsTheChild(t *testing.T) {
+func TestFullHistoryBlocksChild(t *testing.T) {
 	t.Parallel()
 	const lines = 30_000 // 33 MB
 	counter := filepath.Join(t.TempDir(), "counter")
@@ -209,8 +209,8 @@ func TestLimitsOfSessions(t *testing.T) {
 	}
 }
 
-// TestABadHandshakeLeavesNoSession: nor does a child that cannot start. The next attempt works.
-func TestABadHandshakeLeavesNoSession(t *testing.T) {
+// TestFailedHandshakeLeavesNoSession: nor does a child that cannot start. The next attempt works.
+func TestFailedHandshakeLeavesNoSession(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "late")
 	cfg := resuming("")
@@ -229,9 +229,9 @@ func TestABadHandshakeLeavesNoSession(t *testing.T) {
 	arrive(t, s.session(id, -1))
 }
 
-// TestRulesEndTheSession: a client that breaks a rule cannot attach again, and the child is stopped. So
+// TestViolationEndsSession: a client that breaks a rule cannot attach again, and the child is stopped. So
 // it is after --max-runtime, and after --idle-timeout while a client is attached.
-func TestRulesEndTheSession(t *testing.T) {
+func TestViolationEndsSession(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		cfg    Config

@@ -180,9 +180,9 @@ func TestParametersStaySecret(t *testing.T) {
 	}
 }
 
-// TestALostSession: a client with messages of a session gets no other session, and nothing is started
+// TestLostSession: a client with messages of a session gets no other session, and nothing is started
 // for it, at whatever path.
-func TestALostSession(t *testing.T) {
+func TestLostSession(t *testing.T) {
 	t.Parallel()
 	once := resuming(echoing)
 	once.Endpoint.Resume, once.Once = 0, true
@@ -204,9 +204,9 @@ func TestALostSession(t *testing.T) {
 	}
 }
 
-// TestNobodyIsAheadOfItsSession: a new session has no messages, so a client that has some does not start
+// TestNewSessionHasNoMessages: a new session has no messages, so a client that has some does not start
 // it.
-func TestNobodyIsAheadOfItsSession(t *testing.T) {
+func TestNewSessionHasNoMessages(t *testing.T) {
 	t.Parallel()
 	table := newChildren(newSlots(1, 0), false)
 	key := childKey{session: "id"}
@@ -224,9 +224,9 @@ func TestNobodyIsAheadOfItsSession(t *testing.T) {
 	}
 }
 
-// TestAnotherKindOfClient: the history for a plain client cannot be sent to one with channels, and
+// TestResumeWithOtherSubprotocol: the history for a plain client cannot be sent to one with channels, and
 // conversely. The session continues.
-func TestAnotherKindOfClient(t *testing.T) {
+func TestResumeWithOtherSubprotocol(t *testing.T) {
 	t.Parallel()
 	s := serve(t, resuming(`while read -r l; do echo "$l"; done`))
 	id := newID()
@@ -256,9 +256,9 @@ func TestAnotherKindOfClient(t *testing.T) {
 	}
 }
 
-// TestATerminalComesBack: with its program, in the current size of the window. If the client has no
+// TestTerminalIsResumed: with its program, in the current size of the window. If the client has no
 // number, the program redraws the screen.
-func TestATerminalComesBack(t *testing.T) {
+func TestTerminalIsResumed(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`trap 'echo drawn $(stty size)' WINCH; echo begun $(stty size); while :; do read -r l && echo "[$l $(stty size)]"; done`)
 	cfg.Endpoint.Child.Terminal, cfg.Endpoint.Framing = process.FullTerminal, framing.Bytes
@@ -297,8 +297,8 @@ func TestATerminalComesBack(t *testing.T) {
 	until(c, "[three 20 90]\r\n")
 }
 
-// TestSeveralBeginTheSameSession: one child is started. The last client has it, and the others get 4010.
-func TestSeveralBeginTheSameSession(t *testing.T) {
+// TestSessionWithSeveralFirstClients: one child is started. The last client has it, and the others get 4010.
+func TestSessionWithSeveralFirstClients(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(echoing)
 	cfg.MaxChildren = 1
@@ -342,8 +342,8 @@ func TestSeveralBeginTheSameSession(t *testing.T) {
 	}
 }
 
-// TestWhatTheLogTells: one session ID for the session and all its connections.
-func TestWhatTheLogTells(t *testing.T) {
+// TestLogOfSession: one session ID for the session and all its connections.
+func TestLogOfSession(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`echo $$; while read -r l; do echo "$l"; done`)
 	cfg.Auth.Basic = "ann:secret"

@@ -73,9 +73,9 @@ func closing(code uint16) func(c *rawClient) {
 	return func(c *rawClient) { c.frame(fin|opClose, binary.BigEndian.AppendUint16(nil, code)) }
 }
 
-// TestWhoIsLostMayComeBack: a lost client may attach again to the same child, which has received no half
+// TestLostClientAttachesAgain: a lost client may attach again to the same child, which has received no half
 // message. After a close frame the child is stopped at once.
-func TestWhoIsLostMayComeBack(t *testing.T) {
+func TestLostClientAttachesAgain(t *testing.T) {
 	for name, test := range partings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -109,9 +109,9 @@ func TestWhoIsLostMayComeBack(t *testing.T) {
 	}
 }
 
-// TestWhereToGoOn: a client with a number gets exactly the next messages. One without gets the whole
+// TestResumePosition: a client with a number gets exactly the next messages. One without gets the whole
 // history, and counts from there.
-func TestWhereToGoOn(t *testing.T) {
+func TestResumePosition(t *testing.T) {
 	t.Parallel()
 	s := serve(t, resuming(`seq 9; while read -r l; do echo "$l"; done`))
 	id := newID()
@@ -144,9 +144,9 @@ func TestWhereToGoOn(t *testing.T) {
 	}
 }
 
-// TestTheCountBeginsAnew: a client without a number counts from its first message, also if older ones
+// TestCountRestarts: a client without a number counts from its first message, also if older ones
 // have been dropped.
-func TestTheCountBeginsAnew(t *testing.T) {
+func TestCountRestarts(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`while read -r n; do seq $n; done`)
 	cfg.Endpoint.ResumeBuffer = 64 << 10
@@ -223,8 +223,8 @@ func (c *rawClient) closing() (code uint16, reason string) {
 	}
 }
 
-// TestWhoseSession: an ID belongs to one user and one endpoint.
-func TestWhoseSession(t *testing.T) {
+// TestSessionBelongsToUserAndEndpoint: an ID belongs to one user and one endpoint.
+func TestSessionBelongsToUserAndEndpoint(t *testing.T) {
 	t.Parallel()
 	id := newID()
 	cfg := resuming("")

@@ -193,8 +193,8 @@ func TestNoReverseLookupByDefault(t *testing.T) {
 	}
 }
 
-// TestAMuteNameServerHoldsNobodyUp: a lookup ends after a second, and does not delay other clients.
-func TestAMuteNameServerHoldsNobodyUp(t *testing.T) {
+// TestSilentNameServer: a lookup ends after a second, and does not delay other clients.
+func TestSilentNameServer(t *testing.T) {
 	for name, addr := range map[string]string{"of the address": "192.0.2.6", "of the name": "192.0.2.7"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -144,8 +144,8 @@ const webSocketFields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSoc
 
 const textHeader = `printf 'Content-Type: text/plain\n\n'` + "\n"
 
-// TestTheOrderOfRoutes: each directory has the same name.
-func TestTheOrderOfRoutes(t *testing.T) {
+// TestOrderOfRoutes: each directory has the same name.
+func TestOrderOfRoutes(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{
 		"ws/all": "#!/bin/sh\necho ws $SCRIPT_NAME", "ws/only": "#!/bin/sh\necho ws only",
@@ -197,7 +197,7 @@ func TestFilesAloneHaveNoWebSocket(t *testing.T) {
 	}
 }
 
-func TestACommandBesideFilesAndCGI(t *testing.T) {
+func TestCommandWithFilesAndCGI(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{
 		"cgi/answer": "#!/bin/sh\n" + textHeader + `echo "cgi $#"`, "www/index.html": "home",
@@ -243,9 +243,9 @@ func TestDirectoriesThatCannotBeOpened(t *testing.T) {
 	}
 }
 
-// TestTheGateStandsBeforeTheDirectories: nothing is started for a page of another site, and a request to
+// TestDirectoriesAccessRules: nothing is started for a page of another site, and a request to
 // a foreign host name gets no file.
-func TestTheGateStandsBeforeTheDirectories(t *testing.T) {
+func TestDirectoriesAccessRules(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"cgi/run": "#!/bin/sh\necho started >&2\n" + textHeader, "ws/run": "#!/bin/sh\necho started >&2", "www/page": "page"})
 	s := serve(t, Config{Dir: dir + "/ws", CGIDir: dir + "/cgi", StaticDir: dir + "/www"})

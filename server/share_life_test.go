@@ -19,9 +19,9 @@ import (
 
 // The life of a shared child, and the limits, with real children.
 
-// TestASharedChildLingers: for --linger after its last client disconnects, and no longer than the server
+// TestSharedChildLingers: for --linger after its last client disconnects, and no longer than the server
 // runs.
-func TestASharedChildLingers(t *testing.T) {
+func TestSharedChildLingers(t *testing.T) {
 	t.Parallel()
 	for linger, stays := range map[time.Duration]bool{0: false, 50 * time.Millisecond: false, time.Hour: true, -1: true} {
 		cfg := shared(echoing)
@@ -47,9 +47,9 @@ func TestASharedChildLingers(t *testing.T) {
 	}
 }
 
-// TestAChildThatIsBeingStoppedIsNotShared: a client that connects then starts a new one. With --maxforks
+// TestChildBeingStoppedIsNotShared: a client that connects then starts a new one. With --maxforks
 // that needs a slot, which the old child has until its end.
-func TestAChildThatIsBeingStoppedIsNotShared(t *testing.T) {
+func TestChildBeingStoppedIsNotShared(t *testing.T) {
 	t.Parallel()
 	const stubborn = `trap '' INT TERM; ` + echoing + `; while :; do sleep 1000; done`
 	s := serve(t, shared(stubborn))
@@ -147,8 +147,8 @@ func TestLimitsOfSharedChildren(t *testing.T) {
 	arrive(t, s.ws+"b")
 }
 
-// TestABadHandshakeStartsNothing: even if it is the first, and it takes no slot.
-func TestABadHandshakeStartsNothing(t *testing.T) {
+// TestFailedHandshakeStartsNothing: even if it is the first, and it takes no slot.
+func TestFailedHandshakeStartsNothing(t *testing.T) {
 	t.Parallel()
 	cfg := shared(echoing)
 	cfg.MaxChildren, cfg.Endpoint.Linger = 1, -1
@@ -163,9 +163,9 @@ func TestABadHandshakeStartsNothing(t *testing.T) {
 	arrive(t, s.ws)
 }
 
-// TestShutdownWithViewers: each client gets 1001, also if another does not answer. The child is stopped,
+// TestShutdownWithBroadcast: each client gets 1001, also if another does not answer. The child is stopped,
 // and the server waits for it.
-func TestShutdownWithViewers(t *testing.T) {
+func TestShutdownWithBroadcast(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{"obedient": echoing, "stubborn": `trap '' INT TERM; ` + echoing + `; while :; do sleep 1000; done`} {
 		t.Run(name, func(t *testing.T) {

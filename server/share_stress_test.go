@@ -18,9 +18,9 @@ import (
 
 // Many clients at once of shared children that end at any moment.
 
-// TestArriveAtTheExit: a client that connects around the exit of the child gets all its output and the
+// TestConnectAroundExit: a client that connects around the exit of the child gets all its output and the
 // exit, or that of a new child.
-func TestArriveAtTheExit(t *testing.T) {
+func TestConnectAroundExit(t *testing.T) {
 	t.Parallel()
 	const lines, clients, visits = 50, 10, 30
 	cfg := shared("seq " + strconv.Itoa(lines) + "; exit 3")
@@ -70,9 +70,9 @@ func readAll(ctx context.Context, url string) (messages []string, err error) {
 	}
 }
 
-// TestClientsComeAndGo: thousands of clients connect at random to children that exit at random. At the
+// TestClientsConnectAtRandom: thousands of clients connect at random to children that exit at random. At the
 // end nothing is left.
-func TestClientsComeAndGo(t *testing.T) {
+func TestClientsConnectAtRandom(t *testing.T) {
 	t.Parallel()
 	const clients, visits = 100, 15
 	for _, linger := range []time.Duration{0, 2 * time.Millisecond} {

@@ -111,8 +111,8 @@ func TestClientsShareAChild(t *testing.T) {
 	}
 }
 
-// TestTheFirstClientGetsEverything: the child that it starts may exit at once.
-func TestTheFirstClientGetsEverything(t *testing.T) {
+// TestFirstClientGetsAllOutput: the child that it starts may exit at once.
+func TestFirstClientGetsAllOutput(t *testing.T) {
 	t.Parallel()
 	s := serve(t, shared(`echo 1; echo 2; printf last; exit 4`))
 	for range 20 {
@@ -122,8 +122,8 @@ func TestTheFirstClientGetsEverything(t *testing.T) {
 	}
 }
 
-// TestTheExitIsToldToAll: all clients get the exit status, and the next client starts another child.
-func TestTheExitIsToldToAll(t *testing.T) {
+// TestExitIsReportedToAll: all clients get the exit status, and the next client starts another child.
+func TestExitIsReportedToAll(t *testing.T) {
 	t.Parallel()
 	for code, cfg := range map[websocket.StatusCode]Config{1000: {}, 4003: {Endpoint: Endpoint{ExitCloseCode: true}}} {
 		cfg.Endpoint.Child, cfg.Endpoint.Share, cfg.Endpoint.Replay, cfg.Endpoint.Linger = sh(`echo $$; read -r l; echo "$l"; exit 3`), ShareBroadcast, 1, -1
@@ -173,9 +173,9 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestNewcomersIntoAFlood: a client that connects during a flood gets all messages in order from its
+// TestConnectDuringFlood: a client that connects during a flood gets all messages in order from its
 // first one on.
-func TestNewcomersIntoAFlood(t *testing.T) {
+func TestConnectDuringFlood(t *testing.T) {
 	t.Parallel()
 	const clients, messages = 20, 2000
 	for _, replay := range []int{0, 50} {
@@ -262,8 +262,8 @@ func TestEndpointsOfADirectory(t *testing.T) {
 	}
 }
 
-// TestTheEnvironmentIsTheFirstClients: a shared child has the environment of its first client.
-func TestTheEnvironmentIsTheFirstClients(t *testing.T) {
+// TestEnvironmentOfFirstClient: a shared child has the environment of its first client.
+func TestEnvironmentOfFirstClient(t *testing.T) {
 	t.Parallel()
 	cfg := shared(`echo "$QUERY_STRING $PATH_INFO $HTTP_X_ME"; exec cat`)
 	cfg.Endpoint.Replay = 1
@@ -274,8 +274,8 @@ func TestTheEnvironmentIsTheFirstClients(t *testing.T) {
 	}
 }
 
-// TestPlainViewersAndChannels: each client gets the streams by its own subprotocol.
-func TestPlainViewersAndChannels(t *testing.T) {
+// TestBroadcastWithChannels: each client gets the streams by its own subprotocol.
+func TestBroadcastWithChannels(t *testing.T) {
 	t.Parallel()
 	for _, compress := range []bool{false, true} {
 		cfg := shared(`while read -r l && [ "$l" != quit ]; do echo "$l"; echo "err $l" >&2; done; exit 3`)

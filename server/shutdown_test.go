@@ -52,7 +52,7 @@ func TestShutdownFinishesDownloads(t *testing.T) {
 }
 
 // A client that does not read is disconnected after a while.
-func TestShutdownCutsDownloadsOff(t *testing.T) {
+func TestShutdownAbortsDownloads(t *testing.T) {
 	t.Parallel()
 	s, c, file := serveDownload(t)
 	resp := c.answer("GET")

@@ -13,7 +13,7 @@ import (
 
 // Clients that do not read, and children that do not.
 
-func TestASlowClientGetsEverythingAfterTheExit(t *testing.T) {
+func TestSlowClientGetsOutputAfterExit(t *testing.T) {
 	t.Parallel()
 	const lines = 20_000 // 20 MB, more than all kernel buffers on the way
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(fmt.Sprintf(`seq -f %%01000.0f %d; exit 5`, lines))}})
@@ -27,9 +27,9 @@ func TestASlowClientGetsEverythingAfterTheExit(t *testing.T) {
 	c.ExpectEnd(1000, "exit 5")
 }
 
-// TestAFewStuckClientsHurtNobody: clients that do not read block only their own child, and pings do not
+// TestClientsThatDoNotRead: clients that do not read block only their own child, and pings do not
 // end them.
-func TestAFewStuckClientsHurtNobody(t *testing.T) {
+func TestClientsThatDoNotRead(t *testing.T) {
 	t.Parallel()
 	const ping = time.Second
 	const lines, few = 20_000, 1000 // 20 MB, more than all kernel buffers, and 1 MB
@@ -52,8 +52,8 @@ func TestAFewStuckClientsHurtNobody(t *testing.T) {
 	}
 }
 
-// TestOneEndlessMessageIsHeldUp: one endless message to a child that does not read takes bounded memory.
-func TestOneEndlessMessageIsHeldUp(t *testing.T) {
+// TestEndlessMessageIsBlocked: one endless message to a child that does not read takes bounded memory.
+func TestEndlessMessageIsBlocked(t *testing.T) {
 	t.Parallel()
 	const size = 64 << 20
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`read go <"$FIFO"; head -n 1 | wc -c`), SetEnv: []string{"FIFO=" + fifo(t)}}})
@@ -93,9 +93,9 @@ func TestOneEndlessMessageIsHeldUp(t *testing.T) {
 	}
 }
 
-// TestAClientThatHasSentTooMuchAndGone: the child does not read, so the server no longer reads either.
+// TestDisconnectWithFullStdin: the child does not read, so the server no longer reads either.
 // The slot must be freed nevertheless.
-func TestAClientThatHasSentTooMuchAndGone(t *testing.T) {
+func TestDisconnectWithFullStdin(t *testing.T) {
 	for how, depart := range leave {
 		if how == "closes" || how == "is silent" {
 			continue // its close frame, or its pong, would come after the 5 MB

@@ -280,7 +280,7 @@ func TestAnUnreadableFile(t *testing.T) {
 	}
 }
 
-func TestFilesComeAndGo(t *testing.T) {
+func TestFilesAreCurrent(t *testing.T) {
 	t.Parallel()
 	s := serveFiles(t, nil)
 	for _, want := range []string{"first", "second, and longer"} {
@@ -300,8 +300,8 @@ func TestFilesComeAndGo(t *testing.T) {
 	}
 }
 
-// TestAFileThatBecomesAnother: a file that is replaced after it has been found is checked again.
-func TestAFileThatBecomesAnother(t *testing.T) {
+// TestReplacedFile: a file that is replaced after it has been found is checked again.
+func TestReplacedFile(t *testing.T) {
 	t.Parallel()
 	outside := tree(t, map[string]string{"secret.txt": canary})
 	s := serveFiles(t, map[string]string{"file": "plain"})

@@ -187,7 +187,7 @@ func TestClientCertificates(t *testing.T) {
 }
 
 // A resumed TLS session has no certificate, but the one of the first handshake must still be valid.
-func TestResumedSessionsObeyTheNewCA(t *testing.T) {
+func TestResumedTLSSessionsWithNewCA(t *testing.T) {
 	t.Parallel()
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {

@@ -82,7 +82,7 @@ func TestBytesArriveUnchanged(t *testing.T) {
 }
 
 // A line is sent, and written, before the next one arrives.
-func TestALoneLineIsNotHeldBack(t *testing.T) {
+func TestLoneLineIsSentAtOnce(t *testing.T) {
 	s := serve(t, nil)
 	stdout, w, err := os.Pipe()
 	if err != nil {
@@ -182,7 +182,7 @@ func TestClosedStdout(t *testing.T) {
 }
 
 // A write to stdout fails, as on a full disk.
-func TestStdoutThatFails(t *testing.T) {
+func TestStdoutFails(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		wspipetest.Lack(t, "no full device: %v", err)
@@ -234,7 +234,7 @@ func TestUnixSocket(t *testing.T) {
 
 // Nothing is read from stdin before there is a connection, because the next command of a script may
 // need it.
-func TestStdinStaysWhenThereIsNoConnection(t *testing.T) {
+func TestStdinIsNotReadWithoutConnection(t *testing.T) {
 	s := serve(t, func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "wspipe: not you", http.StatusForbidden) })
 	})

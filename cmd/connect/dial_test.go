@@ -161,7 +161,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-func TestMayRedirect(t *testing.T) {
+func TestCheckRedirect(t *testing.T) {
 	for _, test := range []struct {
 		from, to string
 		want     bool

@@ -12,7 +12,7 @@ import (
 )
 
 // All ways in which a server can end a connection.
-func TestEnds(t *testing.T) {
+func TestResultOfEveryEnd(t *testing.T) {
 	control := string(channel.Control)
 	status := string(channel.Error)
 	tests := []struct {

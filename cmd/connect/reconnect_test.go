@@ -89,7 +89,7 @@ func TestRetryAfter(t *testing.T) {
 }
 
 // The context ends a delay.
-func TestBackoffEndsWithTheContext(t *testing.T) {
+func TestBackoffIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		began := time.Now()
@@ -100,7 +100,7 @@ func TestBackoffEndsWithTheContext(t *testing.T) {
 	})
 }
 
-func TestWhatIsTriedAgain(t *testing.T) {
+func TestRetriedErrors(t *testing.T) {
 	for e, want := range map[result]bool{
 		dialResult(&RefusedError{Status: 429}):                                                 true,
 		dialResult(&RefusedError{Status: 502}):                                                 true,

@@ -16,7 +16,7 @@ import (
 
 // Data that our host has acknowledged is read to its end, although pings in it cannot be answered,
 // because the server may have dropped it.
-func TestResumeReadsWhatCameBeforeTheLoss(t *testing.T) {
+func TestResumeReadsDataBeforeLoss(t *testing.T) {
 	const messages = 40
 	var lost atomic.Bool
 	reset := make(chan struct{})

@@ -175,7 +175,7 @@ func numbers(n int) string {
 
 // TLS reports the end of the connection as io.EOF. Before the first byte of a message's payload,
 // that is not the end of the message.
-func TestResumeAfterACutInTLS(t *testing.T) {
+func TestResumeAfterTLSEOF(t *testing.T) {
 	var cut atomic.Bool
 	s := newServer(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -274,7 +274,7 @@ func TestResumeWithAnotherProgram(t *testing.T) {
 }
 
 // The session ID gives access to the session.
-func TestTheSessionIsSecret(t *testing.T) {
+func TestSessionIDIsSecret(t *testing.T) {
 	var asked atomic.Pointer[url.URL]
 	for _, answer := range []func(http.ResponseWriter, *http.Request){
 		func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusForbidden) },

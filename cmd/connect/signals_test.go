@@ -15,7 +15,7 @@ import (
 )
 
 // Signals are forwarded to the program if possible. The client then exits as the program does.
-func TestSignalsGoToTheProgram(t *testing.T) {
+func TestSignalsAreForwarded(t *testing.T) {
 	s := serve(t, nil, channel.ProtocolWspipe)
 	c := startBinary(t, s.url().String())
 	p := s.peer(t).hello(false)

@@ -131,7 +131,7 @@ func TestModesBetweenConnections(t *testing.T) {
 }
 
 // A stopped client restores the terminal, and makes it raw again when it continues.
-func TestTerminalIsLentWhileStopped(t *testing.T) {
+func TestTerminalIsRestoredWhileStopped(t *testing.T) {
 	c, p := startRaw(t)
 	p.send(channel.Stdout, modesSet)
 	c.awaitOutput(modesSet)
@@ -203,7 +203,7 @@ func TestProgramHasNoTerminal(t *testing.T) {
 	c.awaitOutput("wspipe: the server's program has no terminal; start the server with wspipe --pty\r\n")
 }
 
-func TestWeHaveNoTerminal(t *testing.T) {
+func TestPTYWithoutTerminal(t *testing.T) {
 	pty := true
 	start(t, Config{PTY: &pty}).expect(255, "--pty requires stdin and stdout to be a terminal")
 }

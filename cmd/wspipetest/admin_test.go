@@ -394,9 +394,7 @@ func write(t *testing.T, path, text string) {
 func TestOperatorSeesRoutesAndRooms(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "routes")
-	if err := os.WriteFile(file, []byte("/chat/ --share=broadcast --share-by=path -- cat\n/echo -- cat\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, file, "/chat/ --share=broadcast --share-by=path -- cat\n/echo -- cat\n")
 	s, o := startOperated(t, "--routes="+file)
 	var rooms []*wspipetest.Client
 	for _, path := range []string{"chat/a%20b", "chat/a%20b", "chat/c", "echo"} {

@@ -67,7 +67,7 @@ var comingIn = []struct {
 		[]string{"X-Remote-User: root", wspipetest.Authorization(wspipetest.BasicUser, wspipetest.BasicPassword)}, false, wspipetest.BasicUser, "Basic", "user alice"},
 }
 
-func TestRightCredentialsComeIn(t *testing.T) {
+func TestSufficientCredentials(t *testing.T) {
 	for _, test := range comingIn {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -160,7 +160,7 @@ var stayingOut = []struct {
 	{"proxy's header twice", "header", "/", []string{"X-Remote-User: wrong", "x-remote-user: carol"}, true, 403, "wrong credentials (--auth-header)", nil},
 }
 
-func TestWrongCredentialsStayOut(t *testing.T) {
+func TestInsufficientCredentials(t *testing.T) {
 	for _, test := range stayingOut {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -55,9 +55,9 @@ func htpasswdGate(t *testing.T, costs map[string]int) (g *gate, path string) {
 	return newGate(t, Rules{Auth: Auth{HtpasswdFile: path}}, false, nil), path
 }
 
-// TestTimeDoesNotTellWhoExists: a wrong password takes the same work for every user, also for unknown
+// TestBcryptTakesConstantTime: a wrong password takes the same work for every user, also for unknown
 // ones. A correct one is cached.
-func TestTimeDoesNotTellWhoExists(t *testing.T) {
+func TestBcryptTakesConstantTime(t *testing.T) {
 	t.Parallel()
 	g, path := htpasswdGate(t, map[string]int{"weak": 4, "middle": 6, "strong": 7})
 	w := g.count()
@@ -121,8 +121,8 @@ func TestLongPasswords(t *testing.T) {
 	}
 }
 
-// TestProofsAreBounded: the cache has a maximum size, and is empty after a reload.
-func TestProofsAreBounded(t *testing.T) {
+// TestPasswordCacheIsBounded: the cache has a maximum size, and is empty after a reload.
+func TestPasswordCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	p := newPasswordCache()
 	for i := range 2 * maxCachedPasswords {

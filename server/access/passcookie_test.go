@@ -10,8 +10,8 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// TestPassIsItsToken: a pass gives the identity of its token. Other credentials count as without it.
-func TestPassIsItsToken(t *testing.T) {
+// TestPassHasIdentityOfToken: a pass gives the identity of its token. Other credentials count as without it.
+func TestPassHasIdentityOfToken(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, Rules{Auth: authBy(t, "basic htpasswd token header")}, true, nil)
 	g.purpose = Purpose{Own: true}
@@ -50,9 +50,9 @@ func TestPassIsItsToken(t *testing.T) {
 	}
 }
 
-// TestPassIsTaken: the pass is removed and all other cookies stay unchanged. Without a token file,
+// TestPassIsRemoved: the pass is removed and all other cookies stay unchanged. Without a token file,
 // it stays, too.
-func TestPassIsTaken(t *testing.T) {
+func TestPassIsRemoved(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		kinds         string
@@ -85,8 +85,8 @@ func TestPassIsTaken(t *testing.T) {
 	}
 }
 
-// TestPassBesideACertificate: a pass does not replace a certificate.
-func TestPassBesideACertificate(t *testing.T) {
+// TestPassNeedsCertificate: a pass does not replace a certificate.
+func TestPassNeedsCertificate(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, Rules{Auth: authBy(t, "token"), ClientCertificate: true}, false, nil)
 	g.purpose = Purpose{Own: true}

@@ -12,9 +12,8 @@ import (
 // Refusal is the response to a request that is not admitted.
 type Refusal struct {
 	Status int    // the HTTP status
-	Why    string // the rule that refuses the request
-	// Rule is the rule's name in metrics; empty if there is none, as for a page that does not
-	// exist.
+	Why    string // the reason, for the response and the log
+	// Rule is the name of the rule in metrics, or empty, as for a page that does not exist.
 	Rule string
 	Flag string // the flag that would allow it, or empty
 	// challenges are the WWW-Authenticate fields of a 401.

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestWhatSystemdMayHandOver(t *testing.T) {
+func TestInvalidSystemdSockets(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	type filer interface {

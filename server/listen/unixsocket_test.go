@@ -91,9 +91,9 @@ func TestStaleUnixSocketIsReplaced(t *testing.T) {
 	answers(t, path)
 }
 
-// TestOneOfManyTakesAStaleUnixSocket: all find the socket stale, and none may remove the new socket
+// TestStaleUnixSocketIsReplacedOnce: all find the socket stale, and none may remove the new socket
 // of another.
-func TestOneOfManyTakesAStaleUnixSocket(t *testing.T) {
+func TestStaleUnixSocketIsReplacedOnce(t *testing.T) {
 	for range 20 {
 		path := filepath.Join(t.TempDir(), "s")
 		leaveSocket(t, path)
@@ -119,7 +119,7 @@ func TestOneOfManyTakesAStaleUnixSocket(t *testing.T) {
 	}
 }
 
-func TestOtherFilesAreNotTouched(t *testing.T) {
+func TestOtherFilesAreKept(t *testing.T) {
 	dir := t.TempDir()
 	file, link, target := filepath.Join(dir, "file"), filepath.Join(dir, "link"), filepath.Join(dir, "target")
 	if err := errors.Join(os.WriteFile(file, []byte("precious"), 0o640), os.Symlink(target, link)); err != nil {
@@ -211,7 +211,7 @@ func TestUnixSocketIsRemovedOnce(t *testing.T) {
 	}
 }
 
-func TestUnixSocketThatCannotBe(t *testing.T) {
+func TestUnixSocketErrors(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -234,7 +234,7 @@ func TestUnixSocketThatCannotBe(t *testing.T) {
 }
 
 // net uses @name for an abstract socket, which has no permissions.
-func TestUnixSocketCalledAt(t *testing.T) {
+func TestUnixSocketNamedAt(t *testing.T) {
 	t.Chdir(t.TempDir())
 	open(t, Sockets{UnixSocket: "@s"})
 	if got := modeOf(t, "@s"); got != 0o600 {
