@@ -4,6 +4,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"os"
 	"reflect"
@@ -55,7 +56,7 @@ func TestEndpointOfACommand(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), MaxMessage: 1 << 20}, Console: true, Software: "wspipe/1.2.3"})
 	const want = `{"version":"1.2.3","endpoint":{"path":"/","program":"sh","framing":"lines","pty":false,"lineBuffered":false,` +
-		`"share":"","shareBy":"","readonly":false,"clients":0,"rooms":[],"resume":0,"subprotocols":[],"maxMessage":1048576,"once":false,"parameters":[]}}` + "\n"
+		`"share":"","shareBy":"","readonly":false,"clients":0,"rooms":[],"resume":0,"subprotocols":[],"maxMessage":1048576,"once":false,"http":false,"parameters":[]}}` + "\n"
 	for _, path := range []string{"/", "/any/path?q=/../", "//x", "/%20"} {
 		if _, body := get(t, s.http(endpointPath+"?path="+url.QueryEscape(path))); body != want {
 			t.Errorf("%s: got %s, want %s", path, body, want)
@@ -74,6 +75,30 @@ func TestEndpointOfACommand(t *testing.T) {
 			t.Errorf("HEAD %s: got %d %q", path, resp.StatusCode, body)
 		}
 		dial(t, s.ws+strings.TrimPrefix(path, "/")).Close(1000, "") // WebSockets at this path still work
+	}
+}
+
+// TestEndpointsOfRoutes: each has its path, its program and its flags.
+func TestEndpointsOfRoutes(t *testing.T) {
+	t.Parallel()
+	route := func(path string, e Endpoint) Route {
+		e.Child = sh(`exec cat`)
+		return Route{Path: path, Endpoint: e}
+	}
+	s := serve(t, Config{Console: true, Routes: []Route{
+		route("/x y", Endpoint{Framing: framing.NUL}), route("/b/", Endpoint{Share: ShareMux}), route("/b/c", Endpoint{Resume: time.Second}),
+	}})
+	if got, want := s.enumerate(t).Paths, []string{"/b/", "/b/c", "/x%20y"}; !slices.Equal(got, want) {
+		t.Errorf("the list is %q, want %q", got, want)
+	}
+	for path, want := range map[string]string{"/x%20y?q": "/x%20y nul  0", "/b/d/e": "/b/ lines mux 0", "/b/c": "/b/c lines  1000", "/b": "", "/": ""} {
+		got := ""
+		if e := s.describe(t, path).Endpoint; e != nil {
+			got = fmt.Sprint(e.Path, " ", e.Framing, " ", e.Share, " ", e.Resume)
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
 	}
 }
 
