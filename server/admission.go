@@ -9,10 +9,10 @@ import (
 	"wspipe/server/param"
 )
 
-// admission is the admission of a request. The caller must call leave, which frees its slots;
+// admission is the admission of a request. The caller must call release, which frees its slots;
 // the server does not stop before.
 type admission struct {
-	leave   func()
+	release func()
 	child   *child       // the child of a client; nil if the requested session is lost
 	values  param.Values // of Endpoint.Params, for a child that has not started
 	resumes bool         // the child is that of a session
@@ -20,8 +20,8 @@ type admission struct {
 	lost    func()       // called when an EventSource gets 4011
 }
 
-// wanted has the query parameters of a client.
-type wanted struct {
+// clientQuery has the query parameters of a client.
+type clientQuery struct {
 	resumeRequest
 	values param.Values // of Endpoint.Params
 }
@@ -36,8 +36,8 @@ func (s *Server) admit(r *http.Request, rt route, client *access.Client) (grante
 	}
 	switch {
 	case rt.program == nil:
-		if leave, ok := s.tracker.beginRequest(); ok {
-			return admission{leave: leave}, nil
+		if release, ok := s.tracker.beginRequest(); ok {
+			return admission{release: release}, nil
 		}
 		return granted, shuttingDown
 	case !rt.upgrade && !rt.plain:
@@ -63,7 +63,7 @@ func (s *Server) wouldRefuse(r *http.Request, rt route, client *access.Client) *
 	case s.onceTaken():
 		return onlyOne
 	}
-	return s.roomFor(client, rt.program, want)
+	return s.checkLimits(client, rt.program, want)
 }
 
 var (
@@ -77,7 +77,7 @@ var (
 // checkRequest applies the rules that depend only on r: host, origin and authentication, in this
 // order, and for a client the subprotocols, the query parameters and the room. It removes credentials
 // and session IDs from r. A public route has no rules.
-func (s *Server) checkRequest(r *http.Request, rt route, client *access.Client) (want wanted, why *access.Refusal) {
+func (s *Server) checkRequest(r *http.Request, rt route, client *access.Client) (want clientQuery, why *access.Refusal) {
 	if rt.public {
 		return want, nil
 	}
@@ -141,12 +141,12 @@ func refuseSubprotocols(r *http.Request, endpoint *Endpoint) *access.Refusal {
 }
 
 // wantsSession reports whether a client attaches to a session, which may be lost.
-func (p *program) wantsSession(want wanted) bool {
+func (p *program) wantsSession(want clientQuery) bool {
 	return want.after > 0 || p.endpoint.Resume > 0 && want.id != ""
 }
 
 // keyOf returns the key of the child of p to which client attaches.
-func (p *program) keyOf(client *access.Client, want wanted) childKey {
+func (p *program) keyOf(client *access.Client, want clientQuery) childKey {
 	switch {
 	case p.wantsSession(want):
 		return childKey{path: p.url(), identity: client.Identity, session: want.id}
@@ -156,16 +156,16 @@ func (p *program) keyOf(client *access.Client, want wanted) childKey {
 	return childKey{}
 }
 
-// takeChild joins a child of p, which may not have started yet, or returns a refusal if a limit
+// takeChild attaches to a child of p, which may not have started yet, or returns a refusal if a limit
 // is reached.
-func (s *Server) takeChild(client *access.Client, p *program, want wanted) (granted admission, why *access.Refusal) {
+func (s *Server) takeChild(client *access.Client, p *program, want clientQuery) (granted admission, why *access.Refusal) {
 	key := p.keyOf(client, want)
-	granted = admission{leave: func() {}, values: want.values, resumes: p.wantsSession(want), after: want.after, lost: func() { s.lost.add(key) }}
+	granted = admission{release: func() {}, values: want.values, resumes: p.wantsSession(want), after: want.after, lost: func() { s.lost.add(key) }}
 	switch {
 	case want.eventID && s.lost.remove(key):
 		return granted, streamEnded
 	case granted.resumes && (p.endpoint.Resume == 0 || want.id == ""): // the session cannot exist
-		return granted, s.begin(granted.leave)
+		return granted, s.begin(granted.release)
 	case granted.resumes:
 		s.children.dropOldestEnded(s.cfg.MaxChildren)
 	case p.endpoint.isShared():
@@ -173,52 +173,52 @@ func (s *Server) takeChild(client *access.Client, p *program, want wanted) (gran
 		if flag != "" {
 			return granted, tooManyClients(flag)
 		}
-		granted.leave = free
+		granted.release = free
 	}
 	after := want.after
 	if !granted.resumes {
 		after = 0
 	}
-	ch, flag := s.children.join(key, client.Addr, after)
+	ch, flag := s.children.attach(key, client.Addr, after)
 	if flag != "" {
-		granted.leave()
+		granted.release()
 		return granted, tooManyChildren(flag)
 	}
 	if granted.child = ch; ch != nil {
-		free := granted.leave
-		granted.leave = func() {
-			s.children.leave(ch)
+		free := granted.release
+		granted.release = func() {
+			s.children.detach(ch)
 			free()
 		}
 	}
-	return granted, s.begin(granted.leave)
+	return granted, s.begin(granted.release)
 }
 
-// roomFor returns the refusal that takeChild would return, or nil, without any effect.
-func (s *Server) roomFor(client *access.Client, p *program, want wanted) *access.Refusal {
+// checkLimits returns the refusal that takeChild would return, or nil, without any effect.
+func (s *Server) checkLimits(client *access.Client, p *program, want clientQuery) *access.Refusal {
 	if p.endpoint.isShared() && !p.wantsSession(want) {
-		if why := tooManyClients(s.slots.ask(sharingClient(client.Addr))); why != nil {
+		if why := tooManyClients(s.slots.check(sharingClient(client.Addr))); why != nil {
 			return why
 		}
 	}
-	return tooManyChildren(s.children.ask(p.keyOf(client, want), client.Addr, want.after))
+	return tooManyChildren(s.children.check(p.keyOf(client, want), client.Addr, want.after))
 }
 
 // takeSlot takes a slot for a CGI program, or returns a refusal.
 func (s *Server) takeSlot(client *access.Client) (granted admission, why *access.Refusal) {
-	leave, flag := s.slots.take(ownChild(client.Addr))
+	release, flag := s.slots.take(ownChild(client.Addr))
 	if flag != "" {
 		return granted, tooManyChildren(flag)
 	}
-	return admission{leave: leave}, s.begin(leave)
+	return admission{release: release}, s.begin(release)
 }
 
-// begin counts a new client. If the server stops, it calls leave and returns a refusal.
-func (s *Server) begin(leave func()) *access.Refusal {
+// begin counts a new client. If the server stops, it calls release and returns a refusal.
+func (s *Server) begin(release func()) *access.Refusal {
 	if s.tracker.begin() {
 		return nil
 	}
-	leave()
+	release()
 	return shuttingDown
 }
 

@@ -40,22 +40,22 @@ type cgiRun struct {
 // runCGI returns a handler that runs the CGI program p.
 func (s *Server) runCGI(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal {
-		leave := onSecondCall(granted.leave) // called at the end of the program and of the response
-		c, why := s.startCGI(w, r, client, p, leave)
+		release := onSecondCall(granted.release) // called at the end of the program and of the response
+		c, why := s.startCGI(w, r, client, p, release)
 		if why != nil {
-			granted.leave()
+			granted.release()
 			s.tracker.done(nil)
 			return why
 		}
 		go c.watch() // ends with the child; unblocked by tracker.stopping
 		why = c.serve()
 		connOf(r).waitAcked()
-		leave()
+		release()
 		return why
 	}
 }
 
-func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, client *access.Client, p *program, leave func()) (*cgiRun, *access.Refusal) {
+func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, client *access.Client, p *program, release func()) (*cgiRun, *access.Refusal) {
 	body, why := newRequestBody(w, r, s.cfg.Timeouts.Body)
 	if why != nil {
 		return nil, why
@@ -65,7 +65,7 @@ func (s *Server) startCGI(w http.ResponseWriter, r *http.Request, client *access
 	env := s.environment(r, client, p, id)
 	env.set("SCRIPT_FILENAME", p.path)
 	env = override(env, contentVariables(r))
-	spec := s.spec(p, env, nil, leave, log)
+	spec := s.spec(p, env, nil, release, log)
 	spec.Args, spec.Terminal = nil, process.NoTerminal // the endpoint's are for COMMAND
 	if spec.Dir == "" {
 		spec.Dir = filepath.Dir(p.path) // RFC 3875, section 7.2

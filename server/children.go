@@ -30,8 +30,8 @@ type children struct {
 	slots *slots
 	once  bool // see Config.Once
 
-	mu   sync.Mutex
-	open map[childKey]*child // those to which clients can attach
+	mu    sync.Mutex
+	byKey map[childKey]*child // those to which clients can attach
 }
 
 // childKey identifies the child to which a client attaches. The zero value means a child of
@@ -51,7 +51,7 @@ func (k childKey) isSession() bool { return k.session != "" }
 func (k childKey) isShared() bool { return k != (childKey{}) && !k.isSession() }
 
 func newChildren(slots *slots, once bool) *children {
-	return &children{slots: slots, once: once, open: make(map[childKey]*child)}
+	return &children{slots: slots, once: once, byKey: make(map[childKey]*child)}
 }
 
 // linger returns how long the shared child c runs after its last client has disconnected.
@@ -70,7 +70,7 @@ type child struct {
 	free func() // frees its slot
 
 	// Guarded by mu of the table:
-	clients      int             // clients between join and leave
+	clients      int             // clients between attach and detach
 	stop         func()          // stops the child without waiting; nil before the start
 	exited       <-chan struct{} // closed when the child has exited; nil before the start
 	processEnded bool            // the process session has ended, or has not started
@@ -108,11 +108,11 @@ func (c *child) isOver() bool {
 	}
 }
 
-// join returns the child for key and counts a client of it, until leave is called. If there is
-// none, join takes a slot for a new child, which counts for addr unless the child is shared;
+// attach returns the child for key and counts a client of it, until detach is called. If there is
+// none, attach takes a slot for a new child, which counts for addr unless the child is shared;
 // the caller starts it. But if after is positive, the client wants a session that is lost, and
-// c is nil. If no slot is free, join returns the flag that limits them.
-func (t *children) join(key childKey, addr netip.Addr, after int64) (c *child, flag string) {
+// c is nil. If no slot is free, attach returns the flag that limits them.
+func (t *children) attach(key childKey, addr netip.Addr, after int64) (c *child, flag string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c = t.current(key)
@@ -126,7 +126,7 @@ func (t *children) join(key childKey, addr netip.Addr, after int64) (c *child, f
 		}
 		c = &child{key: key, id: newID(), free: free, processEnded: true, ended: make(chan struct{})}
 		if key != (childKey{}) {
-			t.open[key] = c
+			t.byKey[key] = c
 		}
 	}
 	c.clients++
@@ -134,14 +134,14 @@ func (t *children) join(key childKey, addr netip.Addr, after int64) (c *child, f
 	return c, ""
 }
 
-// ask returns the flag that join would return, without any effect.
-func (t *children) ask(key childKey, addr netip.Addr, after int64) (flag string) {
+// check returns the flag that attach would return, without any effect.
+func (t *children) check(key childKey, addr netip.Addr, after int64) (flag string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if after > 0 || t.current(key) != nil {
 		return ""
 	}
-	return t.slots.ask(claimOf(key, addr))
+	return t.slots.check(claimOf(key, addr))
 }
 
 // claimOf returns the slots that a child of key takes.
@@ -164,22 +164,22 @@ func (t *children) count(key childKey) int {
 
 // current returns the child for key, or nil. The caller holds mu.
 func (t *children) current(key childKey) *child {
-	if c := t.open[key]; c != nil && !c.isOver() {
+	if c := t.byKey[key]; c != nil && !c.isOver() {
 		return c
 	}
 	return nil
 }
 
-// starts records that c is about to start. The caller ensures that processGone or fail is
+// starting records that c is about to start. The caller ensures that processGone or fail is
 // called.
-func (t *children) starts(c *child) {
+func (t *children) starting(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.processEnded = false
 }
 
-// began records that c has started. exited is closed when it exits; it may have ended already.
-func (t *children) began(c *child, stop func(), exited <-chan struct{}) {
+// started records that c has started. exited is closed when it exits; it may have ended already.
+func (t *children) started(c *child, stop func(), exited <-chan struct{}) {
 	t.mu.Lock()
 	c.stop, c.exited = stop, exited
 	gone := c.processEnded
@@ -189,9 +189,9 @@ func (t *children) began(c *child, stop func(), exited <-chan struct{}) {
 	}
 }
 
-// leave undoes join. It stops a shared child without clients after the linger time. The bridge
+// detach undoes attach. It stops a shared child without clients after the linger time. The bridge
 // stops other children.
-func (t *children) leave(c *child) {
+func (t *children) detach(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.clients--
@@ -200,7 +200,7 @@ func (t *children) leave(c *child) {
 		return
 	case c.stop == nil: // the start failed, or its client disconnected before
 		t.close(c)
-	case t.open[c.key] != c || c.key.isSession():
+	case t.byKey[c.key] != c || c.key.isSession():
 	case t.linger(c) == 0:
 		t.close(c)
 		c.stop()
@@ -216,7 +216,7 @@ func (t *children) leave(c *child) {
 func (t *children) expire(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.open[c.key] == c && c.clients == 0 && time.Since(c.idleSince) >= t.linger(c) {
+	if t.byKey[c.key] == c && c.clients == 0 && time.Since(c.idleSince) >= t.linger(c) {
 		t.close(c)
 		c.stop()
 	}
@@ -243,14 +243,14 @@ func (t *children) retire(c *child) {
 
 // close removes c from the table. The caller holds mu.
 func (t *children) close(c *child) {
-	if t.open[c.key] == c {
-		delete(t.open, c.key)
+	if t.byKey[c.key] == c {
+		delete(t.byKey, c.key)
 	}
 	c.stopTimer()
 }
 
-// processGone records that the process session of c has ended.
-func (t *children) processGone(c *child) {
+// processSessionEnded records that the process session of c has ended.
+func (t *children) processSessionEnded(c *child) {
 	t.mu.Lock()
 	c.processEnded = true
 	c.freeIfDone()
@@ -280,7 +280,7 @@ func (c *child) stopTimer() {
 func (t *children) dropOldestEnded(max int) {
 	t.mu.Lock()
 	var all []*bridge.Bridge
-	for key, c := range t.open {
+	for key, c := range t.byKey {
 		if c.stop != nil && key.isSession() {
 			all = append(all, c.bridge)
 		}
@@ -309,7 +309,7 @@ func (t *children) remove(endpoints []*Endpoint) {
 	for _, e := range endpoints {
 		e.removed = true
 	}
-	for key, c := range t.open {
+	for key, c := range t.byKey {
 		if key.isShared() && key.endpoint.removed && c.clients == 0 {
 			t.close(c)
 			c.stop()

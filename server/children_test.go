@@ -18,14 +18,14 @@ import (
 // begin marks sh as running, and returns whether it has been stopped.
 func begin(t *children, sh *child) (stopped *atomic.Bool) {
 	stopped = new(atomic.Bool)
-	t.starts(sh)
-	t.began(sh, func() { stopped.Store(true) }, make(chan struct{}))
+	t.starting(sh)
+	t.started(sh, func() { stopped.Store(true) }, make(chan struct{}))
 	return stopped
 }
 
 func mustJoin(t *testing.T, table *children, e *Endpoint) *child {
 	t.Helper()
-	sh, flag := table.join(childKey{endpoint: e, path: "/p"}, netip.Addr{}, 0)
+	sh, flag := table.attach(childKey{endpoint: e, path: "/p"}, netip.Addr{}, 0)
 	if flag != "" {
 		t.Fatalf("no room: %s", flag)
 	}
@@ -44,7 +44,7 @@ func TestLinger(t *testing.T) {
 			e := &Endpoint{Linger: linger}
 			sh := mustJoin(t, table, e)
 			stopped := begin(table, sh)
-			table.leave(sh)
+			table.detach(sh)
 			for i, after := range []time.Duration{0, time.Minute - 1, 2} {
 				time.Sleep(after)
 				synctest.Wait()
@@ -57,7 +57,7 @@ func TestLinger(t *testing.T) {
 				t.Errorf("linger %v: the next client gets the same child: %v", linger, again == sh)
 			}
 			begin(table, again)
-			table.leave(again)
+			table.detach(again)
 		})
 	}
 }
@@ -70,17 +70,17 @@ func TestLingerRestarts(t *testing.T) {
 		e := &Endpoint{Linger: time.Minute}
 		sh := mustJoin(t, table, e)
 		stopped := begin(table, sh)
-		table.leave(sh)
+		table.detach(sh)
 		time.Sleep(50 * time.Second)
 		if mustJoin(t, table, e) != sh {
 			t.Error("a lingering child is not shared")
 		}
 		time.Sleep(time.Hour)
-		table.leave(sh)
+		table.detach(sh)
 		for range 10 { // each shortly before the linger time is over
 			time.Sleep(time.Minute - 1)
 			mustJoin(t, table, e)
-			table.leave(sh)
+			table.detach(sh)
 		}
 		table.expire(sh) // a timer that waited for the mutex
 		synctest.Wait()
@@ -102,15 +102,15 @@ func TestSlotsOfShares(t *testing.T) {
 	e := &Endpoint{}
 	sh := mustJoin(t, table, e)
 	mustJoin(t, table, e)
-	if _, flag := table.join(childKey{endpoint: e, path: "/another"}, netip.Addr{}, 0); flag != "--maxforks" {
+	if _, flag := table.attach(childKey{endpoint: e, path: "/another"}, netip.Addr{}, 0); flag != "--maxforks" {
 		t.Errorf("a second child gets a slot, %q", flag)
 	}
-	table.leave(sh)
-	table.leave(sh) // before the start
+	table.detach(sh)
+	table.detach(sh) // before the start
 	sh = mustJoin(t, table, e)
 	table.fail(sh)
 	again := mustJoin(t, table, e) // before all clients of the failed child have left
-	table.leave(sh)
+	table.detach(sh)
 	if again == sh || mustJoin(t, table, e) != again {
 		t.Error("what has failed is joined")
 	}
@@ -123,18 +123,18 @@ func TestSlotsOfShares(t *testing.T) {
 func TestSlotOfAChildThatEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, order := range map[string][]func(*children, *child){
-		"gone, began, left": {(*children).starts, (*children).processGone, beganBridge, (*children).leave},
-		"began, gone, left": {(*children).starts, beganBridge, (*children).processGone, (*children).leave},
-		"began, left, gone": {(*children).starts, beganBridge, (*children).leave, (*children).processGone},
-		"failed, left":      {(*children).starts, (*children).fail, (*children).leave},
-		"left":              {(*children).leave},
+		"gone, began, left": {(*children).starting, (*children).processSessionEnded, beganBridge, (*children).detach},
+		"began, gone, left": {(*children).starting, beganBridge, (*children).processSessionEnded, (*children).detach},
+		"began, left, gone": {(*children).starting, beganBridge, (*children).detach, (*children).processSessionEnded},
+		"failed, left":      {(*children).starting, (*children).fail, (*children).detach},
+		"left":              {(*children).detach},
 	} {
 		e := &Endpoint{}
 		for kind, key := range map[string]childKey{"single": {}, "shared": {endpoint: e, path: "/p"}, "resumable": {endpoint: e, path: "/p", session: "s"}} {
 			table := newChildren(newSlots(1, 1), false)
-			c, _ := table.join(key, netip.Addr{}, 0)
+			c, _ := table.attach(key, netip.Addr{}, 0)
 			for i, step := range order {
-				if flag := table.ask(childKey{endpoint: e, path: "/another", session: "another"}, netip.Addr{}, 0); flag == "" && !(kind == "shared" && i > 1) {
+				if flag := table.check(childKey{endpoint: e, path: "/another", session: "another"}, netip.Addr{}, 0); flag == "" && !(kind == "shared" && i > 1) {
 					t.Errorf("%s, %s: the slot is free before step %d", name, kind, i)
 				}
 				step(table, c)
@@ -149,7 +149,7 @@ func TestSlotOfAChildThatEndsAtOnce(t *testing.T) {
 // beganBridge calls began for a child with a bridge.
 func beganBridge(t *children, c *child) {
 	c.bridge = bridge.New(nothing{}, bridge.Options{Kind: bridge.Broadcast})
-	t.began(c, func() {}, nil)
+	t.started(c, func() {}, nil)
 }
 
 // nothing is a child whose methods are not called.
@@ -164,8 +164,8 @@ func TestEndedChildIsNotJoined(t *testing.T) {
 	e := &Endpoint{Linger: -1}
 	sh := mustJoin(t, table, e)
 	exited := make(chan struct{})
-	table.starts(sh)
-	table.began(sh, func() {}, exited)
+	table.starting(sh)
+	table.started(sh, func() {}, exited)
 	if mustJoin(t, table, e) != sh {
 		t.Error("a running child is not joined")
 	}
@@ -175,8 +175,8 @@ func TestEndedChildIsNotJoined(t *testing.T) {
 		t.Error("an ended child is joined")
 	}
 	table.retire(sh)
-	table.leave(sh)
-	table.leave(sh)
+	table.detach(sh)
+	table.detach(sh)
 	if mustJoin(t, table, e) != again {
 		t.Error("the end of the first child has cost the second one its place")
 	}

@@ -66,7 +66,7 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 		env = s.sharedEnvironment(p)
 	}
 	env.describeTerminal(c.endpoint.Child.Terminal)
-	c.spec = s.spec(p, env, granted.values, func() { s.children.processGone(c.child) }, c.childLog(p))
+	c.spec = s.spec(p, env, granted.values, func() { s.children.processSessionEnded(c.child) }, c.childLog(p))
 	if c.size != (process.WindowSize{}) {
 		c.spec.Size = c.size
 	}
@@ -93,12 +93,12 @@ func (c *connection) childLog(p *program) *slog.Logger {
 func (c *connection) isShared() bool { return c.endpoint.isShared() }
 
 // spec returns the Spec for p with the environment env and the values of its parameters.
-func (s *Server) spec(p *program, env environ, values param.Values, leave func(), log *slog.Logger) process.Spec {
+func (s *Server) spec(p *program, env environ, values param.Values, release func(), log *slog.Logger) process.Spec {
 	spec := p.endpoint.Child
 	spec.Path = p.path
 	spec.Args = values.Expand(spec.Args)
 	spec.Env = override(override(env, cleanEnvironment(values.Environment())), p.endpoint.SetEnv)
-	spec.OnSessionEnd = leave
+	spec.OnSessionEnd = release
 	spec.Log = log
 	return spec
 }
@@ -132,13 +132,13 @@ func (c *connection) serve() {
 	if !c.isShared() && !c.resumes {
 		<-c.child.ended // the child ends with its client
 	}
-	c.leave()
+	c.release()
 	if c.response != nil {
 		c.response.record(statusClientGone)
 	}
 	c.logEnd(pid, sum, exitSoFar(c.child.process))
 	if c.server.cfg.Once {
-		<-c.child.ended // leave has stopped it
+		<-c.child.ended // release has stopped it
 		c.server.sessionEnded(c.child.status)
 	}
 	c.server.tracker.done(client)
@@ -182,7 +182,7 @@ func (c *connection) attach() (client *bridge.Client, what string, err error) {
 // child.err.
 func (c *connection) start() (client *bridge.Client) {
 	ch, s := c.child, c.server
-	s.children.starts(ch)
+	s.children.starting(ch)
 	if ch.process, ch.err = s.startChild(c.spec); ch.err != nil {
 		s.children.fail(ch)
 		return nil
@@ -202,7 +202,7 @@ func (c *connection) start() (client *bridge.Client) {
 		first.After = -1
 		client, _ = ch.bridge.Attach(c.transport, first) // before Run, so that it gets the output from the beginning
 	}
-	s.children.began(ch, ch.bridge.Stop, ch.process.Exited())
+	s.children.started(ch, ch.bridge.Stop, ch.process.Exited())
 	s.registry.started(ch, c.program.url(), c.client.User, c.client.String())
 	if !s.tracker.addChild(ch) {
 		ch.bridge.Shutdown()
@@ -260,7 +260,7 @@ func (c *connection) refuseResume(cause error) {
 	}
 	c.transport.RefuseResume(cause)
 	<-c.closed
-	c.leave()
+	c.release()
 	c.server.tracker.done(nil)
 }
 
@@ -269,7 +269,7 @@ func (c *connection) refuse(err error) {
 	c.server.logStartFailure(c.log, err)
 	c.transport.Refuse(startReason(err))
 	<-c.closed
-	c.leave()
+	c.release()
 	c.server.sessionEnded(1)
 	c.server.tracker.done(nil)
 }

@@ -23,7 +23,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	granted, why := s.admit(r, rt, client)
 	if why == nil {
 		if rt.program == nil {
-			defer granted.leave()
+			defer granted.release()
 		}
 		if !rt.upgrade {
 			defer s.busy.add(a.conn)()
@@ -85,7 +85,7 @@ func (rt route) purpose() access.Purpose {
 }
 
 // handler responds to r, or returns a refusal for the caller to write. If the route has a
-// program, it calls granted.leave when the program has ended.
+// program, it calls granted.release when the program has ended.
 type handler func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal
 
 // find returns the route of r. A plain request goes to the first match of the server's own
@@ -225,7 +225,7 @@ func (s *Server) webSocket(p *program) handler {
 		accepted, err := upgrade(w, r, p.endpoint)
 		if err != nil { // the library has written a response
 			s.registry.refused("handshake")
-			granted.leave()
+			granted.release()
 			s.tracker.done(nil)
 			s.releaseOnce()
 			return nil

@@ -204,7 +204,7 @@ func TestHandshakeCheckHasNoEffect(t *testing.T) {
 					}
 				}
 			}
-			if n := s.slots.used + len(s.slots.perIP) + s.tracker.count + len(s.children.open); n != 0 || s.taken.Load() {
+			if n := s.slots.used + len(s.slots.perIP) + s.tracker.count + len(s.children.byKey); n != 0 || s.taken.Load() {
 				t.Errorf("%s: %d things are taken, the only place: %v", name, n, s.taken.Load())
 			}
 			if log := s.log.String(); strings.Contains(log, `"connect"`) || strings.Contains(log, `"pid"`) {

@@ -107,7 +107,7 @@ func (p *program) isPosted(r *http.Request, resumes bool) bool {
 func (s *Server) servePlain(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, from *access.Client, granted admission) *access.Refusal {
 		giveUp := func(why *access.Refusal) *access.Refusal {
-			granted.leave()
+			granted.release()
 			s.releaseOnce()
 			s.tracker.done(nil)
 			return why

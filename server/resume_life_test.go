@@ -26,7 +26,7 @@ import (
 // forgotten reports whether no session is left.
 func (s *testServer) forgotten() bool {
 	s.children.mu.Lock()
-	left := len(s.children.open)
+	left := len(s.children.byKey)
 	s.children.mu.Unlock()
 	return left == 0 && s.unused()
 }
@@ -189,7 +189,7 @@ func TestLimitsOfSessions(t *testing.T) {
 		eventually(t, "its slot comes free", s.noSlots)
 	}
 	s.children.mu.Lock()
-	if n := len(s.children.open); n > 4 {
+	if n := len(s.children.byKey); n > 4 {
 		t.Errorf("%d sessions are kept", n)
 	}
 	s.children.mu.Unlock()

@@ -196,7 +196,7 @@ func TestLostSession(t *testing.T) {
 			dial(t, s.ws+"?wspipe_after=5").ExpectEnd(4011, "history lost")
 			dialChannels(t, s.session(newID(), 7), channel.ProtocolV4).ExpectEnd(4011, "history lost")
 		}
-		if strings.Contains(s.log.String(), `"connect"`) || !s.unused() || len(s.children.open) > 0 {
+		if strings.Contains(s.log.String(), `"connect"`) || !s.unused() || len(s.children.byKey) > 0 {
 			t.Errorf("%s: something was started", name)
 		}
 		c, _ := arrive(t, s.session(newID(), 0))
@@ -210,16 +210,16 @@ func TestNewSessionHasNoMessages(t *testing.T) {
 	t.Parallel()
 	table := newChildren(newSlots(1, 0), false)
 	key := childKey{session: "id"}
-	first, _ := table.join(key, netip.Addr{}, 0)
-	if rs, flag := table.join(key, netip.Addr{}, 1); rs != nil || flag != "" {
+	first, _ := table.attach(key, netip.Addr{}, 0)
+	if rs, flag := table.attach(key, netip.Addr{}, 1); rs != nil || flag != "" {
 		t.Errorf("got %v %q, want none", rs, flag)
 	}
-	if rs, _ := table.join(key, netip.Addr{}, -1); rs != first {
+	if rs, _ := table.attach(key, netip.Addr{}, -1); rs != first {
 		t.Errorf("got %v, want %v", rs, first)
 	}
-	table.leave(first)
-	table.leave(first)
-	if len(table.open) > 0 || table.slots.used > 0 {
+	table.detach(first)
+	table.detach(first)
+	if len(table.byKey) > 0 || table.slots.used > 0 {
 		t.Error("it is not gone")
 	}
 }

@@ -104,7 +104,7 @@ func (t *children) rooms(include func(childKey) bool) []room {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := []room{}
-	for key := range t.open {
+	for key := range t.byKey {
 		if c := t.current(key); c != nil && key.isShared() && key.endpoint.hasRooms() && !key.endpoint.removed && include(key) {
 			all = append(all, room{key.roomURL(), c.clients})
 		}

@@ -101,7 +101,7 @@ func (s *testServer) unused() bool {
 	defer s.slots.mu.Unlock()
 	s.children.mu.Lock()
 	defer s.children.mu.Unlock()
-	return s.slots.used == 0 && len(s.slots.perIP) == 0 && len(s.children.open) == 0
+	return s.slots.used == 0 && len(s.slots.perIP) == 0 && len(s.children.byKey) == 0
 }
 
 // TestLimitsOfSharedChildren: --maxforks limits children, --max-per-ip limits clients.

@@ -68,8 +68,8 @@ func onSecondCall(f func()) func() {
 	}
 }
 
-// ask returns the flag that take would return, without any effect.
-func (s *slots) ask(c claim) (flag string) {
+// check returns the flag that take would return, without any effect.
+func (s *slots) check(c claim) (flag string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.bound(c)

@@ -96,16 +96,16 @@ func (d *staticDir) isSource(name string) bool {
 		return true
 	}
 	for _, programs := range d.programs {
-		if programs.holds(filepath.Dir(file)) && (process.Executable(file) || !programs.holds(dir)) {
+		if programs.contains(filepath.Dir(file)) && (process.Executable(file) || !programs.contains(dir)) {
 			return true
 		}
 	}
 	return false
 }
 
-// holds reports whether the directory at path, which is absolute and has no links, is d or below
+// contains reports whether the directory at path, which is absolute and has no links, is d or below
 // d.
-func (d *programDir) holds(path string) bool {
+func (d *programDir) contains(path string) bool {
 	own, err := os.Stat(d.path)
 	if err != nil {
 		return false // without d, there are no programs

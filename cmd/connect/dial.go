@@ -30,7 +30,7 @@ const dialTimeout = 30 * time.Second
 type dialer struct {
 	Config
 	header     http.Header
-	host       string // the Host header, if it is not the URL's
+	hostHeader string // the Host header, if it is not the URL's
 	tls        *tls.Config
 	beforeRead func() // see netConn
 }
@@ -40,16 +40,16 @@ func newDialer(cfg Config, idle func()) (*dialer, error) {
 	d := &dialer{Config: cfg, header: http.Header{}, beforeRead: idle, tls: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: cfg.Insecure}}
 	for _, h := range cfg.Headers {
 		if d.header.Add(h.Name, h.Value); strings.EqualFold(h.Name, "Host") {
-			d.host = h.Value
+			d.hostHeader = h.Value
 		}
 	}
 	if cfg.CA != "" {
 		pem, err := os.ReadFile(cfg.CA)
 		if err != nil {
-			return nil, cannotRead("roots", cfg.CA, err)
+			return nil, cannotRead("CA certificates", cfg.CA, err)
 		}
 		if d.tls.RootCAs = x509.NewCertPool(); !d.tls.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, cannotRead("roots", cfg.CA, errors.New("no certificate in PEM"))
+			return nil, cannotRead("CA certificates", cfg.CA, errors.New("no certificate in PEM"))
 		}
 	}
 	if cfg.Cert != "" {
@@ -96,7 +96,7 @@ func (d *dialer) dial(ctx context.Context, address string, protocols []string) (
 	ws, response, err := websocket.Dial(ctx, address, &websocket.DialOptions{
 		HTTPClient:     &http.Client{Transport: eofTransport{transport}, CheckRedirect: checkRedirect, Timeout: dialTimeout},
 		HTTPHeader:     d.header,
-		Host:           d.host,
+		Host:           d.hostHeader,
 		Subprotocols:   protocols,
 		OnPingReceived: func(context.Context, []byte) bool { return last.Load().MayAnswer() },
 	})

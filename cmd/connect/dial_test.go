@@ -92,8 +92,8 @@ func TestUnreadableFiles(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		{Config{CA: missing}, "cannot read roots " + missing + ": no such file or directory"},
-		{Config{CA: key}, "cannot read roots " + key + ": no certificate in PEM"},
+		{Config{CA: missing}, "cannot read CA certificates " + missing + ": no such file or directory"},
+		{Config{CA: key}, "cannot read CA certificates " + key + ": no certificate in PEM"},
 		{Config{Cert: missing, Key: key}, "cannot read certificate " + missing + ": no such file or directory"},
 		{Config{Cert: cert, Key: missing}, "cannot read certificate " + missing + ": no such file or directory"},
 	} {
