@@ -13,8 +13,10 @@ import { Look } from './look.js';
 import { closeMenus } from './menu.js';
 import { Note } from './note.js';
 import { Pane } from './pane.js';
+import { Parameters } from './parameters.js';
 import { Rail } from './rail.js';
 import { Composer } from './send/composer.js';
+import { Saved } from './send/saved.js';
 import { Sheet } from './sheet.js';
 import { Tabs } from './tabs.js';
 import { outlive, resume } from './visit.js';
@@ -28,6 +30,7 @@ class Page {
   #rail;
   #tools;
   #sheet;
+  #parameters;
 
   panes = [];
   active = null; // the Pane in use
@@ -47,10 +50,15 @@ class Page {
     this.#rail = new Rail(parts);
     this.#tools = new Tools(parts, this.settings, this.active.log, this.note);
     this.composer = new Composer(parts, this);
+    new Saved(parts, this);
     this.#foot = new Foot(parts, this.active);
     this.tabs = new Tabs(parts.views, (view, byUser) => this.active.show(view, byUser));
     this.#bar = new Bar(parts, this.#actions());
     this.#sheet = new Sheet(parts);
+    this.#parameters = new Parameters(parts.parameters, (address) => {
+      this.active.target.address = address;
+      this.#bar.show();
+    }, () => this.active.connect());
     parts.inspect.addEventListener('click', () => this.#openInspector(parts.inspector.hidden));
     parts.message.addEventListener('input', () => this.inspector?.show());
     closeMenus(document);
@@ -69,9 +77,8 @@ class Page {
   changed(pane, what) {
     if (what === 'lose' || what === 'end') this.composer.ended();
     if (pane !== this.active || !this.#bar) return;
-    if (what === 'message') return this.#foot.show();
+    if (what === 'message' || what === 'terminal') return this.#foot.show();
     if (what === 'log') return void (this.#foot.kept = this.#tools.kept);
-    if (what === 'terminal') return;
     if (what === 'show') this.#showView();
     this.#bar.show();
     this.#foot.show();
@@ -87,16 +94,15 @@ class Page {
     this.inspector?.inspect(entry, previous);
   };
 
+  railChanged() { this.#rail.update(); }
+
   // askToken shows the field for the token of a pane that was refused without one.
-  askToken(pane) {
-    if (pane === this.active) this.#bar.askToken();
-  }
+  askToken(pane) { if (pane === this.active) this.#bar.askToken(); }
 
   // connectAndSend connects, and sends what is in the composer once that is done.
-  async connectAndSend() {
-    const pane = this.active;
-    pane.onOpen = () => this.composer.submit();
-    await pane.connect();
+  connectAndSend() {
+    this.active.onOpen = () => this.composer.submit();
+    this.active.connect();
   }
 
   // another adds a client beside the others, for the same target, and connects it.
@@ -199,10 +205,8 @@ class Page {
     this.endpoint.look();
     follow(pane.target.address, true);
     // Who pressed Connect goes on by typing; a reader elsewhere stays there.
-    const { connect, address, noteAction } = this.parts, { activeElement } = document;
-    if (![connect, address, noteAction, document.body].includes(activeElement) && !activeElement.matches('.again')) return;
-    if (pane.state.view === 'messages') this.composer.focus();
-    else pane.focus();
+    if (!document.activeElement.matches('#connect, #address, #note-action, #parameters *, body, .again')) return;
+    (pane.state.view === 'messages' ? this.composer : pane).focus();
   }
 
   #showEndpoint() {
@@ -212,6 +216,7 @@ class Page {
     this.#bar.endpoint(info);
     this.#foot.show();
     this.composer.show();
+    this.#parameters.show(info, pane.target.address);
     fill(this.parts.facts, pairs(facts(info)));
     this.#showEmpty();
     if (info?.pty && !pane.state.viewChosen && pane.state.phase === 'closed' && pane.state.view === 'messages') this.tabs.select('terminal', false);
@@ -219,10 +224,10 @@ class Page {
 
   // showView shows the tools of the view in use.
   #showView() {
-    const isTerminal = this.active.state.view === 'terminal';
-    this.parts.logTools.hidden = this.parts.send.hidden = isTerminal;
-    this.parts.terminalTools.hidden = this.parts.keys.hidden = !isTerminal;
-    if (isTerminal) this.parts.findBar.hidden = true;
+    const { logTools, terminalTools, send, keys, findBar } = this.parts, isTerminal = this.active.state.view === 'terminal';
+    logTools.hidden = send.hidden = isTerminal;
+    terminalTools.hidden = keys.hidden = !isTerminal;
+    findBar.hidden ||= isTerminal;
   }
 
   #showEmpty() {

@@ -24,6 +24,7 @@ export class Pane {
   #replay = null; // counts what a resumed session sends again
 
   head; // a PaneHead
+  watchers = new Set(); // functions that are called with each entry, and with none after a transition
   onOpen = null; // called once when the connection has been opened
   info = null; // of the endpoint that this client is connected to, see endpoint.js
   target; // what the fields of the bar say: {address, subprotocols, token, resume}
@@ -59,9 +60,7 @@ export class Pane {
   }
 
   // terminal is the TerminalPanel if it has been loaded.
-  get terminal() {
-    return this.#terminal instanceof Promise ? null : this.#terminal;
-  }
+  get terminal() { return this.#terminal instanceof Promise ? null : this.#terminal; }
 
   // connect opens a connection to the target, or goes on with visit, the session
   // that this page had before a reload.
@@ -171,6 +170,7 @@ export class Pane {
   #changed(transition) {
     if (transition === 'open') this.#opened();
     if (transition === 'resume') this.#resumed();
+    for (const watch of this.watchers) watch();
     this.#page.changed(this, transition);
   }
 
@@ -195,6 +195,7 @@ export class Pane {
     if (entry.channel === 'stderr' && typeof entry.data === 'string') this.#stderr = [...this.#stderr, entry.data].slice(-TAIL);
     this.log.add(entry);
     if (entry.kind === 'in') this.#replay?.add();
+    for (const watch of this.watchers) watch(entry);
     this.#page.changed(this, 'message');
   }
 
@@ -243,7 +244,5 @@ export class Pane {
   // ending is what the card of the last end says, or null.
   get ending() { return this.#card?.card ?? null; }
 
-  #event(text) {
-    this.log.add(event(text));
-  }
+  #event(text) { this.log.add(event(text)); }
 }
