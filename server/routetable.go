@@ -8,15 +8,20 @@ import (
 	"strings"
 )
 
-// routeTable maps the paths of Config.Routes to their endpoints. It is immutable.
-type routeTable map[string]*Endpoint
+// routeTable has the endpoints of Config.Routes. It is immutable.
+type routeTable struct {
+	endpoints map[string]*Endpoint // by path
+	longest   int                  // the length of the longest path
+}
 
 // find returns the program for path, or nil.
-func (t routeTable) find(path string) *program {
+func (t *routeTable) find(path string) *program {
 	for pattern := path; pattern != ""; {
-		if e := t[pattern]; e != nil {
-			name := strings.TrimSuffix(pattern, "/")
-			return &program{endpoint: e, path: e.Child.Path, name: name, info: path[len(name):]}
+		if len(pattern) <= t.longest { // looking up thousands of prefixes of a long path would take long
+			if e := t.endpoints[pattern]; e != nil {
+				name := strings.TrimSuffix(pattern, "/")
+				return &program{endpoint: e, path: e.Child.Path, name: name, info: path[len(name):]}
+			}
 		}
 		pattern = pattern[:strings.LastIndex(pattern[:len(pattern)-1], "/")+1]
 	}
@@ -25,29 +30,30 @@ func (t routeTable) find(path string) *program {
 
 // routes returns the endpoints of the routes, sorted by path.
 func (s *Server) routes() []*Endpoint {
-	return slices.SortedFunc(maps.Values(*s.routeTable.Load()), func(a, b *Endpoint) int { return cmp.Compare(a.pattern, b.pattern) })
+	return slices.SortedFunc(maps.Values(s.routeTable.Load().endpoints), func(a, b *Endpoint) int { return cmp.Compare(a.pattern, b.pattern) })
 }
 
 // setRoutes replaces the routes. An unchanged route keeps its endpoint, so that new clients
 // attach to its running shared child.
 func (s *Server) setRoutes(routes []Route) {
-	var old routeTable
-	if p := s.routeTable.Load(); p != nil {
-		old = *p
+	var old map[string]*Endpoint
+	if table := s.routeTable.Load(); table != nil {
+		old = table.endpoints
 	}
-	table := make(routeTable, len(routes))
+	table := &routeTable{endpoints: make(map[string]*Endpoint, len(routes))}
 	for _, r := range routes {
 		e := r.Endpoint
 		e.pattern = r.Path
-		table[r.Path] = &e
+		table.endpoints[r.Path] = &e
+		table.longest = max(table.longest, len(r.Path))
 		if before := old[r.Path]; before != nil && reflect.DeepEqual(before, &e) {
-			table[r.Path] = before
+			table.endpoints[r.Path] = before
 		}
 	}
-	s.routeTable.Store(&table)
+	s.routeTable.Store(table)
 	var removed []*Endpoint
 	for pattern, e := range old {
-		if table[pattern] != e {
+		if table.endpoints[pattern] != e {
 			removed = append(removed, e)
 		}
 	}
