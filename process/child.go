@@ -81,7 +81,7 @@ func (c *Child) openFiles(spec Spec) (ends []*os.File, err error) {
 	for i := range ours {
 		open := pipe
 		if i == 1 && spec.Terminal == StdoutTerminal {
-			open = func(bool) (ours, childs *os.File, err error) { return openTerminal(spec) }
+			open = func(bool) (ourEnd, childEnd *os.File, err error) { return openTerminal(spec) }
 		}
 		our, child, err := open(i == 0)
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 // pipe opens a pipe and returns our end, the writing one if input is true, and the
 // child's. Ours is in the runtime's poller. The child's is not, unlike with os.Pipe:
 // taking it out again would cost five system calls.
-func pipe(input bool) (ours, childs *os.File, err error) {
+func pipe(input bool) (ourEnd, childEnd *os.File, err error) {
 	var fds [2]int
 	if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC); err != nil {
 		return nil, nil, os.NewSyscallError("pipe2", err)
@@ -17,9 +17,9 @@ func pipe(input bool) (ours, childs *os.File, err error) {
 	if input {
 		our, child = child, our
 	}
-	if ours, err = newPolledFile(our, "pipe"); err != nil {
+	if ourEnd, err = newPolledFile(our, "pipe"); err != nil {
 		syscall.Close(child)
 		return nil, nil, err
 	}
-	return ours, os.NewFile(uintptr(child), "pipe"), nil
+	return ourEnd, os.NewFile(uintptr(child), "pipe"), nil
 }

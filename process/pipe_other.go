@@ -6,7 +6,7 @@ import "os"
 
 // pipe opens a pipe and returns our end, the writing one if input is true, and the
 // child's.
-func pipe(input bool) (ours, childs *os.File, err error) {
+func pipe(input bool) (ourEnd, childEnd *os.File, err error) {
 	r, w, err := os.Pipe()
 	if input {
 		return w, r, err

@@ -60,7 +60,7 @@ func (s *Server) newConnection(r *http.Request, client *access.Client, p *progra
 		env = override(env, contentVariables(r))
 	}
 	if c.endpoint.Share == ShareMux {
-		c.muxEnv = toldEnvironment(env, p)
+		c.muxEnv = openEventEnvironment(env, p)
 	}
 	if c.endpoint.Share == ShareMux || c.endpoint.hasRooms() {
 		env = s.sharedEnvironment(p)

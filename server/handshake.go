@@ -30,19 +30,19 @@ func checkedHandshake(r *http.Request) *http.Request {
 	if u == nil {
 		return nil
 	}
-	asked, query := r.Clone(r.Context()), r.URL.Query()
-	asked.ContentLength = 0
-	asked.Method, asked.URL, asked.RequestURI = http.MethodGet, u, u.RequestURI()
-	asked.Header.Set("Connection", "Upgrade")
-	asked.Header.Set("Upgrade", "websocket")
-	asked.Header.Del("Sec-WebSocket-Protocol")
+	handshake, query := r.Clone(r.Context()), r.URL.Query()
+	handshake.ContentLength = 0
+	handshake.Method, handshake.URL, handshake.RequestURI = http.MethodGet, u, u.RequestURI()
+	handshake.Header.Set("Connection", "Upgrade")
+	handshake.Header.Set("Upgrade", "websocket")
+	handshake.Header.Del("Sec-WebSocket-Protocol")
 	if names := query.Get("protocols"); names != "" {
-		asked.Header.Set("Sec-WebSocket-Protocol", names)
+		handshake.Header.Set("Sec-WebSocket-Protocol", names)
 	}
 	if origin := query.Get("origin"); origin != "" && len(r.Header.Values("Origin")) == 0 {
-		asked.Header.Set("Origin", origin)
+		handshake.Header.Set("Origin", origin)
 	}
-	return asked
+	return handshake
 }
 
 // targetOf returns the URL in the query parameter path of r, a path with a query as in a request
@@ -67,9 +67,9 @@ func targetOf(r *http.Request) *url.URL {
 	return u
 }
 
-// serveHandshakeCheck returns a handler that responds with the verdict on asked, which is nil if it is
+// serveHandshakeCheck returns a handler that responds with the verdict on handshake, which is nil if
 // malformed. It reveals no more than the response to the handshake, but pages can read it.
-func (s *Server) serveHandshakeCheck(asked *http.Request) handler {
+func (s *Server) serveHandshakeCheck(handshake *http.Request) handler {
 	return func(w http.ResponseWriter, r *http.Request, _ *access.Client, _ admission) *access.Refusal {
 		if why := refuseWrite(w, r, "the handshake check"); why != nil {
 			return why
@@ -77,20 +77,20 @@ func (s *Server) serveHandshakeCheck(asked *http.Request) handler {
 		// Pages of other origins may read it, since they are the ones refused. With "*"
 		// browsers send no credentials, as for the client module.
 		w.Header().Set("Access-Control-Allow-Origin", "*")
-		writeJSON(w, s.checkHandshake(asked))
+		writeJSON(w, s.checkHandshake(handshake))
 		return nil
 	}
 }
 
-func (s *Server) checkHandshake(asked *http.Request) verdict {
-	if asked == nil {
+func (s *Server) checkHandshake(handshake *http.Request) verdict {
+	if handshake == nil {
 		return verdict{Status: http.StatusBadRequest, Why: "the query parameter path is missing or is not a path of this server"}
 	}
-	rt := s.find(asked)
-	if why := s.wouldRefuse(asked, rt, s.policy.ClientOf(asked)); why != nil {
+	rt := s.find(handshake)
+	if why := s.wouldRefuse(handshake, rt, s.policy.ClientOf(handshake)); why != nil {
 		return verdict{Status: why.Status, Why: why.Why, Flag: why.Flag}
 	}
-	return verdict{Status: http.StatusSwitchingProtocols, Subprotocol: new(rt.program.endpoint.chooseSubprotocol(asked))}
+	return verdict{Status: http.StatusSwitchingProtocols, Subprotocol: new(rt.program.endpoint.chooseSubprotocol(handshake))}
 }
 
 // writeJSON responds with v as JSON that must not be cached.

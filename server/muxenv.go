@@ -21,15 +21,15 @@ func (s *Server) sharedEnvironment(p *program) environ {
 	return env
 }
 
-// toldEnvironment returns the variables for the open event of a client. env is the environment
+// openEventEnvironment returns the variables for the open event of a client. env is the environment
 // of a child with a single client. The variables of our own environment are not in the result,
 // nor those that Endpoint.SetEnv overrides.
-func toldEnvironment(env environ, p *program) (told environ) {
+func openEventEnvironment(env environ, p *program) (vars environ) {
 	for _, pair := range env[len(passedEnv(p.endpoint.PassEnv)):] { // env begins with them
 		name, _, _ := strings.Cut(pair, "=")
 		if !slices.ContainsFunc(p.endpoint.SetEnv, func(set string) bool { return strings.HasPrefix(set, name+"=") }) {
-			told = append(told, pair)
+			vars = append(vars, pair)
 		}
 	}
-	return told
+	return vars
 }

@@ -149,7 +149,7 @@ func (t *tracker) shutdown(timeout time.Duration, closeConns func()) {
 	for s := range t.clients {
 		s.Shutdown()
 	}
-	for c := range t.children { // last, or clients would be told that their child has exited
+	for c := range t.children { // last, or clients would get the exit of their child
 		c.bridge.Shutdown()
 	}
 	close(t.stopping)

@@ -78,8 +78,8 @@ func removeSize(r *http.Request) (size process.WindowSize) {
 	query, values := access.WithoutParameter(r.URL.RawQuery, channel.SizeParameter)
 	r.URL.RawQuery = query
 	for _, value := range values {
-		if told, err := process.ParseWindowSize(value); err == nil {
-			size = told
+		if parsed, err := process.ParseWindowSize(value); err == nil {
+			size = parsed
 		}
 	}
 	return size
