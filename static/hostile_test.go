@@ -42,7 +42,7 @@ func TestHostileOutput(t *testing.T) {
 			}
 			p.received(line.shown)
 		}
-		if n := eval[int](p, `document.querySelectorAll("body img, body script, #log a").length`); n != 0 {
+		if n := eval[int](p, `[...document.querySelectorAll("body img, body script, #log a")].filter((e) => !e.href?.startsWith("https://example.com")).length`); n != 0 {
 			t.Errorf("%s, %d elements were made from text", way, n)
 		}
 	}

@@ -128,6 +128,8 @@ func TestFilter(t *testing.T) {
 		{"STOP", "1 of 2,004 entries", []string{"STOP"}},
 		{"STRASSE", "0 of 2,004 entries", nil},
 		{"/^n 1?77$/", "2 of 2,004 entries", []string{"n 77", "n 177"}},
+		{"-n", "3 of 2,004 entries", []string{"Straße", "STOP", "stop"}}, // which connecting has
+		{"n 199 -0 -/[1-8]$/", "2 of 2,004 entries", []string{"n 199", "n 1999"}},
 		{"n 199", "11 of 2,004 entries", []string{"n 199", "n 1990", "n 1991", "n 1992", "n 1993", "n 1994", "n 1995", "n 1996", "n 1997", "n 1998", "n 1999"}},
 	} {
 		p.fill("filter", test.query)
@@ -321,5 +323,42 @@ func TestSave(t *testing.T) {
 	if err := json.Unmarshal([]byte(long), &entry); err != nil || len(entry.Base64) != 60001 || entry.Base64[60000] != 60000&0xff {
 		t.Errorf("of 60001 bytes %d are saved: %v", len(entry.Base64), err)
 	}
+	p.WantNoErrors()
+}
+
+// TestTail: lines of a log have the colour of their level, and addresses are links.
+func TestTail(t *testing.T) {
+	p := newPage(t, says(t, "2026-11-29 ERROR disk\n[WARN] hot\n{\"level\":\"debug\",\"a\":1}\ntime=1 level=error msg=x\nwarning: old\nno error here\nsee https://example.com/a?b=c. ok\n"), "/")
+	p.connect()
+	p.received("no error here")
+	if got := eval[string](p, `[...document.querySelectorAll("#log .in")].map((row) => row.dataset.level ?? "-").join()`); got != "error,warn,debug,error,warn,-,-" {
+		t.Errorf("the levels are %s", got)
+	}
+	if got := eval[string](p, `(({ href, textContent, rel, target }) => [href, textContent, rel, target].join(" "))(document.querySelector("#log a"))`); got != "https://example.com/a?b=c https://example.com/a?b=c noreferrer noopener _blank" {
+		t.Errorf("the link is %s", got)
+	}
+	p.WantNoErrors()
+}
+
+// TestLogPauses: while more comes than the page can show, the server is asked to pause, and
+// nothing is lost.
+func TestLogPauses(t *testing.T) {
+	t.Parallel()
+	p := newPage(t, shell(t, `seq 1 2000000; read -r _; echo end`), "/")
+	eval[bool](p, `(() => {
+		window.asked = [];
+		const { send } = WebSocket.prototype;
+		WebSocket.prototype.send = function (data) {
+			if (new Uint8Array(data)[0] === 5) asked.push(JSON.parse(new TextDecoder().decode(data.slice(1))).type);
+			send.call(this, data);
+		};
+		return true;
+	})()`)
+	p.connect()
+	p.received("2000000")
+	p.Until(`received.textContent.startsWith("2,000,000 messages")`)
+	p.Until(`asked.length > 1 && asked.every((type, i) => type === (i % 2 ? "continue" : "pause")) && asked.at(-1) === "continue"`)
+	p.send("go")
+	p.received("end")
 	p.WantNoErrors()
 }

@@ -3,6 +3,7 @@
 
 import { visible } from '../format.js';
 import { indexed, paint } from './color.js';
+import { linked } from './links.js';
 import { element } from './portions.js';
 
 const SGR = /\x1b\[([\d;:]*)m/g;
@@ -18,7 +19,7 @@ export class Ansi {
     const cut = last ? -1 : text.search(/\x1b(\[[\d;:]*)?$/);
     if (cut > 0) text = text.slice(0, cut);
     // Most texts have no colours.
-    if (!text.includes('\x1b[') && !this.#styled) return [visible(text), text.length];
+    if (!text.includes('\x1b[') && !this.#styled) return [linked(visible(text)), text.length];
     const made = document.createDocumentFragment();
     let from = 0;
     for (const { 0: sequence, 1: parameters, index } of text.matchAll(SGR)) {
@@ -36,7 +37,7 @@ export class Ansi {
 
   #put(parent, text) {
     if (!text) return;
-    const shown = visible(text);
+    const shown = linked(visible(text));
     if (!this.#styled) return parent.append(shown);
     const { fore, back, dim, inverse, ...looks } = this.#style;
     const span = element('span', Object.keys(looks).join(' '), shown);

@@ -15,12 +15,25 @@ export function pattern(query) {
 // contains says whether a payload has a match.
 export const contains = (wanted, entry) => textOf(entry.data).search(wanted) >= 0;
 
-// watch calls use with the pattern of a field as it is typed. What is wrong
-// with it is noted, and the pattern before stays.
-export function watch(field, note, use) {
+// condition returns what a filter asks for as a function of an entry, or null if that
+// is nothing: text or a regular expression to be there, and -text or -/regexp/ not to be.
+export function condition(query) {
+  const excluded = [];
+  const rest = query.replace(/(^|\s)-(\/.+?\/[imsuv]*(?=\s|$)|\S+)/gs, (_, before, word) => {
+    excluded.push(pattern(word));
+    return '';
+  }).trim();
+  const wanted = pattern(excluded.length ? rest : query);
+  if (!wanted && !excluded.length) return null;
+  return (entry) => (!wanted || contains(wanted, entry)) && !excluded.some((unwanted) => contains(unwanted, entry));
+}
+
+// watch calls use with what parse makes of a field as it is typed. What is wrong
+// with it is noted, and what was there before stays.
+export function watch(field, note, use, parse = pattern) {
   const read = () => {
     try {
-      use(pattern(field.value));
+      use(parse(field.value));
       if (field.ariaInvalid === 'true') note('');
       field.ariaInvalid = null;
     } catch (error) {

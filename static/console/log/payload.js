@@ -4,6 +4,7 @@
 import { hex, plural, readable } from '../format.js';
 import { Ansi } from './ansi.js';
 import { branch, isJSON } from './json.js';
+import { levelOf } from './links.js';
 import { inPortions } from './portions.js';
 import { show } from './row.js';
 
@@ -27,8 +28,11 @@ export function formatted(cell, entry, row) {
     dump(cell, new Uint8Array(entry.data));
   } else if (isJSON(text)) {
     cell.append(branch(text, entry));
+    const level = levelOf(text);
+    if (level) row.dataset.level = level;
   } else {
-    const ansi = new Ansi();
+    const ansi = new Ansi(), level = entry.kind === 'in' && levelOf(text);
+    if (level) row.dataset.level = level;
     show(cell, text, (part, last) => ansi.take(part, last));
   }
 }

@@ -5,7 +5,7 @@ import { copy } from '../copy.js';
 import { count, plural } from '../format.js';
 import { load, save as store } from '../storage.js';
 import { lines, ndjson, save, text } from './export.js';
-import { contains, watch } from './filter.js';
+import { condition, watch } from './filter.js';
 import { formatted, narrow } from './payload.js';
 import { plain } from './row.js';
 import { Search } from './search.js';
@@ -18,7 +18,7 @@ export class Tools {
   #panel; // the LogPanel in use
   #search;
   #note;
-  #wanted = null; // what the filter asks for, a RegExp
+  #wanted = null; // what the filter asks for, a function of an entry
   #kind = ''; // of the entries that are shown
 
   // parts are the elements of the tools, settings those of all logs.
@@ -64,7 +64,7 @@ export class Tools {
     watch(filter, this.#note, (wanted) => {
       this.#wanted = wanted;
       this.#filter();
-    });
+    }, condition);
     show.addEventListener('click', ({ target }) => {
       const chosen = target.closest('[data-show]');
       if (!chosen) return;
@@ -76,7 +76,7 @@ export class Tools {
 
   #filter() {
     const kind = this.#kind, wanted = this.#wanted;
-    this.#settings.set({ filter: kind || wanted ? (entry) => (!kind || kindOf(entry) === kind) && (!wanted || contains(wanted, entry)) : null });
+    this.#settings.set({ filter: kind || wanted ? (entry) => (!kind || kindOf(entry) === kind) && (!wanted || wanted(entry)) : null });
     this.#search.reset();
   }
 
