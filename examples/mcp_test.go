@@ -41,10 +41,22 @@ for line in sys.stdin:
     print(method, id if id is not None else json.dumps(params), file=sys.stderr, flush=True)
 `
 
-// startMCP starts the bridge for that server.
-func startMCP(t *testing.T) *wspipetest.Server {
+var mcpBridges = []string{"python/mcp.py", "node/mcp.js"}
+
+// eachMCP runs a test with each bridge for that server.
+func eachMCP(t *testing.T, test func(t *testing.T, server *wspipetest.Server)) {
+	t.Parallel()
+	for _, name := range mcpBridges {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, startMCP(t, name))
+		})
+	}
+}
+
+func startMCP(t *testing.T, name string) *wspipetest.Server {
 	t.Helper()
-	bridge := example(t, "python/mcp.py")
+	bridge := example(t, name)
 	file := filepath.Join(t.TempDir(), "server.py")
 	if err := os.WriteFile(file, []byte(mcpServer), 0o600); err != nil {
 		t.Fatal(err)
@@ -69,8 +81,23 @@ func wantPosted(t *testing.T, server *wspipetest.Server, message, want string) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 || strings.TrimSpace(string(body)) != want {
-		t.Errorf("%s: got %d %q, %v, want %q", message, resp.StatusCode, body, err, want)
+	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 || compact(string(body)) != compact(want) {
+		t.Errorf("%.80s: got %d %q, %v, want %q", message, resp.StatusCode, body, err, want)
+	}
+}
+
+// compact returns lines of JSON without the blanks that one language writes and another does not.
+func compact(lines string) string {
+	return strings.NewReplacer(": ", ":", ", ", ",").Replace(strings.TrimSpace(lines))
+}
+
+// expectJSON wants these messages to be the next ones.
+func (c client) expectJSON(messages ...string) {
+	c.t.Helper()
+	for _, want := range messages {
+		if got := c.Next(); compact(got) != compact(want) {
+			c.t.Fatalf("got %q, want %q", got, want)
+		}
 	}
 }
 
@@ -84,33 +111,33 @@ func dialMCP(t *testing.T, server *wspipetest.Server) client {
 }
 
 // TestMCP: clients may use the same IDs and tokens.
-func TestMCP(t *testing.T) {
-	t.Parallel()
-	server := startMCP(t)
+func TestMCP(t *testing.T) { eachMCP(t, testMCP) }
+
+func testMCP(t *testing.T, server *wspipetest.Server) {
 	ada, bob := dialMCP(t, server), dialMCP(t, server)
 	const listen = `{"jsonrpc":"2.0","id":"s","method":"subscriptions/listen"}`
 	const changed = `{"jsonrpc": "2.0", "method": "notifications/tools/list_changed", "params": {"_meta": {"io.modelcontextprotocol/subscriptionId": "s"}}}`
 	ada.Send(listen)
-	ada.Expect(changed)
+	ada.expectJSON(changed)
 	bob.Send(listen)
-	bob.Expect(changed)
+	bob.expectJSON(changed)
 	for _, text := range []string{"a", "b"} {
 		message := `{"jsonrpc":"2.0","id":1,"method":"echo","params":{"text":"` + text + `"}}`
 		want := `{"jsonrpc": "2.0", "id": 1, "result": "` + text + `"}`
 		ada.Send(message)
 		bob.Send(strings.ReplaceAll(message, ":1,", `:"x",`))
 		wantPosted(t, server, message, want)
-		ada.Expect(want)
-		bob.Expect(strings.ReplaceAll(want, "1", `"x"`))
+		ada.expectJSON(want)
+		bob.expectJSON(strings.ReplaceAll(want, "1", `"x"`))
 	}
 	const progress = `{"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": "t", "progress": 1}}`
 	work := `{"jsonrpc":"2.0","id":1,"method":"work","params":{"_meta":{"progressToken":"t"}}}`
 	ada.Send(work)
-	ada.Expect(progress, `{"jsonrpc": "2.0", "id": 1, "result": "done"}`)
+	ada.expectJSON(progress, `{"jsonrpc": "2.0", "id": 1, "result": "done"}`)
 	wantPosted(t, server, work, progress+"\n"+`{"jsonrpc": "2.0", "id": 1, "result": "done"}`)
 	wantPosted(t, server, `{"jsonrpc":"2.0","method":"notifications/news"}`, "")
 	for _, c := range []client{ada, bob} {
-		c.Expect(`{"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "news"}}`)
+		c.expectJSON(`{"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "news"}}`)
 	}
 	for _, wrong := range []string{"", "x", "1", "[]", `{"id":1}`, `{"id":1,"method":"echo","params":[]}`, strings.Repeat("[", 100000), "\xff"} {
 		wantPosted(t, server, wrong, `{"jsonrpc": "2.0", "error": {"code": -32600, "message": "not a JSON-RPC message"}, "id": null}`)
@@ -119,13 +146,13 @@ func TestMCP(t *testing.T) {
 
 // TestMCPHandshake: a server of an older revision makes it once, whoever its clients
 // are, and again after it has died.
-func TestMCPHandshake(t *testing.T) {
-	t.Parallel()
-	server := startMCP(t)
+func TestMCPHandshake(t *testing.T) { eachMCP(t, testMCPHandshake) }
+
+func testMCPHandshake(t *testing.T, server *wspipetest.Server) {
 	for range 2 {
 		c := dialMCP(t, server)
 		c.Send(`{"jsonrpc":"2.0","id":0,"method":"initialize"}`)
-		c.Expect(`{"jsonrpc": "2.0", "id": 0, "result": "welcome"}`)
+		c.expectJSON(`{"jsonrpc": "2.0", "id": 0, "result": "welcome"}`)
 		c.Send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 	}
 	for run := 1; run < 4; run++ {
@@ -139,9 +166,9 @@ func TestMCPHandshake(t *testing.T) {
 }
 
 // TestMCPCancels what nobody waits for any more.
-func TestMCPCancels(t *testing.T) {
-	t.Parallel()
-	server := startMCP(t)
+func TestMCPCancels(t *testing.T) { eachMCP(t, testMCPCancels) }
+
+func testMCPCancels(t *testing.T, server *wspipetest.Server) {
 	const wait = `{"jsonrpc":"2.0","id":"w","method":"wait"}`
 	c := dialMCP(t, server)
 	c.Send(wait, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"w"}}`, wait)

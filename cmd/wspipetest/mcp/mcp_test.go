@@ -20,22 +20,36 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(wspipetest.Main(m)) }
 
-// start serves the SDK's example server called name through the bridge. The server writes
-// its process ID to pidFile.
-func start(t *testing.T, name string) (server *wspipetest.Server, pidFile string) {
+// bridges are the examples, by the interpreter that they need.
+var bridges = map[string]string{"python3": "python/mcp.py", "node": "node/mcp.js"}
+
+// eachBridge runs a test with the SDK's example server behind each bridge. The server
+// writes its process ID to pidFile.
+func eachBridge(t *testing.T, test func(t *testing.T, server *wspipetest.Server, pidFile string)) {
+	t.Parallel()
+	for interpreter, bridge := range bridges {
+		t.Run(bridge, func(t *testing.T) {
+			t.Parallel()
+			wspipetest.Need(t, interpreter)
+			server, pidFile := start(t, bridge)
+			test(t, server, pidFile)
+		})
+	}
+}
+
+func start(t *testing.T, bridge string) (server *wspipetest.Server, pidFile string) {
 	t.Helper()
-	bridge, err := filepath.Abs("../../../examples/python/mcp.py")
+	bridge, err := filepath.Abs(filepath.Join("../../../examples", bridge))
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, name)
-	out, err := exec.Command("go", "build", "-o", program, "github.com/modelcontextprotocol/go-sdk/examples/server/"+name).CombinedOutput()
+	program := filepath.Join(dir, "hello")
+	out, err := exec.Command("go", "build", "-o", program, "github.com/modelcontextprotocol/go-sdk/examples/server/hello").CombinedOutput()
 	if err != nil {
-		t.Fatalf("build %s: %v\n%s", name, err, out)
+		t.Fatalf("build the server: %v\n%s", err, out)
 	}
 	pidFile = filepath.Join(dir, "pid")
-	wspipetest.Need(t, "python3")
 	return wspipetest.Start(t, "--share=mux", "--linger=-1", "--http", "--subprotocol=mcp",
 		bridge, "sh", "-c", `echo $$ > "$1"; exec "$2"`, "sh", pidFile, program), pidFile
 }
@@ -69,9 +83,9 @@ func greet(t *testing.T, session *mcp.ClientSession, name string) error {
 
 // TestStreamableHTTP: clients that count their requests alike each get their own responses
 // from one server.
-func TestStreamableHTTP(t *testing.T) {
-	t.Parallel()
-	server, _ := start(t, "hello")
+func TestStreamableHTTP(t *testing.T) { eachBridge(t, testStreamableHTTP) }
+
+func testStreamableHTTP(t *testing.T, server *wspipetest.Server, _ string) {
 	var clients sync.WaitGroup
 	for i := range 5 {
 		session := connect(t, server)
@@ -97,9 +111,9 @@ func TestStreamableHTTP(t *testing.T) {
 }
 
 // TestRestart: the session of a client outlives the server.
-func TestRestart(t *testing.T) {
-	t.Parallel()
-	server, pidFile := start(t, "hello")
+func TestRestart(t *testing.T) { eachBridge(t, testRestart) }
+
+func testRestart(t *testing.T, server *wspipetest.Server, pidFile string) {
 	session := connect(t, server)
 	for range 3 {
 		if err := greet(t, session, "Ada"); err != nil {
