@@ -102,17 +102,23 @@ func (h *httpClient) start() (stop func()) {
 	if h.request.Format == EventBody {
 		h.begin()
 	}
+	end := func() {
+		delay.Stop()
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.over = true // delay may just have called begin
+	}
 	interval := h.opt.PingInterval
 	if interval <= 0 {
-		return func() { delay.Stop() }
+		return end
 	}
 	alarm := wire.StartAlarm(interval, func() time.Duration {
 		h.checkAlive(interval)
 		return interval
 	})
 	return func() {
-		delay.Stop()
 		alarm.Stop()
+		end()
 	}
 }
 

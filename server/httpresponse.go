@@ -44,7 +44,7 @@ func (s *Server) acceptPlain(a *responseWriter, r *http.Request, from *access.Cl
 	a.takenOver = true
 	conn.KeepAlive(p.endpoint.PingInterval)
 	response := &httpResponse{
-		conn: conn, proto: "HTTP/1.0", chunked: r.ProtoAtLeast(1, 1), header: p.endpoint.streamHeader(format),
+		conn: conn, proto: "HTTP/1.0", chunked: r.ProtoAtLeast(1, 1), header: p.endpoint.streamHeader(r, format),
 		added: [2][]Header{s.cfg.Headers, s.cfg.HeadersHTTP},
 		log:   func(status int) { s.logRequest(r, from, status, nil) },
 	}
@@ -69,8 +69,8 @@ func bodyOf(r *http.Request, conn *wire.Conn) io.Reader {
 	return httputil.NewChunkedReader(bufio.NewReaderSize(conn, readBuffer))
 }
 
-// streamHeader returns the header of responses with the output of a child of e.
-func (e *Endpoint) streamHeader(format bridge.BodyFormat) http.Header {
+// streamHeader returns the header of the response to r with the output of a child of e.
+func (e *Endpoint) streamHeader(r *http.Request, format bridge.BodyFormat) http.Header {
 	h := http.Header{
 		"Content-Type":           {e.contentType()},
 		"Cache-Control":          {"no-store"},
@@ -80,7 +80,18 @@ func (e *Endpoint) streamHeader(format bridge.BodyFormat) http.Header {
 	if format == bridge.EventBody {
 		h.Set("Content-Type", "text/event-stream")
 	}
+	allowOrigin(h, r)
 	return h
+}
+
+// allowOrigin lets the page that r comes from read the response, as it may read what a
+// WebSocket sends: its origin has been admitted.
+func allowOrigin(h http.Header, r *http.Request) {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Expose-Headers", "Wspipe-Exit, Wspipe-Close")
+		h.Set("Vary", "Origin")
+	}
 }
 
 // Begin implements bridge.Response.

@@ -182,6 +182,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, from *access.Clien
 		return &access.Refusal{Status: http.StatusServiceUnavailable, Why: err.Error()}
 	}
 	s.registry.posted(c.child, len(message))
+	allowOrigin(w.Header(), r)
 	w.WriteHeader(http.StatusAccepted)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -73,7 +74,7 @@ func (s *testServer) begin(t *testing.T, method, target string, body io.Reader, 
 func readReply(t *testing.T, resp *http.Response) plainReply {
 	t.Helper()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
 		t.Fatal(err)
 	}
 	return plainReply{resp, string(body), err != nil}

@@ -1,0 +1,164 @@
+//go:build unix
+
+package server
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"wspipe/bridge"
+	"wspipe/bridge/framing"
+	"wspipe/cmd/wspipetest"
+)
+
+// TestHTTPAdmission: a plain client passes the checks of a WebSocket before anything
+// starts.
+func TestHTTPAdmission(t *testing.T) {
+	busy := own("exec sleep 1000")
+	busy.MaxChildren = 1
+	perIP := withHTTP(shared("exec sleep 1000"))
+	perIP.MaxPerIP = 1
+	secret := own("echo $REMOTE_USER")
+	secret.Auth.Basic = "user:pass"
+	listed := own("echo a")
+	listed.Origins = []string{"https://pages.example"}
+	for name, test := range map[string]struct {
+		cfg     Config
+		clients int // that are there already
+		header  string
+		status  int
+		body    string
+	}{
+		"too many children": {busy, 1, "", 429, "--maxforks"},
+		"too many clients":  {perIP, 1, "", 429, "--max-per-ip"},
+		"no password":       {secret, 0, "", 401, ""},
+		"a password":        {secret, 0, "Authorization: Basic dXNlcjpwYXNz", 200, "user\n"},
+		"a foreign origin":  {own("echo a"), 0, "Origin: https://pages.example", 403, "--origin=https://pages.example"},
+		"a listed origin":   {listed, 0, "Origin: https://pages.example", 200, "a\n"},
+		"a foreign page":    {own("echo a"), 0, "Sec-Fetch-Site: cross-site\nSec-Fetch-Mode: cors", 403, "--origin"},
+		"a followed link":   {own("echo a"), 0, "Sec-Fetch-Site: cross-site\nSec-Fetch-Dest: document", 200, "a\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, test.cfg)
+			for range test.clients {
+				other := dial(t, s.ws)
+				s.log.await(t, `"msg":"connect"`, 1)
+				defer other.CloseNow()
+			}
+			r := s.request(t, "GET", "", "", strings.Split(test.header, "\n")...)
+			if r.StatusCode != test.status || !strings.Contains(r.body, test.body) {
+				t.Errorf("%d %q", r.StatusCode, r.body)
+			}
+			origin, _ := strings.CutPrefix(test.header, "Origin: ")
+			if got := r.Header.Get("Access-Control-Allow-Origin"); test.status == 200 && name == "a listed origin" && got != origin {
+				t.Errorf("a page may not read it: %q", got)
+			}
+			if test.status != 200 && test.clients == 0 && strings.Contains(s.log.String(), `"msg":"connect"`) {
+				t.Error("a child was started")
+			}
+		})
+	}
+}
+
+// TestHTTPSlotIsFree: once a plain client has gone, another may come.
+func TestHTTPSlotIsFree(t *testing.T) {
+	t.Parallel()
+	cfg := own("echo a; cat")
+	cfg.MaxChildren, cfg.MaxPerIP = 1, 1
+	s := serve(t, cfg)
+	for i := range 3 {
+		if r := s.request(t, "POST", "", "b\n"); r.body != "a\nb\n" {
+			t.Fatalf("%d: %d %q", i, r.StatusCode, r.body)
+		}
+		s.log.await(t, `"msg":"disconnect"`, i+1)
+		wspipetest.Eventually(t, "the slot is free", func() bool { return s.slots.check(sharedChild) == "" })
+	}
+}
+
+// TestHTTPBackpressure: a client that does not read blocks its child, also one whose
+// output is huge, and gets all of it.
+func TestHTTPBackpressure(t *testing.T) {
+	const size = 30_000_000
+	for _, accept := range []string{"Accept: */*", events} {
+		t.Run(accept, func(t *testing.T) {
+			t.Parallel()
+			cfg := inFraming(framing.Bytes, fmt.Sprintf("head -c %d /dev/zero; echo done >&2", size))
+			s := serve(t, cfg, func(s *Server) { s.registry = newRegistry() })
+			resp := s.begin(t, "GET", "", nil, accept)
+			wspipetest.Eventually(t, "the child waits", func() bool {
+				all := s.registry.list()
+				return len(all) == 1 && all[0].Waiting > 0
+			})
+			if strings.Contains(s.log.String(), "done") {
+				t.Error("the child does not wait")
+			}
+			r := readReply(t, resp)
+			if accept == events && r.cut || accept != events && len(r.body) != size {
+				t.Errorf("%d bytes", len(r.body))
+			}
+		})
+	}
+}
+
+// TestHTTPSlow: what --slow does with a plain client that does not read.
+func TestHTTPSlow(t *testing.T) {
+	for name, test := range map[string]struct {
+		policy bridge.SlowPolicy
+		log    string
+	}{"disconnect": {bridge.SlowDisconnect, `"code":1013`}, "drop": {bridge.SlowDrop, "slow client: messages dropped"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := withHTTP(shared(`echo start; read -r x; seq 1000000 4000000; echo ready >&2; read -r x; echo end`))
+			cfg.Endpoint.Slow, cfg.Endpoint.Linger = test.policy, -1
+			s := serve(t, cfg)
+			resp := s.begin(t, "GET", "", nil)
+			s.request(t, "POST", "", "go")
+			s.log.await(t, `"line":"ready"`, 1)
+			s.request(t, "POST", "", "end")
+			r := readReply(t, resp)
+			s.log.await(t, test.log, 1)
+			if whole := strings.HasSuffix(r.body, "\nend\n"); whole == (name == "disconnect") || r.cut != (name == "disconnect") {
+				t.Errorf("%d bytes, cut: %t", len(r.body), r.cut)
+			}
+			for line := range strings.Lines(strings.TrimSuffix(r.body, "end\n")) {
+				if len(line) != len("1000000\n") && line != "start\n" && !r.cut {
+					t.Fatalf("half a line: %q", line)
+				}
+			}
+		})
+	}
+}
+
+// TestHTTPUnread: once its child has ended, a client that does not read is disconnected.
+func TestHTTPUnread(t *testing.T) {
+	t.Parallel()
+	cfg := own("head -c 20000000 /dev/zero | tr '\\0' x & exec sleep 0.1")
+	cfg.Timeouts.Unread = 300 * time.Millisecond
+	s := serve(t, cfg)
+	resp := s.begin(t, "GET", "", nil)
+	s.log.await(t, `"reason":"output not read"`, 1)
+	if n, err := io.Copy(io.Discard, resp.Body); err == nil || n == 20_000_001 {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+// TestHTTPOverTLS: the same, behind TLS.
+func TestHTTPOverTLS(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t)
+	s := serveTLS(t, ca, "cat; exit 3", own(""))
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool()}, DisableKeepAlives: true}}
+	resp, err := client.Post(strings.Replace(s.ws, "wss", "https", 1), "text/plain", strings.NewReader(strings.Repeat("a line\n", 100_000)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := readReply(t, resp); len(r.body) != 700_000 || r.exit() != "exit 3" || r.cut {
+		t.Errorf("%d bytes, %q", len(r.body), r.exit())
+	}
+}
