@@ -121,6 +121,9 @@ func (c *Client) reportExit() {
 	exit, _ := c.bridge.exit()
 	c.transport.sendExit(exit)
 	c.wire.Out.Wait(0)
+	if c.wire.Overdue.Load() {
+		c.finish(endUnread)
+	}
 	c.finish(exit.end)
 }
 
