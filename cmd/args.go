@@ -56,6 +56,24 @@ func parseArgs(args []string, command string, known *pflag.FlagSet) commandLine 
 	return line
 }
 
+// parseMixed is like parseArgs, but finds flags behind words, too.
+func parseMixed(args []string, command string, known *pflag.FlagSet) commandLine {
+	line := parseArgs(args, command, known)
+	rest := line.words
+	line.words = nil
+	for len(rest) > 0 {
+		line.words = append(line.words, rest[0])
+		if line.dashDash {
+			line.words = append(line.words, rest[1:]...)
+			break
+		}
+		next := parseArgs(rest[1:], command, known)
+		line.flags, line.errs = append(line.flags, next.flags...), append(line.errs, next.errs...)
+		line.dashDash, rest = next.dashDash, next.words
+	}
+	return line
+}
+
 // lookupFlag returns the flag that arg, which begins with a dash, names, or nil, and its value.
 func lookupFlag(arg string, known *pflag.FlagSet) (flag *pflag.Flag, value string, hasValue bool) {
 	name, value, hasValue := strings.Cut(arg, "=")

@@ -77,6 +77,8 @@ func (o *options) addRest(f *flagSet) {
 	f.group = "Administration"
 	f.value("admin", "SOCKET", "", "socket file for wspipe ps, wspipe kill and metrics, with mode 0600", set(&o.admin, socketPath))
 	f.value("health", "PATH", "", "answer GET PATH with 200 and ok, without credentials; 503 during a shutdown", set(&o.health, healthPath))
+	f.value("record", "DIR", "", "record each session in a file in DIR, for wspipe replay and asciinema", set(&o.record, nonEmpty))
+	f.toggle("record-input", "false", "also record the input, which may contain passwords", set(&o.recordInput, boolean))
 
 	f.group = "Log"
 	f.value("loglevel", "LEVEL", "access", strings.Join(levelNames(), ", "), set(&o.logLevel, parseLevel))

@@ -72,9 +72,6 @@ func (p *invocation) runKill(cmd *cobra.Command, words []string) error {
 func (o *operatorOptions) killProblem(words []string) error {
 	const want = "want exactly one of ID, --all and --endpoint=PATH"
 	switch {
-	case len(words) > 1 && strings.HasPrefix(words[1], "-"):
-		return hint(fmt.Errorf("unexpected argument %s after the ID", shellWords(words[1:]...)),
-			"put flags before the ID: wspipe kill "+shellWords(append(words[1:], words[0])...))
 	case len(words) > 1:
 		return fmt.Errorf("unexpected argument %s after the ID", shellWords(words[1:]...))
 	case len(words) == 1 && words[0] == "":

@@ -56,6 +56,7 @@ func runUntil(ctx context.Context, args []string, stdout, stderr io.Writer, lice
 		opts:        &options{},
 		conn:        &connectOptions{},
 		operator:    &operatorOptions{},
+		replay:      &replayOptions{},
 		interrupted: interrupted,
 	}
 	if os.Getpid() == 1 { // in a container
@@ -74,6 +75,7 @@ type invocation struct {
 	opts        *options
 	conn        *connectOptions
 	operator    *operatorOptions
+	replay      *replayOptions
 	interrupted chan<- int // gets the exit status at the second signal
 	line        commandLine
 	sub         *cobra.Command // the subcommand, or nil
@@ -93,7 +95,11 @@ func (p *invocation) run(ctx context.Context, args []string) int {
 			root.SetArgs(args)
 		case p.sub != nil && p.line.hasNoFlags():
 			p.sub.InitDefaultHelpFlag()
-			inner := parseArgs(words[1:], "wspipe "+p.sub.Name(), p.sub.Flags())
+			parse := parseMixed
+			if p.sub.Name() == connectName { // which has the same order as wspipe itself
+				parse = parseArgs
+			}
+			inner := parse(words[1:], "wspipe "+p.sub.Name(), p.sub.Flags())
 			if err := p.takeErrors(inner.errs); err != nil {
 				p.fail(usageError{err})
 				return p.status
@@ -115,6 +121,8 @@ func (p *invocation) takeErrors(errs []error) error {
 		p.conn.errs = errs
 	case psName, killName:
 		p.operator.errs = errs
+	case replayName:
+		p.replay.errs = errs
 	default:
 		return errors.Join(errs...)
 	}

@@ -25,6 +25,8 @@ wspipe \- serve any program as a WebSocket
 
 **wspipe** **kill** [*flags*] *ID*
 
+**wspipe** **replay** [*flags*] *FILE*
+
 **wspipe** **completion** *SHELL* | **man** | **help**
 
 # DESCRIPTION
@@ -54,6 +56,11 @@ the beginning of a line in a terminal.
 `
 	manKill = `
 # WSPIPE KILL
+%s
+
+`
+	manReplay = `
+# WSPIPE REPLAY
 %s
 
 `
@@ -90,6 +97,8 @@ func manPage() []byte {
 	section("wspipe ps", new(operatorOptions).addPsFlags)
 	fmt.Fprintf(&page, manKill, aboutKill)
 	section("wspipe kill", new(operatorOptions).addKillFlags)
+	fmt.Fprintf(&page, manReplay, aboutReplay)
+	section("wspipe replay", new(replayOptions).addFlags)
 	fmt.Fprintf(&page, manTail, examples("wspipe")+"\n"+connectExamples("wspipe"))
 	return md2man.Render([]byte(page.String()))
 }

@@ -51,8 +51,10 @@ type options struct {
 	noAuth     bool
 	maxPerIP   int
 	// Administration
-	admin  string
-	health string
+	admin       string
+	health      string
+	record      string
+	recordInput bool
 	// Log
 	logLevel  slog.Level
 	logFormat string
@@ -91,6 +93,8 @@ func (o *options) config() (server.Config, error) {
 		ExitWhenIdle: o.exitWhenIdle,
 		AdminSocket:  o.admin,
 		HealthPath:   o.health,
+		RecordDir:    o.record,
+		RecordInput:  o.recordInput,
 		Software:     "wspipe/" + version(),
 	}, nil
 }
@@ -156,6 +160,7 @@ func (o *options) conflicts() error {
 	check(noTCP && o.redirPort != 0, hint(errors.New("--redirport conflicts with --unixsocket, which does not listen on TCP"),
 		"to listen on TCP as well: --address=127.0.0.1"))
 	check(o.socketMode != nil && o.unixSocket == "", errors.New("--unixsocket-mode requires --unixsocket"))
+	check(o.recordInput && o.record == "", hint(errors.New("--record-input requires --record"), "--record=DIR --record-input"))
 	check(o.admin != "" && o.admin == o.unixSocket, errors.New("--admin and --unixsocket must name different files"))
 	check(o.redirPort != 0 && o.redirPort == o.chosenPort(), fmt.Errorf("--redirport=%d must differ from --port", o.redirPort))
 	check(o.authHeader != "" && len(o.proxies) == 0, hint(errors.New("--auth-header requires --trusted-proxy"),

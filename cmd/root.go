@@ -32,7 +32,7 @@ func (p *invocation) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	help := p.helpCommand()
 	root.SetHelpCommand(help)
-	root.AddCommand(p.completionCommand(), p.connectCommand(), p.killCommand(), p.manCommand(), p.psCommand(), help)
+	root.AddCommand(p.completionCommand(), p.connectCommand(), p.killCommand(), p.manCommand(), p.psCommand(), p.replayCommand(), help)
 	return root
 }
 
@@ -94,7 +94,7 @@ func completeValues(root *cobra.Command) {
 	for name, values := range words {
 		root.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
-	for _, name := range []string{"cwd", "dir", "staticdir", "cgidir"} {
+	for _, name := range []string{"cwd", "dir", "staticdir", "cgidir", "record"} {
 		root.MarkFlagDirname(name)
 	}
 }

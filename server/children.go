@@ -8,6 +8,7 @@ import (
 
 	"wspipe/bridge"
 	"wspipe/process"
+	"wspipe/server/recording"
 )
 
 // Share specifies which clients share a child. The zero value is ShareNone.
@@ -78,10 +79,11 @@ type child struct {
 	timer        *time.Timer     // calls expire; may be nil
 
 	// Set within starting:
-	starting sync.Once
-	err      error // the error of the start
-	process  *process.Child
-	bridge   *bridge.Bridge
+	starting  sync.Once
+	err       error // the error of the start
+	process   *process.Child
+	recording *recording.Recorder // nil without Config.RecordDir
+	bridge    *bridge.Bridge
 
 	attached atomic.Int64  // clients that have attached so far
 	ended    chan struct{} // closed when the bridge has ended

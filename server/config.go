@@ -65,6 +65,10 @@ type Config struct {
 	// AdminSocket is the path of the unix socket of package admin. Empty means none.
 	AdminSocket string
 
+	// RecordDir, if set, is a directory where each session is recorded, without its input
+	// unless RecordInput is set.
+	RecordDir   string
+	RecordInput bool
 	// HealthPath, if set, is a path where GET and HEAD are answered with 200 and "ok", or with
 	// 503 while the server stops, without credentials.
 	HealthPath string

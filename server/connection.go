@@ -141,6 +141,7 @@ func (c *connection) serve() {
 		<-c.child.ended // release has stopped it
 		c.server.sessionEnded(c.child.status)
 	}
+	c.child.recording.Disconnect(int(sum.Code), sum.Reason)
 	c.server.tracker.done(client)
 }
 
@@ -171,6 +172,7 @@ func (c *connection) attach() (client *bridge.Client, what string, err error) {
 		c.log = c.log.With("client", number)
 	}
 	c.server.registry.attached(ch, client)
+	ch.recording.Connect(c.client.String())
 	if c.size != (process.WindowSize{}) {
 		client.Resize(bridge.WindowSize(c.size)) // fails if the child has exited
 	}
@@ -196,7 +198,8 @@ func (c *connection) start() (client *bridge.Client) {
 		opt.Kind, opt.Channels = bridge.Resumable, c.usesChannels()
 		opt.Ended = func() { s.children.retire(ch) }
 	}
-	ch.bridge = bridge.New(sessionChild{ch.process}, opt)
+	ch.recording = c.startRecording()
+	ch.bridge = bridge.New(s.childFor(ch), opt)
 	if c.transport != nil { // otherwise the child only gets input
 		first := c.clientOptions()
 		first.After = -1
@@ -228,6 +231,7 @@ func (s *Server) runChild(ch *child, log *slog.Logger, shared, resumes bool) {
 		log.Log(context.Background(), LevelAccess, "session ended", "pid", ch.process.Pid(), exitAttr(code, signal))
 	}
 	close(ch.ended)
+	ch.recording.Exit(exitReason(code, signal))
 }
 
 // startReason returns the reason for clients why process.Start has failed.

@@ -47,7 +47,7 @@ func addTraffic(m *admin.Metrics, t traffic) {
 }
 
 // countExit counts the exit of c, once. The caller holds g.mu.
-func (g *registry) countExit(c *child, r *record) {
+func (g *registry) countExit(c *child, r *sessionEntry) {
 	if !r.exited && c.hasExited() {
 		r.exited = true
 		g.addExit(c.process)
@@ -55,13 +55,16 @@ func (g *registry) countExit(c *child, r *record) {
 }
 
 func (g *registry) addExit(child *process.Child) {
-	code, signal := child.Exit()
-	reason := fmt.Sprintf("exit %d", code) // as in the close frame
-	if signal != "" {
-		reason = "signal " + signal
-	}
-	g.totals.Exits[reason]++
+	g.totals.Exits[exitReason(child.Exit())]++
 	g.exited++
+}
+
+// exitReason says how a child ended in the words of the close frame.
+func exitReason(code int, signal string) string {
+	if signal != "" {
+		return "signal " + signal
+	}
+	return fmt.Sprintf("exit %d", code)
 }
 
 // childStarted counts a child and the duration of its start.

@@ -15,13 +15,13 @@ import (
 // then do nothing.
 type registry struct {
 	mu       sync.Mutex
-	sessions map[*child]*record
+	sessions map[*child]*sessionEntry
 	totals   admin.Metrics // of removed sessions, and of events
 	exited   int64         // children that have exited
 }
 
 // record has the status of one child.
-type record struct {
+type sessionEntry struct {
 	first   admin.SessionStatus // the constant fields
 	clients map[meteredClient]struct{}
 	left    traffic // of clients that have disconnected
@@ -53,7 +53,7 @@ func (t *traffic) add(s bridge.ClientStats) {
 }
 
 func newRegistry() *registry {
-	g := &registry{sessions: make(map[*child]*record)}
+	g := &registry{sessions: make(map[*child]*sessionEntry)}
 	g.totals.Exits, g.totals.Refusals = make(map[string]int64), make(map[string]int64)
 	for _, rule := range refusalRules {
 		g.totals.Refusals[rule] = 0
@@ -68,7 +68,7 @@ func (g *registry) started(c *child, endpoint, user, remote string) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.sessions[c] = &record{
+	g.sessions[c] = &sessionEntry{
 		first:   admin.SessionStatus{ID: c.id, Endpoint: endpoint, Room: c.key.room, User: user, Remote: remote, Since: time.Now().UTC().Truncate(time.Millisecond)},
 		clients: make(map[meteredClient]struct{}),
 	}
@@ -129,7 +129,7 @@ func (g *registry) over(c *child) {
 	g.removeIfOver(c, r)
 }
 
-func (g *registry) removeIfOver(c *child, r *record) {
+func (g *registry) removeIfOver(c *child, r *sessionEntry) {
 	if r.over && len(r.clients) == 0 {
 		delete(g.sessions, c)
 		addTraffic(&g.totals, r.left)
@@ -150,7 +150,7 @@ func (g *registry) list() (all []admin.SessionStatus) {
 }
 
 // status returns the status of c. The caller holds mu of the registry.
-func (r *record) status(c *child) admin.SessionStatus {
+func (r *sessionEntry) status(c *child) admin.SessionStatus {
 	s, total, slowest := r.first, r.left, 0
 	for client := range r.clients {
 		stats := client.Stats()

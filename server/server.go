@@ -110,9 +110,15 @@ func (s *Server) openDirs() (err error) {
 	}
 	open(&s.dir, s.cfg.Dir)
 	open(&s.cgi, s.cfg.CGIDir)
+	if s.cfg.RecordDir != "" && err == nil {
+		s.cfg.RecordDir, err = checkDir(s.cfg.RecordDir)
+	}
 	if s.cfg.StaticDir != "" && err == nil {
 		if s.files, err = openStaticDir(s.cfg.StaticDir, programs...); err == nil {
 			s.files.hidden = s.hiddenFiles
+			if s.cfg.RecordDir != "" {
+				s.files.recordings = &programDir{path: s.cfg.RecordDir}
+			}
 		}
 	}
 	return err

@@ -12,14 +12,16 @@ import (
 
 	"wspipe/process"
 	"wspipe/server/access"
+	"wspipe/server/recording"
 )
 
 // staticDir is the directory of --staticdir. It serves regular files, but no listings, hidden
 // files or programs, and nothing outside the directory.
 type staticDir struct {
-	path     string          // absolute
-	programs []*programDir   // whose files are not served
-	hidden   func() []string // paths of other files that are not served
+	path       string          // absolute
+	programs   []*programDir   // whose files are not served
+	recordings *programDir     // whose recordings are not served; nil for none
+	hidden     func() []string // paths of other files that are not served
 }
 
 // openStaticDir checks that the directory at path can be opened. Each request opens it again,
@@ -84,7 +86,7 @@ func (d *staticDir) isHidden(info fs.FileInfo) bool {
 // Every file in a program directory does. If the static directory is inside a program directory,
 // only executable files do.
 func (d *staticDir) isSource(name string) bool {
-	if len(d.programs) == 0 {
+	if len(d.programs) == 0 && d.recordings == nil {
 		return false
 	}
 	dir, err := filepath.EvalSymlinks(d.path)
@@ -93,6 +95,9 @@ func (d *staticDir) isSource(name string) bool {
 	}
 	file, err := filepath.EvalSymlinks(filepath.Join(dir, filepath.FromSlash(name)))
 	if err != nil {
+		return true
+	}
+	if d.recordings != nil && filepath.Ext(file) == recording.Extension && d.recordings.contains(filepath.Dir(file)) {
 		return true
 	}
 	for _, programs := range d.programs {

@@ -63,6 +63,13 @@ func signalResult(signal string) result {
 	return exitResult(128 + n)
 }
 
+// ExitStatus returns the exit status that the reason of a close frame states, such as "exit 3" or
+// "signal TERM"; 0 if it states none.
+func ExitStatus(reason string) int {
+	r, _ := parseCloseReason(reason)
+	return r.status
+}
+
 // parseCloseReason returns the result that the reason of a close frame states.
 func parseCloseReason(reason string) (r result, ok bool) {
 	kind, value, _ := strings.Cut(reason, " ")

@@ -169,7 +169,7 @@ func (r *reader) run(text string) {
 }
 
 var server = regexp.MustCompile(`^(\w+=\S+ )*(wspipe|websocketd) `)
-var client = regexp.MustCompile(`^\S+ (connect|completion|kill|ps|man|help|--help|--version|--license|-h)\b|; echo "status \$\?"$`)
+var client = regexp.MustCompile(`^\S+ (connect|completion|kill|ps|replay|man|help|--help|--version|--license|-h)\b|; echo "status \$\?"$`)
 
 func isServer(line string) bool { return server.MatchString(line) && !client.MatchString(line) }
 
