@@ -19,7 +19,7 @@ import (
 var mayImport = map[string][]string{
 	"wspipe":                {"wspipe/cmd"},
 	"wspipe/cmd":            {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/cmd/connect", "wspipe/process", "wspipe/server", "wspipe/server/access", "wspipe/server/admin", "wspipe/server/listen", "wspipe/server/recording", "wspipe/server/param"},
-	"wspipe/cmd/connect":    {"wspipe/bridge/channel", "wspipe/bridge/vt", "wspipe/bridge/wire"},
+	"wspipe/cmd/connect":    {"wspipe/bridge/channel", "wspipe/bridge/trace", "wspipe/bridge/vt", "wspipe/bridge/wire"},
 	"wspipe/cmd/wspipetest": {},
 	"wspipe/server": {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/bridge/wire", "wspipe/process",
 		"wspipe/server/access", "wspipe/server/admin", "wspipe/server/listen", "wspipe/server/param", "wspipe/server/recording", "wspipe/static"},
@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"wspipe/bridge":           {"wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/bridge/vt", "wspipe/bridge/wire"},
 	"wspipe/bridge/channel":   {},
 	"wspipe/bridge/framing":   {},
+	"wspipe/bridge/trace":     {}, // frames of any server, so it shares no encoder with bridge/wire
 	"wspipe/bridge/vt":        {"wspipe/bridge/framing"},
 	"wspipe/bridge/wire":      {},
 	"wspipe/process":          {},
