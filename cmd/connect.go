@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -54,6 +55,9 @@ func (p *invocation) runConnect(cmd *cobra.Command, words []string) error {
 		return usageError{err}
 	}
 	cfg.Stdin, cfg.Stdout, cfg.Stderr = os.Stdin, p.stdout, p.direct
+	if p.conn.trace {
+		cfg.Trace = func(line string) { io.WriteString(p.stderr, line) }
+	}
 	cfg.Notice = func(text string) { fmt.Fprintf(p.stderr, "wspipe: %s\n", text) }
 	p.status, err = connect.Run(cmd.Context(), cfg)
 	if errors.Is(err, connect.ErrNoTerminal) {
@@ -106,6 +110,7 @@ func (o *connectOptions) config(words []string) (connect.Config, error) {
 		Cert:         o.cert,
 		Key:          o.key,
 		Insecure:     o.insecure,
+		Compress:     o.compress,
 		Binary:       o.binary,
 		PTY:          o.pty,
 		EOFTimeout:   o.eofTimeout,

@@ -23,6 +23,7 @@ type connectOptions struct {
 	unixSocket   string
 	reconnect    bool
 	resume       bool
+	compress     bool
 	// Authentication
 	token     string
 	basicAuth string
@@ -35,6 +36,8 @@ type connectOptions struct {
 	binary     bool
 	eofTimeout time.Duration
 	pty        *bool // nil if not given
+
+	trace bool
 
 	// errs are the errors of single flags.
 	errs []error
@@ -53,6 +56,8 @@ func (o *connectOptions) addFlags(to *pflag.FlagSet) {
 	f.toggle("reconnect", "false", "reconnect when the connection is lost or the server restarts", set(&o.reconnect, boolean))
 	f.toggle("resume", "false", "reconnect to the same session; the server needs wspipe --resume", set(&o.resume, boolean))
 
+	f.toggle("compress", "false", "offer compression (permessage-deflate)", set(&o.compress, boolean))
+
 	f.group = "Authentication"
 	f.value("token", "TOKEN", "", "bearer token to send; set "+tokenVariable+" to hide it from ps", set(&o.token, bearerToken))
 	f.value("basic-auth", "USER:PASS", "", "password to send, also as ws://USER:PASS@HOST/; or set "+server.BasicAuthVariable, set(&o.basicAuth, credentials))
@@ -69,6 +74,7 @@ func (o *connectOptions) addFlags(to *pflag.FlagSet) {
 	f.nilToggle("pty", "", "use this terminal for the program; default if both have one; =false never", optional(&o.pty, boolean))
 
 	f.group = "Other"
+	f.toggle("trace", "false", "print the opening handshake and every frame to stderr", set(&o.trace, boolean))
 	help := f.add("help", "h", "bool", "false", "print this help", func(s string) error { _, err := boolean(s); return err })
 	help.NoOptDefVal = "true" // cobra handles it
 }

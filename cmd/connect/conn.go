@@ -66,6 +66,9 @@ func (s *clientConn) run() result {
 		defer s.eofTimer.Stop()
 	}
 	s.spawn(s.keepAlive) // ends when the connection is over
+	if s.Trace != nil {
+		s.spawn(s.ping) // ends with the pong or after its timeout
+	}
 	if s.resumed != nil {
 		s.spawn(s.detectLoss) // ends when the connection is over
 	}

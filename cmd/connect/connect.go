@@ -37,6 +37,9 @@ type Config struct {
 	// Insecure accepts any certificate of the server.
 	Insecure bool
 
+	// Compress offers permessage-deflate.
+	Compress bool
+
 	// Binary sends stdin as binary messages and adds no newline to received messages. It
 	// has no effect with a subprotocol that has channels.
 	Binary bool
@@ -60,6 +63,9 @@ type Config struct {
 	// Notice is called with a line, without its newline, that reports an event during Run,
 	// such as a reconnect.
 	Notice func(string)
+	// Trace, unless nil, is called with each line of the trace of every connection, with its
+	// line ending. Each connection then begins with a ping.
+	Trace func(string)
 }
 
 // HeaderField is a header field of the opening handshake.
@@ -118,6 +124,7 @@ func run(ctx context.Context, cfg Config) (status int, err error) {
 	if c.dialer, err = newDialer(cfg, c.output.flush); err != nil {
 		return StatusFailed, err
 	}
+	c.dialer.tracer = newConnTracer(cfg, c.terminal)
 	c.window = watchWindow()
 	defer c.window.stop()
 	dialCtx, cancelDial := context.WithCancel(ctx)

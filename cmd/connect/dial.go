@@ -33,6 +33,7 @@ type dialer struct {
 	hostHeader string // the Host header, if it is not the URL's
 	tls        *tls.Config
 	beforeRead func() // see netConn
+	tracer     *connTracer
 }
 
 // newDialer reads the files that cfg names.
@@ -94,11 +95,12 @@ func (d *dialer) dial(ctx context.Context, address string, protocols []string) (
 		DisableKeepAlives: true,
 	}
 	ws, response, err := websocket.Dial(ctx, address, &websocket.DialOptions{
-		HTTPClient:     &http.Client{Transport: eofTransport{transport}, CheckRedirect: checkRedirect, Timeout: dialTimeout},
-		HTTPHeader:     d.header,
-		Host:           d.hostHeader,
-		Subprotocols:   protocols,
-		OnPingReceived: func(context.Context, []byte) bool { return last.Load().MayAnswer() },
+		HTTPClient:      &http.Client{Transport: eofTransport{d.tracer.transport(transport)}, CheckRedirect: checkRedirect, Timeout: dialTimeout},
+		HTTPHeader:      d.header,
+		Host:            d.hostHeader,
+		Subprotocols:    protocols,
+		CompressionMode: d.compressionMode(),
+		OnPingReceived:  func(context.Context, []byte) bool { return last.Load().MayAnswer() },
 	})
 	if err == nil {
 		ws.SetReadLimit(-1)
@@ -109,6 +111,14 @@ func (d *dialer) dial(ctx context.Context, address string, protocols []string) (
 		l.Abort()
 	}
 	return nil, nil, d.dialError(response, err)
+}
+
+// compressionMode returns what to offer.
+func (d *dialer) compressionMode() websocket.CompressionMode {
+	if d.Compress {
+		return websocket.CompressionNoContextTakeover
+	}
+	return websocket.CompressionDisabled
 }
 
 // eofTransport replaces io.EOF of the upgraded connection, as TLS returns it, with another

@@ -54,6 +54,16 @@ func (t *localTerminal) makeRaw() error {
 	return nil
 }
 
+// isRaw reports whether the terminal is raw.
+func (t *localTerminal) isRaw() bool {
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.saved != nil
+}
+
 // restore undoes makeRaw and reports whether the terminal was raw.
 func (t *localTerminal) restore() (wasRaw bool) {
 	if t == nil {
