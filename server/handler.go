@@ -129,6 +129,8 @@ func (s *Server) find(r *http.Request) route {
 	switch {
 	case s.cfg.Console:
 		return route{serve: s.explainScript(s.cgi, serveConsole)}
+	case s.dir != nil && s.cfg.Endpoint.HTTP:
+		return route{serve: s.explainScript(s.dir, notFound("no program at this path"))}
 	case s.files != nil || s.cgi != nil:
 		return route{serve: s.explainScript(s.cgi, notFound("no page at this path"))}
 	}

@@ -182,7 +182,9 @@ func TestHTTPStream(t *testing.T) {
 // failure is then in the trailer.
 func TestHTTPHeader(t *testing.T) {
 	t.Parallel()
-	s := serve(t, own(`read -r x; exit 3`))
+	cfg := own(`read -r x; exit 3`)
+	cfg.Timeouts.Body, cfg.Timeouts.Unread = time.Second, time.Second // which end no client whose child runs
+	s := serve(t, cfg)
 	body, input := io.Pipe()
 	since := time.Now()
 	resp := s.begin(t, "POST", "", body)
@@ -246,6 +248,32 @@ func TestHTTPEnds(t *testing.T) {
 	}
 }
 
+// TestHTTPShutdown: a client of each kind of child is told of the server's shutdown.
+func TestHTTPShutdown(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"broadcast": withHTTP(shared("echo a; exec sleep 1000")),
+		"mux":       withHTTP(mux(`read -r x; echo '{"to":"*","data":"a"}'; exec sleep 1000`)),
+		"resume":    withHTTP(resuming("echo a; exec sleep 1000")),
+	} {
+		for _, accept := range []string{"Accept: */*", events} {
+			t.Run(name+", "+accept, func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, cfg)
+				target, want := "", ""
+				if accept == events {
+					target, want = "?wspipe_session="+testSession, "event: close\ndata: {\"code\":1001,\"reason\":\"server shutting down\"}\n\n"
+				}
+				resp := s.begin(t, "GET", target, nil, accept)
+				next(t, resp)
+				s.stop()
+				if r := readReply(t, resp); !r.cut || r.body != want || r.exit() != "" {
+					t.Errorf("%q, cut: %t", r.body, r.cut)
+				}
+			})
+		}
+	}
+}
+
 // TestHTTPDisconnect: the child of a client that disconnects is stopped, whatever it
 // does with its input.
 func TestHTTPDisconnect(t *testing.T) {
@@ -284,11 +312,13 @@ func (n neverEnds) Read([]byte) (int, error) {
 func TestHTTPRoutes(t *testing.T) {
 	t.Parallel()
 	cfg := own("echo child")
-	cfg.Console, cfg.StaticDir = true, tree(t, map[string]string{"a.txt": "file"})
+	cfg.Console, cfg.StaticDir, cfg.CGIDir = true, tree(t, map[string]string{"a.txt": "file"}),
+		tree(t, map[string]string{"cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\ncgi'\n"})
 	s := serve(t, cfg)
 	for _, test := range []struct{ target, header, want string }{
 		{"a.txt", "", "file"},
 		{"a.txt", "Accept: text/html", "file"},
+		{"cgi", "", "cgi"},
 		{"b.txt", "", "child\n"},
 		{"", "", "child\n"},
 		{"", "Sec-Fetch-Mode: navigate", "<!doctype html>"},
@@ -296,6 +326,14 @@ func TestHTTPRoutes(t *testing.T) {
 	} {
 		if r := s.request(t, "GET", test.target, "", test.header); !strings.HasPrefix(r.body, test.want) {
 			t.Errorf("%+v: %.40q", test, r.body)
+		}
+	}
+	dir := Config{Dir: cfg.CGIDir}
+	dir.Endpoint.HTTP = true
+	d := serve(t, dir)
+	for target, want := range map[string]string{"cgi/x": "Content-Type: text/plain\n\ncgi\n", "no": "wspipe: no program at this path\n"} {
+		if r := d.request(t, "GET", target, ""); r.body != want {
+			t.Errorf("%s in a directory: %q", target, r.body)
 		}
 	}
 	cfg.Endpoint.HTTP = false
