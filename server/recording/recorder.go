@@ -95,7 +95,12 @@ func Start(dir string, h Header, log *slog.Logger) *Recorder {
 		log.Error("cannot record", "error", err)
 		return nil
 	}
-	r := &Recorder{log: log, path: path, start: now, wake: make(chan struct{}, 1), hurry: make(chan struct{}), done: make(chan struct{})}
+	return begin(f, h, log)
+}
+
+// begin begins a recording in f, which is empty.
+func begin(f *os.File, h Header, log *slog.Logger) *Recorder {
+	r := &Recorder{log: log, path: f.Name(), start: time.Now(), wake: make(chan struct{}, 1), hurry: make(chan struct{}), done: make(chan struct{})}
 	r.room.L = &r.mu
 	header, _ := json.Marshal(h) // cannot fail
 	w := &writer{Recorder: r, file: f, buf: append(header, '\n')}
@@ -155,7 +160,9 @@ func (r *Recorder) closeIfOver() {
 	r.mu.Lock()
 	over := r.exit != "" && r.clients == 0 && !r.closed
 	if over {
-		r.append(codeMarker, []byte(r.exit))
+		if r.err == nil { // or the recording has a gap
+			r.append(codeMarker, []byte(r.exit))
+		}
 		r.closed = true
 		close(r.hurry)
 	}
@@ -310,6 +317,9 @@ func (w *writer) encode(e event, p []byte, whole bool) {
 func (w *writer) flush() bool {
 	n, err := w.file.Write(w.buf)
 	if err != nil {
+		if w.size == 0 {
+			os.Remove(w.path)
+		}
 		w.file.Truncate(w.size + int64(bytes.LastIndexByte(w.buf[:n], '\n')+1))
 		w.fail(err)
 		return false
