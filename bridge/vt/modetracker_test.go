@@ -1,6 +1,9 @@
 package vt
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // AppendReset resets exactly the modes that the program has left set.
 func TestModeTracker(t *testing.T) {
@@ -22,6 +25,18 @@ func TestModeTracker(t *testing.T) {
 		"\x1b[?2048h\x1b[?2026h":                                                                {"\x1b[?2048l\x1b[?2026l", "\x1b[?2048h"},
 		"\x1b[?2026h\x1b[?2026l":                                                                {},
 		"\xe2\x82":                                                                              {},
+		"\x1b=":                                                                                 {"\x1b>", "\x1b="},
+		"\x1b(0\x1b(B":                                                                          {},
+		"\x1b[>4;2m":                                                                            {"\x1b[>4m", "\x1b[>4;2m"},
+		"\x1b[>4;2m\x1b[>m":                                                                     {},
+		"\x1b[>1;2m":                                                                            {},
+		"\x1b[?1049h\x1b[>4;2m":                                                                 {"\x1b[?1049l\x1b[>4m", "\x1b[?1049h\x1b[>4;2m"},
+		"\x1b[>1u\x1bc":                                                                         {},
+		"\x1b[>1u\x1b[>5u\x1b[<2u":                                                              {},
+		"\x1b[<9u\x1b[>1u":                                                                      {"\x1b[<1u", "\x1b[>1u"},
+		"\x1b[=5u\x1b[=1;3u":                                                                    {"\x1b[=0u", "\x1b[=4u"},
+		strings.Repeat("\x1b[>1u", 9):                                                           {"\x1b[<7u", strings.Repeat("\x1b[>1u", 7)},
+		"\x1b[?2004;" + strings.Repeat("1;", maxHeldSequence) + "25l": {},
 	} {
 		tracker := NewModeTracker()
 		for i := range len(output) {
