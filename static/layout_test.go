@@ -24,7 +24,7 @@ func TestLayout(t *testing.T) {
 		got := eval[map[string]float64](p, `(() => {
 			const box = (id) => document.getElementById(id).getBoundingClientRect();
 			const over = (id) => document.getElementById(id).scrollWidth - document.getElementById(id).clientWidth;
-			return { bar: box("bar").height, foot: box("foot").height, log: box("log").height, top: box("log").top, footOver: over("foot"), barOver: over("bar"), page: document.documentElement.scrollWidth };
+			return { bar: box("bar").height, foot: box("foot").height, log: box("log").height, top: box("log").top, footOver: over("foot"), barOver: Math.max(over("bar"), over("tools"), document.querySelector("#filter").offsetParent ? 60 - document.querySelector("#filter").offsetWidth : 0), page: document.documentElement.scrollWidth };
 		})()`)
 		isPhone := size[0] == 360
 		if got["bar"] != 48 || !isPhone && got["foot"] != 28 {

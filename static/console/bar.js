@@ -54,7 +54,7 @@ export class Bar {
     const { phase } = state;
     document.body.dataset.state = phase;
     parts.connect.textContent = labels[phase];
-    const [text, tone] = phase === 'closed' && ending ? [ending.title, ending.tone] : [states[phase] ?? 'Not connected', tones[phase] ?? 'idle'];
+    const [text, tone] = phase === 'closed' && ending ? [ending.title.replace('Program ended', 'Ended'), ending.tone] : [states[phase] ?? 'Not connected', tones[phase] ?? 'idle'];
     if (parts.state.textContent !== text) parts.state.textContent = text;
     parts.pill.dataset.tone = tone;
     parts.pill.title = text;

@@ -9,8 +9,8 @@ export class Sheet {
   // parts are the elements sheet, sheetClose, more, and those that move there.
   constructor(parts) {
     this.#parts = parts;
-    const { tools, subprotocolChip, connectionMenu, looks, inspect, rail, inspector, foot } = parts;
-    this.#places = [tools, subprotocolChip, connectionMenu, looks, inspect, rail, inspector, foot].map((part) => {
+    const { tools, subprotocolChip, connectionMenu, sendAs, fileButton, saveMessage, looks, inspect, rail, inspector, foot } = parts;
+    this.#places = [tools, subprotocolChip, connectionMenu, sendAs, fileButton, saveMessage, looks, inspect, rail, inspector, foot].map((part) => {
       const mark = document.createComment('');
       part.before(mark);
       return [part, mark];

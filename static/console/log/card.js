@@ -8,8 +8,8 @@ export function cardOf({ tone, title, detail, code = '', name = '', reason = '',
   const card = element('div', 'card');
   card.dataset.tone = tone;
   const head = element('p', 'headline', element('strong', '', title));
-  if (code) head.append(' ', element('span', 'code', `close ${code}`), ' ', element('span', '', name));
-  if (reason) head.append(' ', element('span', 'reason', reason));
+  if (code) head.append(' · ', element('span', 'code', `close ${code}`), ' ', element('span', '', name));
+  if (reason) head.append(', ', element('span', 'reason', `“${reason}”`));
   card.append(head, element('p', '', ...withFlags(detail)));
   if (causes.length) card.append(element('ul', 'causes', ...causes.map((cause) => element('li', '', ...withFlags(cause)))));
   if (stderr.length) card.append(element('pre', '', `stderr: ${visible(stderr.join('\n'))}`));
