@@ -42,7 +42,7 @@ func (o *endpointOptions) addLife(f *flagSet) {
 	f.group = "Lifetime"
 	f.value("max-runtime", "DUR", "", "end a session after this long, such as 30s or 5m", set(&o.maxRuntime, duration))
 	f.value("idle-timeout", "DUR", "", "end a session after this long without a message in either direction", set(&o.idleTimeout, duration))
-	f.value("closems", "MS", "", "extra wait before each signal that stops a child; -1 waits forever", set(&o.closeGrace, grace))
+	f.value("closems", "MS", "0", "extra wait before each signal to a child; -1 waits forever", set(&o.closeGrace, grace))
 	f.toggle("exit-close-code", "false", "close with code 4000 + status instead of 1000 if the child fails", set(&o.exitCloseCode, boolean))
 }
 

@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,23 +26,27 @@ func examples(name string) string {
 func shortUsage(name string) string {
 	return strings.ReplaceAll(`usage: wspipe [flags] COMMAND [ARG...]
   wspipe --port=8080 ./script.sh    serve a script at ws://127.0.0.1:8080/
-  wspipe --help                     list the flags
+  wspipe --help                     show the most common flags
 `, "wspipe", name)
 }
+
+// commonFlags are the flags in the help of wspipe. --help-all lists all of them.
+var commonFlags = strings.Fields(`port address ssl dir routes staticdir devconsole param framing http pty line-buffered
+	share replay resume once passenv origin basic-auth loglevel`)
 
 // help prints the help of cmd.
 func (p *invocation) help(cmd *cobra.Command, _ []string) {
 	text := subHelp(cmd)
 	if !cmd.HasParent() {
-		text = rootHelp(cmd)
+		text = rootHelp(cmd, p.opts.helpAll)
 	}
 	if _, err := io.WriteString(p.stdout, text); err != nil {
 		p.fail(err)
 	}
 }
 
-// rootHelp returns the help of wspipe itself.
-func rootHelp(root *cobra.Command) string {
+// rootHelp returns the help of wspipe itself, with all flags or the common ones.
+func rootHelp(root *cobra.Command, all bool) string {
 	var text strings.Builder
 	line := func(usage, what string) { fmt.Fprintf(&text, "  %-34s %s\n", usage, what) }
 	fmt.Fprintf(&text, "Examples:\n%s\n\n%s\n\nUsage:\n", root.Example, root.Long)
@@ -55,7 +60,17 @@ func rootHelp(root *cobra.Command) string {
 		}
 	}
 	line(root.Name()+" [flags] -- COMMAND [ARG...]", "serve a COMMAND that has the name of a subcommand")
-	writeFlags(&text, root.Flags())
+	if all {
+		writeFlags(&text, root.Flags())
+		return text.String()
+	}
+	text.WriteString("\nCommon flags:\n")
+	root.Flags().VisitAll(func(f *pflag.Flag) {
+		if slices.Contains(commonFlags, f.Name) {
+			writeFlag(&text, f)
+		}
+	})
+	fmt.Fprintf(&text, "\n%s --help-all lists all flags, and %[1]s man describes them.\n", root.Name())
 	return text.String()
 }
 
@@ -74,9 +89,11 @@ func subHelp(sub *cobra.Command) string {
 func writeFlags(text *strings.Builder, flags *pflag.FlagSet) {
 	byGroup(flags, func(group string) {
 		fmt.Fprintf(text, "\n%s:\n", group)
-	}, func(f *pflag.Flag) {
-		fmt.Fprintf(text, "  %-22s %s\n", spelling(f), usage(f))
-	})
+	}, func(f *pflag.Flag) { writeFlag(text, f) })
+}
+
+func writeFlag(text *strings.Builder, f *pflag.Flag) {
+	fmt.Fprintf(text, "  %-22s %s\n", spelling(f), usage(f))
 }
 
 // byGroup calls each for every flag, and heading before the first flag of each group.

@@ -15,11 +15,14 @@ import (
 	"wspipe/server"
 )
 
-const seeHelp = "wspipe --help lists the flags"
+const seeHelp = "wspipe --help-all lists the flags"
 
 // unknownFlag returns the error for arg, which is not among the known flags of command.
 func unknownFlag(arg, command string, known *pflag.FlagSet) error {
-	list := command + " --help lists the flags"
+	list := seeHelp
+	if command != "wspipe" {
+		list = command + " --help lists the flags"
+	}
 	typed, _, _ := strings.Cut(arg, "=")
 	err := fmt.Errorf("unknown flag %s", shellWords(typed))
 	var names []string
@@ -102,7 +105,7 @@ func exposureError(err error) error {
 			said = fmt.Errorf("%s: %w", exposed.Source, said)
 		}
 		problems = append(problems, hint(said,
-			"require a password: --htpasswd=FILE, or another flag that wspipe --help lists under Access", "or listen on loopback only: remove --address",
+			"require a password: --htpasswd=FILE, or another flag that wspipe --help-all lists under Access", "or listen on loopback only: remove --address",
 			"or accept no input: --share=broadcast --readonly", "or, if this is intended: --no-auth"))
 	}
 	return errors.Join(problems...)

@@ -109,7 +109,7 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestHelp(t *testing.T) {
-	for file, args := range map[string][]string{"help.golden": {"--help"}, "connect.golden": {"connect", "--help"}} {
+	for file, args := range map[string][]string{"help.golden": {"--help"}, "help-all.golden": {"--help-all"}, "connect.golden": {"connect", "--help"}} {
 		status, stdout, stderr := run(args...)
 		if status != 0 || stderr != "" {
 			t.Errorf("status %d, stderr %q", status, stderr)
@@ -123,11 +123,27 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+func TestHelpFitsAScreen(t *testing.T) {
+	_, help, _ := run("--help")
+	if n := strings.Count(help, "\n"); n > 49 { // and a prompt
+		t.Errorf("%d lines", n)
+	}
+	_, flags, _ := strings.Cut(help, "Common flags:\n")
+	if n := strings.Count(flags, "\n  --") + 1; n != 20 {
+		t.Errorf("%d flags, want 20:\n%s", n, flags)
+	}
+}
+
 func TestHelpIsTheSameByEveryWay(t *testing.T) {
-	_, want, _ := run("--help")
-	for _, args := range [][]string{{"help"}, {"-h"}, {"-help"}, {"--port=1", "help"}, {"--port=1", "--help", "x"}, {"--help", "man"}} {
-		if status, got, stderr := run(args...); got != want || status != 0 || stderr != "" {
-			t.Errorf("%q: status %d, stderr %q, stdout:\n%s", args, status, stderr, got)
+	for way, others := range map[string][][]string{
+		"--help":     {{"help"}, {"-h"}, {"-help"}, {"--port=1", "help"}, {"--port=1", "--help", "x"}, {"--help", "man"}},
+		"--help-all": {{"-help-all"}, {"--help-all", "help"}, {"--port=1", "--help-all", "x"}, {"--help-all", "man"}, {"--help-all", "--help"}},
+	} {
+		_, want, _ := run(way)
+		for _, args := range others {
+			if status, got, stderr := run(args...); got != want || status != 0 || stderr != "" {
+				t.Errorf("%q: status %d, stderr %q, stdout:\n%s", args, status, stderr, got)
+			}
 		}
 	}
 }

@@ -88,7 +88,7 @@ func manPage() []byte {
 	section := func(command string, add func(*pflag.FlagSet)) {
 		flags := pflag.NewFlagSet(command, pflag.ContinueOnError)
 		add(flags)
-		manFlags(&page, flags)
+		manFlags(&page, flags, flagExamples[command])
 	}
 	section("wspipe", new(options).addFlags)
 	fmt.Fprintf(&page, manConnect, aboutConnect)
@@ -103,8 +103,8 @@ func manPage() []byte {
 	return md2man.Render([]byte(page.String()))
 }
 
-// manFlags writes the flags, group by group.
-func manFlags(page *strings.Builder, flags *pflag.FlagSet) {
+// manFlags writes the flags, group by group, with their examples.
+func manFlags(page *strings.Builder, flags *pflag.FlagSet, examples []string) {
 	byGroup(flags, func(group string) {
 		fmt.Fprintf(page, "## %s\n", group)
 	}, func(f *pflag.Flag) {
@@ -113,6 +113,40 @@ func manFlags(page *strings.Builder, flags *pflag.FlagSet) {
 		if hasValue {
 			fmt.Fprintf(page, "=*%s*", value)
 		}
-		fmt.Fprintf(page, "\n: %s\n\n", strings.ReplaceAll(usage(f), "*", `\*`))
+		fmt.Fprintf(page, "\n: %s\n\n", strings.ReplaceAll(f.Usage, "*", `\*`)+manDefault(f)+manExamples(f, examples))
 	})
+}
+
+// units describes the values of flags by their placeholders.
+var units = map[string]string{
+	"MS":   " In milliseconds.",
+	"DUR":  " A number with the unit ms, s, m or h, as in 1h30m.",
+	"SIZE": " In bytes, or with the unit KiB, MiB or GiB.",
+}
+
+// manDefault returns the unit and the default value of f, unless its usage describes the default.
+func manDefault(f *pflag.Flag) string {
+	text := "." + units[f.Value.Type()]
+	switch {
+	case strings.Contains(f.Usage, "default"):
+		return text
+	case f.DefValue == "":
+		return text + " Default: none."
+	case f.DefValue == "false":
+		return text + " Default: off."
+	case f.DefValue == "true":
+		return text + " Default: on."
+	}
+	return text + " Default: " + f.DefValue + "."
+}
+
+// manExamples returns the examples that are for f.
+func manExamples(f *pflag.Flag, examples []string) string {
+	text := ""
+	for _, example := range examples {
+		if name, _, _ := strings.Cut(example, "="); name == "--"+f.Name {
+			text += " Example: `" + example + "`"
+		}
+	}
+	return text
 }

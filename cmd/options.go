@@ -59,7 +59,7 @@ type options struct {
 	logLevel  slog.Level
 	logFormat string
 	// Other
-	version, license bool
+	version, license, helpAll bool
 }
 
 // The default ports, which do not require root.

@@ -39,7 +39,7 @@ func (p *invocation) rootCommand() *cobra.Command {
 // runRoot runs a command line without a subcommand.
 func (p *invocation) runRoot(cmd *cobra.Command, words []string) error {
 	o := p.opts
-	if p.sub != nil && p.sub.Name() == "help" {
+	if o.helpAll || p.sub != nil && p.sub.Name() == "help" {
 		return cmd.Help()
 	}
 	cfg, err := o.config()

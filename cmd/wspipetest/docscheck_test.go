@@ -142,7 +142,7 @@ var (
 func TestDocsFlags(t *testing.T) {
 	t.Parallel()
 	defined := map[string]bool{}
-	for _, args := range [][]string{{"--help"}, {"connect", "--help"}, {"kill", "--help"}, {"ps", "--help"}, {"replay", "--help"}} {
+	for _, args := range [][]string{{"--help-all"}, {"connect", "--help"}, {"kill", "--help"}, {"ps", "--help"}, {"replay", "--help"}} {
 		out, err := exec.Command(wspipetest.Binary(t), args...).Output()
 		if err != nil {
 			t.Fatal(err)
