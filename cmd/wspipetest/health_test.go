@@ -27,7 +27,8 @@ type httpConn struct {
 
 func dialHTTP(t *testing.T, s *wspipetest.Server) *httpConn {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.Trim(strings.TrimLeft(s.WS, "wshttp"), ":/"))
+	_, address, _ := strings.Cut(strings.TrimSuffix(s.WS, "/"), "://")
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
