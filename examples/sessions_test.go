@@ -109,12 +109,6 @@ func (b tab) typeLine(line string) {
 func TestTerminalPage(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	npm := exec.Command(wspipetest.Need(t, "npm"), "install", "--no-audit", "--no-fund", "--loglevel=error",
-		"@xterm/xterm@5.5.0", "@xterm/addon-fit@0.10.0", "@xterm/addon-serialize@0.13.0")
-	npm.Dir = dir
-	if out, err := npm.CombinedOutput(); err != nil {
-		t.Fatalf("npm: %v\n%s", err, out)
-	}
 	text, err := os.ReadFile("html/terminal.html")
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ func xtermSite(t *testing.T, page string) string {
 	t.Helper()
 	dir := t.TempDir()
 	npm := exec.Command(wspipetest.Need(t, "npm"), "install", "--no-audit", "--no-fund", "--loglevel=error",
-		"@xterm/xterm@5.5.0", "@xterm/addon-fit@0.10.0", "@xterm/addon-attach@0.11.0")
+		"@xterm/xterm@5.5.0", "@xterm/addon-attach@0.11.0")
 	npm.Dir = dir
 	if out, err := npm.CombinedOutput(); err != nil {
 		t.Fatalf("npm: %v\n%s", err, out)
@@ -101,7 +101,7 @@ func enter(t *testing.T, p *wspipetest.Page, line string) {
 // types.
 func TestProtocolInBrowser(t *testing.T) {
 	t.Parallel()
-	p := openTerminal(t, example(t, "html"))
+	p := openTerminal(t, strings.Replace(example(t, "html"), "const terminal =", "const terminal = window.terminal =", 1))
 	p.Do(chromedp.EmulateViewport(700, 400))
 	p.Until(`terminal.cols < 90`)
 	enter(t, p, `echo "size $(stty size)"`)
