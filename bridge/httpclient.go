@@ -48,6 +48,7 @@ type HTTPRequest struct {
 type httpClient struct {
 	*Client
 	request HTTPRequest
+	after   int64 // see ClientOptions.After
 
 	mu    sync.Mutex
 	begun bool // the header was sent
@@ -79,6 +80,7 @@ func (h *httpClient) encoding() encoding {
 
 // writer implements Transport.
 func (h *httpClient) writer(after int64) clientWriter {
+	h.after = after
 	return &bodyWriter{bodyEncoder: bodyEncoder{format: h.request.Format, number: max(0, after)}, client: h}
 }
 
@@ -128,7 +130,7 @@ func (h *httpClient) checkAlive(interval time.Duration) {
 	switch {
 	case h.wire.HostGone(interval):
 		h.wire.Abort()
-	case h.request.Format == EventBody:
+	case h.request.Format == EventBody && h.wire.Out.Waiting() == 0:
 		h.wire.Out.WriteBetween(appendChunk(nil, keepaliveComment, h.request.Chunked))
 	case h.request.Chunked && h.bridge.stdin.Waiting() > maxInputBacklog/2:
 		h.begin()
@@ -215,7 +217,11 @@ func (h *httpClient) close(e End) (answered bool) {
 		if !h.begun {
 			h.request.Response.Begin()
 		}
-		out.EndData(appendChunk(nil, string(appendCloseEvent(nil, e)), h.request.Chunked))
+		var event []byte
+		if e.from != notChild && h.after <= 0 && h.sequencer.total.total().Messages == 0 {
+			event = append(event, noEventID...)
+		}
+		out.EndData(appendChunk(nil, string(appendCloseEvent(event, e)), h.request.Chunked))
 	case !h.begun:
 		out.EndData(nil)
 		status, body := h.statusOf(e)

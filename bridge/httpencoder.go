@@ -130,6 +130,10 @@ func appendCloseEvent(dst []byte, e End) []byte {
 	return append(framing.AppendJSON(append(dst, '"'), []byte(e.Reason)), "\"}\n\n"...)
 }
 
+// noEventID is the id of the last event if it is the only one: without an id, EventSource
+// would make the same request again, which runs the command again.
+const noEventID = "id: 0\n"
+
 // keepaliveComment is a comment in an event stream.
 const keepaliveComment = ": keep-alive\n\n"
 

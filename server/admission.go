@@ -176,8 +176,11 @@ func (s *Server) takeChild(client *access.Client, p *program, want clientQuery) 
 		granted.release = free
 	}
 	after := want.after
-	if !granted.resumes {
+	switch {
+	case !granted.resumes:
 		after = 0
+	case want.eventID:
+		after = max(1, after) // it has connected before, so a session that is not there is lost
 	}
 	ch, flag := s.children.attach(key, client.Addr, after)
 	if flag != "" {

@@ -117,7 +117,7 @@ func TestHTTPClients(t *testing.T) {
 		"events":               {own(`printf 'a\n b\n\n\rx\ry'`), "GET", "", events, 200, "text/event-stream", "id: 1\ndata: a\n\nid: 2\ndata:  b\n\nid: 3\ndata: \n\nid: 4\ndata: \ndata: x\ndata: y\n\n" + closeEvent("exit 0"), "exit 0"},
 		"events of lines":      {inFraming(framing.NUL, `printf 'a\nb\r\nc\0'`), "GET", "", events, 200, "text/event-stream", "id: 1\ndata: a\ndata: b\ndata: c\n\n" + closeEvent("exit 0"), "exit 0"},
 		"binary events":        {inFraming(framing.Length, `printf '\0\0\0\4abcd'`), "GET", "", "Accept: application/json, text/event-stream", 200, "text/event-stream", "id: 1\nevent: binary\ndata: YWJjZA==\n\n" + closeEvent("exit 0"), "exit 0"},
-		"events of a failure":  {own("exit 3"), "GET", "", events, 200, "text/event-stream", closeEvent("exit 3"), "exit 3"},
+		"events of a failure":  {own("exit 3"), "GET", "", events, 200, "text/event-stream", "id: 0\n" + closeEvent("exit 3"), "exit 3"},
 		"events of no start":   {withHTTP(Config{Endpoint: Endpoint{Child: process.Spec{Path: "/no/such"}}}), "GET", "", events, 200, "text/event-stream", "event: close\ndata: {\"code\":1011,\"reason\":\"cannot start: no such file\"}\n\n", ""},
 		"events of a POST":     {own("cat"), "POST", "a\n", events, 200, "text/event-stream", "id: 1\ndata: a\n\n" + closeEvent("exit 0"), "exit 0"},
 		"no events, q=0":       {own("echo a"), "GET", "", events + ";q=0", 200, "text/plain; charset=utf-8", "a\n", "exit 0"},

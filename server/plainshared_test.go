@@ -227,6 +227,7 @@ func TestHTTPResume(t *testing.T) {
 		{target, "99", 204, ""},
 		{target, "x", 400, "wspipe: the Last-Event-ID header is not the number of a message\n"},
 		{"", "3", 204, ""},
+		{"?wspipe_session=" + strings.Repeat("y", 22), "0", 200, "event: close\ndata: {\"code\":4011,\"reason\":\"history lost\"}\n\n"},
 		{"?wspipe_session=" + strings.Repeat("x", 22), "3", 200, "event: close\ndata: {\"code\":4011,\"reason\":\"history lost\"}\n\n"},
 		{"?wspipe_session=" + strings.Repeat("x", 22), "3", 204, ""},
 	} {
