@@ -28,6 +28,7 @@ type chatter struct {
 
 	mu      sync.Mutex
 	private []string // messages, in order
+	joined  bool     // the program knows it
 	left    []string // names
 	heard   string   // the last message for all
 	lost    error    // why it hears nothing more
@@ -66,6 +67,7 @@ func (c *chatter) listen() {
 		case isNote && isEnd:
 			c.left = append(c.left, name)
 		case isNote:
+			c.joined = c.joined || text == "* "+c.name+" joined"
 		case strings.Contains(text, " to "):
 			c.private = append(c.private, text)
 		default:
@@ -135,6 +137,9 @@ func TestChatWithManyClients(t *testing.T) {
 	joining.Wait()
 	if t.Failed() {
 		return
+	}
+	for _, c := range all { // or the program may get a message to a client before that is open
+		until(t, "each has joined", func() bool { return c.has(func() bool { return c.joined }) })
 	}
 	for i, c := range all {
 		if err := c.say(fmt.Sprintf("@%s secret %d", name(i+1), i)); err != nil {
