@@ -107,6 +107,31 @@ func TestChildrenGetNoSystemdSockets(t *testing.T) {
 	}
 }
 
+// A lack of descriptors ends no listener, not even one from systemd.
+func TestSystemdSocketWithoutDescriptors(t *testing.T) {
+	t.Parallel()
+	prlimit, hostPort := wspipetest.Need(t, "prlimit"), freePort(t)
+	s := activate(t, hostPort, []string{"--listen=" + hostPort}, "cat")
+	if out, err := exec.Command(prlimit, fmt.Sprint("--pid=", s.Pid()), "--nofile=20").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	idle := make([]net.Conn, 20)
+	for i := range idle {
+		var err error
+		if idle[i], err = net.Dial("tcp", hostPort); err != nil {
+			t.Fatal(err)
+		}
+		defer idle[i].Close()
+	}
+	s.AwaitStderr("cannot accept a connection")
+	for _, conn := range idle {
+		conn.Close()
+	}
+	c := dial(t, s.WS)
+	c.Send("x")
+	c.Expect("x")
+}
+
 func TestDatagramsAreNotServed(t *testing.T) {
 	t.Parallel()
 	tool := wspipetest.Need(t, "systemd-socket-activate")
