@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/coder/websocket"
+
 	"wspipe/cmd/wspipetest"
 )
 
@@ -33,6 +35,9 @@ func TestUnitsRun(t *testing.T) {
 		"/etc/systemd/system/wspipe.service": service,
 		"/etc/systemd/system/wspipe.socket":  read(t, "../../docs/deploy/wspipe.socket"),
 		"/usr/local/bin/wspipe":              read(t, wspipetest.PlainBinary(t)),
+		"/etc/systemd/system/scope.service": "[Service]\nType=notify\nExecStart=/usr/local/bin/wspipe --unixsocket=/run/scope.sock " +
+			strings.Join(sandboxCommand(t, "systemd-run"), " ") + " /usr/local/lib/wspipe/scoped\n",
+		"/usr/local/lib/wspipe/scoped": "#!/bin/sh\n" + scoped,
 		"/usr/local/lib/wspipe/command": `#!/bin/sh
 echo "$(id -un) $REMOTE_USER $$"
 touch mine && echo "wrote here"
@@ -47,6 +52,7 @@ cat
 		t.Errorf("limits of processes: %s", limits)
 	}
 	s.testTokens(service)
+	s.testScope()
 }
 
 // asAlice is what a proxy says for alice.
@@ -117,6 +123,40 @@ func (s *systemd) testTokens(service string) {
 	if got := withToken.Next(); !strings.HasPrefix(got, "wspipe  ") {
 		t.Errorf("with a token, which has no user: %s", got)
 	}
+}
+
+// scoped is a child that prints its cgroup and process ID and does what its input says.
+const scoped = `sed -n 's|^0::.*/||p' /proc/self/cgroup
+trap 'exit 7' INT
+echo $$
+read -r line
+case $line in
+exit) exit 3;;
+esac
+while :; do sleep 1000 & wait; done
+`
+
+// testScope: the exit status, signals and stop work through the systemd-run of sandbox.md.
+func (s *systemd) testScope() {
+	t := s.t
+	s.systemctl("start", "scope.service")
+	dial := func() (c *wspipetest.Client, pid string) {
+		c = dialAt(t, "unix", s.root+"/run/scope.sock", nil)
+		if limits := s.systemctl("show", "--value", "--property=TasksMax", "--property=MemoryMax", c.Next()); limits != "268435456\n32" {
+			t.Errorf("the limits of the scope are %q", limits)
+		}
+		return c, c.Next()
+	}
+	c, _ := dial()
+	c.Send("exit")
+	c.ExpectEnd(1000, "exit 3")
+	c, pid := dial()
+	c.Send("wait")
+	run(t, "nsenter", "--all", "--target", strconv.Itoa(s.pid), "kill", "-INT", pid)
+	c.ExpectEnd(1000, "exit 7")
+	c, pid = dial()
+	c.Close(websocket.StatusNormalClosure, "")
+	until(t, "the child of the scope is gone", func() bool { return s.command("kill", "-0", "--", "-"+pid).Run() != nil })
 }
 
 // systemd is a service manager that runs beside the machine's own, if there is one.

@@ -18,12 +18,13 @@ import (
 // notRun gives the reason for each ```sh block, by its first words, that TestDocs
 // does not run.
 var notRun = map[string]string{
-	"make run":     "serves until it is interrupted, and runs all tests",
-	"make install": "writes to /usr/local and /etc",
-	"install -d":   "needs root and another user",
-	"sudo wspipe":  "needs root",
-	"npm install":  "needs the network",
-	"go build":     "needs the source code, and is tested there",
+	"make run":      "serves until it is interrupted, and runs all tests",
+	"make install":  "writes to /usr/local and /etc",
+	"install -d":    "needs root and another user",
+	"sudo wspipe":   "needs root",
+	"wspipe docker": "needs a container daemon",
+	"npm install":   "needs the network",
+	"go build":      "needs the source code, and is tested there",
 }
 
 // TestDocs follows every page as a reader would, in an empty directory. The
@@ -41,8 +42,12 @@ func TestDocs(t *testing.T) {
 	for _, page := range pages(t) {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
+			text := read(t, filepath.Join("../..", page))
+			if strings.Contains(text, "\n  bwrap ") {
+				needBubblewrap(t)
+			}
 			r := newReader(t)
-			for _, b := range blocks(read(t, filepath.Join("../..", page))) {
+			for _, b := range blocks(text) {
 				r.follow(b)
 			}
 		})
@@ -118,6 +123,14 @@ func newReader(t *testing.T) *reader {
 	}
 	r.env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+r.dir, "GORACE=atexit_sleep_ms=0")
 	return r
+}
+
+// needBubblewrap skips the test, as Lack does, where bwrap cannot make a sandbox.
+func needBubblewrap(t *testing.T) {
+	t.Helper()
+	if out, err := exec.Command(wspipetest.Need(t, "bwrap"), "--ro-bind", "/", "/", "--unshare-all", "true").CombinedOutput(); err != nil {
+		wspipetest.LackPermission(t, "bwrap --unshare-all", out)
+	}
 }
 
 func (r *reader) follow(b block) {
