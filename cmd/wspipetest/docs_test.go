@@ -23,7 +23,6 @@ var notRun = map[string]string{
 	"install -d":    "needs root and another user",
 	"sudo wspipe":   "needs root",
 	"wspipe docker": "needs a container daemon",
-	"npm install":   "needs the network",
 	"go build":      "needs the source code, and is tested there",
 }
 
