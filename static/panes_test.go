@@ -4,6 +4,7 @@ package static_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -110,4 +111,48 @@ func TestCopyOnSelect(t *testing.T) {
 	p.click("first", 2)
 	p.Until(`copied.join() === "first"`)
 	p.WantNoErrors()
+}
+
+// TestSplit shows log and terminal side by side, for the same connection.
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	p := terminal{newPage(t, shell(t, `while read -r line; do echo "got $line"; done`), "/")}
+	p.Do(chromedp.EmulateViewport(1440, 900), chromedp.Click(chromedp.ID("split")))
+	p.Until(`document.querySelector(".xterm-rows")`)
+	p.Do(chromedp.Click(chromedp.ID("connect")))
+	p.Until(`document.body.dataset.state === "open"`)
+	p.send("one")
+	p.received("got one")
+	p.Until(`document.querySelector(".xterm-rows").innerText.replaceAll("\u00a0", " ").includes("got one")`)
+	boxes := eval[[]float64](p.page, `["log", "terminal"].map((id) => document.getElementById(id).clientWidth)`)
+	if boxes[0] < 600 || boxes[1] < 600 {
+		t.Errorf("log and terminal are %v px wide", boxes)
+	}
+	p.Do(chromedp.Evaluate[chromedp.Void](axe(t)))
+	p.wantAccessible("split")
+	p.Do(chromedp.Click(chromedp.ID("split")))
+	p.Until(`document.querySelector("#terminal-panel").hidden`)
+	p.WantNoErrors()
+}
+
+// TestAutomaticFramings: by itself the page shows what a client without channels gets, and
+// stderr. How bytes are cut is up to the kernel.
+func TestAutomaticFramings(t *testing.T) {
+	t.Parallel()
+	const messages = `[...document.querySelectorAll("#log .in:not(.stderr) .text")].map((e) => e.textContent).join("|")`
+	for framing, end := range map[string]string{"lines": "", "nul": `; printf '\000'`, "bytes": ""} {
+		p := newPage(t, shell(t, `printf 'a\n\nb\342\200\203\r\n\303\274\377\n'`+end+`; printf 'last\r'; echo oops >&2; exit 3`, "--framing="+framing), "/")
+		p.connect()
+		p.wantStatus("exit status 3", "stderr: oops")
+		automatic := eval[string](p, messages)
+		p.activate("clear")
+		p.plain()
+		p.Do(chromedp.Click(chromedp.ID("connect")))
+		p.Until(`document.querySelector("#log .divider") && document.querySelector("#log .card")`)
+		plain := eval[string](p, messages)
+		if framing != "bytes" && (automatic != plain || !strings.Contains(plain, "last")) {
+			t.Errorf("%s: %q, without channels %q", framing, automatic, plain)
+		}
+		p.WantNoErrors()
+	}
 }

@@ -25,7 +25,7 @@ export class Bar {
       const { phase } = this.#pane.state;
       // Enter in a field opens a connection, but never ends one.
       if (phase === 'closed') on.connect();
-      else if (document.activeElement.tagName !== 'INPUT') phase === 'closing' ? on.abandon() : on.end();
+      else if (phase !== 'preparing' && document.activeElement.tagName !== 'INPUT') phase === 'closing' ? on.abandon() : on.end();
     });
     address.addEventListener('change', () => {
       this.#takeToken();

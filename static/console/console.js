@@ -4,7 +4,7 @@
 import { parseAddress, withToken } from './address.js';
 import { Bar, follow, startTarget } from './bar.js';
 import { copyOf, elements } from './elements.js';
-import { Endpoint, facts, messagesOf, whatConnects } from './endpoint.js';
+import { Endpoint, facts, guide } from './endpoint.js';
 import { Foot } from './foot.js';
 import { fill, pairs } from './list.js';
 import { Settings } from './log/settings.js';
@@ -63,6 +63,7 @@ class Page {
     parts.message.addEventListener('input', () => this.inspector?.show());
     closeMenus(document);
     this.#keys();
+    parts.split.addEventListener('click', () => this.active.divide());
     parts.another.addEventListener('click', () => this.another());
     parts.anotherClient.addEventListener('click', () => this.another());
     addEventListener('popstate', () => this.goTo({ address: startTarget().address }));
@@ -224,18 +225,15 @@ class Page {
 
   // showView shows the tools of the view in use.
   #showView() {
-    const { logTools, terminalTools, send, keys, findBar } = this.parts, isTerminal = this.active.state.view === 'terminal';
-    logTools.hidden = send.hidden = isTerminal;
+    const { logTools, terminalTools, send, keys, findBar, split } = this.parts, { state } = this.active, isTerminal = state.view === 'terminal';
+    split.ariaPressed = String(state.split);
+    send.hidden = isTerminal && !state.split;
+    logTools.hidden = isTerminal;
     terminalTools.hidden = keys.hidden = !isTerminal;
     findBar.hidden ||= isTerminal;
   }
 
-  #showEmpty() {
-    const { info, list } = this.endpoint, { log, state, connection } = this.active;
-    if (state.phase !== 'closed') log.emptyText = messagesOf(connection, this.active.info);
-    else if (!info && !list?.endpoints.length) log.emptyText = 'Press Connect to open the connection.';
-    else log.emptyText = whatConnects(info);
-  }
+  #showEmpty() { this.active.log.emptyText = guide(this.endpoint, this.active); }
 
   // goTo changes the target of the client in use.
   goTo(target) {

@@ -72,8 +72,8 @@ export function offer(typed, info, view) {
 // whose messages then become those of a client without it (framing). Of --share=mux
 // that would split the user's messages into lines.
 function automatic(info, view) {
-  const byLines = info?.framing === 'lines' || info?.framing === 'bytes';
-  if (info && info.share !== 'mux' && (byLines || info.pty)) return { offered: [WSPIPE], framing: info.pty ? 'bytes' : info.framing };
+  const splits = ['lines', 'nul', 'bytes'].includes(info?.framing);
+  if (info && info.share !== 'mux' && (splits || info.pty)) return { offered: [WSPIPE], framing: info.pty ? 'bytes' : info.framing };
   return info && view === 'terminal' ? { offered: [WSPIPE] } : { offered: [] };
 }
 
@@ -99,9 +99,10 @@ export function messagesOf({ hasChannels }, info) {
   return `Each line that the program writes is a message here.${input || ' Each message that you send is a line that it reads.'}`;
 }
 
-// whatConnects says what Connect does there.
-export function whatConnects(info) {
-  if (!info) return 'There is no endpoint at this path. Choose one of the list.';
+// guide says in an empty log of pane what Connect does, or what will appear.
+export function guide({ info, list }, { state, connection, info: connected }) {
+  if (state.phase !== 'closed') return messagesOf(connection, connected);
+  if (!info) return list?.endpoints.length ? 'There is no endpoint at this path. Choose one of the list.' : 'Press Connect to open the connection.';
   if (info.share) return 'All clients share one child of the program. Press Connect to join them.';
   return `Each connection starts ${info.resume ? 'a child of the program, which outlives a lost network' : 'its own child of the program'}. Press Connect to start one.`;
 }

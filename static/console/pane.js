@@ -68,8 +68,7 @@ export class Pane {
     if (this.state.phase !== 'closed') return;
     this.state.prepare();
     try {
-      const address = parseAddress(this.target.address);
-      this.target.address = address;
+      const address = this.target.address = parseAddress(this.target.address);
       await this.#page.endpoint.show(withToken(address, this.target.token));
       await this.#open(address, visit);
     } catch (error) {
@@ -80,10 +79,9 @@ export class Pane {
   }
 
   async #open(address, visit) {
-    const { endpoint } = this.#page;
-    this.info = endpoint.info;
+    this.info = this.#page.endpoint.info;
     let url = withToken(address, this.target.token);
-    if (this.state.view === 'terminal' && this.info) url = withSize(url, (await this.loadTerminal()).size);
+    if ((this.state.view === 'terminal' || this.state.split) && this.info) url = withSize(url, (await this.loadTerminal()).size);
     const how = visit ?? offer(this.target.subprotocols, this.info, this.state.view);
     const resume = Boolean(this.info?.resume) && this.target.resume;
     this.#stderr = [];
@@ -92,8 +90,7 @@ export class Pane {
     if (this.state.runs) this.log.add({ ...event(`run ${this.state.runs + 1}`), divider: true });
     this.#began = this.log.next;
     this.#replay = visit ? new Replay(visit.streamBytes ?? 0) : null;
-    const key = this.number > 1 ? ` ${this.number}` : '';
-    this.connection.open(url, { subprotocols: how.offered, framing: how.framing, lineEnd: this.info?.pty ? '\r' : '', resume, key });
+    this.connection.open(url, { subprotocols: how.offered, framing: how.framing, lineEnd: this.info?.pty ? '\r' : '', resume, key: this.number > 1 ? ` ${this.number}` : '' });
     this.#page.note('');
   }
 
@@ -101,13 +98,12 @@ export class Pane {
   // panels are the elements of its views.
   get panels() { return { messages: this.#parts.messages, terminal: this.#parts.terminalPanel }; }
 
-  // reconnect ends this connection and makes another.
   reconnect() {
     this.#reconnecting = true;
     this.connection.disconnect();
   }
 
-  // send sends a message, and reports whether it was sent.
+  // send reports whether it has sent a message.
   send(data) {
     if (!this.state.live) {
       this.#page.note('Not sent: there is no connection.', this.state.phase === 'closed' && { label: 'Connect and send', run: () => this.#page.connectAndSend() });
@@ -136,16 +132,24 @@ export class Pane {
   }
   // show shows 'messages' or 'terminal'.
   async show(view, byUser) {
+    const { messages, terminalPanel, pane } = this.#parts, { split } = this.state;
     this.state.show(view, byUser);
-    this.#parts.messages.hidden = view !== 'messages';
-    this.#parts.terminalPanel.hidden = view !== 'terminal';
-    if (view !== 'terminal') return;
+    messages.hidden = view !== 'messages' && !split;
+    terminalPanel.hidden = view !== 'terminal' && !split;
+    pane.classList.toggle('split', split);
+    if (terminalPanel.hidden) return;
     try {
       (await this.loadTerminal()).shown();
       this.#page.changed(this, 'terminal');
     } catch (error) {
       this.#page.note(`The terminal cannot be loaded: ${error.message}`);
     }
+  }
+
+  // divide shows both views, or again one.
+  divide() {
+    this.state.divide(!this.state.split);
+    this.show(this.state.view, true);
   }
 
   // loadTerminal loads the terminal's code when it is first needed, and shows in it
@@ -208,7 +212,7 @@ export class Pane {
   #control({ type, pid, code, signal }) {
     if (this.connection.framing) return; // the foot has the process ID, the card the exit status
     if (type === 'hello') this.#event(`the child’s process ID is ${pid}`);
-    if (type === 'exit') this.#event(`the child ended ${signal ? `by signal ${signal}` : `with exit status ${code}`}`);
+    else if (type === 'exit') this.#event(`the child ended ${signal ? `by signal ${signal}` : `with exit status ${code}`}`);
   }
 
   #lost({ attempt, delay, code }) {
@@ -217,8 +221,7 @@ export class Pane {
 
   async #closed(end) {
     const meaning = explain({ ...end, share: this.info?.share });
-    const { code, reason } = end;
-    const text = `${end.opened ? 'closed' : `not opened: ${shown(end.address)}`}: ${code} ${meaning.name}${reason && `, reason “${reason}”`}`;
+    const { code, reason } = end, text = `${end.opened ? 'closed' : `not opened: ${shown(end.address)}`}: ${code} ${meaning.name}${reason && `, reason “${reason}”`}`;
     const entry = this.#end(text, { ...meaning, code, reason });
     this.terminal?.closed(meaning.title);
     if (this.#reconnecting) {
@@ -243,6 +246,5 @@ export class Pane {
 
   // ending is what the card of the last end says, or null.
   get ending() { return this.#card?.card ?? null; }
-
   #event(text) { this.log.add(event(text)); }
 }

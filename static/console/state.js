@@ -17,6 +17,7 @@ export class State {
   #runs = 0;
   #view = 'messages';
   #viewChosen = false;
+  #split = false;
   #changed;
 
   // changed(transition) is called after each transition, with its name.
@@ -40,6 +41,9 @@ export class State {
   get view() { return this.#view; }
   get viewChosen() { return this.#viewChosen; }
 
+  // split: both views are shown, side by side.
+  get split() { return this.#split; }
+
   prepare() { this.#move('prepare'); }
   fail() { this.#move('fail'); }
   lose() { this.#move('lose'); }
@@ -61,6 +65,11 @@ export class State {
   show(view, byUser) {
     this.#view = view;
     this.#viewChosen ||= byUser;
+    this.#changed('show');
+  }
+
+  divide(split) {
+    this.#split = split;
     this.#changed('show');
   }
 

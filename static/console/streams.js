@@ -1,23 +1,24 @@
 // What a client without channels would receive, from the streams of v1.wspipe:
 // the console offers that by itself, for stderr, signals and flow control.
 
-const LF = 10;
+const ends = { lines: 10, nul: 0 }; // the byte after each message
 const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
 
 // Streams splits stdout as --framing does, and stderr into lines.
 export class Streams {
-  #stdout = new Lines();
-  #stderr = new Lines();
-  #framing;
+  #stdout;
+  #stderr = new Lines(ends.lines);
+  #end; // undefined with bytes
 
-  // framing is 'lines' or 'bytes'.
+  // framing is 'lines', 'nul' or 'bytes'.
   constructor(framing) {
-    this.#framing = framing;
+    this.#end = ends[framing];
+    this.#stdout = new Lines(this.#end);
   }
 
   // out returns the messages that are complete with content, an ArrayBuffer.
   out(content) {
-    if (this.#framing === 'lines') return this.#stdout.split(content);
+    if (this.#end !== undefined) return this.#stdout.split(content);
     return content.byteLength ? [content] : []; // the server opens a channel with an empty message
   }
 
@@ -37,27 +38,33 @@ export class Streams {
 
   // terminated returns a message, a Uint8Array, as the child reads it.
   terminated(message) {
-    if (this.#framing !== 'lines') return message;
+    if (this.#end === undefined) return message;
     const line = new Uint8Array(message.length + 1);
     line.set(message);
-    line[message.length] = LF;
+    line[message.length] = this.#end;
     return line;
   }
 }
 
 class Lines {
   #parts = []; // of the line that is not complete
+  #end;
+
+  constructor(end) {
+    this.#end = end;
+  }
 
   split(content) {
-    const bytes = new Uint8Array(content), last = bytes.lastIndexOf(LF);
+    const bytes = new Uint8Array(content), last = bytes.lastIndexOf(this.#end);
     if (last < 0) {
       if (bytes.length) this.#parts.push(bytes);
       return [];
     }
-    // No character has the byte of a newline in it.
+    // No other character has that byte in it.
     const text = this.#take(bytes.subarray(0, last));
     if (last + 1 < bytes.length) this.#parts.push(bytes.subarray(last + 1));
-    return text.split('\n').map((line) => line.endsWith('\r') ? line.slice(0, -1) : line);
+    const all = text.split(String.fromCharCode(this.#end));
+    return this.#end ? all.map((line) => line.endsWith('\r') ? line.slice(0, -1) : line) : all;
   }
 
   rest() {
