@@ -281,6 +281,7 @@ func TestEndsInWords(t *testing.T) {
 		{1000, "signal TERM", "bad: Program ended by signal TERM"},
 		{1000, "bye", "idle: Closed by the server"},
 		{1001, "server shutting down", "bad: Server shutting down"},
+		{1001, "ended by the operator", "bad: Ended by the operator"},
 		{1005, "", "idle: Closed without a code"},
 		{1006, "", "bad: Connection lost"},
 		{1007, "text is not UTF-8", "bad: Text that is not UTF-8"},

@@ -14,6 +14,7 @@ const other = 'the program with --share=mux, a proxy, or another server';
 // first word is the tone: good, bad or idle, which is neither.
 const meanings = {
   1001: ['bad', 'Server shutting down', 'wspipe was told to stop. It ends every connection and every program.'],
+  'ended by the operator': ['bad', 'Ended by the operator', 'The operator ended this session and its program, with wspipe kill. Connect starts another.'],
   1002: ['bad', 'Protocol error', 'What came from here broke RFC 6455. Browsers do not do that: a proxy in between may have changed it.'],
   1003: ['bad', 'Unsupported data', 'The receiver takes no messages of this kind, text or binary. wspipe takes both.'],
   1005: ['idle', 'Closed without a code', 'wspipe always gives one, so this was another server.'],
