@@ -53,6 +53,9 @@ var (
 	// endBadReason is a violation within a close frame.
 	endBadReason = End{Code: wire.InvalidReasonCode, Reason: wire.InvalidReason, by: byViolation}
 
+	// endBadBody is the end of a plain HTTP request whose chunks are malformed.
+	endBadBody = End{Code: websocket.StatusProtocolError, Reason: "malformed request body"}
+
 	endSilent      = End{Code: websocket.StatusPolicyViolation, Reason: "no answer to pings", by: bySilence}
 	endTakeover    = End{Code: 4010, Reason: "attached elsewhere"}
 	endHistoryLost = End{Code: 4011, Reason: "history lost"}

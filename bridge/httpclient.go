@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -167,10 +168,13 @@ func (h *httpClient) receive() {
 	for scratch := make([]byte, wire.SmallBlock/2); err == nil; { // until the client disconnects
 		_, err = h.wire.Read(scratch)
 	}
-	if h.wire.Overdue.Load() {
+	switch {
+	case h.wire.Overdue.Load():
 		h.finish(endUnread)
-	} else {
+	case h.wire.Lost.Load(), errors.Is(err, net.ErrClosed):
 		h.finish(endLost)
+	default:
+		h.finish(endBadBody)
 	}
 }
 
@@ -245,6 +249,8 @@ func (h *httpClient) statusOf(e End) (status int, body string) {
 		return 200, ""
 	case e.from == childExit, e.Code == websocket.StatusInternalError:
 		return 500, e.Reason
+	case e == endBadBody:
+		return 400, e.Reason
 	}
 	return 503, e.Reason
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"strconv"
 	"time"
 
@@ -66,7 +65,7 @@ func bodyOf(r *http.Request, conn *wire.Conn) io.Reader {
 	if r.ContentLength >= 0 {
 		return io.LimitReader(conn, r.ContentLength)
 	}
-	return httputil.NewChunkedReader(bufio.NewReaderSize(conn, readBuffer))
+	return &chunkedBody{r: bufio.NewReaderSize(conn, readBuffer)}
 }
 
 // streamHeader returns the header of the response to r with the output of a child of e.

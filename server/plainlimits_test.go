@@ -3,9 +3,11 @@
 package server
 
 import (
+	"bufio"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -160,5 +162,33 @@ func TestHTTPOverTLS(t *testing.T) {
 	}
 	if r := readReply(t, resp); len(r.body) != 700_000 || r.exit() != "exit 3" || r.cut {
 		t.Errorf("%d bytes, %q", len(r.body), r.exit())
+	}
+}
+
+// TestHTTPBadBody: the child of a request with a body that is cut off, or no body at all,
+// gets what came before, and is stopped.
+func TestHTTPBadBody(t *testing.T) {
+	for name, test := range map[string]struct{ body, status, code string }{
+		"no chunk":        {"3\r\nab\n\r\nzz\r\n", "400 Bad Request", `"code":1002`},
+		"a chunk cut off": {"30\r\nab\n", "", `"code":1006`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, own(`cat >&2; exec sleep 1000`))
+			conn, err := net.Dial("tcp", strings.Trim(s.ws, "ws:/"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%s", test.body)
+			s.log.await(t, `"line":"ab"`, 1)
+			if test.status == "" {
+				conn.(*net.TCPConn).CloseWrite()
+			} else if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || resp.Status != test.status {
+				t.Error(resp, err)
+			}
+			conn.Close()
+			s.log.await(t, test.code, 1)
+		})
 	}
 }
