@@ -34,7 +34,7 @@ var bodyTimedOut = &access.Refusal{Status: http.StatusRequestTimeout, Why: "time
 // newRequestBody returns the body of r. It reads a small one.
 func newRequestBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) (*requestBody, *access.Refusal) {
 	b := &requestBody{Reader: r.Body, conn: http.NewResponseController(w), timeout: timeout}
-	b.conn.SetReadDeadline(time.Time{}) // instead of newAnswer's
+	b.conn.SetReadDeadline(time.Time{}) // instead of that of newResponseWriter
 	if r.ContentLength < 0 || r.ContentLength > smallBody {
 		return b, nil
 	}
