@@ -101,12 +101,12 @@ type reader struct {
 
 func newReader(t *testing.T) *reader {
 	t.Helper()
-	for _, program := range []string{"bash", "curl", "jq", "node", "openssl", "perl", "python3", "top"} {
+	for _, program := range []string{"bash", "curl", "jq", "node", "openssl", "perl", "python3", "redis-server", "top"} {
 		wspipetest.Need(t, program)
 	}
 	r := &reader{t: t, dir: t.TempDir(), servers: map[string]*wspipetest.Server{}, ports: map[string]string{}}
 	bin := t.TempDir()
-	examples, err := filepath.Abs("../../examples")
+	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,8 @@ func newReader(t *testing.T) *reader {
 		filepath.Join(bin, "wspipe"):     wspipetest.Binary(t),
 		filepath.Join(bin, "websocketd"): wspipetest.Binary(t),
 		filepath.Join(bin, "gopls"):      wspipetest.Need(t, "true"), // is started, but never used
-		filepath.Join(r.dir, "examples"): examples,
+		filepath.Join(r.dir, "examples"): filepath.Join(root, "examples"),
+		filepath.Join(r.dir, "docs"):     filepath.Join(root, "docs"),
 	} {
 		if err := os.Symlink(target, link); err != nil {
 			t.Fatal(err)

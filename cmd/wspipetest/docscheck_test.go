@@ -133,7 +133,7 @@ func TestDocsNames(t *testing.T) {
 var foreignFlags = strings.Fields(`--data-binary --data-urlencode --experimental-websocket --init --now --prefix --unix-socket
 	--as --as-pid- --bind --bounding-set --clearenv --collect --cpu --default-signal --dev --die-with-parent --fsize --ignore-signal
 	--inh-caps --memory --network --new-session --no-new-privs --nofile --pids-limit --proc --property --quiet --rm --ro-bind --scope
-	--share-net --sig-proxy --symlink --tmpfs --unshare-all`)
+	--save --share-net --sig-proxy --symlink --tmpfs --unshare-all`)
 
 var (
 	helpFlag = regexp.MustCompile(`(?m)^ +(?:-h, )?(--[a-z-]+)`)
