@@ -71,6 +71,13 @@ var ErrDisconnected = errors.New("remote end disconnected")
 func (c *Conn) Read(p []byte) (n int, err error) {
 	c.readMu.Lock()
 	defer c.readMu.Unlock()
+	n, err = c.next(p)
+	c.tapReceived(p, n)
+	return n, err
+}
+
+// next is Read. readMu is held.
+func (c *Conn) next(p []byte) (n int, err error) {
 	if c.broken.Load() {
 		return 0, ErrDisconnected
 	}
@@ -233,10 +240,6 @@ func (c *Conn) KeepAlive(interval time.Duration) {
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: max(time.Second, interval), Interval: max(time.Second, interval/(probes+1)), Count: probes})
 	}
 }
-
-// HostGone reports whether the remote host has left what we sent without any reply for
-// silence, at least 3 s. It is always false except on Linux.
-func (c *Conn) HostGone(silence time.Duration) bool { return hostGone(c.Conn, silence) }
 
 // Closed returns a channel that is closed when the connection has ended.
 func (c *Conn) Closed() <-chan struct{} { return c.closed }

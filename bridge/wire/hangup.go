@@ -52,3 +52,7 @@ func (c *Conn) setReadDeadline(t time.Time) {
 		c.Conn.SetReadDeadline(t)
 	}
 }
+
+// HostGone reports whether the remote host has left what we sent without any reply for
+// silence, at least 3 s. It is always false except on Linux.
+func (c *Conn) HostGone(silence time.Duration) bool { return hostGone(c.Conn, silence) }

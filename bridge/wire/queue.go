@@ -16,6 +16,8 @@ type Queue struct {
 	w   io.WriteCloser
 	raw *rawWriter // nil if w has none: then the goroutine writes every byte
 
+	tap atomic.Pointer[Tap] // nil except while somebody traces the connection
+
 	// onFail, if set, is called in its own goroutine when a write fails.
 	onFail func()
 
@@ -217,6 +219,7 @@ func (q *Queue) tryWrite(p []byte) int {
 		return 0
 	}
 	n, err := q.raw.write(p)
+	q.tapSent(p[:n])
 	if err != nil {
 		q.writeFailed(err)
 	}
@@ -248,8 +251,10 @@ func (q *Queue) writeWaiting() {
 	defer q.mu.Unlock()
 	for q.size.Load() > 0 && q.err == nil {
 		front := q.waiting[0].b[q.frontTaken:]
+		front = front[:min(len(front), maxWrite)]
+		q.tapSent(front)
 		q.mu.Unlock()
-		n, err := q.w.Write(front[:min(len(front), maxWrite)])
+		n, err := q.w.Write(front)
 		q.mu.Lock()
 		if err != nil {
 			q.writeFailed(err)
