@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"wspipe/cmd":            {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/cmd/connect", "wspipe/process", "wspipe/server", "wspipe/server/access", "wspipe/server/admin", "wspipe/server/listen", "wspipe/server/recording", "wspipe/server/param"},
 	"wspipe/cmd/connect":    {"wspipe/bridge/channel", "wspipe/bridge/trace", "wspipe/bridge/vt", "wspipe/bridge/wire"},
 	"wspipe/cmd/wspipetest": {},
-	"wspipe/server": {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/bridge/wire", "wspipe/process",
+	"wspipe/server": {"wspipe/bridge", "wspipe/bridge/channel", "wspipe/bridge/framing", "wspipe/bridge/trace", "wspipe/bridge/wire", "wspipe/process",
 		"wspipe/server/access", "wspipe/server/admin", "wspipe/server/listen", "wspipe/server/param", "wspipe/server/recording", "wspipe/static"},
 	"wspipe/server/access":    {"wspipe/bridge/channel", "wspipe/server/watch"},
 	"wspipe/server/admin":     {},

@@ -18,12 +18,14 @@ type admission struct {
 	resumes bool         // the child is that of a session
 	after   int64        // see resumeRequest
 	lost    func()       // called when an EventSource gets 4011
+	traceID string       // of the traceStream that wants the connection, or empty
 }
 
 // clientQuery has the query parameters of a client.
 type clientQuery struct {
 	resumeRequest
-	values param.Values // of Endpoint.Params
+	values  param.Values // of Endpoint.Params
+	traceID string       // see admission
 }
 
 // admit decides whether a request is admitted. Every request passes it before anything is
@@ -98,6 +100,7 @@ func (s *Server) checkRequest(r *http.Request, rt route, client *access.Client) 
 			return want, why
 		}
 	}
+	want.traceID = removeTraceID(r)
 	if want.resumeRequest, why = removeResumeRequest(r); why != nil {
 		return want, why
 	}
@@ -160,7 +163,7 @@ func (p *program) keyOf(client *access.Client, want clientQuery) childKey {
 // is reached.
 func (s *Server) takeChild(client *access.Client, p *program, want clientQuery) (granted admission, why *access.Refusal) {
 	key := p.keyOf(client, want)
-	granted = admission{release: func() {}, values: want.values, resumes: p.wantsSession(want), after: want.after, lost: func() { s.lost.add(key) }}
+	granted = admission{release: func() {}, values: want.values, resumes: p.wantsSession(want), after: want.after, traceID: want.traceID, lost: func() { s.lost.add(key) }}
 	switch {
 	case want.eventID && s.lost.remove(key):
 		return granted, streamEnded

@@ -92,6 +92,9 @@ type handler func(w http.ResponseWriter, r *http.Request, client *access.Client,
 // files, a CGI program, a static file, an endpoint and the console.
 func (s *Server) find(r *http.Request) route {
 	if isUpgrade(r) {
+		if _, own, _ := ownPath(r.URL.Path); own == tracePath && s.cfg.Console {
+			return route{upgrade: true, serve: s.serveTrace}
+		}
 		if p := s.endpoint(r.URL); p != nil {
 			return route{upgrade: true, program: p, serve: s.webSocket(p)}
 		}
@@ -224,7 +227,7 @@ func notFound(why string) handler {
 // returns before the connection ends.
 func (s *Server) webSocket(p *program) handler {
 	return func(w http.ResponseWriter, r *http.Request, client *access.Client, granted admission) *access.Refusal {
-		accepted, err := upgrade(w, r, p.endpoint)
+		accepted, err := upgrade(w, r, p.endpoint, s.traces.find(client, granted.traceID))
 		if err != nil { // the library has written a response
 			s.registry.refused("handshake")
 			granted.release()

@@ -47,7 +47,7 @@ func checkedHandshake(r *http.Request) *http.Request {
 
 // targetOf returns the URL in the query parameter path of r, a path with a query as in a request
 // line. A path that begins with "./" is relative to the directory of r, see ownPath. targetOf
-// returns nil if the path is missing or malformed, or leads above the root.
+// returns nil if the path is missing or malformed, leads above the root, or is tracePath.
 func targetOf(r *http.Request) *url.URL {
 	path := r.URL.Query().Get("path")
 	if rest, isRelative := strings.CutPrefix(path, "./"); isRelative {
@@ -62,6 +62,9 @@ func targetOf(r *http.Request) *url.URL {
 	}
 	u, err := url.ParseRequestURI(path)
 	if err != nil || path[0] != '/' {
+		return nil
+	}
+	if _, own, _ := ownPath(u.Path); own == tracePath { // no endpoint
 		return nil
 	}
 	return u

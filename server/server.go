@@ -39,6 +39,7 @@ type Server struct {
 	tracker   *tracker
 	children  *children
 	lost      lostSessions
+	traces    traceStreams
 	registry  *registry    // nil without Config.AdminSocket
 	admin     net.Listener // nil without
 	lookups   *net.Resolver

@@ -67,27 +67,33 @@ type accepted struct {
 // usesChannels reports whether the subprotocol has channels.
 func (a *accepted) usesChannels() bool { return slices.Contains(channel.Protocols, a.subprotocol) }
 
-// upgrade completes the opening handshake for an endpoint. After an error it has written an error
-// response.
-func upgrade(w http.ResponseWriter, r *http.Request, endpoint *Endpoint) (accepted, error) {
-	h := &hijacker{ResponseWriter: w, subprotocol: endpoint.chooseSubprotocol(r)}
+// upgrade completes the opening handshake for an endpoint, and has the connection traced unless
+// traced is nil. After an error it has written an error response.
+func upgrade(w http.ResponseWriter, r *http.Request, endpoint *Endpoint, traced *traceStream) (accepted, error) {
+	h := &hijacker{ResponseWriter: w, subprotocol: endpoint.chooseSubprotocol(r), traced: traced.connection(r)}
+	ws, err := h.accept(r, endpoint.Compress)
+	if err != nil {
+		return accepted{}, err
+	}
+	deflate := w.Header().Get("Sec-WebSocket-Extensions") != ""
+	return accepted{transport: bridge.NewWebSocket(ws, h.wire, deflate), closed: h.wire.Closed(), subprotocol: ws.Subprotocol()}, nil
+}
+
+// accept completes the opening handshake r.
+func (h *hijacker) accept(r *http.Request, compress bool) (*websocket.Conn, error) {
 	opt := &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the origin has been checked
 		OnPingReceived:     func(context.Context, []byte) bool { return h.wire.MayAnswer() },
 	}
-	if endpoint.Compress {
+	if compress {
 		opt.CompressionMode = websocket.CompressionNoContextTakeover
 	}
 	ws, err := websocket.Accept(h, r, opt)
 	if err == nil {
 		connOf(r).exempt()
 	}
-	h.ResponseWriter = nil // ws references h, and must not keep the request in memory
-	if err != nil {
-		return accepted{}, err
-	}
-	deflate := w.Header().Get("Sec-WebSocket-Extensions") != ""
-	return accepted{transport: bridge.NewWebSocket(ws, h.wire, deflate), closed: h.wire.Closed(), subprotocol: ws.Subprotocol()}, nil
+	h.ResponseWriter, h.traced = nil, nil // ws references h, and must not keep the request in memory
+	return ws, err
 }
 
 // hijacker inserts a wire.Conn below the WebSocket, and adds the subprotocol to the response,
@@ -96,6 +102,7 @@ type hijacker struct {
 	http.ResponseWriter
 	subprotocol string // empty for none
 	wire        *wire.Conn
+	traced      func(*wire.Conn, http.Header) // called with the response's header, or nil
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -117,6 +124,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	var err error
 	if h.wire, err = takeOver(h.ResponseWriter); err != nil {
 		return nil, nil, err
+	}
+	if h.traced != nil {
+		h.traced(h.wire, h.Header())
 	}
 	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, readBuffer), bufio.NewWriterSize(h.wire, writeBuffer)), nil
 }

@@ -42,6 +42,10 @@ const (
 // window size, as COLSxROWS.
 const SizeParameter = "wspipe_size"
 
+// TraceParameter is the query parameter of an opening handshake that names a stream of
+// traces, or asks for that stream. Its value is secret.
+const TraceParameter = "wspipe_trace"
+
 // SessionParameter and AfterParameter are query parameters of the opening handshake: the ID
 // of the client's session, and the number of its messages that the client has received.
 const (

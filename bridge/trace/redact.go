@@ -13,7 +13,7 @@ const secret = "***"
 
 var (
 	secretFields     = []string{"authorization", "proxy-authorization", "cookie", "set-cookie"}
-	secretParameters = []string{"access_token", "wspipe_session"}
+	secretParameters = []string{"access_token", "wspipe_session", "wspipe_trace"}
 )
 
 // redactField returns a header field, or a continuation line of one (RFC 9112 section 5.2),

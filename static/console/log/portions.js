@@ -1,4 +1,4 @@
-// Long content is shown in portions: a line of a hundred megabytes would block the
+// Long things are shown bit by bit: a line of a hundred megabytes would stop the
 // browser.
 
 export function element(name, className = '', ...content) {
