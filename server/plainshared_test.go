@@ -4,6 +4,7 @@ package server
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -292,3 +293,29 @@ func TestHTTPKeepAlive(t *testing.T) {
 }
 
 const testSession = "0123456789abcdefghijkl"
+
+// TestHTTPCommentsBetweenEvents: a comment is never within an event, which may arrive in
+// parts.
+func TestHTTPCommentsBetweenEvents(t *testing.T) {
+	const script = `for i in 1 2 3; do head -c 100000 /dev/zero | tr '\0' x; sleep 0.05; echo y; sleep 0.05; done`
+	for name, cfg := range map[string]Config{"own": own(script), "broadcast": withHTTP(shared(script)), "resume": withHTTP(resuming(script))} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg.Endpoint.PingInterval = time.Millisecond
+			r := serve(t, cfg).request(t, "GET", "?wspipe_session="+testSession, "", events)
+			want := ""
+			for i := range 3 {
+				want += fmt.Sprintf("id: %d\ndata: %sy\n\n", i+1, strings.Repeat("x", 100000))
+			}
+			var got string
+			for block := range strings.SplitAfterSeq(r.body, "\n\n") {
+				if block != ": keep-alive\n\n" {
+					got += block
+				}
+			}
+			if got != want+closeEvent("exit 0") || got == r.body {
+				t.Errorf("%d bytes of %d, want %d: %.100q", len(got), len(r.body), len(want), got)
+			}
+		})
+	}
+}
