@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"wspipe/cmd/wspipetest"
 )
 
 // useFrom returns what the page has for a language or tool.
@@ -99,5 +101,20 @@ func TestCodeHasNoToken(t *testing.T) {
 		if text := p.useFrom(name); !strings.Contains(text, "TOKEN") || strings.Contains(text, "sesame") {
 			t.Errorf("%s: %s", name, text)
 		}
+	}
+}
+
+// TestTheSameByCurl: with --http the code for curl is requests that work.
+func TestTheSameByCurl(t *testing.T) {
+	t.Parallel()
+	wspipetest.Need(t, "curl")
+	p := newPage(t, shell(t, `echo hi; sed 's/^/got /'`, "--http"), "/a?b=c&d=e")
+	p.Do(chromedp.EmulateViewport(1440, 900), chromedp.Click(chromedp.ID("inspect")))
+	p.Until(`document.querySelector("#code-inspector pre").textContent.includes("new WebSocket")`)
+	p.Do(chromedp.SendKeys(chromedp.ID("message"), "it's me"))
+	p.Until(`document.querySelector("#code-inspector pre").textContent.includes("it's me")`)
+	out, err := exec.Command("/bin/sh", "-c", p.useFrom("curl")).Output()
+	if want := "hi\nhi\ngot it's me\n"; err != nil || string(out) != want {
+		t.Errorf("got %q, %v, want %q", out, err, want)
 	}
 }

@@ -11,7 +11,7 @@
   document.documentElement.setAttribute('data-theme', dark ? 'dark' : 'light');
 
   document.addEventListener('DOMContentLoaded', function () {
-    var able = 'findLast' in Array.prototype && 'adoptedStyleSheets' in document && window.CSS && CSS.supports('color', 'color-mix(in srgb, red, red)');
+    var able = 'findLast' in Array.prototype && 'ariaPressed' in Element.prototype && 'adoptedStyleSheets' in document && window.CSS && CSS.supports('color', 'color-mix(in srgb, red, red)');
     // The console sets the state when it starts, before this event.
     if (!able || !document.body.getAttribute('data-state')) document.getElementById('too-old').hidden = false;
   });
