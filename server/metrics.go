@@ -11,7 +11,7 @@ import (
 )
 
 // refusalRules are the values of access.Refusal.Rule, which the metrics show from the start.
-var refusalRules = strings.Fields("auth handshake host maxforks max-per-ip maxframesize once origin param path readonly room session shutdown subprotocol")
+var refusalRules = strings.Fields("auth handshake host maxforks max-per-ip maxframesize once origin param path readonly room session shutdown subprotocol trace")
 
 // metrics returns the values of all metrics. Counters never decrease: the traffic of a client
 // that has disconnected is in the record of its child, or in totals.
