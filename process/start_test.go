@@ -184,7 +184,8 @@ func testStartWithoutDescriptors(t *testing.T, terminal Terminal, steps int) {
 		t.Fatal(err)
 	}
 	failed, started := 0, 0
-	for limit := uint64(3); started < 3; limit++ {
+	limit := old // whose fields have a type that depends on the platform
+	for limit.Cur = 3; started < 3; limit.Cur++ {
 		c, err := startLimited(t, old, limit, terminal)
 		if err == nil {
 			started++
@@ -196,7 +197,7 @@ func testStartWithoutDescriptors(t *testing.T, terminal Terminal, steps int) {
 		}
 		failed++
 		if e, ok := errors.AsType[*StartError](err); !ok || e.Reason != "too many open files" {
-			t.Fatalf("with %d descriptors: %v", limit, err)
+			t.Fatalf("with %d descriptors: %v", limit.Cur, err)
 		}
 	}
 	if failed < steps {
@@ -204,9 +205,9 @@ func testStartWithoutDescriptors(t *testing.T, terminal Terminal, steps int) {
 	}
 }
 
-// startLimited calls Start while at most limit files may be open.
-func startLimited(t *testing.T, old unix.Rlimit, limit uint64, terminal Terminal) (*Child, error) {
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit, Max: old.Max}); err != nil {
+// startLimited calls Start while limit is in effect.
+func startLimited(t *testing.T, old, limit unix.Rlimit, terminal Terminal) (*Child, error) {
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &old)
