@@ -9,13 +9,13 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 ALIAS       ?= websocketd
 STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Modules of their own: tests that need the clients of Kubernetes, MCP and Prometheus, and the
-# benchmarks. go vet is part of their tests.
-MODULES      = cmd/wspipetest/kubernetes cmd/wspipetest/mcp cmd/wspipetest/prometheus bench
+# benchmarks, and the packages of a release. go vet is part of their tests.
+MODULES      = cmd/wspipetest/kubernetes cmd/wspipetest/mcp cmd/wspipetest/prometheus bench .ci/dist
 # Flags for make bench, such as ARGS='-run=echo -rounds=1', which writes no RESULTS.md;
 # bin/wspipe-bench -h lists all.
 ARGS        ?= -o bench/RESULTS.md
 
-.PHONY: build run test check gofmt vet staticcheck unit fuzz fuzz-targets bench bench-quick screenshots deps vendor install clean
+.PHONY: build run test check gofmt vet staticcheck unit fuzz fuzz-targets bench bench-quick screenshots deps dist notices vendor install clean
 
 build:
 	$(GO) build -trimpath -ldflags "-X wspipe/cmd.release=$(VERSION)" -o bin/wspipe .
@@ -80,6 +80,14 @@ screenshots: deps
 deps:
 	@.ci/deps
 
+# The packages of a release, reproducible, in dist/: docs/RELEASING.md.
+dist:
+	$(GO) run -C .ci/dist . -o $(CURDIR)/dist
+
+# cmd/notices.txt, after a change of go.mod or make vendor.
+notices:
+	$(GO) run -C .ci/dist . -notices
+
 # The console's terminal, from the npm registry: it changes nothing unless .ci/vendor has.
 vendor:
 	@.ci/vendor
@@ -90,4 +98,4 @@ install: build
 	@if [ -n "$(ALIAS)" ]; then ln -sf wspipe $(DESTDIR)$(PREFIX)/bin/$(ALIAS); fi
 
 clean:
-	rm -rf bin
+	rm -rf bin dist

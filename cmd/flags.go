@@ -86,7 +86,7 @@ func (o *options) addRest(f *flagSet) {
 
 	f.group = "Other"
 	f.toggle("version", "false", "print the version", set(&o.version, boolean))
-	f.toggle("license", "false", "print the license", set(&o.license, boolean))
+	f.toggle("license", "false", "print the license, and those of everything compiled in", set(&o.license, boolean))
 	help := f.add("help", "h", "bool", "false", "print the help with the common flags", func(s string) error { _, err := boolean(s); return err })
 	help.NoOptDefVal = "true" // cobra handles it
 	f.toggle("help-all", "false", "print the help with all flags", set(&o.helpAll, boolean))

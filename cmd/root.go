@@ -65,7 +65,7 @@ func (p *invocation) runRoot(cmd *cobra.Command, words []string) error {
 	case o.version:
 		_, err = fmt.Fprintln(p.stdout, versionLine(p.name))
 	case o.license:
-		_, err = fmt.Fprint(p.stdout, p.license)
+		_, err = fmt.Fprint(p.stdout, p.license, "\n", notices)
 	default:
 		err = p.serve(cmd.Context(), cfg, words, cmd.Flags())
 	}

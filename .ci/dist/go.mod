@@ -1,0 +1,3 @@
+module wspipe/dist
+
+go 1.26.0
