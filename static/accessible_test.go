@@ -1,6 +1,7 @@
 package static_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,7 @@ func (p *page) setScheme(scheme string) {
 	if _, err := chromedp.Call(p.Ctx, emulation.SetEmulatedMedia, media); err != nil {
 		p.t.Fatal(err)
 	}
+	p.Until(fmt.Sprintf(`document.documentElement.dataset.theme === %q`, scheme))
 }
 
 // wantAccessible fails the test for each element that axe has something against,

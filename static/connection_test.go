@@ -149,7 +149,9 @@ func TestSignalChosen(t *testing.T) {
 	p := newPage(t, shell(t, `exec cat`), "/")
 	p.Do(chromedp.SendKeys(chromedp.ID("subprotocols"), "v1.wspipe"))
 	p.connect()
-	p.Do(chromedp.WaitVisible(chromedp.ID("signal")), chromedp.SendKeys(chromedp.ID("signal"), "KILL"), chromedp.Click(chromedp.ID("send-signal")))
+	p.Until(`!document.querySelector("#signals").hidden`)
+	p.reveal("signal")
+	p.Do(chromedp.SendKeys(chromedp.ID("signal"), "KILL"), chromedp.Click(chromedp.ID("send-signal")))
 	p.wantStatus("signal KILL")
 	p.WantNoErrors()
 }

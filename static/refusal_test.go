@@ -64,15 +64,15 @@ func TestWhyRefused(t *testing.T) {
 		{200, `{"status":401,"why":"no password"}`, true, "", []string{"Refused: 401 Unauthorized", "log in at http://127.0.0.1:", "Enter a token"}},
 		{200, `{"status":404,"why":"no WebSocket endpoint at this path"}`, true, "", []string{"Refused: 404 Not Found", "No WebSocket endpoint at this path."}},
 		{200, `{"status":418,"why":"<b>tea</b>"}`, true, "", []string{"Refused: 418", "<b>tea</b>."}},
-		{200, `{"status":101,"subprotocol":""}`, true, "", []string{"would be accepted now", "proxy_set_header Upgrade $http_upgrade;", "connect once more"}},
+		{200, `{"status":101,"subprotocol":""}`, true, "", []string{"would be accepted now", "proxy_set_header Upgrade $http_upgrade;", "connect again"}},
 		{200, `{"status":101,"subprotocol":""}`, true, "chat", []string{"No subprotocol in common", "--subprotocol"}},
 		{200, `{"status":101,"subprotocol":"chat"}`, true, "chat", []string{"would be accepted now"}},
-		{502, `<h1>Bad Gateway</h1>`, true, "", []string{"Refused: 502 Bad Gateway", "no answer of wspipe"}},
-		{404, `wspipe: this is a WebSocket endpoint, not a page`, true, "", []string{"was not opened", "answers, but not why", "There is no WebSocket at / (404)"}},
-		{200, `<html>`, true, "", []string{"was not opened", "answers, but not why"}},
-		{200, `{"error":1}`, true, "chat", []string{"answers, but not why", "speaks none of these subprotocols", "keeps pages of http://127.0.0.1:"}},
-		{200, strings.Repeat(" ", 1<<20), true, "", []string{"answers, but not why"}},
-		{200, `{"status":403,"why":"this page may not read it"}`, false, "", []string{"answers, but not why"}},
+		{502, `<h1>Bad Gateway</h1>`, true, "", []string{"Refused: 502 Bad Gateway", "not from wspipe"}},
+		{404, `wspipe: this is a WebSocket endpoint, not a page`, true, "", []string{"was not opened", "does not say why", "There is no WebSocket at / (404)"}},
+		{200, `<html>`, true, "", []string{"was not opened", "does not say why"}},
+		{200, `{"error":1}`, true, "chat", []string{"does not say why", "supports none of these subprotocols", "refuses pages of http://127.0.0.1:"}},
+		{200, strings.Repeat(" ", 1<<20), true, "", []string{"does not say why"}},
+		{200, `{"status":403,"why":"this page may not read it"}`, false, "", []string{"does not say why"}},
 	} {
 		host := refusing(t, test.status, test.body, test.cors, nil)
 		p.Do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`subprotocols.value = %q`, test.subprotocol)))
@@ -160,7 +160,7 @@ func TestNothingAnswers(t *testing.T) {
 	for server, scheme := range map[*httptest.Server]string{silent: "ws", gone: "wss"} {
 		host := strings.TrimPrefix(server.URL, "http://")
 		p.openAddress(scheme + "://" + host)
-		p.wantStatus("Nothing answers at "+host, "Neither to a WebSocket nor over HTTP", map[string]string{"ws": "It speaks TLS only", "wss": "does not trust the certificate"}[scheme])
+		p.wantStatus("Nothing answers at "+host, "Neither a WebSocket nor HTTP", map[string]string{"ws": "It accepts TLS only", "wss": "does not trust the certificate"}[scheme])
 	}
 }
 
@@ -198,8 +198,8 @@ func TestOtherEndsInWords(t *testing.T) {
 	}{
 		{`{ code: 1002, reason: "protocol error" }`, "bad: Protocol error: protocol error: RFC 6455"},
 		{`{ code: 1003, reason: "" }`, "bad: Unsupported data: unsupported data: both"},
-		{`{ code: 1008, reason: "no answer to pings" }`, "bad: This page fell silent: policy violation: --pingms"},
-		{`{ code: 1008, reason: "go" }`, "bad: Against the rules: policy violation: only who closed"},
+		{`{ code: 1008, reason: "no answer to pings" }`, "bad: No answer to pings: policy violation: --pingms"},
+		{`{ code: 1008, reason: "go" }`, "bad: Policy violation: policy violation: did not say"},
 		{`{ code: 1009, reason: "control message over 4096 bytes" }`, "bad: Control message too big: message too big: control channel"},
 		{`{ code: 1011, reason: "bad lsp output: no length" }`, "bad: The program broke its framing: internal error: --framing"},
 		{`{ code: 1011, reason: "oops" }`, "bad: Internal error: internal error: log"},
@@ -208,15 +208,15 @@ func TestOtherEndsInWords(t *testing.T) {
 		{`{ code: 3999, reason: "" }`, "bad: Closed by the server: registered code: --share=mux"},
 		{`{ code: 4123, reason: "exit then" }`, "bad: Closed by the server: application code: --share=mux"},
 		{`{ code: 4010, reason: "attached elsewhere" }`, "idle: Session attached elsewhere: application code: Connect takes it back"},
-		{`{ code: 4011, reason: "history lost" }`, "bad: Part of the output is lost: application code: Connect goes on"},
+		{`{ code: 4011, reason: "history lost" }`, "bad: Part of the output is lost: application code: Connect resumes"},
 		{`{ code: 1000, reason: "exit 126" }`, "bad: Program ended: exit status 126: normal closure: cannot be executed"},
 		{`{ code: 1000, reason: "exit 127" }`, "bad: Program ended: exit status 127: normal closure: not found"},
 		{`{ code: 1000, reason: "exit 143" }`, "bad: Program ended: exit status 143: normal closure: signal 15 (TERM)"},
 		{`{ code: 1000, reason: "exit 163" }`, "bad: Program ended: exit status 163: normal closure: signal 35 ended"},
-		{`{ code: 1000, reason: "exit 0", share: "broadcast" }`, "good: Program ended: exit status 0: normal closure: All its clients got this end"},
-		{`{ code: 1000, reason: "signal QUIT", share: "mux" }`, "bad: Program ended by signal QUIT: normal closure: All its clients got this end"},
+		{`{ code: 1000, reason: "exit 0", share: "broadcast" }`, "good: Program ended: exit status 0: normal closure: All its clients were disconnected"},
+		{`{ code: 1000, reason: "signal QUIT", share: "mux" }`, "bad: Program ended by signal QUIT: normal closure: All its clients were disconnected"},
 		{`{ code: 1000, reason: "bye" }`, "idle: Closed by the server: normal closure: --share=mux"},
-		{`{ code: 1000, reason: "", byUser: true, share: "mux" }`, "idle: Disconnected: normal closure: goes on for its other clients"},
+		{`{ code: 1000, reason: "", byUser: true, share: "mux" }`, "idle: Disconnected: normal closure: runs on for its other clients"},
 		{`{ code: 1000, reason: "", byUser: true }`, "idle: Disconnected: normal closure: stops the program"},
 	} {
 		at := strings.LastIndex(test.want, ": ")

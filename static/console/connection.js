@@ -15,7 +15,7 @@ export class Connection {
   #on;
   #state;
   #streams = null; // of a connection that looks like one without channels
-  #holders = new Set(); // those who want the server to pause
+  #holders = new Set(); // components that need the server to pause
 
   received = noTraffic();
   sent = noTraffic();
@@ -116,7 +116,7 @@ export class Connection {
     this.#socket.send(join(CONTROL, encoder.encode(JSON.stringify(message))));
   }
 
-  // hold has the server pause until everyone who holds it has called release.
+  // hold has the server pause until each holder has called release.
   hold(holder) {
     if (!this.#holders.size) this.control({ type: 'pause' });
     this.#holders.add(holder);

@@ -205,7 +205,7 @@ class Page {
     pane.onOpen = null;
     this.endpoint.look();
     follow(pane.target.address, true);
-    // Who pressed Connect goes on by typing; a reader elsewhere stays there.
+    // A user who pressed Connect types next; the focus elsewhere stays there.
     if (!document.activeElement.matches('#connect, #address, #note-action, #parameters *, body, .again')) return;
     (pane.state.view === 'messages' ? this.composer : pane).focus();
   }

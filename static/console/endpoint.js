@@ -56,7 +56,7 @@ async function ask(url, name, query) {
     const answer = await fetch(question(name, query), { signal: AbortSignal.timeout(PATIENCE) });
     return answer.ok ? await answer.json() : null;
   } catch {
-    return null; // the server is gone; the connection will tell
+    return null; // the server is not there; the connection will show that
   }
 }
 

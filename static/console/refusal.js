@@ -11,7 +11,7 @@ const names = {
 };
 const advice = {
   401: 'Enter a token in the field beside the address, or log in at HTTP first.',
-  429: 'Or connect again when another one has ended.',
+  429: 'Or connect again when another client has disconnected.',
   503: 'Connect again later.',
 };
 
@@ -44,7 +44,7 @@ async function head(response) {
   return text.slice(0, LONGEST);
 }
 
-// verdict is what wspipe says it would answer, or null if that is not wspipe's.
+// verdict is what wspipe says it would respond, or null if the text is not wspipe's.
 function verdict(text) {
   try {
     const answer = JSON.parse(text);
@@ -54,12 +54,12 @@ function verdict(text) {
   }
 }
 
-// spoken is why the question itself was refused: what stands before every page
-// stands before a WebSocket, too. A 404 is only that of a wspipe which is older.
+// spoken is why the question itself was refused: admission is the same for every
+// page as for a WebSocket. A 404 comes from an older wspipe.
 function spoken(status, text) {
   const [, why, flag] = /^wspipe: (.*?)(?:; to allow it, start wspipe with (.*?))?\s*$/s.exec(text) ?? [];
   if (status === 404) return null;
-  return { status, why: why ?? 'This is no answer of wspipe, but of a proxy or another server.', flag };
+  return { status, why: why ?? 'The response is not from wspipe, but from a proxy or another server.', flag };
 }
 
 function refused({ status, why = '', flag }, http) {
@@ -72,40 +72,40 @@ function accepted({ subprotocols }, { subprotocol }) {
   if (subprotocols.length && !subprotocol) {
     return {
       tone: 'bad', title: 'No subprotocol in common',
-      detail: 'The server accepts the handshake but speaks none of these subprotocols, and then browsers give up.',
-      causes: ['Leave the field empty, or name one that it speaks; see --subprotocol.'],
+      detail: 'The server accepts the handshake but supports none of these subprotocols, and then browsers close the connection.',
+      causes: ['Leave the field empty, or name one that it supports; see --subprotocol.'],
     };
   }
   return {
     tone: 'bad', title: 'Not opened, but it would be accepted now',
-    detail: 'Asked over HTTP, wspipe has nothing against this handshake. Then it is one of these:',
+    detail: 'Asked over HTTP, wspipe would accept this handshake. Likely causes:',
     causes: [
-      'A proxy in between does not pass it on. nginx needs `proxy_http_version 1.1;` `proxy_set_header Upgrade $http_upgrade;` `proxy_set_header Connection "upgrade";`',
-      'It was busy or not yet there, or a limit was reached that has room again: connect once more.',
+      'A proxy does not forward it. nginx needs `proxy_http_version 1.1;` `proxy_set_header Upgrade $http_upgrade;` `proxy_set_header Connection "upgrade";`',
+      'It was busy or had not started yet, or it had reached a limit: connect again.',
     ],
   };
 }
 
-// silent: a server is there that does not say why.
+// silent is for a server that does not say why.
 function silent({ origin, subprotocols }, { host, pathname }) {
   const causes = [
-    `It keeps pages of ${origin} out (403).`,
+    `It refuses pages of ${origin} (403).`,
     `There is no WebSocket at ${pathname} (404), or it wants a password or token (401).`,
-    'It has no room for another client (429): try again later.',
+    'It has reached its limit of clients (429): try again later.',
   ];
-  if (subprotocols.length) causes.push('It speaks none of these subprotocols.');
+  if (subprotocols.length) causes.push('It supports none of these subprotocols.');
   return {
     tone: 'bad', title: 'The connection was not opened',
-    detail: `${host} answers, but not why: it is not wspipe, or does not let this page ask. Its log may tell. Likely causes:`,
+    detail: `${host} responds, but does not say why: it is not wspipe, or does not let this page ask. Its log may say more. Likely causes:`,
     causes,
   };
 }
 
 function nobody({ origin }, { host, protocol }, http) {
-  const causes = ['The program is not running, the name or port is another one, or a firewall is in between.'];
-  if (protocol === 'wss:') causes.push(`The browser does not trust the certificate: open ${http}/ to see.`, 'It speaks without TLS: try ws://.');
-  else causes.push(origin.startsWith('https:') ? 'A page from https:// may open wss:// only, as far as the browser goes by the rule (mixed content).' : 'It speaks TLS only: try wss://.');
-  return { tone: 'bad', title: `Nothing answers at ${host}`, detail: 'Neither to a WebSocket nor over HTTP, within 5 seconds. One of these:', causes };
+  const causes = ['The server is not running, the name or port is wrong, or a firewall blocks it.'];
+  if (protocol === 'wss:') causes.push(`The browser does not trust the certificate: open ${http}/ to see.`, 'It does not use TLS: try ws://.');
+  else causes.push(origin.startsWith('https:') ? 'A page from https:// may open wss:// only (mixed content).' : 'It accepts TLS only: try wss://.');
+  return { tone: 'bad', title: `Nothing answers at ${host}`, detail: 'Neither a WebSocket nor HTTP got a response within 5 seconds. Likely causes:', causes };
 }
 
 const sentence = (why) => `${why.charAt(0).toUpperCase()}${why.slice(1)}${/[.!?]$/.test(why) ? '' : '.'}`;

@@ -5,7 +5,7 @@ import { bytes, count, plural } from './format.js';
 
 const SECONDS = 60;
 const [WIDTH, HEIGHT] = [120, 24]; // of the plot's viewBox
-const SPOKEN = 5; // seconds between texts for those who do not see the plot
+const SPOKEN = 5; // seconds between texts for screen readers
 
 const second = () => Math.floor(performance.now() / 1000);
 

@@ -52,7 +52,7 @@ export class Chunk {
     this.settle();
   }
 
-  // refresh makes the rows anew.
+  // refresh makes the rows again.
   refresh() {
     if (!this.filled) return;
     this.element.replaceChildren();
@@ -63,13 +63,13 @@ export class Chunk {
   // forget drops the entries before number first, and returns how many.
   forget(first) {
     const { entries } = this;
-    let gone = 0;
-    while (gone < entries.length && entries[gone].number < first) gone++;
-    if (this.filled) for (let i = 0; i < gone; i++) this.element.firstElementChild.remove();
-    else this.#height *= 1 - gone / entries.length;
-    entries.splice(0, gone);
+    let dropped = 0;
+    while (dropped < entries.length && entries[dropped].number < first) dropped++;
+    if (this.filled) for (let i = 0; i < dropped; i++) this.element.firstElementChild.remove();
+    else this.#height *= 1 - dropped / entries.length;
+    entries.splice(0, dropped);
     this.settle();
-    return gone;
+    return dropped;
   }
 
   // redraw makes the row of an entry again, if it exists.

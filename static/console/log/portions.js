@@ -1,4 +1,4 @@
-// Long things are shown bit by bit: a line of a hundred megabytes would stop the
+// Long content is shown in portions: a line of a hundred megabytes would block the
 // browser.
 
 export function element(name, className = '', ...content) {

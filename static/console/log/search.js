@@ -53,9 +53,9 @@ export class Search {
   // frame goes on until a deadline, and says whether there is more to look through.
   // first is the number of the oldest entry that is kept.
   frame(first, deadline) {
-    let gone = 0;
-    while (this.#found[gone] < first) gone++;
-    this.#found.splice(0, gone);
+    let dropped = 0;
+    while (this.#found[dropped] < first) dropped++;
+    this.#found.splice(0, dropped);
     const more = this.#wanted !== null && this.#look(deadline);
     if (this.#painted !== this.#view.version) this.#paint();
     this.#say();
@@ -77,7 +77,7 @@ export class Search {
   #step(by) {
     const { length } = this.#found;
     if (!length) return;
-    // From the current one, which may be gone, or else from what is in sight.
+    // From the current one, which may have been dropped, or else from the top row.
     const from = this.#current < 0 ? this.#view.topNumber : this.#current;
     let at = this.#found.findIndex((number) => number >= from);
     if (at < 0) at = length;

@@ -2,12 +2,12 @@
 // was loaded.
 
 const KEEP = 10_000;
-const KEEP_BYTES = 64 * 1024 * 1024; // so that long messages cannot eat the memory either
+const KEEP_BYTES = 64 * 1024 * 1024; // bounds the memory for long messages
 
 export class Store {
   #ring = new Array(KEEP);
   #bytes = 0;
-  #cleared = 0; // entries before this one went because the user asked for it
+  #cleared = 0; // the user has cleared the entries before this one
 
   first = 0; // number of the oldest entry that is kept
   next = 0; // number of the entry that comes next
@@ -39,8 +39,7 @@ export class Store {
     this.first = this.#cleared = this.next;
   }
 
-  // snapshot is the store as it is now: what a paused view shows, however much
-  // comes and goes meanwhile.
+  // snapshot is a copy of the store for a held log.
   snapshot() {
     const copy = new Store();
     copy.#ring = this.#ring.slice();

@@ -48,7 +48,7 @@ export class LogView {
     }).observe(log);
   }
 
-  // update shows what the source holds by now, soon.
+  // update shows what the source holds in the next frame.
   update() {
     this.#stale = true;
     if (this.#scheduled) return;
@@ -56,7 +56,7 @@ export class LogView {
     requestAnimationFrame(() => this.#frame());
   }
 
-  // source is the store, or what a pause shows of it.
+  // source is the store, or the snapshot of a held log.
   set source(source) {
     this.#source = source;
     this.update();
@@ -70,7 +70,7 @@ export class LogView {
     this.update();
   }
 
-  // refresh makes the rows anew, with what is on top staying there.
+  // refresh makes the rows again, and keeps the top row in place.
   refresh() {
     const top = this.#follower.on ? null : this.#topRow()?.number;
     for (const chunk of this.#chunks) chunk.refresh();
@@ -195,7 +195,7 @@ export class LogView {
     this.update();
   }
 
-  // sweep empties what is far, but for what the user has in hand.
+  // sweep empties chunks that are far away, except those with the focus or a selection.
   #sweep() {
     if (!this.#height) return;
     const selection = getSelection();

@@ -1,8 +1,8 @@
-// The panel that sends a file: which, cut how, and how far it is. It is loaded
+// The panel that sends a file: which one, how it is split, and how much has been sent. It is loaded
 // with the first file.
 
 import { bytes, plural } from '../format.js';
-import { isText, lines, pieces, whole } from './cut.js';
+import { isText, lines, pieces, whole } from './split.js';
 
 const WAITING = 1 << 20; // bytes that may wait in the browser, so that a file need not fit there
 const LONGEST = 64 << 20; // line, where the server sets no limit
@@ -97,7 +97,7 @@ export class FilePanel {
     this.#close();
   }
 
-  // #send returns what has come of it. It throws if the file cannot be read or cut.
+  // #send returns what to tell the user. It throws if the file cannot be read or split.
   async #send(file) {
     const connection = this.#page.active.connection;
     const size = bytes(file.size);
@@ -112,7 +112,7 @@ export class FilePanel {
       rested = performance.now();
     };
     await rest(0);
-    for await (const [message, end] of this.#cut(file, connection)) {
+    for await (const [message, end] of this.#split(file, connection)) {
       while (!this.#stopped && connection.waiting > WAITING) await rest(20);
       if (performance.now() - rested > BURST) await rest(0);
       if (this.#stopped) break;
@@ -126,7 +126,7 @@ export class FilePanel {
     return `Sent ${file.name}: ${size} in ${plural(messages, 'message')}.`;
   }
 
-  #cut(file, connection) {
+  #split(file, connection) {
     const way = this.#parts.fileAs.value;
     if (way === 'one') return whole(file);
     if (way === 'pieces') return pieces(file);

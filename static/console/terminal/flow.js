@@ -1,5 +1,5 @@
-// The way of output to the screen. What waits is bounded: the server is told to
-// pause and to continue, and where it does not, the oldest is left out.
+// Flow carries output to the screen. Its queue is bounded: the server is asked to
+// pause and to continue, and if it does not, the oldest output is left out.
 
 import { bytes as shown } from '../format.js';
 
@@ -15,10 +15,10 @@ export class Flow {
   #blocks = []; // of {bytes, used}: many short messages share one
   #queued = 0; // bytes in blocks
   #working = 0; // bytes in xterm.js
-  #omitted = 0; // bytes left out and not told of yet
+  #omitted = 0; // bytes left out since the last note of that
   #paused = false;
   #written = 0; // bytes, since the beginning
-  #gone = 0; // of these, drawn or left out
+  #done = 0; // of these, drawn or left out
   #drawn = null; // {at, then}: called when so many are
 
   // idle is called whenever all has been shown.
@@ -60,7 +60,7 @@ export class Flow {
 
   // restart forgets what waits: it was of a connection that is over.
   restart() {
-    this.#gone += this.#queued;
+    this.#done += this.#queued;
     this.#blocks = [];
     this.#drawn = null;
     this.#queued = this.#omitted = 0;
@@ -76,7 +76,7 @@ export class Flow {
       const { used } = this.#blocks.shift();
       this.#queued -= used;
       this.#omitted += used;
-      this.#gone += used;
+      this.#done += used;
     }
     const block = { bytes: new Uint8Array(BLOCK), used: 0 };
     this.#blocks.push(block);
@@ -106,8 +106,8 @@ export class Flow {
   }
 
   #count(size) {
-    this.#gone += size;
-    if (!this.#drawn || this.#gone < this.#drawn.at) return;
+    this.#done += size;
+    if (!this.#drawn || this.#done < this.#drawn.at) return;
     this.#drawn.then();
     this.#drawn = null;
   }

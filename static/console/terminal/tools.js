@@ -29,7 +29,7 @@ export class TerminalTools {
 
   // apply makes a terminal as the user has set them.
   apply(terminal) {
-    // What is read out has to be kept up with each character: it is for who needs it.
+    // Screen readers need a copy of the screen, which costs time with each character.
     terminal.screenReader = this.#parts.screenReader.checked;
   }
 

@@ -1,5 +1,5 @@
-// Files cut into messages, each with where in the file it ends. A file is read
-// bit by bit, as its messages go: it may be larger than the memory.
+// Splits files into messages, each with its end in the file. A file is read in parts,
+// as its messages are sent: it may be larger than the memory.
 
 const CHUNK = 1 << 20;
 const PIECE = 1 << 16;
