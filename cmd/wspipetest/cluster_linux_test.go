@@ -33,6 +33,13 @@ var brokers = map[string]broker{
 		},
 		restart: syscall.SIGKILL, shared: true, exactOnce: true,
 	},
+	"nats": {
+		program: "room-nats.py", tools: []string{"nats-server", "python3"}, env: "NATS_URL=nats://%s",
+		command: func(dir, port string) []string {
+			return []string{"nats-server", "-js", "-sd", dir, "-a", "127.0.0.1", "-p", port}
+		},
+		restart: syscall.SIGKILL, shared: true, exactOnce: true,
+	},
 	"mosquitto": {
 		program: "room-mosquitto.sh", tools: []string{"mosquitto", "mosquitto_sub", "mosquitto_pub"}, env: "MQTT_URL=mqtt://%s",
 		command: func(dir, port string) []string {

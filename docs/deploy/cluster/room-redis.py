@@ -14,6 +14,14 @@ HISTORY = 50
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1")
 
 
+def retry(err, seen=set()):
+    """Logs each error once, and waits before the next attempt."""
+    if str(err) not in seen:
+        print(err, file=sys.stderr, flush=True)
+        seen.add(str(err))
+    time.sleep(0.2)
+
+
 class Redis:
     """A connection that call makes again until Redis has answered."""
 
@@ -49,7 +57,7 @@ class Redis:
         if kind == b"*":
             return [self.reply() for _ in range(int(rest))]
         if kind in (b"", b"-"):
-            raise ConnectionError(rest)
+            raise ConnectionError(rest.decode() or "the connection ended")
         return rest
 
     def call(self, *words):
@@ -58,9 +66,9 @@ class Redis:
                 if self.file is None:
                     self.connect()
                 return self.send(*words)
-            except (OSError, ValueError):
+            except (OSError, ValueError) as err:
                 self.file = None
-                time.sleep(0.2)
+                retry(err)
 
 
 def publish(stream):
