@@ -44,13 +44,13 @@ func (t *Tracer) headLine(s *stream) {
 	shown, isField := line, s.lines > 1
 	if isField {
 		shown = s.redactField(line)
-		t.hello.field(s, line)
+		t.handshake.field(s, line)
 	} else {
 		shown = redactURLs(line)
 	}
 	t.send(Event{Dir: s.direction.sign(), Text: clean(shown)})
 	if s.direction == FromServer && !isField {
-		if t.hello.status = parseStatus(line); t.hello.status == 0 {
+		if t.handshake.status = parseStatus(line); t.handshake.status == 0 {
 			t.note("this is not an HTTP response; the rest is not shown")
 			t.over = true
 		}
@@ -89,7 +89,7 @@ func (t *Tracer) headEnded(s *stream) {
 		s.frames = true
 		return
 	}
-	switch h := &t.hello; {
+	switch h := &t.handshake; {
 	case h.status == 101:
 		s.frames = true
 		t.note(h.explainAccept())
@@ -116,7 +116,7 @@ func (h *handshake) explainAccept() string {
 
 // negotiate notes the extensions that both ends use from now on.
 func (t *Tracer) negotiate() {
-	for _, list := range t.hello.extensions {
+	for _, list := range t.handshake.extensions {
 		for extension := range strings.SplitSeq(list, ",") {
 			name, parameters, _ := strings.Cut(strings.ToLower(extension), ";")
 			if strings.TrimSpace(name) != "permessage-deflate" {

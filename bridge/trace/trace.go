@@ -25,7 +25,7 @@ type Tracer struct {
 
 	mu      sync.Mutex
 	streams [2]stream
-	hello   handshake
+	handshake
 	over    bool      // what follows is no WebSocket
 	begun   Direction // who sent the first close frame
 	closing bool      // begun is set
