@@ -21,7 +21,7 @@ const (
 // isConsolePart reports whether path is one that the console's page requests by itself.
 func isConsolePart(path string) bool {
 	_, name, _ := ownPath(path)
-	return strings.HasPrefix(name, consolePrefix) || isVendored(name)
+	return strings.HasPrefix(name, consolePrefix) || isVendored(name) || name == tracePath
 }
 
 // isVendored reports whether name is below vendorPrefix. These files are for pages of the user,

@@ -42,7 +42,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.takenOver {
 		return
 	}
-	s.logRequest(r, client, a.status, why)
+	s.logRequest(r, rt, client, a.status, why)
 	if !rt.upgrade {
 		a.conn.waitAcked()
 	}
@@ -50,9 +50,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // logRequest logs a request, without its query, which may contain secrets. Those that the
 // console's page makes by itself are logged at debug level, unless they are refused.
-func (s *Server) logRequest(r *http.Request, client *access.Client, status int, why *access.Refusal) {
+func (s *Server) logRequest(r *http.Request, rt route, client *access.Client, status int, why *access.Refusal) {
 	level := LevelAccess
-	if why == nil && isConsolePart(r.URL.Path) {
+	if why == nil && rt.program == nil && isConsolePart(r.URL.Path) {
 		level = slog.LevelDebug
 	}
 	attrs := []any{"method", r.Method, "path", r.URL.Path, "status", status, "remote", client.String()}

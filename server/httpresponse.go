@@ -45,7 +45,7 @@ func (s *Server) acceptPlain(a *responseWriter, r *http.Request, from *access.Cl
 	response := &httpResponse{
 		conn: conn, proto: "HTTP/1.0", chunked: r.ProtoAtLeast(1, 1), header: p.endpoint.streamHeader(r, format),
 		added: [2][]Header{s.cfg.Headers, s.cfg.HeadersHTTP},
-		log:   func(status int) { s.logRequest(r, from, status, nil) },
+		log:   func(status int) { s.logRequest(r, route{program: p}, from, status, nil) },
 	}
 	request := bridge.HTTPRequest{Conn: conn, Response: response, Format: format, Message: message}
 	if r.ProtoAtLeast(1, 1) {

@@ -22,7 +22,7 @@ func (d *redirector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := d.server.newResponseWriter(w, r)
 	defer a.conn.end()
 	d.answer(a, r)
-	d.server.logRequest(r, d.server.policy.ClientOf(r), a.status, nil)
+	d.server.logRequest(r, route{}, d.server.policy.ClientOf(r), a.status, nil)
 }
 
 func (d *redirector) answer(w http.ResponseWriter, r *http.Request) {

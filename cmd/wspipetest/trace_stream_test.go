@@ -74,13 +74,16 @@ func TestTraceStream(t *testing.T) {
 				`> text fin=1 rsv=000 mask=\w{8} len=2 header=8182\w{8} payload="hi"`,
 				`< text fin=1 rsv=100 mask=- len=\d+ plain=5000 header=c1\w\w payload="x{200}"\.\.\.`, `< text fin=1 .* payload="got hi"`,
 				`< close fin=1 rsv=000 mask=- len=8 header=8808 payload=03e8657869742033 code=1000 reason="exit 3" begun=server`, `> close .* begun=server`, `= the connection has ended`)
+			if log := s.Stderr(); strings.Contains(log, "0123456789abcdefghijkl") || strings.Contains(log, "SECRET") {
+				t.Errorf("the log has secrets:\n%s", log)
+			}
 			if strings.Contains(lines, "/other") {
 				t.Errorf("another connection is traced:\n%s", lines)
 			}
 			s.Signal(syscall.SIGTERM)
 			stream.ExpectEnd(1001, "server shutting down")
-			if status := s.Wait(); status != 0 {
-				t.Errorf("status %d", status)
+			if status := s.Wait(); status != 0 || strings.Contains(s.Stderr(), ".wspipe/trace") {
+				t.Errorf("status %d, and the log has\n%s", status, s.Stderr())
 			}
 		})
 	}
@@ -161,6 +164,7 @@ func TestTraceStreamIsRefused(t *testing.T) {
 	// Without --devconsole a program has all paths, and its own parameter.
 	alone := wspipetest.Start(t, "/bin/echo", "hi")
 	wspipetest.Dial(t, alone.WS+".wspipe/trace?"+traceID, nil).Expect("hi")
+	alone.AwaitStderr("level=access msg=request method=GET path=/.wspipe/trace status=101")
 }
 
 // TestTraceStreamIsSlow: a page that does not read the stream loses lines, with their number, and
