@@ -34,7 +34,6 @@ var bodyTimedOut = &access.Refusal{Status: http.StatusRequestTimeout, Why: "time
 // newRequestBody returns the body of r. It reads a small one.
 func newRequestBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) (*requestBody, *access.Refusal) {
 	b := &requestBody{Reader: r.Body, conn: http.NewResponseController(w), timeout: timeout}
-	b.conn.SetReadDeadline(time.Time{}) // instead of that of newResponseWriter
 	if r.ContentLength < 0 || r.ContentLength > smallBody {
 		return b, nil
 	}
@@ -56,9 +55,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	n, err := b.Reader.Read(p)
-	if b.setDeadline(time.Time{}) && errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		b.mu.Lock()
-		b.timedOut = true
+		b.timedOut = !b.stopped
 		b.mu.Unlock()
 	}
 	return n, err
