@@ -138,3 +138,21 @@ func TestSafari164(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestTimes: rows have the time of day, or since the connection began, or since the row
+// before; and what has nothing to show is closed.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	p := newPage(t, shell(t, "echo one; cat"), "/")
+	p.connect()
+	p.received("one")
+	const times = `[...document.querySelectorAll("#log time")].map((e) => e.textContent)`
+	for way, form := range map[string]string{"start": `^\d+\.\d{3}$`, "between": `^\+\d+\.\d{3}$`, "clock": `^\d\d:\d\d:\d\d\.\d{3}$`} {
+		p.choose("time", way)
+		p.Until(fmt.Sprintf(`%s.length === 2 && %[1]s.every((text) => new RegExp(%q).test(text))`, times, form))
+	}
+	if open := eval[[]string](p, `["rail", "inspector", "find-bar", "token", "parameters", "file-panel", "keys", "pane-head"].filter((id) => !document.getElementById(id).hidden)`); len(open) > 0 {
+		t.Errorf("shown without need: %v", open)
+	}
+	p.WantNoErrors()
+}
