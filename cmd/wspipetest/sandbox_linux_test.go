@@ -59,10 +59,9 @@ func TestSandboxes(t *testing.T) {
 			c.Send("\x05" + `{"type":"signal","signal":"INT"}`)
 			c.ExpectEnd(1000, "exit 7")
 
-			testSandboxStop(t, s, fifo, "trap", "handled\n")
-			testSandboxStop(t, s, fifo, "ignore", "")
+			testSandboxStop(t, s, fifo, "ignore")
 			if recipe.tool == "bwrap" {
-				testSandboxStop(t, s, fifo, "escape", "")
+				testSandboxStop(t, s, fifo, "escape")
 			}
 		})
 	}
@@ -75,30 +74,26 @@ case $line in
 exit) exit 3;;
 kill) kill -KILL $$;;
 signal) trap 'exit 7' INT;;
-trap) trap 'echo handled >"$1"; exit 7' INT;;
 ignore) exec 3>"$1"; trap '' INT TERM;;
 escape) exec 3>"$1"; setsid sleep 1000 >/dev/null 2>&1 &
 esac
 echo ready
 while :; do sleep 1000 3>&- & wait; done`
 
-// testSandboxStop disconnects from a child with this input. Until the child has ended
-// it must write want to the FIFO.
-func testSandboxStop(t *testing.T, s *wspipetest.Server, fifo, input, want string) {
+// testSandboxStop disconnects from a child with this input, and waits until no process
+// has the FIFO open.
+func testSandboxStop(t *testing.T, s *wspipetest.Server, fifo, input string) {
 	t.Helper()
-	got := make(chan string, 1)
+	ended := make(chan error, 1)
 	go func() { // ends with the last writer of the FIFO
-		text, err := os.ReadFile(fifo)
-		if err != nil {
-			text = []byte(err.Error())
-		}
-		got <- string(text)
+		_, err := os.ReadFile(fifo)
+		ended <- err
 	}()
 	c := dial(t, s.WS)
 	c.Send(input)
 	c.Expect("ready")
 	c.Close(websocket.StatusNormalClosure, "")
-	if got := wspipetest.Wait(t, input+": the processes are gone", got); got != want {
-		t.Errorf("%s: the child wrote %q, want %q", input, got, want)
+	if err := wspipetest.Wait(t, input+": the processes are gone", ended); err != nil {
+		t.Error(err)
 	}
 }
