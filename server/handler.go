@@ -136,6 +136,8 @@ func (s *Server) find(r *http.Request) route {
 		return route{serve: s.explainScript(s.dir, notFound("no program at this path"))}
 	case s.files != nil || s.cgi != nil:
 		return route{serve: s.explainScript(s.cgi, notFound("no page at this path"))}
+	case len(s.cfg.Routes) > 0 && s.endpoint(r.URL) == nil:
+		return route{serve: notFound("no route at this path")}
 	}
 	return route{serve: notFound("this is a WebSocket endpoint, not a page; start wspipe with --devconsole for a test page")}
 }

@@ -336,6 +336,12 @@ func TestHTTPRoutes(t *testing.T) {
 			t.Errorf("%s in a directory: %q", target, r.body)
 		}
 	}
+	routes := serve(t, Config{Routes: []Route{{Path: "/a", Endpoint: own("echo a").Endpoint}, {Path: "/b"}}})
+	for target, want := range map[string]string{"a": "a\n", "b": "wspipe: this is a WebSocket", "c": "wspipe: no route at this path\n"} {
+		if r := routes.request(t, "GET", target, ""); !strings.HasPrefix(r.body, want) {
+			t.Errorf("route %s: %q", target, r.body)
+		}
+	}
 	cfg.Endpoint.HTTP = false
 	if r := serve(t, cfg).request(t, "POST", "", ""); r.StatusCode != 405 {
 		t.Errorf("without --http: %d", r.StatusCode)
