@@ -100,8 +100,8 @@ func (c *cgiRun) serve() *access.Refusal {
 	go func() { // ends with the body; unblocked by the end of stdin and by the deadline
 		defer close(sent)
 		io.Copy(c.child.Stdin(), c.body)
-		if c.body.hasTimedOut() {
-			c.log.Warn("timed out reading the request body", "pid", c.child.Pid())
+		if why := c.body.failure(); why != nil {
+			c.log.Warn(why.Why, "pid", c.child.Pid())
 			c.child.Stop()
 		}
 		c.child.Stdin().Close()
@@ -133,11 +133,11 @@ func (c *cgiRun) respond(conn *http.ResponseController) *access.Refusal {
 		// Otherwise net/http would read the rest of the body as a request.
 		c.w.Header().Set("Connection", "close")
 	}
-	if err != nil || c.body.hasTimedOut() {
+	if err != nil || c.body.failure() != nil {
 		go c.child.Stop()           // ends with the process session
 		go io.Copy(io.Discard, out) // ends with the output; unblocked by Child.Stop
-		if c.body.hasTimedOut() {
-			return bodyTimedOut
+		if why := c.body.failure(); why != nil {
+			return why
 		}
 		c.log.Error("cgi program sent no valid response", "pid", c.child.Pid(), "error", err)
 		code := http.StatusInternalServerError
@@ -159,7 +159,7 @@ func (c *cgiRun) respond(conn *http.ResponseController) *access.Refusal {
 		go c.child.Stop() // ends with the process session
 	}
 	io.Copy(io.Discard, out)
-	if c.body.hasTimedOut() {
+	if c.body.failure() != nil {
 		connOf(c.r).Close() // otherwise net/http would end the response as if it were complete
 	}
 	return nil

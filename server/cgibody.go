@@ -20,16 +20,19 @@ type requestBody struct {
 	conn    *http.ResponseController
 	timeout time.Duration
 
-	mu       sync.Mutex
-	stopped  bool
-	timedOut bool
+	mu      sync.Mutex
+	stopped bool
+	failed  *access.Refusal // see failure
 }
 
 // smallBody is the size up to which a body is read before the program starts, in bytes.
 // Whatever the program does with it, the connection can then be kept.
 const smallBody = 8 << 10
 
-var bodyTimedOut = &access.Refusal{Status: http.StatusRequestTimeout, Why: "timed out reading the request body"}
+var (
+	bodyTimedOut = &access.Refusal{Status: http.StatusRequestTimeout, Why: "timed out reading the request body"}
+	brokenBody   = &access.Refusal{Status: http.StatusBadRequest, Why: "malformed or incomplete request body"}
+)
 
 // newRequestBody returns the body of r. It reads a small one.
 func newRequestBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) (*requestBody, *access.Refusal) {
@@ -39,8 +42,7 @@ func newRequestBody(w http.ResponseWriter, r *http.Request, timeout time.Duratio
 	}
 	all := make([]byte, r.ContentLength)
 	if _, err := io.ReadFull(b, all); err != nil {
-		b.conn.SetReadDeadline(time.Now()) // or net/http would wait for the rest
-		return nil, bodyTimedOut
+		return nil, b.fail()
 	}
 	b.Reader, b.whole = bytes.NewReader(all), true
 	return b, nil
@@ -55,9 +57,15 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	n, err := b.Reader.Read(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if err != nil && err != io.EOF {
 		b.mu.Lock()
-		b.timedOut = !b.stopped
+		switch {
+		case b.stopped: // on purpose
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			b.failed = bodyTimedOut
+		default:
+			b.failed = brokenBody
+		}
 		b.mu.Unlock()
 	}
 	return n, err
@@ -81,9 +89,16 @@ func (b *requestBody) stop() {
 	b.conn.SetReadDeadline(time.Now())
 }
 
-// hasTimedOut reports whether nothing of the body arrived for the timeout.
-func (b *requestBody) hasTimedOut() bool {
+// fail stops b after a Read has failed, or net/http would wait for the rest. It returns the
+// refusal.
+func (b *requestBody) fail() *access.Refusal {
+	b.stop()
+	return b.failure()
+}
+
+// failure returns the refusal after a Read has failed, or nil.
+func (b *requestBody) failure() *access.Refusal {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.timedOut
+	return b.failed
 }

@@ -157,8 +157,7 @@ func (s *Server) readMessage(w http.ResponseWriter, r *http.Request, limit int64
 		io.CopyN(io.Discard, body, maxDiscarded) // or a client that still sends would get a reset instead
 		return nil, tooLong
 	case err != nil:
-		body.stop() // otherwise net/http would wait for the rest
-		return nil, bodyTimedOut
+		return nil, body.fail()
 	}
 	return message, nil
 }

@@ -192,3 +192,22 @@ func TestHTTPBadBody(t *testing.T) {
 		})
 	}
 }
+
+// TestBrokenBody: a body that is malformed or cut off is no input that is complete.
+func TestBrokenBody(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]*testServer{
+		"run":       serveCGI(t, Config{}, map[string]string{"run": textHeader + "cat; echo done"}),
+		"broadcast": serve(t, withHTTP(shared("cat"))),
+		"mux":       serve(t, withHTTP(Config{Endpoint: Endpoint{Child: sh("cat"), Share: ShareMux}})),
+	} {
+		for _, rest := range []string{"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\nab", "Content-Length: 5\r\n\r\nab", "Content-Length: 50000\r\n\r\nab"} {
+			c := connect(t, s)
+			c.send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\n" + rest)
+			c.CloseWrite()
+			if resp, body := c.whole("POST"); resp.StatusCode != 400 || body != "wspipe: malformed or incomplete request body\n" {
+				t.Errorf("%s: %q: got %d %q", name, rest, resp.StatusCode, body)
+			}
+		}
+	}
+}

@@ -122,7 +122,7 @@ func TestSlowBody(t *testing.T) {
 			if size != smallBody {
 				want = 100
 			}
-			if len(text) != want || isTimeout(err) != (size != smallBody) || body.hasTimedOut() != isTimeout(err) {
+			if len(text) != want || isTimeout(err) != (size != smallBody) || (body.failure() == bodyTimedOut) != isTimeout(err) {
 				t.Errorf("of %d bytes: %d, %v", size, len(text), err)
 			}
 			near.Close()
