@@ -253,21 +253,3 @@ func (b *broadcast) remove(c *broadcastClient) {
 		b.waitingCount.Add(-1)
 	}
 }
-
-// resizeToFit makes the child's terminal fit the windows of all clients.
-func (b *broadcast) resizeToFit() error {
-	var size WindowSize
-	for _, c := range b.attached {
-		switch {
-		case c.size == WindowSize{}:
-		case size == WindowSize{}:
-			size = c.size
-		default:
-			size = WindowSize{Rows: min(size.Rows, c.size.Rows), Cols: min(size.Cols, c.size.Cols)}
-		}
-	}
-	if size == (WindowSize{}) {
-		return nil
-	}
-	return b.child.Resize(size)
-}

@@ -17,9 +17,9 @@ import (
 type history struct {
 	max   int           // bytes that may be held before the child must wait
 	pause time.Duration // ackPause, except in tests
-	// behind is how many bytes the attached client may be behind before the child must
+	// maxBehind is how many bytes the attached client may be behind before the child must
 	// wait.
-	behind int
+	maxBehind int
 	// terminal is nil unless the child has a terminal.
 	terminal *terminalHistory
 
@@ -32,8 +32,8 @@ type history struct {
 	buffer            []byte         // for the payload of the next entries
 	begun             int64          // messages that have begun
 	complete          int64          // messages that have ended
-	base              int64          // messages before the first one that the client counts
-	sent              int            // entries before this one were sent to some client; counted like forgotten
+	base              int64          // number of the message before the one that the client counts as its first
+	sent              int            // entries up to this number, counted from the first ever, were sent to some client
 	reader            *historyReader // nil while no client is attached
 	over              bool           // no more messages follow
 	err               error          // no more messages are accepted
@@ -68,7 +68,7 @@ func (e *entry) typ() websocket.MessageType {
 }
 
 func newHistory(max int) *history {
-	h := &history{max: max, behind: max / 4, pause: ackPause}
+	h := &history{max: max, maxBehind: max / 4, pause: ackPause}
 	h.change.L = &h.mu
 	return h
 }
@@ -187,9 +187,9 @@ func (h *history) endOf(i int) int {
 	return i
 }
 
-// attach returns a reader for the client of conn, which has counted after messages. If after
-// is negative, the client gets everything that is held, and counts from its first message.
-// The previous reader gets no more.
+// attach returns a reader for the client of conn, which has received the messages up to
+// number after. If after is negative, the client gets everything that is held, and counts
+// from its first message. The previous reader gets no more.
 func (h *history) attach(conn *wire.Conn, after int64) (*historyReader, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -33,7 +33,7 @@ const markedBytes = 4 << 10
 // client's program may not have read what its host, or a proxy, has acknowledged. So at most
 // a quarter of the room is for what is not sent, half of it for what is in flight, and the
 // rest for what is acknowledged.
-func (r *historyReader) isBehind() bool { return r != nil && r.behind > r.history.behind }
+func (r *historyReader) isBehind() bool { return r != nil && r.behind > r.history.maxBehind }
 
 // tooMuchInFlight reports whether another batch could bring more than half of the room in
 // flight.

@@ -96,7 +96,7 @@ func TestClientPausedForTooLong(t *testing.T) {
 				return
 			}
 			for i := range lines {
-				if i%1000 == 0 && paused.wire.Out.Backlog() > 2*maxBehind {
+				if i%1000 == 0 && paused.wire.Out.Backlog() > 2*maxBacklog {
 					t.Fatalf("%d bytes held", paused.wire.Out.Backlog())
 				}
 				other.expect(fmt.Sprint(i + 1))
@@ -121,7 +121,7 @@ func (v *broadcastConn) expectTheEndOf(text string) {
 	for !strings.HasSuffix(got, text[len(text)-10:]) {
 		got += v.stdout(1)
 	}
-	if len(got) > 2*maxBehind || len(got) < maxBehind/2 || !strings.HasSuffix(text, got) {
+	if len(got) > 2*maxBacklog || len(got) < maxBacklog/2 || !strings.HasSuffix(text, got) {
 		v.t.Errorf("%d bytes arrived, %.20q to %q", len(got), got, got[max(0, len(got)-20):])
 	}
 }
@@ -231,7 +231,7 @@ func TestMuxClientPausedForTooLong(t *testing.T) {
 				return
 			}
 			for i := range letters {
-				if i%100 == 0 && paused.wire.Out.Backlog() > 2*maxBehind {
+				if i%100 == 0 && paused.wire.Out.Backlog() > 2*maxBacklog {
 					t.Fatalf("%d bytes held", paused.wire.Out.Backlog())
 				}
 				other.expect(fmt.Sprintf("%0300d", i))
@@ -241,7 +241,7 @@ func TestMuxClientPausedForTooLong(t *testing.T) {
 				expectSlow(paused.client)
 			case SlowDrop:
 				paused.stillQuiet()
-				if n := paused.wire.Out.Backlog(); n < maxBehind/2 || paused.dropped.Load() == 0 {
+				if n := paused.wire.Out.Backlog(); n < maxBacklog/2 || paused.dropped.Load() == 0 {
 					t.Errorf("%d bytes held, %d messages are lost", n, paused.dropped.Load())
 				}
 			}

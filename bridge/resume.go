@@ -33,7 +33,7 @@ func newResumable(b *Bridge) *resumable {
 	r.streams = newStreams(b.child, &r.sequencer, &b.opt, encoding{channels: b.opt.Channels}, b.brokenFraming)
 	r.streams.start(&r.tasks)
 	if b.opt.Terminal {
-		r.history.behind = min(r.history.behind, wire.MaxUnsent)
+		r.history.maxBehind = min(r.history.maxBehind, wire.MaxUnsent)
 		r.history.terminal = newTerminalHistory(b.opt.Channels)
 	}
 	for _, o := range []*output{r.streams.stdout, r.streams.stderr} {

@@ -6,7 +6,7 @@ import (
 	"wspipe/bridge/wire"
 )
 
-// SlowPolicy is what happens to a client of a shared child that is more than maxBehind
+// SlowPolicy is what happens to a client of a shared child that is more than maxBacklog
 // bytes behind. The zero value is SlowDisconnect.
 type SlowPolicy int
 
@@ -17,8 +17,8 @@ const (
 	SlowBlock                        // the child waits for the client
 )
 
-// maxBehind is how many bytes may be queued for a client of a shared child.
-const maxBehind = 1 << 20
+// maxBacklog is how many bytes may be queued for a client of a shared child.
+const maxBacklog = 1 << 20
 
 // sharedClient is what the clients of a broadcast and of a mux have in common.
 type sharedClient struct {
@@ -70,19 +70,19 @@ func (s *sharedClient) deliver(b *wire.Batch) (waiting int) {
 func (s *sharedClient) enforceSlowPolicy(waiting, fresh int) {
 	behind := s.behind(waiting) - fresh
 	switch {
-	case behind <= maxBehind:
+	case behind <= maxBacklog:
 	case s.opt.Slow == SlowDisconnect:
 		s.slow.Store(true)
 		s.finish(endSlow(behind))
 	case s.opt.Slow == SlowDrop:
 		s.slow.Store(true)
-		s.dropped.Add(int64(s.wire.Out.DropBatches(maxBehind + waiting - behind)))
-		if behind = s.behind(s.wire.Out.Backlog()) - fresh; behind > 2*maxBehind { // a single message is longer
+		s.dropped.Add(int64(s.wire.Out.DropBatches(maxBacklog + waiting - behind)))
+		if behind = s.behind(s.wire.Out.Backlog()) - fresh; behind > 2*maxBacklog { // a single message is longer
 			s.finish(endSlow(behind))
 		}
 	}
 }
 
 // behind returns how many of the queued bytes are not the replay, which precedes everything
-// delivered and may be longer than maxBehind.
+// delivered and may be longer than maxBacklog.
 func (s *sharedClient) behind(waiting int) int { return min(waiting, s.delivered) }

@@ -112,8 +112,8 @@ func (c *child) isOver() bool {
 
 // attach returns the child for key and counts a client of it, until detach is called. If there is
 // none, attach takes a slot for a new child, which counts for addr unless the child is shared;
-// the caller starts it. But if after is positive, the client wants a session that is lost, and
-// c is nil. If no slot is free, attach returns the flag that limits them.
+// the caller starts it. If there is none and after is positive, the client wants a session that
+// is lost, and c is nil. If no slot is free, attach returns the flag that limits them.
 func (t *children) attach(key childKey, addr netip.Addr, after int64) (c *child, flag string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

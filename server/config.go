@@ -9,6 +9,7 @@ import (
 	"wspipe/bridge"
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
 	"wspipe/process"
 	"wspipe/server/access"
 	"wspipe/server/listen"
@@ -175,13 +176,13 @@ type Timeouts struct {
 	// Body bounds the wait for data of a request body. The default is 10 s.
 	Body time.Duration
 	// Unread bounds how long a client may read nothing of a response, or of the remaining
-	// output after the child has exited, also in a pause. The default is 30 s.
+	// output after the child has exited, also in a pause. The default is wire.UnreadTimeout.
 	Unread time.Duration
 }
 
 // orDefault returns t with the default values instead of zero.
 func (t Timeouts) orDefault() Timeouts {
-	return Timeouts{Body: cmp.Or(t.Body, 10*time.Second), Unread: cmp.Or(t.Unread, 30*time.Second)}
+	return Timeouts{Body: cmp.Or(t.Body, 10*time.Second), Unread: cmp.Or(t.Unread, wire.UnreadTimeout)}
 }
 
 // BasicAuthVariable is the environment variable that may contain Auth.Basic. No child gets it.

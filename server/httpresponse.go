@@ -152,3 +152,14 @@ func (h *httpResponse) record(status int) {
 		h.log = nil
 	}
 }
+
+// contentType returns the content type of responses with the messages of e.
+func (e *Endpoint) contentType() string {
+	switch name := e.Framing.String(); {
+	case name == "json":
+		return "application/x-ndjson"
+	case e.Framing.Binary(), e.Framing.HoldsWhole():
+		return "application/octet-stream"
+	}
+	return "text/plain; charset=utf-8"
+}

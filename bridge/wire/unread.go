@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// unreadTime is how long a client may leave the output of an ended child unread.
-const unreadTime = 30 * time.Second
+// UnreadTimeout is the default for how long a client may leave a response, or the output of
+// an ended child, unread.
+const UnreadTimeout = 30 * time.Second
 
 // unreadChecks is how many times within that time the client's progress is checked.
 const unreadChecks = 30
@@ -29,7 +30,7 @@ func (c *Conn) LimitUnread(timeout time.Duration) {
 		return
 	}
 	if timeout <= 0 {
-		timeout = unreadTime
+		timeout = UnreadTimeout
 	}
 	c.unreadTimeout = timeout
 	c.unread = &unreadLimit{conn: c, since: time.Now()}

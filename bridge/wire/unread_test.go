@@ -23,14 +23,14 @@ func TestUnreadLimit(t *testing.T) {
 		client  func(w *Conn, far net.Conn)
 		want    time.Duration // when the connection is aborted; zero means never
 	}{
-		"takes nothing":   {0, func(*Conn, net.Conn) {}, unreadTime},
+		"takes nothing":   {0, func(*Conn, net.Conn) {}, UnreadTimeout},
 		"other timeout":   {time.Minute, func(*Conn, net.Conn) {}, time.Minute},
-		"takes something": {0, func(_ *Conn, far net.Conn) { readSlowly(far, step, 5) }, 5*step + unreadTime},
+		"takes something": {0, func(_ *Conn, far net.Conn) { readSlowly(far, step, 5) }, 5*step + UnreadTimeout},
 		"takes all":       {0, func(_ *Conn, far net.Conn) { readSlowly(far, step, 10) }, 0},
 		"paused": {0, func(w *Conn, far net.Conn) {
 			w.Out.Pause()
 			io.Copy(io.Discard, far)
-		}, unreadTime},
+		}, UnreadTimeout},
 		"paused for a while": {0, func(w *Conn, far net.Conn) {
 			w.Out.Pause()
 			time.AfterFunc(step, func() { w.Out.Continue() })
