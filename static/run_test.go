@@ -228,7 +228,7 @@ func TestNativeCopy(t *testing.T) {
 func TestJoiners(t *testing.T) {
 	t.Parallel()
 	lines := map[string]string{
-		"👩‍👩‍👧 👩🏽‍💻 🏳️‍🌈 می‌خواهم क्‍ष": "👩‍👩‍👧 👩🏽‍💻 🏳️‍🌈 می‌خواهم क्‍ष",
+		"👩\u200d👩\u200d👧 👩🏽\u200d💻 🏳\ufe0f\u200d🌈 می\u200cخواهم क्\u200dष": "👩\u200d👩\u200d👧 👩🏽\u200d💻 🏳\ufe0f\u200d🌈 می\u200cخواهم क्\u200dष",
 		"a\u200db \u200c": "a‹ZWJ›b ‹ZWNJ›",
 	}
 	var all strings.Builder
