@@ -63,6 +63,9 @@ func TestSameBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 		sums = append(sums, string(sum))
+		if place.umask == "077" {
+			checkPackages(t, filepath.Join(dir, "dist"))
+		}
 		checkArchive(t, filepath.Join(dir, "dist", "wspipe-"+testVersion+"-"+strings.ReplaceAll(hostTarget(), "/", "-")+".tar.gz"))
 	}
 	if sums[0] != sums[1] {

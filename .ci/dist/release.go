@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,8 +64,14 @@ func (r *release) emptyOut() error {
 	return errors.Join(err, os.MkdirAll(r.out, 0o755))
 }
 
-// describe finds out the version and the date of the commit.
+// describe finds out the version and the date of the commit, and makes paths absolute.
 func (r *release) describe() error {
+	for _, path := range []*string{&r.root, &r.out} {
+		var err error
+		if *path, err = filepath.Abs(*path); err != nil {
+			return err
+		}
+	}
 	if r.version == "" {
 		version, err := r.output("git", "describe", "--tags", "--always", "--dirty")
 		if err != nil {
@@ -98,7 +105,11 @@ func (r *release) archive(target string) error {
 	if goos == "windows" {
 		write, extension = writeZip, ".zip"
 	}
-	return writeFile(filepath.Join(r.out, name+extension), func(f *os.File) error { return write(f, name, files, r.date) })
+	err = writeFile(filepath.Join(r.out, name+extension), func(f *os.File) error { return write(f, name, files, r.date) })
+	if err == nil && slices.Contains(packagedTargets, target) {
+		err = r.writePackages(target, program)
+	}
+	return err
 }
 
 // build builds the program for target and returns its path.
@@ -135,9 +146,9 @@ func (r *release) command(name string, args ...string) *exec.Cmd {
 func (r *release) output(name string, args ...string) (string, error) {
 	out, err := r.command(name, args...).Output()
 	if err != nil {
-		return "", fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+		err = fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
 	}
-	return string(out), nil
+	return string(out), err
 }
 
 // writeSums writes SHA256SUMS, for sha256sum -c.
