@@ -5,11 +5,14 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"debug/buildinfo"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,11 +102,39 @@ func checkArchive(t *testing.T, path string) {
 			t.Errorf("wspipe %s prints other than the file in the archive: %v", args, err)
 		}
 	}
+	checkSBOM(t, filepath.Join(filepath.Dir(path), "wspipe-"+testVersion+".cdx.json"), filepath.Join(dir, "wspipe"))
 	if out, err := exec.Command(filepath.Join(dir, "wspipe"), "--version").Output(); !strings.HasPrefix(string(out), "wspipe "+testVersion+" ") {
 		t.Errorf("version %q, %v", out, err)
 	}
 	if out, err := exec.Command(filepath.Join(dir, "examples/bash/count.sh")).Output(); err != nil || !strings.HasPrefix(string(out), "1\n") {
 		t.Errorf("an example prints %q, %v", out, err)
+	}
+}
+
+// checkSBOM checks that the bill of materials lists what program says that it has compiled in, and
+// the console's terminal.
+func checkSBOM(t *testing.T, path, program string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list sbom
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatal(err)
+	}
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"pkg:golang/std@" + strings.TrimPrefix(info.GoVersion, "go"), "pkg:npm/%40xterm/xterm@6.0.0"}
+	for _, module := range info.Deps {
+		want = append(want, "pkg:golang/"+module.Path+"@"+module.Version)
+	}
+	for _, purl := range want {
+		if !slices.ContainsFunc(list.Components, func(c component) bool { return c.PURL == purl }) {
+			t.Errorf("%s is not in the SBOM", purl)
+		}
 	}
 }
 

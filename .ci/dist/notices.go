@@ -43,9 +43,8 @@ func (r *release) notices() (string, error) {
 	return text.String(), nil
 }
 
-// terms returns the text of the license of each module that a target compiles in, of Go and of the
-// console's terminal.
-func (r *release) terms() (map[string]string, error) {
+// modules returns the directories of the modules that a target compiles in, by path and version.
+func (r *release) modules() (map[string]string, error) {
 	dirs := map[string]string{}
 	for _, target := range allTargets {
 		goos, goarch, _ := strings.Cut(target, "/")
@@ -60,6 +59,16 @@ func (r *release) terms() (map[string]string, error) {
 				dirs[name] = dir
 			}
 		}
+	}
+	return dirs, nil
+}
+
+// terms returns the text of the license of each module that a target compiles in, of Go and of the
+// console's terminal.
+func (r *release) terms() (map[string]string, error) {
+	dirs, err := r.modules()
+	if err != nil {
+		return nil, err
 	}
 	goroot, err := r.output("go", "env", "GOROOT")
 	if err != nil {
@@ -97,12 +106,15 @@ func licenseText(dir string) (string, error) {
 	return strings.Join(texts, "\n"), nil
 }
 
-// npmPackage is a line of static/vendor/xterm/VERSIONS.
+// vendored is the directory of the console's terminal.
+const vendored = "static/vendor/xterm"
+
+// npmPackage is a line of VERSIONS in vendored.
 var npmPackage = regexp.MustCompile(`(?m)^@xterm/(\S+) (\S+) sha512-(\S+)$`)
 
 // addVendored adds the licenses of the console's terminal.
 func (r *release) addVendored(terms map[string]string) error {
-	dir := filepath.Join(r.root, "static/vendor/xterm")
+	dir := filepath.Join(r.root, vendored)
 	versions, err := os.ReadFile(filepath.Join(dir, "VERSIONS"))
 	if err != nil {
 		return err

@@ -50,6 +50,9 @@ func (r *release) run() (err error) {
 			return fmt.Errorf("%s: %w", target, err)
 		}
 	}
+	if err := r.writeSBOM(); err != nil {
+		return err
+	}
 	return r.writeSums()
 }
 
