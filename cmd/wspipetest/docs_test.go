@@ -33,7 +33,7 @@ var notRun = map[string]string{
 //   - sh: a line that starts wspipe as a server runs in the background until the
 //     page starts another on the same port; everything else runs in bash and must
 //     succeed. Port 8080 of a page is some free port in the test.
-//   - text, right after sh: what that block printed, stdout and stderr.
+//   - text, right after sh: what that block printed, stdout and stderr, if it was run.
 //   - log: lines that the latest server writes to stderr.
 //
 // IDs, times and ports differ from run to run and are not compared.
@@ -98,6 +98,7 @@ type reader struct {
 	ports   map[string]string             // in the page, by the port in fact
 	latest  *wspipetest.Server
 	output  string // of the latest sh block
+	ran     bool   // the latest sh block was run
 }
 
 func newReader(t *testing.T) *reader {
@@ -138,10 +139,14 @@ func (r *reader) follow(b block) {
 	r.t.Helper()
 	switch b.language {
 	case "sh":
-		if r.output = ""; notRun[b.firstWords()] == "" {
+		r.output = ""
+		if r.ran = notRun[b.firstWords()] == ""; r.ran {
 			r.run(b.text)
 		}
 	case "text":
+		if !r.ran {
+			break
+		}
 		if got := r.normal(r.output); got != r.normal(b.text) {
 			r.t.Errorf("the page says\n%s\nbut the commands print\n%s", b.text, got)
 		}
