@@ -15,7 +15,7 @@ MODULES      = cmd/wspipetest/kubernetes cmd/wspipetest/mcp cmd/wspipetest/prome
 # bin/wspipe-bench -h lists all.
 ARGS        ?= -o bench/RESULTS.md
 
-.PHONY: build run test check gofmt vet staticcheck unit fuzz fuzz-targets bench bench-quick screenshots deps dist notices vendor install clean
+.PHONY: build run test check gofmt vet staticcheck unit modules fuzz fuzz-targets bench bench-quick screenshots deps dist notices vendor install clean
 
 build:
 	$(GO) build -trimpath -ldflags "-X wspipe/cmd.release=$(VERSION)" -o bin/wspipe .
@@ -24,9 +24,9 @@ build:
 run: build
 	./bin/wspipe --port=$(PORT) --devconsole ./examples/bash/count.sh
 
-# Everything CI runs. The checks take the processor while most tests wait.
+# Everything CI runs. Checks and modules take the processor while most tests wait.
 test: deps
-	$(MAKE) -j2 check unit
+	$(MAKE) -j2 unit check modules
 	$(MAKE) fuzz-targets
 
 check: gofmt vet staticcheck
@@ -46,6 +46,8 @@ staticcheck:
 # Most tests wait for something most of the time.
 unit:
 	$(GO) test -race -count=1 -parallel=6 -timeout=20m ./...
+
+modules:
 	for module in $(MODULES); do $(GO) test -C $$module -race -vet=all -count=1 -parallel=6 -timeout=5m ./... || exit; done
 
 fuzz: FUZZTIME = 30s
