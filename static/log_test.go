@@ -340,15 +340,15 @@ func TestTail(t *testing.T) {
 	p.WantNoErrors()
 }
 
-// TestLogPauses: while more comes than the page can show, here one of few frames, the server
-// is asked to pause, and nothing is lost.
+// TestLogPauses: while more comes than the page can show, here one that draws nothing at first,
+// the server is asked to pause, and nothing is lost.
 func TestLogPauses(t *testing.T) {
 	t.Parallel()
 	p := newPage(t, shell(t, `seq 1 2000000; read -r _; echo end`), "/")
 	eval[bool](p, `(() => {
 		window.asked = [];
 		const frame = requestAnimationFrame;
-		window.requestAnimationFrame = (draw) => setTimeout(() => frame(draw), 200);
+		window.requestAnimationFrame = (draw) => asked.length ? frame(draw) : setTimeout(requestAnimationFrame, 50, draw);
 		const { send } = WebSocket.prototype;
 		WebSocket.prototype.send = function (data) {
 			if (new Uint8Array(data)[0] === 5) asked.push(JSON.parse(new TextDecoder().decode(data.slice(1))).type);
