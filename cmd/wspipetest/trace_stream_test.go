@@ -59,6 +59,7 @@ func TestTraceStream(t *testing.T) {
 			other.Next()
 			if name == "broadcast" {
 				other.CloseNow()
+				s.AwaitStderr("shared child ended") // another starts for the next client
 			}
 			opt := &websocket.DialOptions{HTTPHeader: http.Header{"Cookie": {"a=SECRET"}}, CompressionMode: websocket.CompressionNoContextTakeover}
 			c := wspipetest.Dial(t, s.WS+"chat?a=b&"+traceID+test.query, opt)
