@@ -10,70 +10,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
 	"wspipe/cmd/wspipetest"
 )
-
-// cutter passes connections on to a server, and cuts them.
-type cutter struct {
-	net.Listener
-	mu    sync.Mutex
-	conns []net.Conn
-}
-
-func newCutter(t *testing.T, server *wspipetest.Server) *cutter {
-	t.Helper()
-	u, err := url.Parse(server.WS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cutter{Listener: l}
-	t.Cleanup(func() {
-		l.Close()
-		c.cut()
-	})
-	go func() { // ends when l is closed
-		for {
-			near, err := l.Accept()
-			if err != nil {
-				return
-			}
-			far, err := net.Dial("tcp", u.Host)
-			if err != nil {
-				near.Close()
-				continue
-			}
-			c.mu.Lock()
-			c.conns = append(c.conns, near, far)
-			c.mu.Unlock()
-			go pass(near, far) // ends when either is closed
-			go pass(far, near) // the same
-		}
-	}()
-	return c
-}
-
-func pass(to, from net.Conn) {
-	io.Copy(to, from)
-	to.Close()
-}
-
-func (c *cutter) cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, conn := range c.conns {
-		conn.Close()
-	}
-	c.conns = nil
-}
 
 // TestEventsPage: it gets each line once, over connections that are cut.
 func TestEventsPage(t *testing.T) {
@@ -82,13 +24,13 @@ func TestEventsPage(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	add(t, log, "<b>1</b>\n")
 	server := wspipetest.Start(t, "--staticdir=html", "--http", "--resume=1m", "sh", "-c", `tail -n 200 -F "$1" | sed -u /bye/q; exit 3`, "sh", log)
-	network := newCutter(t, server)
+	network := wspipetest.NewCutter(t, server)
 	b.do(chromedp.Navigate("http://" + network.Addr().String() + "/events.html"))
 	const lines = `[...document.getElementById("log").children].map((line) => line.textContent).join("\n")`
 	want := "<b>1</b>"
 	b.until(lines, want)
 	for _, line := range []string{"2", "3", "4"} {
-		network.cut()
+		network.Cut()
 		add(t, log, line+"\n")
 		want += "\n" + line
 		b.until(lines, want)

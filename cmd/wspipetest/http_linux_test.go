@@ -4,14 +4,12 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -119,63 +117,6 @@ func peakMemory(t *testing.T, pid int) int {
 	return n
 }
 
-// cutter is a network between clients and a server at to, which cuts connections.
-type cutter struct {
-	net.Listener
-	to    string
-	mu    sync.Mutex
-	conns []net.Conn
-}
-
-func newCutter(t *testing.T, to string) *cutter {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cutter{Listener: l, to: to}
-	t.Cleanup(func() {
-		l.Close()
-		c.cut()
-	})
-	go c.serve() // ends with the listener
-	return c
-}
-
-func (c *cutter) serve() {
-	for {
-		near, err := c.Accept()
-		if err != nil {
-			return
-		}
-		far, err := net.Dial("tcp", c.to)
-		if err != nil {
-			near.Close()
-			continue
-		}
-		c.mu.Lock()
-		c.conns = append(c.conns, near, far)
-		c.mu.Unlock()
-		for from, to := range map[net.Conn]net.Conn{near: far, far: near} {
-			go func() { // ends with either connection
-				io.Copy(to, from)
-				to.Close()
-			}()
-		}
-	}
-}
-
-// cut resets all connections, with all that is on the way.
-func (c *cutter) cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, conn := range c.conns {
-		conn.(*net.TCPConn).SetLinger(0)
-		conn.Close()
-	}
-	c.conns = nil
-}
-
 // eventPage is a page without a library that goes on after a reload.
 const eventPage = `<!doctype html><link rel="icon" href="data:,"><script>
 	const numbers = JSON.parse(sessionStorage.numbers ?? "[]");
@@ -204,14 +145,14 @@ func TestEventSourceOverABadNetwork(t *testing.T) {
 		echo $i; read -t 0.001 <> <(:)
 		((i % 400)) || read -r go
 	done`)
-	network := newCutter(t, strings.Trim(s.WS, "ws:/"))
+	network := wspipetest.NewCutter(t, s)
 	p := wspipetest.NewPage(t)
 	p.Do(chromedp.Navigate("http://" + network.Addr().String() + "/events.html"))
 	for had := 0; had < n; had += n / 5 {
 		p.Until(fmt.Sprintf("numbers.length > %d", had+n/10))
 		switch had {
 		case 0, 800, 1200:
-			network.cut()
+			network.Cut()
 		case 400:
 			p.Do(chromedp.Reload())
 		}
