@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"wspipe/cmd/wspipetest"
 )
 
 func (l shellLine) String() string {
@@ -47,10 +48,7 @@ func TestSplitLines(t *testing.T) {
 
 // Where a shell would expand nothing, the words are those of the shell.
 func TestSplitLinesLikeAShell(t *testing.T) {
-	sh, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip(err)
-	}
+	sh := wspipetest.Need(t, "sh")
 	for _, line := range []string{
 		`a b  c`, `'a b' "c d" e\ f`, `'' "" a''b`, `"a\"b\\c\$d\` + "`" + `e\f\'g"`, `'a\b"c\'`, `a'b'"c"d\e`, `\"\'\\`, `a#b '#' \#`, "a \\\nb\\\nc", `"'" '"'`, `'it'\''s'`,
 	} {

@@ -73,12 +73,15 @@ func checkDeb(t *testing.T, path string) {
 	})
 }
 
-// needs skips the test if a tool is missing; .ci/deps installs it.
+// needs skips the test if a tool is missing, or fails it in CI; .ci/deps installs the tools.
 func needs(t *testing.T, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(err)
+			if os.Getenv("CI") == "true" {
+				t.Fatal(err)
+			}
+			t.Skipf("SKIPPED: %v: run make deps", err)
 		}
 	}
 }
