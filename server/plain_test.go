@@ -248,7 +248,7 @@ func TestHTTPEnds(t *testing.T) {
 	}
 }
 
-// TestHTTPShutdown: a client of each kind of child is told of the server's shutdown.
+// TestHTTPShutdown: a client of each kind of child learns of the server's shutdown.
 func TestHTTPShutdown(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"broadcast": withHTTP(shared("echo a; exec sleep 1000")),

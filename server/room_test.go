@@ -43,7 +43,7 @@ func enter(t *testing.T, url string) (c *wspipetest.Client, env []string, pid in
 	}
 }
 
-// TestRooms: which clients are in one room, and what the child of that is told.
+// TestRooms: which clients are in one room, and what the child of the room receives.
 func TestRooms(t *testing.T) {
 	t.Parallel()
 	byPath, byQuery := ShareBy{Path: true}, ShareBy{Query: "room name"}

@@ -179,7 +179,7 @@ func TestAllAreAsked(t *testing.T) {
 	two.expect("ab\x1b[6nc")
 }
 
-// TestResumedTerminalIsAskedOnce: a client that counts anew gets no query that
+// TestResumedTerminalIsAskedOnce: a client that counts from its first message again gets no query that
 // another was sent, but as many messages; what nobody was sent yet it is asked, and
 // so is one that goes on where it was.
 func TestResumedTerminalIsAskedOnce(t *testing.T) {
