@@ -68,11 +68,12 @@ type probe struct {
 // NewHTTPRequest returns the Transport of the client that sent r.
 func NewHTTPRequest(r HTTPRequest) Transport { return &httpClient{request: r} }
 
-func (h *httpClient) conn() *wire.Conn { return h.request.Conn }
-func (h *httpClient) bind(c *Client)   { h.Client = c }
-func (h *httpClient) sendHello()       {}
-func (h *httpClient) sendExit(exit)    {}
-func (h *httpClient) sendEnd(End)      {}
+func (h *httpClient) conn() *wire.Conn   { return h.request.Conn }
+func (h *httpClient) bind(c *Client)     { h.Client = c }
+func (h *httpClient) sendHello()         {}
+func (h *httpClient) sendExit(exit)      {}
+func (h *httpClient) sendEnd(End)        {}
+func (h *httpClient) acknowledges() bool { return false }
 
 // encoding implements Transport.
 func (h *httpClient) encoding() encoding {
@@ -210,7 +211,7 @@ func (r *errorReader) Read(p []byte) (n int, err error) {
 	return n, r.err
 }
 
-// close implements Transport. HTTP has no acknowledgement.
+// close implements Transport.
 func (h *httpClient) close(e End) (answered bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

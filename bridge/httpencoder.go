@@ -28,6 +28,8 @@ type messageEncoder interface {
 	// AppendMessage appends a message, AppendFragment a fragment of a longer one.
 	AppendMessage(dst []byte, typ websocket.MessageType, payload []byte) []byte
 	AppendFragment(dst []byte, typ websocket.MessageType, payload []byte, last bool) []byte
+	// countFrom sets the number of the previous message.
+	countFrom(number int64)
 }
 
 // bodyEncoder encodes messages as the body of a response. It is not safe for concurrent use.
@@ -39,6 +41,9 @@ type bodyEncoder struct {
 	afterCR bool   // the text so far ends with CR; a LF belongs to it
 	rest    []byte // end of a binary fragment that is no complete group of base64
 }
+
+// countFrom implements messageEncoder.
+func (e *bodyEncoder) countFrom(number int64) { e.number = number }
 
 // AppendMessage implements messageEncoder.
 func (e *bodyEncoder) AppendMessage(dst []byte, typ websocket.MessageType, payload []byte) []byte {

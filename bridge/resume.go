@@ -171,7 +171,7 @@ func (r *resumable) attach(c *Client, opt ClientOptions) error {
 		r.mu.Unlock()
 		return ErrSessionEnded
 	}
-	if _, isHTTP := c.transport.(*httpClient); isHTTP && r.reported && r.history.isAll(opt.After) {
+	if r.reported && !c.transport.acknowledges() && r.history.isAll(opt.After) {
 		r.mu.Unlock()
 		return ErrReported
 	}

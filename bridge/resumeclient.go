@@ -80,7 +80,7 @@ func (a *resumedClient) detach() {
 	case a.end.mayResume():
 		a.session.happened(a, losesConnection)
 	case a.end == last.end: // closed finds out whether the client has received it
-		if _, isHTTP := a.transport.(*httpClient); isHTTP {
+		if !a.transport.acknowledges() {
 			a.session.setReported()
 		}
 	default:

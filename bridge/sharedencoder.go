@@ -33,22 +33,21 @@ type sharedEncoder struct {
 	messages, payload int // added by stream and terminal
 }
 
+// frameEncoder is the messageEncoder of WebSockets.
+type frameEncoder struct{ wire.Encoder }
+
+// countFrom implements messageEncoder. Frames have no numbers.
+func (*frameEncoder) countFrom(int64) {}
+
 // newSharedEncoder returns an encoder for the messages after the first number ones.
 func newSharedEncoder(e encoding, number int64) *sharedEncoder {
 	s := &sharedEncoder{encoding: e, pooled: make([]byte, chunkRoom)}
 	if e.body == noBody {
-		s.messageEncoder = &wire.Encoder{Deflate: e.deflate}
+		s.messageEncoder = &frameEncoder{wire.Encoder{Deflate: e.deflate}}
 	} else {
 		s.messageEncoder = &bodyEncoder{format: e.body, number: number}
 	}
 	return s
-}
-
-// countFrom sets the number of the previous message.
-func (s *sharedEncoder) countFrom(number int64) {
-	if e, ok := s.messageEncoder.(*bodyEncoder); ok {
-		e.number = number
-	}
 }
 
 // Message implements messageWriter.

@@ -33,6 +33,8 @@ type Transport interface {
 	sendHello()
 	sendExit(how exit)
 	sendEnd(e End)
+	// acknowledges reports whether the protocol has an acknowledgement of the end.
+	acknowledges() bool
 	// close sends e to the client and closes the connection. It reports whether the client
 	// has acknowledged e.
 	close(e End) (answered bool)

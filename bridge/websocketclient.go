@@ -34,7 +34,8 @@ func (w *webSocket) encoding() encoding {
 func (w *webSocket) writer(int64) clientWriter {
 	return wire.NewFrameWriter(w.wire.Out, w.deflate)
 }
-func (w *webSocket) begin() {}
+func (w *webSocket) begin()             {}
+func (w *webSocket) acknowledges() bool { return true }
 
 // bind implements Transport.
 func (w *webSocket) bind(c *Client) {

@@ -197,13 +197,12 @@ func (c *Child) Pid() int { return c.process.Pid }
 // nothing.
 func (c *Child) Stdin() io.WriteCloser { return c.stdin }
 
-// Stdout returns the child's standard output, an *Output. The caller must read it to
-// io.EOF.
-func (c *Child) Stdout() io.Reader { return c.stdout }
+// Stdout returns the child's standard output. The caller must read it to io.EOF.
+func (c *Child) Stdout() *Output { return c.stdout }
 
-// Stderr returns the child's standard error, an *Output. The caller must read it to
-// io.EOF. With FullTerminal it is empty: all output is in Stdout.
-func (c *Child) Stderr() io.Reader { return c.stderr }
+// Stderr returns the child's standard error. The caller must read it to io.EOF. With
+// FullTerminal it is empty: all output is in Stdout.
+func (c *Child) Stderr() *Output { return c.stderr }
 
 // Exited returns a channel that is closed once the child itself has exited, or Stop
 // has given up on it. Other processes of its session may still run.

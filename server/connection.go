@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -338,6 +339,12 @@ func (c *connection) clientOptions() bridge.ClientOptions {
 
 // sessionChild implements bridge.Child.
 type sessionChild struct{ *process.Child }
+
+// Stdout implements bridge.Child.
+func (c sessionChild) Stdout() io.Reader { return c.Child.Stdout() }
+
+// Stderr implements bridge.Child.
+func (c sessionChild) Stderr() io.Reader { return c.Child.Stderr() }
 
 // Resize implements bridge.Child.
 func (c sessionChild) Resize(size bridge.WindowSize) error {

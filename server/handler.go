@@ -39,7 +39,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.registry.refused(why.Rule)
 		}
 	}
-	if a.takenOver {
+	if a.conn.takenOver {
 		return
 	}
 	s.logRequest(r, rt, client, a.status, why)

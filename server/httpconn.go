@@ -19,6 +19,9 @@ type httpConn struct {
 	timeout time.Duration
 	written atomic.Int64 // bytes of responses
 	writing atomic.Bool  // a write is in progress
+	// takenOver reports whether the connection was hijacked for an httpResponse, which logs
+	// the request itself.
+	takenOver bool
 
 	mu       sync.Mutex
 	active   bool        // the handler is writing a response

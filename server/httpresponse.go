@@ -27,7 +27,7 @@ type httpResponse struct {
 
 // acceptPlain hijacks the connection of r, a plain request to p. message, if not nil, is its
 // body, which has been read already.
-func (s *Server) acceptPlain(a *responseWriter, r *http.Request, from *access.Client, p *program, message []byte) (accepted, error) {
+func (s *Server) acceptPlain(w http.ResponseWriter, r *http.Request, from *access.Client, p *program, message []byte) (accepted, error) {
 	format := bridge.TextBody
 	switch {
 	case wantsEvents(r):
@@ -35,12 +35,13 @@ func (s *Server) acceptPlain(a *responseWriter, r *http.Request, from *access.Cl
 	case p.endpoint.Framing.HoldsWhole():
 		format = bridge.RawBody
 	}
-	conn, err := takeOver(a)
+	conn, err := takeOver(w)
 	if err != nil {
 		return accepted{}, err
 	}
-	connOf(r).exempt()
-	a.takenOver = true
+	on := connOf(r)
+	on.exempt()
+	on.takenOver = true
 	conn.KeepAlive(p.endpoint.PingInterval)
 	response := &httpResponse{
 		conn: conn, proto: "HTTP/1.0", chunked: r.ProtoAtLeast(1, 1), header: p.endpoint.streamHeader(r, format),

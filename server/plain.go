@@ -122,7 +122,7 @@ func (s *Server) servePlain(p *program) handler {
 				return giveUp(why)
 			}
 		}
-		on, err := s.acceptPlain(w.(*responseWriter), r, from, p, message)
+		on, err := s.acceptPlain(w, r, from, p, message)
 		if err != nil {
 			return giveUp(&access.Refusal{Status: http.StatusInternalServerError, Why: "the connection cannot be taken over"})
 		}

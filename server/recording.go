@@ -32,8 +32,8 @@ func (s *Server) childFor(ch *child) bridge.Child {
 		return plain
 	}
 	r := &recordedChild{sessionChild: plain, recording: ch.recording,
-		stdout: recordedOutput{ch.process.Stdout().(*process.Output), ch.recording.Output},
-		stderr: recordedOutput{ch.process.Stderr().(*process.Output), ch.recording.Stderr},
+		stdout: recordedOutput{ch.process.Stdout(), ch.recording.Output},
+		stderr: recordedOutput{ch.process.Stderr(), ch.recording.Stderr},
 		stdin:  ch.process.Stdin()}
 	if s.cfg.RecordInput {
 		r.stdin = recordedInput{r.stdin, ch.recording.Input}

@@ -15,9 +15,6 @@ type responseWriter struct {
 	conn   *httpConn
 	status int
 	begun  bool
-	// takenOver reports whether the connection was hijacked for an httpResponse, which logs
-	// the request itself.
-	takenOver bool
 }
 
 // newResponseWriter returns the responseWriter for r. It bounds how long net/http reads the body that the
