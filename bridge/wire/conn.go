@@ -53,7 +53,7 @@ type Conn struct {
 func NewConn(conn net.Conn, early []byte) *Conn {
 	c := &Conn{Conn: conn, early: early, OnIdle: func() {}, closed: make(chan struct{})}
 	c.Out = NewQueue(conn)
-	c.Out.onFail = c.Abort // a failed write means that the remote end is gone
+	c.Out.onFail = c.writeFailed
 	c.raw = newRawReader(conn, c.room, c.allRead)
 	return c
 }
@@ -152,9 +152,14 @@ func (c *Conn) releaseBlock() {
 	}
 }
 
-// Write sends or queues p. It never waits.
+// Write sends or queues p. It never waits. A server's failure to write a ping or a pong is
+// not reported, because the library would stop reading what was received before.
 func (c *Conn) Write(p []byte) (int, error) {
-	if c.Server && isCloseFrame(p) {
+	if c.Server && !isCloseFrame(p) {
+		c.Out.Write(p)
+		return len(p), nil
+	}
+	if c.Server {
 		c.Out.Seal()
 		c.Out.EndData(nil)
 		if !utf8.Valid(p[min(4, len(p)):]) {
@@ -224,22 +229,9 @@ func (c *Conn) BoundUnsent() {
 	}
 }
 
-// ReadOn makes a failed write no reason to close the connection: Read still returns what
-// was received before. Call it before the first write.
+// ReadOn leaves the end of the connection to Read after every failed write. Call it before
+// the first write.
 func (c *Conn) ReadOn() { c.Out.onFail = nil }
-
-// KeepAlive makes the kernel end the connection if the remote host does not reply for two
-// intervals, even if nothing is sent. Zero or less leaves the kernel's defaults.
-func (c *Conn) KeepAlive(interval time.Duration) {
-	conn := c.Conn
-	if tls, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = tls.NetConn()
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok && interval > 0 {
-		const probes = 3
-		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: max(time.Second, interval), Interval: max(time.Second, interval/(probes+1)), Count: probes})
-	}
-}
 
 // Closed returns a channel that is closed when the connection has ended.
 func (c *Conn) Closed() <-chan struct{} { return c.closed }

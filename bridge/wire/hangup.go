@@ -56,3 +56,24 @@ func (c *Conn) setReadDeadline(t time.Time) {
 // HostGone reports whether the remote host has left what we sent without any reply for
 // silence, at least 3 s. It is always false except on Linux.
 func (c *Conn) HostGone(silence time.Duration) bool { return hostGone(c.Conn, silence) }
+
+// writeFailed ends the connection after a failed write. If the remote end has hung up, Read
+// ends it, once it has returned what was received before.
+func (c *Conn) writeFailed() {
+	if !HungUp(c.Conn) {
+		c.Abort()
+	}
+}
+
+// KeepAlive makes the kernel end the connection if the remote host does not reply for two
+// intervals, even if nothing is sent. Zero or less leaves the kernel's defaults.
+func (c *Conn) KeepAlive(interval time.Duration) {
+	conn := c.Conn
+	if tls, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = tls.NetConn()
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok && interval > 0 {
+		const probes = 3
+		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: max(time.Second, interval), Interval: max(time.Second, interval/(probes+1)), Count: probes})
+	}
+}

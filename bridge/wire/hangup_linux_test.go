@@ -145,3 +145,53 @@ func TestCloseDuringAHangupWatch(t *testing.T) {
 		return took
 	})
 }
+
+// What was received before a reset is read, although writes fail already.
+func TestFailedWriteLeavesReceivedData(t *testing.T) {
+	t.Parallel()
+	for _, network := range []string{"tcp", "unix", "tls"} {
+		t.Run(network, func(t *testing.T) {
+			t.Parallel()
+			near, far := pair(t, network)
+			w := NewConn(near, nil)
+			w.Server = true
+			handled := make(chan struct{})
+			onFail := w.Out.onFail
+			w.Out.onFail = func() { onFail(); close(handled) }
+			w.Write([]byte("unread, so that closing resets"))
+			sent := bytes.Repeat([]byte("received "), 1000)
+			sendTo(t, far, sent)
+			rawSocketConn(far).Close()
+			wspipetest.Eventually(t, "a write fails", func() bool {
+				_, err := w.Out.Write([]byte("more"))
+				return err != nil
+			})
+			wspipetest.Wait(t, "the failure is handled", handled)
+			if _, err := w.Write([]byte("pong")); err != nil {
+				t.Errorf("the library would stop reading: %v", err)
+			}
+			got, err := io.ReadAll(w)
+			if !bytes.Equal(got, sent) || err == nil {
+				t.Errorf("read %d of %d bytes: %v", len(got), len(sent), err)
+			}
+			w.Abort()
+			wspipetest.Wait(t, "the end of the connection", w.Closed())
+		})
+	}
+}
+
+// pair returns both ends of a connection over network, which may be tls.
+func pair(t *testing.T, network string) (near, far net.Conn) {
+	if network == "tls" {
+		return wspipetest.TLSConnPair(t)
+	}
+	return wspipetest.ConnPair(t, network)
+}
+
+// rawSocketConn returns the connection below TLS, if conn is a TLS connection.
+func rawSocketConn(conn net.Conn) net.Conn {
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		return c.NetConn()
+	}
+	return conn
+}
