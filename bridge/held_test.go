@@ -226,6 +226,7 @@ func TestLongRecordsTakeBoundedMemory(t *testing.T) {
 	child := newPuppet(t)
 	s := start(t, child, Options{Framing: framing.LSP, MaxMessage: 4 << 20})
 	message := maskedFrame(fin|opText, bytes.Repeat([]byte("é"), 2<<20))
+	message = append(message, maskedFrame(fin|opText, nil)...) // received once the batch of the first is free
 	s.SetDeadline(time.Now().Add(wspipetest.Lifetime))
 	before := liveHeap()
 	for i := range 20 {
@@ -234,8 +235,7 @@ func TestLongRecordsTakeBoundedMemory(t *testing.T) {
 		for range 4 {
 			child.read(t, 1<<20)
 		}
-		child.read(t, len("4194304")-1)
-		wspipetest.Eventually(t, "all is read", func() bool { return s.stdin.Waiting() == 0 })
+		child.read(t, len("4194304")-1+len(heldInput[framing.LSP]("")))
 		if n := liveHeap() - before; n > 2<<20 {
 			t.Errorf("%d more bytes in use after message %d", n, i)
 		}
