@@ -68,6 +68,7 @@ func TestSameBytes(t *testing.T) {
 		sums = append(sums, string(sum))
 		if place.umask == "077" {
 			checkPackages(t, filepath.Join(dir, "dist"))
+			checkImage(t, filepath.Join(dir, "dist"))
 		}
 		checkArchive(t, filepath.Join(dir, "dist", "wspipe-"+testVersion+"-"+strings.ReplaceAll(hostTarget(), "/", "-")+".tar.gz"))
 	}
@@ -103,6 +104,9 @@ func checkArchive(t *testing.T, path string) {
 		}
 	}
 	checkSBOM(t, filepath.Join(filepath.Dir(path), "wspipe-"+testVersion+".cdx.json"), filepath.Join(dir, "wspipe"))
+	if info, err := os.Stat(filepath.Join(dir, "wspipe")); err != nil || info.Size() >= 12<<20 {
+		t.Errorf("the program has 12 MB or more: %v, %v", info, err)
+	}
 	if out, err := exec.Command(filepath.Join(dir, "wspipe"), "--version").Output(); !strings.HasPrefix(string(out), "wspipe "+testVersion+" ") {
 		t.Errorf("version %q, %v", out, err)
 	}

@@ -1,5 +1,5 @@
-// Command dist builds the packages of a release: archives for all platforms, .deb, .rpm, and
-// their checksums.
+// Command dist builds the packages of a release: archives for all platforms, .deb, .rpm,
+// container images, and their checksums.
 // The same commit and the same Go give the same bytes, wherever and whenever they are built.
 package main
 

@@ -14,7 +14,7 @@ import (
 // nfpm builds .deb and .rpm.
 const nfpm = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2"
 
-// packagedTargets are the platforms with a .deb and an .rpm.
+// packagedTargets are the platforms with a .deb, an .rpm and a container image.
 var packagedTargets = []string{"linux/amd64", "linux/arm64"}
 
 // installed maps the files of an archive to their places in a package. The others are examples and
@@ -56,7 +56,7 @@ func (r *release) writePackages(target, program string) error {
 		"section":        "net",
 		"priority":       "optional",
 		"maintainer":     "The wspipe authors <wspipe@users.noreply.github.com>",
-		"description":    "serve any program as a WebSocket\n" + strings.TrimPrefix(packageAbout, "\n"),
+		"description":    summary + "\n" + strings.TrimPrefix(packageAbout, "\n"),
 		"license":        "MIT",
 		"mtime":          r.date,
 		"conflicts":      []string{"websocketd"},
@@ -80,6 +80,8 @@ func (r *release) writePackages(target, program string) error {
 	}
 	return nil
 }
+
+const summary = "serve any program as a WebSocket"
 
 const packageAbout = `
 Each connection starts its own process: each line that it prints becomes a

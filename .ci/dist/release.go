@@ -110,7 +110,7 @@ func (r *release) archive(target string) error {
 	}
 	err = writeFile(filepath.Join(r.out, name+extension), func(f *os.File) error { return write(f, name, files, r.date) })
 	if err == nil && slices.Contains(packagedTargets, target) {
-		err = r.writePackages(target, program)
+		err = errors.Join(r.writePackages(target, program), r.writeImage(target, program))
 	}
 	return err
 }

@@ -23,6 +23,7 @@ var notRun = map[string]string{
 	"make install":  "writes to /usr/local and /etc",
 	"install -d":    "needs root and another user",
 	"sudo wspipe":   "needs root",
+	"docker load":   "needs a container daemon",
 	"wspipe docker": "needs a container daemon",
 	"go build":      "needs the source code, and is tested there",
 }
