@@ -3,6 +3,8 @@
 package bridge
 
 import (
+	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -14,6 +16,7 @@ import (
 
 func TestEndExit(t *testing.T) {
 	t.Parallel()
+	const accessViolation = min(0xC0000005, math.MaxInt) // an exit status of Windows
 	for _, test := range []struct {
 		code     int
 		signal   string
@@ -30,7 +33,7 @@ func TestEndExit(t *testing.T) {
 		{3, "", true, 4003, "exit 3"},
 		{255, "", true, 4255, "exit 255"},
 		{143, "TERM", true, 4143, "signal TERM"},
-		{0xC0000005, "", true, 4999, "exit 3221225477"}, // as on Windows
+		{accessViolation, "", true, 4999, "exit " + strconv.Itoa(accessViolation)},
 		{-1, "", true, 4999, "exit -1"},
 	} {
 		e := endExit(test.code, test.signal, test.exitCode)

@@ -3,6 +3,7 @@
 package bridge
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -13,8 +14,8 @@ import (
 func TestReplayIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]*replay{
-		"messages": {maxMessages: 1 << 40, maxBytes: maxReplay},
-		"screen":   {maxMessages: 1 << 40, maxBytes: maxScreen, terminal: new(vt.State)},
+		"messages": {maxMessages: math.MaxInt32, maxBytes: maxReplay},
+		"screen":   {maxMessages: math.MaxInt32, maxBytes: maxScreen, terminal: new(vt.State)},
 	} {
 		for range 200_000 {
 			r.add([]recordedMessage{{}, {data: []byte("x")}})
@@ -33,7 +34,7 @@ func TestReplayIsBounded(t *testing.T) {
 // number of small messages, such as echoed keys.
 func TestScreenOfSmallMessages(t *testing.T) {
 	t.Parallel()
-	r := &replay{maxMessages: 1 << 40, maxBytes: maxScreen, terminal: new(vt.State)}
+	r := &replay{maxMessages: math.MaxInt32, maxBytes: maxScreen, terminal: new(vt.State)}
 	for range 2 * maxScreen {
 		r.add([]recordedMessage{{data: []byte("x")}})
 	}

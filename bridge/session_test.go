@@ -318,7 +318,7 @@ func TestProtocolErrors(t *testing.T) {
 		"close frame with half code":  maskedFrame(fin|wire.OpClose, []byte{3}),
 		"close frame with code 1005":  closeFrame(1005, ""),
 		"close frame with code 1006":  closeFrame(1006, ""),
-		"negative length":             append(frameHeader(fin|opText, 0x80, 1<<62)[:2], bytes.Repeat([]byte{0xff}, 12)...),
+		"negative length":             append(frameHeader(fin|opText, 0x80, 1<<16)[:2], bytes.Repeat([]byte{0xff}, 12)...),
 		"unmasked within the message": append(maskedFrame(opText, []byte("a")), frameHeader(fin|wire.OpContinuation, 0, 0)...),
 	} {
 		t.Run(name, func(t *testing.T) {

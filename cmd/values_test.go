@@ -46,7 +46,7 @@ func TestInteger(t *testing.T) {
 
 func TestMilliseconds(t *testing.T) {
 	good(t, milliseconds, map[string]time.Duration{"0": 0, "1500": 1500 * time.Millisecond})
-	bad(t, milliseconds, "", "-1", "5s", "1.5", fmt.Sprint(math.MaxInt64))
+	bad(t, milliseconds, "", "-1", "5s", "1.5", fmt.Sprint(int64(math.MaxInt64)))
 	good(t, grace, map[string]time.Duration{"0": 0, "250": 250 * time.Millisecond, "-1": process.WaitForever})
 	bad(t, grace, "", "-2", "5s")
 }

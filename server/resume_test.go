@@ -4,6 +4,7 @@ package server
 
 import (
 	"encoding/binary"
+	"math"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -133,7 +134,7 @@ func TestResumePosition(t *testing.T) {
 	expect(10)
 	expect(8, "9", "next", "next")
 	lost(13)
-	lost(1 << 52)
+	lost(min(1<<52, math.MaxInt))
 	expect(0, "1", "2", "3", "4", "5", "6", "7", "8", "9", "next", "next", "next")
 	expect(-1, "1", "2", "3", "4", "5", "6", "7", "8", "9", "next", "next", "next", "next")
 	expect(14)
