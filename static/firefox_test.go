@@ -21,7 +21,7 @@ func firefox(t *testing.T, server *wspipetest.Server) *wspipetest.Firefox {
 	return f
 }
 
-// TestFirefox: the main path, with a session that outlives a reload, and a terminal.
+// TestFirefox: the main path, with a session that outlives a reload, a terminal, and frames.
 func TestFirefox(t *testing.T) {
 	f := firefox(t, shell(t, `seq 9; read -r a; echo "got $a"; echo oops >&2; exit 3`, "--resume=1m"))
 	f.Click("#connect")
@@ -34,6 +34,16 @@ func TestFirefox(t *testing.T) {
 	f.Until(`document.querySelector("#log .card")?.innerText.includes("exit status 3") && document.querySelector("#log .card").innerText.includes("stderr: oops")`)
 	f.Click("#inspect")
 	f.Until(`document.querySelector("#code-inspector pre").textContent.includes('ws.send("größer")')`)
+
+	f.Click("#wire-inspector-tab")
+	f.Until(`document.querySelector(".frames")`)
+	f.Click("#log .again")
+	f.Until(`[...document.querySelectorAll(".frames .row")].some((row) => row.textContent.includes("HTTP/1.1 101"))`)
+	f.Click("#message")
+	f.Type("du\n")
+	f.Until(frame("close") + `.textContent.includes('reason="exit 3" begun=server')`)
+	f.Eval(frame("close")+`.querySelector("[data-field=code]").click()`, new(any))
+	f.Until(`document.querySelector(".meaning").textContent.includes("Close code 1000") && document.querySelector(".diagram .marked").textContent === "close code 1000"`)
 
 	f.Navigate(strings.Replace(bash(t).WS, "ws", "http", 1))
 	f.Until(`document.querySelector(".xterm-rows")`)

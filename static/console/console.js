@@ -18,6 +18,7 @@ import { Rail } from './rail.js';
 import { Composer } from './send/composer.js';
 import { Saved } from './send/saved.js';
 import { Sheet } from './sheet.js';
+import { Side } from './side.js';
 import { Tabs } from './tabs.js';
 import { outlive, resume } from './visit.js';
 
@@ -36,7 +37,7 @@ class Page {
   active = null; // the Pane in use
   settings = new Settings();
   tabs;
-  inspector = null; // of inspector/inspector.js, once it has been opened
+  side; // a Side
   terminalTools = null; // of terminal/tools.js, once there is a terminal
 
   constructor(parts) {
@@ -55,12 +56,11 @@ class Page {
     this.tabs = new Tabs(parts.views, (view, byUser) => this.active.show(view, byUser));
     this.#bar = new Bar(parts, this.#actions());
     this.#sheet = new Sheet(parts);
+    this.side = new Side(this, parts, this.#sheet);
     this.#parameters = new Parameters(parts.parameters, (address) => {
       this.active.target.address = address;
       this.#bar.show();
     }, () => this.active.connect());
-    parts.inspect.addEventListener('click', () => this.#openInspector(parts.inspector.hidden));
-    parts.message.addEventListener('input', () => this.inspector?.show());
     closeMenus(document);
     this.#keys();
     parts.split.addEventListener('click', () => this.active.divide());
@@ -86,14 +86,8 @@ class Page {
     this.#rail.showClients(this.panes, this.active, (chosen) => this.#use(chosen));
     if (what === 'open') this.#opened(pane);
     this.#showEmpty();
-    this.inspector?.show();
+    this.side.show();
   }
-
-  // inspect shows an entry of the log, and the one before it in the same direction.
-  inspect = async (entry, previous) => {
-    await this.#openInspector(true);
-    this.inspector?.inspect(entry, previous);
-  };
 
   railChanged() { this.#rail.update(); }
 
@@ -150,20 +144,7 @@ class Page {
     this.#showView();
     this.#rail.showClients(this.panes, pane, (chosen) => this.#use(chosen));
     pane.terminal?.shown();
-  }
-
-  async #openInspector(open) {
-    const { inspect, inspector } = this.parts;
-    inspector.hidden = !open;
-    inspect.ariaExpanded = String(open);
-    if (!open) return;
-    try {
-      const { Inspector } = await import('./inspector/inspector.js');
-      this.inspector ??= new Inspector(inspector, this);
-      this.inspector.show();
-    } catch (error) {
-      this.note(`The inspector cannot be loaded: ${error.message}`);
-    }
+    this.side.show();
   }
 
   #actions() {
@@ -220,6 +201,7 @@ class Page {
     this.#parameters.show(info, pane.target.address);
     fill(this.parts.facts, pairs(facts(info)));
     this.#showEmpty();
+    this.side.show();
     if (info?.pty && !pane.state.viewChosen && pane.state.phase === 'closed' && pane.state.view === 'messages') this.tabs.select('terminal', false);
   }
 

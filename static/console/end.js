@@ -49,7 +49,7 @@ const refused = ['bad', 'The connection was not opened', 'Browsers do not tell a
 // many clients, and returns {tone, title, detail, name}.
 export function explain(end) {
   const [tone, title, detail] = meaning(end);
-  return { tone, title, detail, name: nameOf(end.code) };
+  return { tone, title, detail, name: codeName(end.code) };
 }
 
 function meaning(end) {
@@ -92,6 +92,7 @@ function normal({ byUser, reason, share }) {
   return ['idle', 'Closed by the server', `${reason ? 'The reason is not one of wspipe’s' : 'There is no exit status'}: this was ${other}.`];
 }
 
-function nameOf(code) {
+// codeName is what a close code is called.
+export function codeName(code) {
   return names[code] ?? (code >= 4000 ? 'application code' : code >= 3000 ? 'registered code' : 'unknown code');
 }

@@ -47,9 +47,8 @@ export class Pane {
       closed: (end) => this.#closed(end),
     });
     this.log = new LogPanel(parts, page.settings, {
-      note: page.note,
       again: () => this.connect(),
-      inspect: page.inspect,
+      inspect: (...entries) => page.side.inspect(...entries),
       hold: () => { if (!this.info?.share) this.connection.hold('log'); },
       release: () => this.connection.release('log'),
       shown: () => {
@@ -82,6 +81,7 @@ export class Pane {
     this.info = this.#page.endpoint.info;
     let url = withToken(address, this.target.token);
     if ((this.state.view === 'terminal' || this.state.split) && this.info) url = withSize(url, (await this.loadTerminal()).size);
+    url = await this.#page.side.traced(this, url);
     const how = visit ?? offer(this.target.subprotocols, this.info, this.state.view);
     const resume = Boolean(this.info?.resume) && this.target.resume;
     this.#stderr = [];
@@ -221,7 +221,7 @@ export class Pane {
 
   async #closed(end) {
     const meaning = explain({ ...end, share: this.info?.share });
-    const { code, reason } = end, text = `${end.opened ? 'closed' : `not opened: ${shown(end.address)}`}: ${code} ${meaning.name}${reason && `, reason “${reason}”`}`;
+    const { code, reason } = end, text = `${end.opened ? 'closed' : `not opened: ${shown(this.target.address)}`}: ${code} ${meaning.name}${reason && `, reason “${reason}”`}`;
     const entry = this.#end(text, { ...meaning, code, reason });
     this.terminal?.closed(meaning.title);
     if (this.#reconnecting) {

@@ -20,6 +20,13 @@ export class Sheet {
     this.#place();
   }
 
+  // reveal opens the sheet, on a phone, and shows a part of it.
+  reveal(part) {
+    if (!phone.matches) return;
+    if (!this.#parts.sheet.open) this.#parts.sheet.showModal();
+    part.scrollIntoView();
+  }
+
   close() {
     this.#parts.sheet.close();
   }

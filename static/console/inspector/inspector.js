@@ -1,4 +1,4 @@
-// The inspector at the right: a message, the handshake, and code for this endpoint.
+// The inspector at the right: a message, the wire, the handshake, and code for this endpoint.
 // It is loaded when it is first opened.
 
 import { element } from '../log/portions.js';
@@ -7,17 +7,19 @@ import { facts, messagesOf } from '../endpoint.js';
 import { CodeView } from './code.js';
 import { MessageView } from './message.js';
 
-const names = { message: 'Message', handshake: 'Handshake', code: 'Code' };
+const names = { message: 'Message', wire: 'Wire', handshake: 'Handshake', code: 'Code' };
 
 export class Inspector {
   #page;
   #tabs;
   #panels = {};
   #views;
-  #shown = 'message';
 
-  // root is the element to fill; page has active, the Pane in use, and note(text).
-  constructor(root, page) {
+  shown = 'message'; // one of names
+
+  // root is the element to fill; page has active, the Pane in use, and note(text); side
+  // is the Side.
+  constructor(root, page, side) {
     this.#page = page;
     this.#tabs = element('div', 'tabs');
     this.#tabs.role = 'tablist';
@@ -37,6 +39,7 @@ export class Inspector {
     this.#tabs.addEventListener('keydown', (event) => this.#key(event));
     this.#views = {
       message: new MessageView(this.#panels.message.panel, page),
+      wire: { show: () => side.loadWire() },
       handshake: { show: () => this.#handshake() },
       code: new CodeView(this.#panels.code.panel, page),
     };
@@ -45,7 +48,7 @@ export class Inspector {
 
   // select shows one of names.
   select(name) {
-    this.#shown = name;
+    this.shown = name;
     for (const [other, { tab, panel }] of Object.entries(this.#panels)) {
       tab.ariaSelected = String(other === name);
       tab.tabIndex = other === name ? 0 : -1;
@@ -53,6 +56,8 @@ export class Inspector {
     }
     this.show();
   }
+
+  get wirePanel() { return this.#panels.wire.panel; }
 
   // inspect shows an entry of the log.
   inspect(entry, previous) {
@@ -62,13 +67,13 @@ export class Inspector {
 
   // show follows the connection and what is in the composer.
   show() {
-    this.#views[this.#shown].show();
+    this.#views[this.shown].show();
   }
 
   #key({ key }) {
     const all = Object.keys(names), by = { ArrowLeft: -1, ArrowRight: 1 }[key];
     if (!by) return;
-    const to = all[(all.indexOf(this.#shown) + by + all.length) % all.length];
+    const to = all[(all.indexOf(this.shown) + by + all.length) % all.length];
     this.select(to);
     this.#panels[to].tab.focus();
   }

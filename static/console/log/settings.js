@@ -7,6 +7,7 @@ export class Settings {
   #panels = new Set();
   #after = () => false;
 
+  wanted = null; // what the filter's field asks for, a function of an entry
   filter = null; // says whether an entry is shown; null if all are
   payload = formatted; // fills the last cell of a row, see newRow
   time = 'clock'; // or 'start' or 'between'

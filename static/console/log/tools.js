@@ -69,14 +69,14 @@ export class Tools {
       const chosen = target.closest('[data-show]');
       if (!chosen) return;
       for (const button of show.children) button.ariaPressed = String(button === chosen);
-      this.#kind = chosen.dataset.show;
+      this.#kind = chosen.dataset.show === 'wire' ? '' : chosen.dataset.show;
       this.#filter();
     });
   }
 
   #filter() {
     const kind = this.#kind, wanted = this.#wanted;
-    this.#settings.set({ filter: kind || wanted ? (entry) => (!kind || kindOf(entry) === kind) && (!wanted || wanted(entry)) : null });
+    this.#settings.set({ wanted, filter: kind || wanted ? (entry) => (!kind || kindOf(entry) === kind) && (!wanted || wanted(entry)) : null });
     this.#search.reset();
   }
 
