@@ -1,114 +1,97 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 )
 
 // startOfHandshake is the beginning of a TLS handshake: the header of a record and the beginning of
 // a ClientHello.
 const startOfHandshake = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
-// TestSlowloris: hundreds of clients that send incomplete requests do not affect others, and are
-// disconnected.
+// TestSlowloris: hundreds of clients that send incomplete requests do not affect others.
 func TestSlowloris(t *testing.T) {
 	t.Parallel()
-	const attackers = 400
 	ca := newCA(t)
-	plain := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
-	secure := serveTLS(t, ca, `exec cat`, Config{})
-	var cut sync.WaitGroup
-	attack := func() {
-		for i := range attackers {
-			target, words := plain, "GET / HTTP/1.1\r\nHost: h\r\nX-Slow: "
-			switch i % 4 {
-			case 1:
-				words = "" // sends nothing
-			case 2:
-				target, words = secure, startOfHandshake
-			case 3:
-				target, words = secure, ""
-			}
-			began := time.Now()
-			conn := connect(t, target)
-			conn.send(words)
-			conn.SetDeadline(began.Add(headerTimeout + patience))
-			cut.Go(func() { // ends when the server closes the connection
-				if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
-					t.Errorf("it may stay for ever after %q", words)
-				}
-				if held := time.Since(began); held < headerTimeout/2 {
-					t.Errorf("cut off after %v already", held)
-				}
-			})
+	cfg := server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Timeouts: server.Timeouts{Header: time.Hour}}
+	plain, secure := serve(t, cfg), serveTLS(t, ca, `exec cat`, cfg)
+	for range 100 {
+		for _, words := range []string{"GET / HTTP/1.1\r\nHost: h\r\nX-Slow: ", ""} {
+			wspipetest.Connect(t, plain.Addr()).Send(words)
+		}
+		for _, words := range []string{startOfHandshake, ""} {
+			wspipetest.Connect(t, secure.Addr()).Send(words)
 		}
 	}
-	wspipetest.Soon(t, headerTimeout/2, func() (longest time.Duration) {
-		attack()
-		for range 20 {
-			asked := time.Now()
-			for _, c := range []*wspipetest.Client{dial(t, plain.ws), wspipetest.Dial(t, secure.ws, over(t, ca.client(t)))} {
-				c.Send("x")
-				c.Expect("x")
-				c.Close(1000, "")
-			}
-			longest = max(longest, time.Since(asked))
-		}
-		return longest
-	})
-	cut.Wait()
+	for _, c := range []*wspipetest.Client{dial(t, plain.ws), wspipetest.Dial(t, secure.ws, over(t, ca.client(t)))} {
+		c.Send("x")
+		c.Expect("x")
+	}
 }
 
-// A byte now and then does not extend the timeout.
-func TestTrickleDoesNotExtendTimeout(t *testing.T) {
+// TestHeaderTimeout: a client without a whole request is disconnected, even if a byte arrives now and
+// then, and not before its time.
+func TestHeaderTimeout(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
-	conn := connect(t, s)
-	conn.send("GET / HTTP/1.1\r\nHost: h\r\nX-Slow: ")
-	r := conn.r
-	conn.SetDeadline(time.Now().Add(headerTimeout + patience))
-	closed := make(chan error, 1)
-	go func() { // ends when the server closes the connection
-		_, err := io.Copy(io.Discard, r)
-		closed <- err
-	}()
-	trickle := time.NewTicker(headerTimeout / 20)
-	defer trickle.Stop()
-	for {
-		select {
-		case err := <-closed:
-			if isTimeout(err) {
-				t.Error("it may go on for ever")
+	cfg := server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Timeouts: server.Timeouts{Header: 300 * time.Millisecond}}
+	plain, secure := serve(t, cfg), serveTLS(t, newCA(t), `exec cat`, cfg)
+	for name, test := range map[string]struct {
+		s             *testServer
+		words, slowly string
+	}{
+		"half a request":   {plain, "GET / HTTP/1.1\r\nHost: x\r\n", ""},
+		"half a line":      {plain, "GET / HTTP/1.1\r\nHost: h\r\nX-Slow: ", ""},
+		"nothing":          {plain, "", ""},
+		"slowly":           {plain, "GET / HTTP/1.1\r\nHost: h\r\nX-Slow: ", "x"},
+		"half a handshake": {secure, startOfHandshake, ""},
+		"nothing, TLS":     {secure, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			c := wspipetest.Connect(t, test.s.Addr())
+			c.Send(test.words)
+			closed := make(chan error, 1)
+			go func() { // ends when the server closes the connection
+				_, err := io.Copy(io.Discard, c)
+				closed <- err
+			}()
+			for tick := time.NewTicker(10 * time.Millisecond); ; {
+				select {
+				case err := <-closed:
+					if held := time.Since(began); wspipetest.IsTimeout(err) || held < cfg.Timeouts.Header {
+						t.Errorf("disconnected after %v: %v", held, err)
+					}
+					return
+				case <-tick.C:
+					io.WriteString(c, test.slowly)
+				}
 			}
-			return
-		case <-trickle.C:
-			conn.Write([]byte("x"))
-		}
+		})
 	}
 }
 
 func TestHugeHeader(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}})
 	for name, start := range map[string]string{
 		"plain":     "GET / HTTP/1.1\r\nHost: h\r\nX-Huge: ",
 		"WebSocket": "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Huge: ",
 		"path":      "GET /",
 	} {
-		conn := connect(t, s)
-		conn.send(start)
-		r := conn.r
+		conn := wspipetest.Connect(t, s.Addr())
+		conn.Send(start)
+		r := conn.In
 		go func() { // ends when the server closes the connection, or all is sent
 			io.WriteString(conn, strings.Repeat("x", 1<<20)+"\r\n\r\n")
 		}()
@@ -130,8 +113,8 @@ func TestHugeHeader(t *testing.T) {
 func TestGarbage(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)
-	plain := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
-	secure := serveTLS(t, ca, `exec cat`, Config{})
+	plain := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}})
+	secure := serveTLS(t, ca, `exec cat`, server.Config{})
 	for _, garbage := range []string{
 		"\x00", "\r\n\r\n\r\n", "\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\n: x\r\n\r\n",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x05\x01\x00", startOfHandshake, strings.Repeat("\xff", 10_000), strings.Repeat("\x16\x03\x01", 1000),
@@ -140,11 +123,11 @@ func TestGarbage(t *testing.T) {
 		"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n\x81",
 	} {
 		for _, target := range []*testServer{plain, secure} {
-			conn := connect(t, target)
-			conn.send(garbage)
-			r := conn.r
-			conn.CloseWrite()
-			if answer, err := io.ReadAll(r); isTimeout(err) || strings.HasPrefix(string(answer), "HTTP/1.1 101") {
+			conn := wspipetest.Connect(t, target.Addr())
+			conn.Send(garbage)
+			r := conn.In
+			conn.TCP().CloseWrite()
+			if answer, err := io.ReadAll(r); wspipetest.IsTimeout(err) || strings.HasPrefix(string(answer), "HTTP/1.1 101") {
 				t.Errorf("%.40q is answered with %q, %v", garbage, answer, err)
 			}
 		}
@@ -161,11 +144,11 @@ func TestGarbage(t *testing.T) {
 func TestTheWrongPort(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)
-	plain := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
-	secure := serveTLS(t, ca, `exec cat`, Config{})
-	onPlain := connect(t, secure)
-	onPlain.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-	r := onPlain.r
+	plain := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}})
+	secure := serveTLS(t, ca, `exec cat`, server.Config{})
+	onPlain := wspipetest.Connect(t, secure.Addr())
+	onPlain.Send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	r := onPlain.In
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -177,9 +160,4 @@ func TestTheWrongPort(t *testing.T) {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); !ok {
 		t.Errorf("TLS on the plain port: %v", err)
 	}
-}
-
-func isTimeout(err error) bool {
-	e, ok := errors.AsType[net.Error](err)
-	return ok && e.Timeout()
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"errors"
@@ -18,6 +18,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/listen"
 )
 
@@ -59,13 +60,8 @@ func acceptErrors() []error {
 }
 
 // failAtFirst makes every listener of a server fail with each of acceptErrors.
-func failAtFirst(s *Server) {
-	for i, l := range s.listeners.Serving {
-		s.listeners.Serving[i] = &failingListener{l, acceptErrors()}
-	}
-	for i, l := range s.listeners.Redirecting {
-		s.listeners.Redirecting[i].Listener = &failingListener{l.Listener, acceptErrors()}
-	}
+func failAtFirst(s *server.Server) {
+	s.WrapListeners(func(l net.Listener) net.Listener { return &failingListener{l, acceptErrors()} })
 }
 
 // TestAcceptErrorsEndNoServer: with any kind of listener.
@@ -76,13 +72,13 @@ func TestAcceptErrorsEndNoServer(t *testing.T) {
 	path := filepath.Join(shortDir(t), "s")
 	_, port, _ := net.SplitHostPort(freePort(t))
 	for name, test := range map[string]struct {
-		cfg     Config
+		cfg     server.Config
 		options *websocket.DialOptions
 	}{
-		"tcp":      {Config{}, nil},
-		"tls":      {Config{Sockets: listen.Sockets{TLS: &listen.TLS{Cert: cert, Key: key}}}, over(t, ca.client(t))},
-		"unix":     {Config{Sockets: listen.Sockets{Addresses: []string{}, UnixSocket: path}}, throughUnix(t, path)},
-		"redirect": {Config{Sockets: listen.Sockets{RedirectPort: atoi(t, port)}}, nil},
+		"tcp":      {server.Config{}, nil},
+		"tls":      {server.Config{Sockets: listen.Sockets{TLS: &listen.TLS{Cert: cert, Key: key}}}, over(t, ca.client(t))},
+		"unix":     {server.Config{Sockets: listen.Sockets{Addresses: []string{}, UnixSocket: path}}, throughUnix(t, path)},
+		"redirect": {server.Config{Sockets: listen.Sockets{RedirectPort: atoi(t, port)}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,7 +96,7 @@ func TestAcceptErrorsEndNoServer(t *testing.T) {
 					t.Errorf("got %s", resp.Status)
 				}
 			}
-			s.log.await(t, "cannot accept a connection", 1)
+			s.log.Await(t, "cannot accept a connection", 1)
 		})
 	}
 }
@@ -110,7 +106,7 @@ func TestAcceptErrorsEndNoServer(t *testing.T) {
 func TestAcceptErrorsAreLoggedOnceASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		log := &logBuffer{}
+		log := &wspipetest.Log{}
 		failing := &failingListener{errs: slices.Repeat([]error{syscall.ENOBUFS}, 1000)}
 		l := listen.Retry(failing, slog.New(slog.NewTextHandler(log, nil)))
 		ended := make(chan error)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"fmt"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 )
 
 // freePort returns a TCP port of 127.0.0.1 that was free.
@@ -137,13 +138,13 @@ func TestDatagramsAreNotServed(t *testing.T) {
 	tool := wspipetest.Need(t, "systemd-socket-activate")
 	path := filepath.Join(t.TempDir(), "s")
 	cmd := exec.Command(tool, "--datagram", "--listen="+path, wspipetest.Binary(t), "cat")
-	stderr := &logBuffer{}
+	stderr := &wspipetest.Log{}
 	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer time.AfterFunc(patience, func() { cmd.Process.Kill() }).Stop()
-	stderr.await(t, "Listening on "+path, 1)
+	defer time.AfterFunc(wspipetest.Patience, func() { cmd.Process.Kill() }).Stop()
+	stderr.Await(t, "Listening on "+path, 1)
 	conn, err := net.Dial("unixgram", path)
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +166,7 @@ func TestNotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(wspipetest.Patience))
 	t.Setenv("NOTIFY_SOCKET", path)
 	next := func() string {
 		t.Helper()
@@ -176,11 +177,11 @@ func TestNotify(t *testing.T) {
 		}
 		return string(p[:n])
 	}
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}})
 	if got := next(); got != "READY=1" {
 		t.Errorf("at the start: %q", got)
 	}
-	s.reload()
+	s.Reload()
 	got := next()
 	var usec int64
 	if n, _ := fmt.Sscanf(got, "RELOADING=1\nMONOTONIC_USEC=%d\n", &usec); n != 1 || usec <= 0 {

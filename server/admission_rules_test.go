@@ -1,12 +1,13 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"wspipe/cmd/wspipetest"
 )
 
 // Section 8 of the contract: which pages, and under which names of ours. The
@@ -157,7 +158,7 @@ func (q asked) text() string {
 	}
 	switch {
 	case q.kind.upgrade:
-		b.WriteString(upgradeHeader)
+		b.WriteString(wspipetest.OpeningFields + "\r\n")
 	case q.kind.method == "POST":
 		b.WriteString("Connection: close\r\nContent-Length: 4\r\n\r\nbody")
 	default:

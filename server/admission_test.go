@@ -1,12 +1,10 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -14,8 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/listen"
 )
 
@@ -28,14 +27,14 @@ type gateServer struct {
 func serveGate(t *testing.T, f gateFlags, files string) *gateServer {
 	t.Helper()
 	cgi, started := t.TempDir(), filepath.Join(t.TempDir(), "started")
-	writeFile(t, filepath.Join(cgi, "run.sh"), 0o755, "#!/bin/sh\necho $REQUEST_METHOD $REQUEST_URI >>"+started+
+	wspipetest.WriteFile(t, filepath.Join(cgi, "run.sh"), "#!/bin/sh\necho $REQUEST_METHOD $REQUEST_URI >>"+started+
 		"\nprintf 'Content-Type: text/plain\\n\\nanswer to %s' $REQUEST_METHOD\n")
-	cfg := Config{
+	cfg := server.Config{
 		Sockets: listen.Sockets{
 			Addresses:  []string{"127.0.0.1"},
 			UnixSocket: filepath.Join(shortDir(t), "s"),
 		},
-		Endpoint:  Endpoint{Child: sh(`echo $REQUEST_METHOD $REQUEST_URI >>` + started + `; echo in`)},
+		Endpoint:  server.Endpoint{Child: sh(`echo $REQUEST_METHOD $REQUEST_URI >>` + started + `; echo in`)},
 		CGIDir:    cgi,
 		StaticDir: files,
 		Console:   true,
@@ -64,42 +63,15 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-func writeFile(t *testing.T, path string, mode os.FileMode, content string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), mode); err != nil {
-		t.Fatal(err)
-	}
-}
-
-const upgradeHeader = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-
 // ask sends a request unchanged and returns the response with its body, or with the first message of
 // a WebSocket.
 func ask(t *testing.T, to net.Addr, request string) (*http.Response, string) {
 	t.Helper()
-	conn, err := net.Dial(to.Network(), to.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(conn, request); err != nil {
-		t.Fatal(err)
-	}
-	r := bufio.NewReader(conn)
+	c := wspipetest.Connect(t, to)
+	defer c.Close()
+	c.Send(request)
 	method, _, _ := strings.Cut(request, " ")
-	resp, err := http.ReadResponse(r, &http.Request{Method: method})
-	if err != nil {
-		t.Fatalf("%q: %v", request, err)
-	}
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return resp, (&rawClient{r: r, t: t}).message()
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatalf("%q: %v", request, err)
-	}
-	return resp, string(body)
+	return c.Whole(method)
 }
 
 // try sends each request to the server at to, and returns the refused ones by the flag that would allow
@@ -146,7 +118,7 @@ func (q asked) why() string {
 // check checks the log and the started programs for all requests.
 func (s *gateServer) check(t *testing.T, f gateFlags, questions []asked) {
 	t.Helper()
-	s.log.await(t, `"msg":"request"`, len(questions))
+	s.log.Await(t, `"msg":"request"`, len(questions))
 	type record struct {
 		Msg, Method, Path, Refused, Allow string
 		Status                            int
@@ -193,9 +165,9 @@ func TestAccessRules(t *testing.T) {
 			files := t.TempDir()
 			s := serveGate(t, f, files)
 			var all []asked
-			for _, l := range s.listeners.Serving {
+			for _, l := range s.Addrs() {
 				ip, port := "127.0.0.1", "8080"
-				if host, p, err := net.SplitHostPort(l.Addr().String()); err == nil {
+				if host, p, err := net.SplitHostPort(l.String()); err == nil {
 					port = p
 					if strings.Contains(host, ":") {
 						ip = "[" + host + "]"
@@ -206,7 +178,7 @@ func TestAccessRules(t *testing.T) {
 					questions = append(questions, combine(t, files, len(all)+len(questions), to, pagesFor(to))...)
 				}
 				all = append(all, questions...)
-				refusals := s.try(t, f, l.Addr(), questions)
+				refusals := s.try(t, f, l, questions)
 				if f == (gateFlags{}) && len(all) == len(questions) {
 					tryAgain(t, files, refusals)
 				}
@@ -233,7 +205,7 @@ func TestAccessRulesWithoutOrigin(t *testing.T) {
 			for _, to := range []called{{host: "127.0.0.1", trusted: true, loopback: true}, {host: "192.0.2.7", trusted: true}, {host: "foreign.example"}} {
 				all = append(all, combine(t, files, len(all), to, from)...)
 			}
-			refusals := s.try(t, f, s.listeners.Serving[0].Addr(), all)
+			refusals := s.try(t, f, s.Addr(), all)
 			if f == (gateFlags{}) {
 				tryAgain(t, files, refusals)
 			}
@@ -253,7 +225,7 @@ func combine(t *testing.T, files string, first int, to called, from []webPage) (
 			}
 			q := asked{number: first + len(questions), kind: k, to: to, from: p}
 			if strings.HasSuffix(k.path, ".txt") {
-				writeFile(t, filepath.Join(files, q.path()), 0o600, "a file")
+				wspipetest.WriteFile(t, filepath.Join(files, q.path()), "a file")
 			}
 			questions = append(questions, q)
 		}
@@ -274,7 +246,7 @@ func tryAgain(t *testing.T, files string, refusals map[string][]asked) {
 		}
 		s := serveGate(t, f, files)
 		for _, q := range questions {
-			resp, body := ask(t, s.listeners.Serving[0].Addr(), q.text())
+			resp, body := ask(t, s.Addr(), q.text())
 			if resp.StatusCode != q.kind.status {
 				t.Errorf("with %s: got %d %q, want %d\n%s", flag, resp.StatusCode, body, q.kind.status, q.text())
 			}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bufio"
@@ -18,6 +18,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/access"
 )
 
@@ -28,7 +29,7 @@ func plain(method, path string, header ...string) string {
 
 // opening returns an opening handshake with these header lines.
 func opening(path string, header ...string) string {
-	return "GET " + path + " HTTP/1.1\r\n" + strings.Join(header, "\r\n") + "\r\n" + upgradeHeader
+	return "GET " + path + " HTTP/1.1\r\n" + strings.Join(header, "\r\n") + "\r\n" + wspipetest.OpeningFields + "\r\n"
 }
 
 // TestDNSRebinding: if a foreign name resolves to the server, a browser considers the server to be of
@@ -36,7 +37,7 @@ func opening(path string, header ...string) string {
 func TestDNSRebinding(t *testing.T) {
 	t.Parallel()
 	files := t.TempDir()
-	writeFile(t, filepath.Join(files, "f.txt"), 0o600, "a file")
+	wspipetest.WriteFile(t, filepath.Join(files, "f.txt"), "a file")
 	const host, origin, same = "Host: evil.example:8080", "Origin: http://evil.example:8080", "Sec-Fetch-Site: same-origin"
 	requests := map[string]int{
 		opening("/", host, origin):                                        101,
@@ -56,11 +57,11 @@ func TestDNSRebinding(t *testing.T) {
 	}
 	refusing, willing := serveGate(t, gateFlags{}, files), serveGate(t, gateFlags{host: "evil.example"}, files)
 	for request, status := range requests {
-		resp, body := ask(t, refusing.listeners.Serving[0].Addr(), request)
+		resp, body := ask(t, refusing.Addr(), request)
 		if resp.StatusCode != 403 || !strings.HasSuffix(body, " with --host=evil.example\n") && !strings.HasPrefix(request, "HEAD") {
 			t.Errorf("got %d %q, want 403\n%s", resp.StatusCode, body, request)
 		}
-		if resp, body := ask(t, willing.listeners.Serving[0].Addr(), request); resp.StatusCode != status {
+		if resp, body := ask(t, willing.Addr(), request); resp.StatusCode != status {
 			t.Errorf("with --host: got %d %q, want %d\n%s", resp.StatusCode, body, status, request)
 		}
 	}
@@ -74,20 +75,20 @@ func TestBehindAProxyWithTLS(t *testing.T) {
 	trusted := access.TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	const host, origin, proto = "Host: app.example", "Origin: https://app.example", "X-Forwarded-Proto: https"
 	for name, test := range map[string]struct {
-		cfg     Config
+		cfg     server.Config
 		request string
 		status  int
 		body    string // the end of the response, or of the first message
 	}{
-		"all as it should be": {Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host, origin, proto), 101, "on 443"},
-		"a port":              {Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host+":8443", origin+":8443", proto), 101, "on 8443"},
-		"unknown name":        {Config{Rules: access.Rules{TrustedProxies: trusted}}, opening("/", host, origin, proto), 403, "--host=app.example\n"},
-		"no scheme told":      {Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host, origin), 403, "--origin=https://app.example\n"},
-		"page without TLS":    {Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host, "Origin: http://app.example", proto), 403, "--origin=http://app.example\n"},
-		"untrusted proxy":     {Config{Rules: access.Rules{Hosts: []string{"app.example"}}}, opening("/", host, origin, proto), 403, "--origin=https://app.example\n"},
+		"all as it should be": {server.Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host, origin, proto), 101, "on 443"},
+		"a port":              {server.Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host+":8443", origin+":8443", proto), 101, "on 8443"},
+		"unknown name":        {server.Config{Rules: access.Rules{TrustedProxies: trusted}}, opening("/", host, origin, proto), 403, "--host=app.example\n"},
+		"no scheme told":      {server.Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host, origin), 403, "--origin=https://app.example\n"},
+		"page without TLS":    {server.Config{Rules: access.Rules{TrustedProxies: trusted, Hosts: []string{"app.example"}}}, opening("/", host, "Origin: http://app.example", proto), 403, "--origin=http://app.example\n"},
+		"untrusted proxy":     {server.Config{Rules: access.Rules{Hosts: []string{"app.example"}}}, opening("/", host, origin, proto), 403, "--origin=https://app.example\n"},
 	} {
 		test.cfg.Endpoint.Child = sh(`echo $HTTPS $SERVER_PORT`)
-		resp, body := ask(t, serve(t, test.cfg).listeners.Serving[0].Addr(), test.request)
+		resp, body := ask(t, serve(t, test.cfg).Addr(), test.request)
 		if resp.StatusCode != test.status || !strings.HasSuffix(body, test.body) {
 			t.Errorf("%s: got %d %q, want %d %q", name, resp.StatusCode, body, test.status, test.body)
 		}
@@ -95,10 +96,10 @@ func TestBehindAProxyWithTLS(t *testing.T) {
 }
 
 // serveHeld returns a server with a program that responds and runs until its input ends.
-func serveHeld(t *testing.T, cfg Config) *testServer {
+func serveHeld(t *testing.T, cfg server.Config) *testServer {
 	t.Helper()
 	cfg.CGIDir, cfg.Console = t.TempDir(), true
-	writeFile(t, filepath.Join(cfg.CGIDir, "hold.sh"), 0o755, "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nheld\\n'; exec cat\n")
+	wspipetest.WriteFile(t, filepath.Join(cfg.CGIDir, "hold.sh"), "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nheld\\n'; exec cat\n")
 	cfg.Endpoint.Child = sh(`echo in; exec cat`)
 	return serve(t, cfg)
 }
@@ -111,7 +112,7 @@ func send(t *testing.T, to net.Addr, request string) (*http.Response, net.Conn) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(wspipetest.Patience))
 	return sendOn(t, conn, request), conn
 }
 
@@ -131,7 +132,7 @@ func sendOn(t *testing.T, conn net.Conn, request string) *http.Response {
 // the page that makes the request.
 func TestBrowsersWithoutSecFetchSite(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Hosts: []string{"us.example"}, Origins: []string{"http://listed.example:3000"}}}, map[string]string{"run": textHeader + `echo ran`})
+	s := serveCGI(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Hosts: []string{"us.example"}, Origins: []string{"http://listed.example:3000"}}}, map[string]string{"run": textHeader + `echo ran`})
 	const browser, foreign = "User-Agent: Mozilla/5.0 (X11)", "Referer: http://evil.example/us.example:8080/"
 	for _, test := range []struct {
 		method, host string
@@ -165,12 +166,12 @@ func TestBrowsersWithoutSecFetchSite(t *testing.T) {
 		{"GET", "us.example:8080", nil, 200, ""},
 	} {
 		request := plain(test.method, "/run", append(test.header, "Host: "+test.host)...)
-		if resp, body := ask(t, s.listeners.Serving[0].Addr(), request); resp.StatusCode != test.status || !strings.Contains(body, test.flag) {
+		if resp, body := ask(t, s.Addr(), request); resp.StatusCode != test.status || !strings.Contains(body, test.flag) {
 			t.Errorf("got %d %q, want %d and %s\n%s", resp.StatusCode, body, test.status, test.flag, request)
 		}
 	}
 	// A WebSocket without Origin is not a browser's.
-	if resp, _ := send(t, s.listeners.Serving[0].Addr(), opening("/", "Host: us.example", browser)); resp.StatusCode != 101 {
+	if resp, _ := send(t, s.Addr(), opening("/", "Host: us.example", browser)); resp.StatusCode != 101 {
 		t.Errorf("a WebSocket: got %d", resp.StatusCode)
 	}
 }
@@ -179,10 +180,10 @@ func TestBrowsersWithoutSecFetchSite(t *testing.T) {
 func TestLimitsAreForAllPrograms(t *testing.T) {
 	t.Parallel()
 	const held = "POST /hold.sh HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" // the body never arrives
-	for flag, cfg := range map[string]Config{"--maxforks": {MaxChildren: 1}, "--max-per-ip": {MaxPerIP: 1}} {
+	for flag, cfg := range map[string]server.Config{"--maxforks": {MaxChildren: 1}, "--max-per-ip": {MaxPerIP: 1}} {
 		for _, holding := range []string{held, opening("/", "Host: localhost")} {
 			s := serveHeld(t, cfg)
-			to := s.listeners.Serving[0].Addr()
+			to := s.Addr()
 			_, holder := send(t, to, holding)
 			for _, request := range []string{opening("/", "Host: localhost"), plain("GET", "/hold.sh", "Host: localhost")} {
 				resp, body := ask(t, to, request)
@@ -195,7 +196,7 @@ func TestLimitsAreForAllPrograms(t *testing.T) {
 				t.Errorf("the console: got %d, want 200", resp.StatusCode)
 			}
 			holder.Close()
-			for end := time.Now().Add(patience); ; <-time.After(time.Millisecond) { // the end of a process group is not reported
+			for end := time.Now().Add(wspipetest.Patience); ; <-time.After(time.Millisecond) { // the end of a process group is not reported
 				resp, _ := ask(t, to, opening("/", "Host: localhost"))
 				if resp.StatusCode == 101 {
 					break
@@ -216,7 +217,7 @@ func TestMaxPerIPBehindAProxy(t *testing.T) {
 	from := func(value string) *websocket.DialOptions {
 		return &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {value}}}
 	}
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo $REMOTE_ADDR; exec cat`)}, MaxPerIP: 1, Rules: access.Rules{TrustedProxies: trusted}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo $REMOTE_ADDR; exec cat`)}, MaxPerIP: 1, Rules: access.Rules{TrustedProxies: trusted}})
 	for _, addr := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::1"} {
 		wspipetest.Dial(t, s.ws, from(addr)).Expect(addr)
 	}
@@ -225,7 +226,7 @@ func TestMaxPerIPBehindAProxy(t *testing.T) {
 			t.Errorf("%s: got %d %q, want 429", value, resp.StatusCode, body)
 		}
 	}
-	s = serve(t, Config{Endpoint: Endpoint{Child: sh(`echo $REMOTE_ADDR; exec cat`)}, MaxPerIP: 1})
+	s = serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo $REMOTE_ADDR; exec cat`)}, MaxPerIP: 1})
 	wspipetest.Dial(t, s.ws, from("192.0.2.1")).Expect("127.0.0.1")
 	if resp, _ := refused(t, s.ws, from("192.0.2.2")); resp.StatusCode != 429 {
 		t.Errorf("got %d, want 429", resp.StatusCode)
@@ -236,8 +237,8 @@ func TestMaxPerIPBehindAProxy(t *testing.T) {
 // client learns nothing, not even which paths exist.
 func TestOrderOfRules(t *testing.T) {
 	t.Parallel()
-	s := serveHeld(t, Config{MaxChildren: 1, Rules: access.Rules{Auth: access.Auth{Basic: "user:pass"}}, Endpoint: Endpoint{Subprotocols: []string{"known"}}})
-	to := s.listeners.Serving[0].Addr()
+	s := serveHeld(t, server.Config{MaxChildren: 1, Rules: access.Rules{Auth: access.Auth{Basic: "user:pass"}}, Endpoint: server.Endpoint{Subprotocols: []string{"known"}}})
+	to := s.Addr()
 	const ours, foreign, evil = "Host: localhost", "Host: evil.example", "Origin: http://evil.example"
 	login := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("user:pass"))
 	wrong := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("user:past"))
@@ -275,7 +276,7 @@ func TestOrderOfRules(t *testing.T) {
 			t.Errorf("got challenge %q, Retry-After %q\n%s", challenge, retry, test.request)
 		}
 	}
-	s.log.await(t, `"msg":"connect"`, 1)
+	s.log.Await(t, `"msg":"connect"`, 1)
 	if n := strings.Count(s.log.String(), `"msg":"connect"`); n != 1 {
 		t.Errorf("%d children were started, want 1", n)
 	}
@@ -285,9 +286,9 @@ func TestOrderOfRules(t *testing.T) {
 // another WebSocket. Failed connections do not count.
 func TestOnceRefusesTheSecond(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo in; exec cat`)}, Once: true, Console: true})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo in; exec cat`)}, Once: true, Console: true})
 	const page = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-	resp, early := send(t, s.listeners.Serving[0].Addr(), page)
+	resp, early := send(t, s.Addr(), page)
 	io.Copy(io.Discard, resp.Body)
 	for _, malformed := range []http.Header{{"Sec-Websocket-Version": {"8"}}, {"Sec-Websocket-Key": {"short"}}} {
 		if resp := handshake(t, s.ws, malformed); resp.StatusCode != 400 {
@@ -313,25 +314,25 @@ func TestOnceRefusesTheSecond(t *testing.T) {
 func TestNoWebSocketHere(t *testing.T) {
 	t.Parallel()
 	files, programs := t.TempDir(), t.TempDir()
-	writeFile(t, filepath.Join(files, "f.txt"), 0o600, "a file")
-	writeFile(t, filepath.Join(programs, "run.sh"), 0o755, "#!/bin/sh\necho in\n")
-	writeFile(t, filepath.Join(programs, "data"), 0o600, "not a program")
+	wspipetest.WriteFile(t, filepath.Join(files, "f.txt"), "a file")
+	wspipetest.WriteFile(t, filepath.Join(programs, "run.sh"), "#!/bin/sh\necho in\n")
+	wspipetest.WriteFile(t, filepath.Join(programs, "data"), "not a program")
 	for _, test := range []struct {
-		cfg   Config
+		cfg   server.Config
 		paths []string
 	}{
-		{Config{StaticDir: files}, []string{"/", "/f.txt", "/none"}},
-		{Config{CGIDir: programs, Console: true}, []string{"/", "/run.sh"}},
-		{Config{Dir: programs}, []string{"/", "/none.sh", "/none/run.sh", "/data", "/../run.sh", "/run.sh%2f"}},
+		{server.Config{StaticDir: files}, []string{"/", "/f.txt", "/none"}},
+		{server.Config{CGIDir: programs, Console: true}, []string{"/", "/run.sh"}},
+		{server.Config{Dir: programs}, []string{"/", "/none.sh", "/none/run.sh", "/data", "/../run.sh", "/run.sh%2f"}},
 	} {
 		s := serve(t, test.cfg)
 		for _, path := range test.paths {
-			resp, body := ask(t, s.listeners.Serving[0].Addr(), opening(path, "Host: localhost"))
+			resp, body := ask(t, s.Addr(), opening(path, "Host: localhost"))
 			if resp.StatusCode != 404 || body != "wspipe: no WebSocket endpoint at this path\n" {
 				t.Errorf("%s: got %d %q, want 404", path, resp.StatusCode, body)
 			}
 		}
-		s.log.await(t, `"refused":"no WebSocket endpoint at this path"`, len(test.paths))
+		s.log.Await(t, `"refused":"no WebSocket endpoint at this path"`, len(test.paths))
 		if strings.Contains(s.log.String(), `"msg":"connect"`) {
 			t.Error("a child was started")
 		}

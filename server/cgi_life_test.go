@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bytes"
@@ -18,13 +18,14 @@ import (
 	"time"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 )
 
 // How CGI programs and their clients take part, and how each of them goes.
 
 func TestCGIRequestBody(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `printf '%s:' "$CONTENT_LENGTH"; cat`})
+	s := serveCGI(t, server.Config{}, map[string]string{"run": textHeader + `printf '%s:' "$CONTENT_LENGTH"; cat`})
 	for name, body := range map[string]io.Reader{
 		"4:body": strings.NewReader("body"),
 		":body":  io.MultiReader(strings.NewReader("bo"), strings.NewReader("dy")), // chunked
@@ -39,7 +40,7 @@ func TestCGIRequestBody(t *testing.T) {
 // TestCGICarriesLargeBodies: both ways at once, larger than all buffers.
 func TestCGICarriesLargeBodies(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{}, map[string]string{"run": `printf 'Content-Type: application/octet-stream\n\n'; exec cat`})
+	s := serveCGI(t, server.Config{}, map[string]string{"run": `printf 'Content-Type: application/octet-stream\n\n'; exec cat`})
 	body := make([]byte, 20<<20)
 	rand.NewChaCha8([32]byte{1}).Read(body)
 	for name, r := range map[string]io.Reader{"known length": bytes.NewReader(body), "chunked": io.MultiReader(bytes.NewReader(body))} {
@@ -53,21 +54,21 @@ func TestCGICarriesLargeBodies(t *testing.T) {
 // request.
 func TestCGIStreams(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `while read l; do echo "$l!"; done`})
-	c := connect(t, s)
-	c.send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+	s := serveCGI(t, server.Config{}, map[string]string{"run": textHeader + `while read l; do echo "$l!"; done`})
+	c := wspipetest.Connect(t, s.Addr())
+	c.Send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
 	var body io.Reader
 	for _, line := range []string{"one", "two", "three"} {
-		c.send(fmt.Sprintf("%x\r\n%s\n\r\n", len(line)+1, line))
+		c.Send(fmt.Sprintf("%x\r\n%s\n\r\n", len(line)+1, line))
 		if body == nil {
-			body = c.answer("POST").Body
+			body = c.Response("POST").Body
 		}
 		got := make([]byte, len(line)+2)
 		if _, err := io.ReadFull(body, got); err != nil || string(got) != line+"!\n" {
 			t.Fatalf("got %q %v", got, err)
 		}
 	}
-	c.send("0\r\n\r\n")
+	c.Send("0\r\n\r\n")
 	if rest, err := io.ReadAll(body); err != nil || len(rest) > 0 {
 		t.Errorf("then %q %v", rest, err)
 	}
@@ -76,10 +77,10 @@ func TestCGIStreams(t *testing.T) {
 // TestCGIHeaderIsSentAtOnce: the header is sent before the body, which the program writes only later.
 func TestCGIHeaderIsSentAtOnce(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `while [ ! -e go ]; do sleep 0.01; done; echo gone`})
-	c := connect(t, s)
-	c.send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-	resp := c.answer("GET")
+	s := serveCGI(t, server.Config{}, map[string]string{"run": textHeader + `while [ ! -e go ]; do sleep 0.01; done; echo gone`})
+	c := wspipetest.Connect(t, s.Addr())
+	c.Send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+	resp := c.Response("GET")
 	if err := os.WriteFile(s.cfg.CGIDir+"/go", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -91,12 +92,12 @@ func TestCGIHeaderIsSentAtOnce(t *testing.T) {
 // TestCGIKeepsTheConnection: for the next request, unless a part of the request body may be unread.
 func TestCGIKeepsTheConnection(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{}, map[string]string{
+	s := serveCGI(t, server.Config{}, map[string]string{
 		"get": textHeader + `echo got`, "length": `printf 'Content-Length: 1\nContent-Type: text/x\n\nx'`,
 		"none": `printf 'Status: 204\n\nbody'`, "bad": `:`, "post": textHeader + `cat`,
 		"count": textHeader + `head -c $CONTENT_LENGTH`, "deaf": textHeader + `exec <&-; sleep 0.1; echo deaf`,
 	})
-	c := connect(t, s)
+	c := wspipetest.Connect(t, s.Addr())
 	for range 3 {
 		for _, test := range []struct {
 			request, body string
@@ -112,8 +113,8 @@ func TestCGIKeepsTheConnection(t *testing.T) {
 			{"GET /nothing HTTP/1.1\r\n\r\n", "wspipe: no page at this path\n", 404},
 		} {
 			method, _, _ := strings.Cut(test.request, " ")
-			c.send(strings.Replace(test.request, "\r\n", "\r\nHost: 127.0.0.1\r\n", 1))
-			resp, body := c.whole(method)
+			c.Send(strings.Replace(test.request, "\r\n", "\r\nHost: 127.0.0.1\r\n", 1))
+			resp, body := c.Whole(method)
 			if resp.StatusCode != test.status || body != test.body || resp.Close {
 				t.Fatalf("%q: got %d %q, closed: %v", test.request, resp.StatusCode, body, resp.Close)
 			}
@@ -126,7 +127,7 @@ func TestCGIKeepsTheConnection(t *testing.T) {
 func TestUnreadBodyIsNotARequest(t *testing.T) {
 	t.Parallel()
 	const inner = "GET /inner HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-	rest := strings.Repeat("x", smallBody)
+	rest := strings.Repeat("x", server.SmallBody)
 	for name, script := range map[string]string{
 		"good answer": textHeader + `echo done`,
 		"bad answer":  `echo done`,
@@ -136,13 +137,13 @@ func TestUnreadBodyIsNotARequest(t *testing.T) {
 		for _, field := range []string{fmt.Sprintf("Content-Length: %d\r\n\r\n", len(rest)+len(inner)), "Transfer-Encoding: chunked\r\n\r\n"} {
 			t.Run(name+"/"+field[:8], func(t *testing.T) {
 				t.Parallel()
-				s := serveCGI(t, Config{}, map[string]string{"run": script, "inner": textHeader + `echo started >&2`})
-				c := connect(t, s)
-				c.send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\n" + field)
-				c.whole("POST")
+				s := serveCGI(t, server.Config{}, map[string]string{"run": script, "inner": textHeader + `echo started >&2`})
+				c := wspipetest.Connect(t, s.Addr())
+				c.Send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\n" + field)
+				c.Whole("POST")
 				io.WriteString(c, rest+inner) // the connection may be closed
-				c.CloseWrite()
-				more, _ := io.ReadAll(c.r)
+				c.TCP().CloseWrite()
+				more, _ := io.ReadAll(c.In)
 				if len(more) > 0 && !strings.HasPrefix(string(more), "HTTP/1.1 400 ") || strings.Contains(s.log.String(), "/inner") {
 					t.Errorf("the body was taken for a request: %q", more)
 				}
@@ -157,10 +158,10 @@ func TestUnreadBodyIsNotARequest(t *testing.T) {
 // TestSmallBodyIsReadFirst: before the program is started.
 func TestSmallBodyIsReadFirst(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{MaxChildren: 1}, map[string]string{"run": textHeader + `echo started >&2`})
-	c := connect(t, s)
-	c.send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\nhalf")
-	resp, body := c.whole("POST")
+	s := serveCGI(t, server.Config{MaxChildren: 1}, map[string]string{"run": textHeader + `echo started >&2`})
+	c := wspipetest.Connect(t, s.Addr())
+	c.Send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\nhalf")
+	resp, body := c.Whole("POST")
 	if resp.StatusCode != 408 || body != "wspipe: timed out reading the request body\n" || strings.Contains(s.log.String(), `"started"`) {
 		t.Errorf("got %d %q", resp.StatusCode, body)
 	}
@@ -170,11 +171,11 @@ func TestSmallBodyIsReadFirst(t *testing.T) {
 // TestCGIMayLeaveABodyUnread: whatever its size.
 func TestCGIMayLeaveABodyUnread(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `read l; echo "$l"`})
+	s := serveCGI(t, server.Config{}, map[string]string{"run": textHeader + `read l; echo "$l"`})
 	for _, size := range []int{10, 100_000, 200_000} { // all fit into the socket: the client reads only after writing
-		c := connect(t, s)
+		c := wspipetest.Connect(t, s.Addr())
 		go fmt.Fprintf(c, "POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\nfirst\n%s", size+6, strings.Repeat("x", size)) // ends with c
-		if resp, body := c.whole("POST"); resp.StatusCode != 200 || body != "first\n" {
+		if resp, body := c.Whole("POST"); resp.StatusCode != 200 || body != "first\n" {
 			t.Errorf("with %d bytes: got %d %q", size, resp.StatusCode, body)
 		}
 		awaitFree(t, s)
@@ -198,11 +199,11 @@ func TestCGIGroupEndsWithClient(t *testing.T) {
 		for _, how := range []string{"hangs up", "resets"} {
 			t.Run(name+"/"+how, func(t *testing.T) {
 				t.Parallel()
-				s := serveCGI(t, Config{MaxChildren: 1}, map[string]string{"run": family + test.script})
-				c := connect(t, s)
-				c.send(test.request)
+				s := serveCGI(t, server.Config{MaxChildren: 1}, map[string]string{"run": family + test.script})
+				c := wspipetest.Connect(t, s.Addr())
+				c.Send(test.request)
 				pid := firstPid(t, c)
-				leave[how](&rawClient{TCPConn: c.TCPConn})
+				leave[how](c)
 				awaitGone(t, pid)
 				awaitFree(t, s)
 			})
@@ -211,10 +212,10 @@ func TestCGIGroupEndsWithClient(t *testing.T) {
 }
 
 // firstPid reads the first line of a response, a process ID.
-func firstPid(t *testing.T, c *plainConn) int {
+func firstPid(t *testing.T, c *wspipetest.Raw) int {
 	t.Helper()
 	var pid int
-	if _, err := fmt.Fscanln(c.answer("GET").Body, &pid); err != nil || pid <= 0 {
+	if _, err := fmt.Fscanln(c.Response("GET").Body, &pid); err != nil || pid <= 0 {
 		t.Fatalf("got pid %d, %v", pid, err)
 	}
 	return pid
@@ -231,9 +232,9 @@ func TestShutdownStopsCGI(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serveCGI(t, Config{}, map[string]string{"run": script})
-			c := connect(t, s)
-			c.send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+			s := serveCGI(t, server.Config{}, map[string]string{"run": script})
+			c := wspipetest.Connect(t, s.Addr())
+			c.Send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 			pid := firstPid(t, c)
 			if name == "ended" {
 				awaitGone(t, pid)
@@ -244,7 +245,7 @@ func TestShutdownStopsCGI(t *testing.T) {
 				if status != 0 || syscall.Kill(-pid, 0) == nil {
 					t.Errorf("status %d, or its group is left", status)
 				}
-			case <-time.After(patience):
+			case <-time.After(wspipetest.Patience):
 				t.Fatal("the server did not stop")
 			}
 		})
@@ -253,12 +254,12 @@ func TestShutdownStopsCGI(t *testing.T) {
 
 func TestMaxRuntimeStopsCGI(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{Endpoint: Endpoint{MaxRuntime: 3 * time.Second}}, map[string]string{"run": family + textHeader + `echo $$; wait`})
-	c := connect(t, s)
-	c.send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+	s := serveCGI(t, server.Config{Endpoint: server.Endpoint{MaxRuntime: 3 * time.Second}}, map[string]string{"run": family + textHeader + `echo $$; wait`})
+	c := wspipetest.Connect(t, s.Addr())
+	c.Send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 	awaitGone(t, firstPid(t, c))
 	awaitFree(t, s)
-	s.log.await(t, "cgi program timed out", 1)
+	s.log.Await(t, "cgi program timed out", 1)
 }
 
 // TestCGIProgramThatRunsOn: a program may run on after it has closed its output. The response does not
@@ -268,20 +269,20 @@ func TestCGIProgramThatRunsOn(t *testing.T) {
 	dir := t.TempDir()
 	// Longer than the wait before the first signal, which would end it.
 	script := textHeader + `echo done; exec >&-; sleep 0.5; echo >"$QUERY_STRING.end"`
-	s := serveCGI(t, Config{}, map[string]string{"run": script})
+	s := serveCGI(t, server.Config{}, map[string]string{"run": script})
 	for i, request := range []string{
 		"GET /run?%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
 		"POST /run?%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nhalf", // the rest never arrives
 	} {
 		name := strconv.Itoa(i)
 		path := filepath.Join(dir, name)
-		c := connect(t, s)
-		c.send(fmt.Sprintf(request, path))
-		if _, body := c.whole("GET"); body != "done\n" {
+		c := wspipetest.Connect(t, s.Addr())
+		c.Send(fmt.Sprintf(request, path))
+		if _, body := c.Whole("GET"); body != "done\n" {
 			t.Errorf("%s: got %q", name, body)
 		}
 		c.Close()
-		eventually(t, name+": the program has finished", func() bool {
+		wspipetest.Eventually(t, name+": the program has finished", func() bool {
 			_, err := os.Stat(path + ".end")
 			return err == nil
 		})
@@ -299,11 +300,11 @@ func TestCGIDescendantHoldsOutput(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serveCGI(t, Config{}, map[string]string{"run": textHeader + "echo $$; " + script})
+			s := serveCGI(t, server.Config{}, map[string]string{"run": textHeader + "echo $$; " + script})
 			wspipetest.Soon(t, 10*time.Second, func() time.Duration {
-				c := connect(t, s)
-				c.send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-				resp, start := c.answer("GET"), time.Now()
+				c := wspipetest.Connect(t, s.Addr())
+				c.Send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+				resp, start := c.Response("GET"), time.Now()
 				var pid int
 				fmt.Fscanln(resp.Body, &pid)
 				if _, err := io.Copy(io.Discard, resp.Body); err != nil {
@@ -320,7 +321,7 @@ func TestCGIDescendantHoldsOutput(t *testing.T) {
 
 // TestCGILeavesNothing is not parallel because it counts descriptors.
 func TestCGILeavesNothing(t *testing.T) {
-	s := serveCGI(t, Config{}, map[string]string{
+	s := serveCGI(t, server.Config{}, map[string]string{
 		"good": textHeader + `cat`, "bad": `cat >/dev/null`, "deaf": textHeader, "slow": textHeader + `echo $$; sleep 1000`, "no": "",
 	})
 	if err := os.WriteFile(s.cfg.CGIDir+"/no", []byte("#!/no/such/interpreter"), 0o755); err != nil {
@@ -330,8 +331,8 @@ func TestCGILeavesNothing(t *testing.T) {
 		for _, path := range []string{"good", "bad", "deaf", "no", "none"} {
 			fetch(t, http.MethodPost, s.http(path), strings.NewReader("body"))
 		}
-		c := connect(t, s)
-		c.send("GET /slow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		c := wspipetest.Connect(t, s.Addr())
+		c.Send("GET /slow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 		pid := firstPid(t, c)
 		c.Close()
 		awaitGone(t, pid)
@@ -342,7 +343,7 @@ func TestCGILeavesNothing(t *testing.T) {
 	for range 10 {
 		round()
 	}
-	eventually(t, "every descriptor is closed", func() bool { return openFiles(t) <= before })
+	wspipetest.Eventually(t, "every descriptor is closed", func() bool { return openFiles(t) <= before })
 }
 
 func openFiles(t *testing.T) int {

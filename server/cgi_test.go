@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"fmt"
@@ -13,19 +13,21 @@ import (
 	"testing"
 	"time"
 
+	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 )
 
 // What CGI programs get and what becomes of their answers (RFC 3875).
 
 // serveCGI serves scripts, by name, from a directory.
-func serveCGI(t *testing.T, cfg Config, scripts map[string]string) *testServer {
+func serveCGI(t *testing.T, cfg server.Config, scripts map[string]string) *testServer {
 	t.Helper()
 	files := map[string]string{}
 	for name, script := range scripts {
 		files[name] = "#!/bin/sh\n" + script
 	}
-	cfg.CGIDir = tree(t, files)
+	cfg.CGIDir = wspipetest.Tree(t, files)
 	return serve(t, cfg)
 }
 
@@ -61,10 +63,10 @@ func TestCGIAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serveCGI(t, Config{}, map[string]string{"run": test.script})
-			c := connect(t, s) // not closed: the end of the response must be visible
-			c.send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-			resp, body := c.whole("GET")
+			s := serveCGI(t, server.Config{}, map[string]string{"run": test.script})
+			c := wspipetest.Connect(t, s.Addr()) // not closed: the end of the response must be visible
+			c.Send("GET /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+			resp, body := c.Whole("GET")
 			if resp.StatusCode != test.status || body != test.body {
 				t.Errorf("got %d %q, want %d %q", resp.StatusCode, body, test.status, test.body)
 			}
@@ -105,12 +107,12 @@ func TestBadCGIAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serveCGI(t, Config{MaxChildren: 1}, map[string]string{"run": script, "fine": textHeader + `echo fine`})
+			s := serveCGI(t, server.Config{MaxChildren: 1}, map[string]string{"run": script, "fine": textHeader + `echo fine`})
 			resp, body := get(t, s.http("run"))
 			if resp.StatusCode != 500 || !strings.HasPrefix(body, "wspipe: ") || strings.Contains(body+fmt.Sprint(resp.Header), "SECRET") {
 				t.Errorf("got %d %q %v, want 500", resp.StatusCode, body, resp.Header)
 			}
-			s.log.await(t, `"level":"ERROR","msg":"cgi program sent no valid response"`, 1)
+			s.log.Await(t, `"level":"ERROR","msg":"cgi program sent no valid response"`, 1)
 			awaitFree(t, s)
 			if resp, body := get(t, s.http("fine")); resp.StatusCode != 200 {
 				t.Errorf("then: %d %q", resp.StatusCode, body)
@@ -125,30 +127,20 @@ func TestContradictoryCGIAnswers(t *testing.T) {
 	for _, fields := range []string{`Content-Length: 4\nContent-Length: 6`, `Content-Length: 4, 6`, `Content-Length: 4\nContent-Length:`, `Content-Length: +4`,
 		`Content-Length: -1`, `Content-Length: 0x4`, `Content-Length:`, `Content-Length: 99999999999999999999`, `content-type: a/b`, `Status: 200\nStatus: 404`,
 		`Status: 200 OK\nStatus: 200 Fine`, `Location: /a\nLocation: /b`} {
-		s := serveCGI(t, Config{}, map[string]string{"run": `printf 'Content-Type: text/x\n` + fields + `\n\nSECRET'`})
+		s := serveCGI(t, server.Config{}, map[string]string{"run": `printf 'Content-Type: text/x\n` + fields + `\n\nSECRET'`})
 		if resp, body := get(t, s.http("run")); resp.StatusCode != 502 || !strings.HasPrefix(body, "wspipe: ") || strings.Contains(body, "SECRET") {
 			t.Errorf("%s: got %d %q %v, want 502", fields, resp.StatusCode, body, resp.Header)
 		}
 	}
 }
 
-// awaitFree waits until no program has a slot.
-func awaitFree(t *testing.T, s *testServer) {
-	t.Helper()
-	eventually(t, "every slot is free", func() bool {
-		s.slots.mu.Lock()
-		defer s.slots.mu.Unlock()
-		return s.slots.used == 0
-	})
-}
-
 func TestCGIHead(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{}, map[string]string{"run": `printf 'Content-Length: 4\nContent-Type: text/x\nX-Method: '"$REQUEST_METHOD"'\n\nbody'`})
-	c := connect(t, s)
+	s := serveCGI(t, server.Config{}, map[string]string{"run": `printf 'Content-Length: 4\nContent-Type: text/x\nX-Method: '"$REQUEST_METHOD"'\n\nbody'`})
+	c := wspipetest.Connect(t, s.Addr())
 	for range 2 {
-		c.send("HEAD /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-		resp, _ := c.whole("HEAD")
+		c.Send("HEAD /run HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		resp, _ := c.Whole("HEAD")
 		if resp.StatusCode != 200 || resp.ContentLength != 4 || resp.Header.Get("X-Method") != "HEAD" {
 			t.Errorf("got %d, length %d, %v", resp.StatusCode, resp.ContentLength, resp.Header)
 		}
@@ -165,7 +157,7 @@ func variables() string {
 
 func TestCGIEnvironment(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{Software: "wspipe/test"}, map[string]string{"a/run.cgi": variables()})
+	s := serveCGI(t, server.Config{Software: "wspipe/test"}, map[string]string{"a/run.cgi": variables()})
 	dir, err := filepath.EvalSymlinks(s.cfg.CGIDir)
 	if err != nil {
 		t.Fatal(err)
@@ -199,36 +191,36 @@ func TestCGIEnvironment(t *testing.T) {
 func TestCGIWorkingDirectory(t *testing.T) {
 	t.Parallel()
 	scripts := map[string]string{"top": textHeader + `pwd -P`, "a/b/run": textHeader + `pwd -P; echo $0`}
-	s := serveCGI(t, Config{}, scripts)
+	s := serveCGI(t, server.Config{}, scripts)
 	dir := s.cfg.CGIDir
 	for path, want := range map[string]string{"top": dir + "\n", "a/b/run": dir + "/a/b\n" + dir + "/a/b/run\n"} {
 		if _, body := get(t, s.http(path)); body != want {
 			t.Errorf("%s runs in %q, want %q", path, body, want)
 		}
 	}
-	cwd := tree(t, nil)
-	if _, body := get(t, serveCGI(t, Config{Endpoint: Endpoint{Child: process.Spec{Dir: cwd}}}, scripts).http("top")); body != cwd+"\n" {
+	cwd := wspipetest.Tree(t, nil)
+	if _, body := get(t, serveCGI(t, server.Config{Endpoint: server.Endpoint{Child: process.Spec{Dir: cwd}}}, scripts).http("top")); body != cwd+"\n" {
 		t.Errorf("with --cwd it runs in %q, want %q", body, cwd)
 	}
 }
 
 func TestCGIProgramThatCannotStart(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{CGIDir: tree(t, map[string]string{"run": "#!/no/such/interpreter\n# SECRET"}), MaxChildren: 1})
+	s := serve(t, server.Config{CGIDir: wspipetest.Tree(t, map[string]string{"run": "#!/no/such/interpreter\n# SECRET"}), MaxChildren: 1})
 	for range 2 { // the slot was freed
 		resp, body := get(t, s.http("run"))
 		if resp.StatusCode != 500 || body != "wspipe: cannot start: bad interpreter\n" {
 			t.Errorf("got %d %q", resp.StatusCode, body)
 		}
 	}
-	s.log.await(t, `"cannot start"`, 2)
+	s.log.Await(t, `"cannot start"`, 2)
 }
 
 func TestCGIStderrGoesToTheLog(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{}, map[string]string{"run": `echo complaint >&2; ` + textHeader + `echo pid $$`})
+	s := serveCGI(t, server.Config{}, map[string]string{"run": `echo complaint >&2; ` + textHeader + `echo pid $$`})
 	_, body := get(t, s.http("run"))
-	s.log.await(t, `"msg":"stderr"`, 1)
+	s.log.Await(t, `"msg":"stderr"`, 1)
 	pid := strings.TrimSpace(strings.TrimPrefix(body, "pid "))
 	if want := `"pid":` + pid + `,"line":"complaint"`; !strings.Contains(s.log.String(), want) || strings.Contains(body, "complaint") {
 		t.Errorf("no %s in the log, or the answer is %q", want, body)
@@ -237,15 +229,15 @@ func TestCGIStderrGoesToTheLog(t *testing.T) {
 
 func TestCGITakesASlot(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{MaxChildren: 1}, map[string]string{"run": textHeader + `echo in; cat`})
-	c := connect(t, s)
-	c.send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
-	first := c.answer("POST")
+	s := serveCGI(t, server.Config{MaxChildren: 1}, map[string]string{"run": textHeader + `echo in; cat`})
+	c := wspipetest.Connect(t, s.Addr())
+	c.Send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+	first := c.Response("POST")
 	resp, body := get(t, s.http("run"))
 	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || !strings.Contains(body, "--maxforks") {
 		t.Errorf("got %d %q %v, want 429", resp.StatusCode, body, resp.Header)
 	}
-	c.send("0\r\n\r\n")
+	c.Send("0\r\n\r\n")
 	first.Body.Close()
 	awaitFree(t, s)
 	if resp, _ := get(t, s.http("run")); resp.StatusCode != 200 {
@@ -258,7 +250,7 @@ func TestCGIMayWriteMoreThanIsSent(t *testing.T) {
 	t.Parallel()
 	// The client may disconnect after its response, and on a busy machine the rest may take more than
 	// 100 ms.
-	s := serveCGI(t, Config{Endpoint: Endpoint{Child: process.Spec{Grace: 10 * time.Second}}}, map[string]string{
+	s := serveCGI(t, server.Config{Endpoint: server.Endpoint{Child: process.Spec{Grace: 10 * time.Second}}}, map[string]string{
 		"none":   `printf 'Status: 204\n\n'; head -c 1000000 /dev/zero; echo finished >&2`,
 		"head":   textHeader + `head -c 1000000 /dev/zero; echo finished >&2`,
 		"length": `printf 'Content-Type: text/x\nContent-Length: 3\n\n'; head -c 1000000 /dev/zero; echo finished >&2`,
@@ -270,6 +262,6 @@ func TestCGIMayWriteMoreThanIsSent(t *testing.T) {
 		if _, body := fetch(t, test.method, s.http(test.path), nil); len(body) != test.size {
 			t.Errorf("%s: got %d bytes", test.path, len(body))
 		}
-		s.log.await(t, `"finished"`, i+1)
+		s.log.Await(t, `"finished"`, i+1)
 	}
 }

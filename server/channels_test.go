@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 )
 
 // Section 6 of the contract: channels, with real children.
@@ -96,7 +97,7 @@ func status(t *testing.T, text string) (s channel.Status) {
 // Several clients of one endpoint, each with another subprotocol.
 func TestChannelsWithPlainClients(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo "[$WEBSOCKET_PROTOCOL]"; echo err >&2; while read -r l; do echo "$l"; done; exit 3`), Subprotocols: []string{"mine"}}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo "[$WEBSOCKET_PROTOCOL]"; echo err >&2; while read -r l; do echo "$l"; done; exit 3`), Subprotocols: []string{"mine"}}})
 	plain, mine := dial(t, s.ws), wspipetest.Dial(t, s.ws, &websocket.DialOptions{Subprotocols: []string{"unknown", "mine"}})
 	clients := make(map[string]channels)
 	for _, protocol := range channel.Protocols {
@@ -129,7 +130,7 @@ func TestChannelsWithPlainClients(t *testing.T) {
 			t.Errorf("%s: control %s", protocol, hello)
 		}
 	}
-	s.log.await(t, `"disconnect"`, 5)
+	s.log.Await(t, `"disconnect"`, 5)
 	for _, counts := range []string{`"messages_in":1,"bytes_in":6`, `"messages_in":1,"bytes_in":5`} {
 		if !strings.Contains(s.log.String(), counts) {
 			t.Errorf("the log lacks %s", counts)
@@ -152,7 +153,7 @@ func TestChannelsAreChosenInOrder(t *testing.T) {
 		{nil, []string{"unknown", "v3.channel.k8s.io"}, "", 101},
 		{[]string{"mine"}, []string{"unknown"}, "", 400},
 	} {
-		s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), Subprotocols: test.ours}})
+		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`), Subprotocols: test.ours}})
 		opt := &websocket.DialOptions{Subprotocols: test.offered}
 		if test.status == 400 {
 			if resp, body := refused(t, s.ws, opt); resp.StatusCode != 400 || !strings.Contains(body, "mine") {
@@ -170,7 +171,7 @@ func TestChannelsAreChosenInOrder(t *testing.T) {
 
 // Raw bytes both ways, over a megabyte in each direction, also with compression and TLS.
 func TestChannelsCarryBytes(t *testing.T) {
-	for name, cfg := range map[string]Config{"plain": {}, "compressed": {Endpoint: Endpoint{Compress: true}}, "a framing": {Endpoint: Endpoint{Framing: framing.LSP}}, "TLS": {}} {
+	for name, cfg := range map[string]server.Config{"plain": {}, "compressed": {Endpoint: server.Endpoint{Compress: true}}, "a framing": {Endpoint: server.Endpoint{Framing: framing.LSP}}, "TLS": {}} {
 		for _, protocol := range []string{channel.ProtocolWspipe, channel.ProtocolV5} {
 			t.Run(name+"/"+protocol, func(t *testing.T) {
 				t.Parallel()
@@ -256,23 +257,23 @@ for x in threads: x.join()`)
 // If the session ends before its child, a Status and the close frame say so.
 func TestChannelsFailures(t *testing.T) {
 	for name, test := range map[string]struct {
-		cfg    Config
+		cfg    server.Config
 		end    func(*testServer, channels)
 		code   websocket.StatusCode
 		reason string
 	}{
-		"shutdown": {Config{Endpoint: Endpoint{Child: sh(`echo ready; yes >&2 & exec yes`)}}, func(s *testServer, _ channels) { s.stop() }, 1001, "server shutting down"},
-		"max runtime": {Config{Endpoint: Endpoint{Child: sh(`echo ready; yes >&2 & exec yes`), MaxRuntime: 3 * time.Second}},
+		"shutdown": {server.Config{Endpoint: server.Endpoint{Child: sh(`echo ready; yes >&2 & exec yes`)}}, func(s *testServer, _ channels) { s.stop() }, 1001, "server shutting down"},
+		"max runtime": {server.Config{Endpoint: server.Endpoint{Child: sh(`echo ready; yes >&2 & exec yes`), MaxRuntime: 3 * time.Second}},
 			func(s *testServer, c channels) {
-				s.log.await(c.t, `"connect"`, 1)
+				s.log.Await(c.t, `"connect"`, 1)
 				awaitGone(c.t, int(s.records(c.t, "connect")[0]["pid"].(float64)))
 			}, 4001, "max runtime"},
-		"idle": {Config{Endpoint: Endpoint{Child: sh(`echo ready; exec sleep 1000`), IdleTimeout: 3 * time.Second}}, func(*testServer, channels) {}, 4002, "idle timeout"},
-		"too big": {Config{Endpoint: Endpoint{Child: sh(`echo ready; exec cat`), MaxMessage: 1000}},
+		"idle": {server.Config{Endpoint: server.Endpoint{Child: sh(`echo ready; exec sleep 1000`), IdleTimeout: 3 * time.Second}}, func(*testServer, channels) {}, 4002, "idle timeout"},
+		"too big": {server.Config{Endpoint: server.Endpoint{Child: sh(`echo ready; exec cat`), MaxMessage: 1000}},
 			func(_ *testServer, c channels) { c.say(channel.Stdin, strings.Repeat("x", 1000)) }, 1009, "message over 1000 bytes"},
-		"control too big": {Config{Endpoint: Endpoint{Child: sh(`echo ready; exec cat`)}},
+		"control too big": {server.Config{Endpoint: server.Endpoint{Child: sh(`echo ready; exec cat`)}},
 			func(_ *testServer, c channels) { c.say(channel.Resize, strings.Repeat(" ", 4096)) }, 1009, "control message over 4096 bytes"},
-		"cannot start": {Config{Endpoint: Endpoint{Child: sh(`exit`)}}, func(*testServer, channels) {}, 1011, "cannot start: no such working directory"},
+		"cannot start": {server.Config{Endpoint: server.Endpoint{Child: sh(`exit`)}}, func(*testServer, channels) {}, 1011, "cannot start: no such working directory"},
 	} {
 		for _, protocol := range channel.Protocols {
 			t.Run(name+"/"+protocol, func(t *testing.T) {

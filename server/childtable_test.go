@@ -181,3 +181,23 @@ func TestEndedChildIsNotJoined(t *testing.T) {
 		t.Error("the end of the first child has cost the second one its place")
 	}
 }
+
+// TestNewSessionHasNoMessages: a new session has no messages, so a client that has some does not start
+// it.
+func TestNewSessionHasNoMessages(t *testing.T) {
+	t.Parallel()
+	table := newChildren(newSlots(1, 0), false)
+	key := childKey{session: "id"}
+	first, _ := table.attach(key, netip.Addr{}, 0)
+	if rs, flag := table.attach(key, netip.Addr{}, 1); rs != nil || flag != "" {
+		t.Errorf("got %v %q, want none", rs, flag)
+	}
+	if rs, _ := table.attach(key, netip.Addr{}, -1); rs != first {
+		t.Errorf("got %v, want %v", rs, first)
+	}
+	table.detach(first)
+	table.detach(first)
+	if len(table.byKey) > 0 || table.slots.used > 0 {
+		t.Error("it is not gone")
+	}
+}

@@ -1,12 +1,14 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bytes"
 	"net/http"
 	"testing"
 
+	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/access"
 	"wspipe/static"
 )
@@ -14,10 +16,10 @@ import (
 // TestClientModule: every server serves it, whatever else it serves.
 func TestClientModule(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{"ws/run": "#!/bin/sh\necho ws", "cgi/run": "#!/bin/sh\n" + textHeader + "echo cgi", "www/index.html": "file"})
-	for name, cfg := range map[string]Config{
-		"a command": {Endpoint: Endpoint{Child: sh(`echo started >&2`)}},
-		"a console": {Endpoint: Endpoint{Child: sh(`echo started >&2`)}, Console: true},
+	dir := wspipetest.Tree(t, map[string]string{"ws/run": "#!/bin/sh\necho ws", "cgi/run": "#!/bin/sh\n" + textHeader + "echo cgi", "www/index.html": "file"})
+	for name, cfg := range map[string]server.Config{
+		"a command": {Endpoint: server.Endpoint{Child: sh(`echo started >&2`)}},
+		"a console": {Endpoint: server.Endpoint{Child: sh(`echo started >&2`)}, Console: true},
 		"all":       {Dir: dir + "/ws", CGIDir: dir + "/cgi", StaticDir: dir + "/www", Console: true},
 	} {
 		s := serve(t, cfg)
@@ -59,11 +61,11 @@ func TestClientModule(t *testing.T) {
 func TestClientModuleAccessRules(t *testing.T) {
 	t.Parallel()
 	const path = ".wspipe/client.js"
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo "$PATH_INFO"`)}, Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo "$PATH_INFO"`)}, Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})
 	if resp, _ := get(t, s.http(path)); resp.StatusCode != 401 {
 		t.Errorf("without a password: got %d, want 401", resp.StatusCode)
 	}
-	open := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo "$PATH_INFO"`)}})
+	open := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo "$PATH_INFO"`)}})
 	req, err := http.NewRequest("GET", open.http(path), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ type Config struct {
 	// address, and the clients of one address that share children. Zero or less means no
 	// limit.
 	MaxChildren, MaxPerIP int
-	// Timeouts bound how long a client may make no progress.
+	// Timeouts bound how long clients may make no progress, and waits of the server.
 	Timeouts Timeouts
 	// Once ends Serve after one connection, with the exit status of its child. A shared
 	// child does not linger then.
@@ -170,19 +170,30 @@ func (e *Endpoint) subprotocols() []string {
 	return slices.Concat(channel.Protocols, e.Subprotocols)
 }
 
-// Timeouts bound how long a client may make no progress before its connection is closed. Zero
-// means the default of the field.
+// Timeouts bound how long a client may make no progress before its connection is closed, and
+// how long the server waits. Zero means the default of the field.
 type Timeouts struct {
+	// Header bounds the time for reading a request header, and for a TLS handshake. The default
+	// is 10 s.
+	Header time.Duration
 	// Body bounds the wait for data of a request body. The default is 10 s.
 	Body time.Duration
 	// Unread bounds how long a client may read nothing of a response, or of the remaining
 	// output after the child has exited, also in a pause. The default is wire.UnreadTimeout.
 	Unread time.Duration
+	// Shutdown is how long clients may take to close when the server stops. The default is 5 s.
+	Shutdown time.Duration
+	// Lookup bounds how long ReverseLookup may delay a connection. The default is 1 s.
+	Lookup time.Duration
 }
 
 // orDefault returns t with the default values instead of zero.
 func (t Timeouts) orDefault() Timeouts {
-	return Timeouts{Body: cmp.Or(t.Body, 10*time.Second), Unread: cmp.Or(t.Unread, wire.UnreadTimeout)}
+	return Timeouts{
+		Header: cmp.Or(t.Header, 10*time.Second), Body: cmp.Or(t.Body, 10*time.Second),
+		Unread: cmp.Or(t.Unread, wire.UnreadTimeout), Shutdown: cmp.Or(t.Shutdown, 5*time.Second),
+		Lookup: cmp.Or(t.Lookup, time.Second),
+	}
 }
 
 // BasicAuthVariable is the environment variable that may contain Auth.Basic. No child gets it.

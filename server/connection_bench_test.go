@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bytes"
@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 	"wspipe/server/listen"
 )
 
@@ -24,7 +26,7 @@ func BenchmarkConnection(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := Listen(Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}}, Endpoint: Endpoint{Child: process.Spec{Path: path, Args: []string{"hi"}},
+	s, err := server.Listen(server.Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}}, Endpoint: server.Endpoint{Child: process.Spec{Path: path, Args: []string{"hi"}},
 		PassEnv: []string{"PATH"}, PingInterval: 30 * time.Second, MaxMessage: 1 << 20}})
 	if err != nil {
 		b.Fatal(err)
@@ -74,7 +76,7 @@ func readHi(addr string) error {
 		return err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(wspipetest.Patience))
 	if _, err := io.WriteString(c, openHi); err != nil {
 		return err
 	}

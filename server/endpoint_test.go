@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"encoding/json"
@@ -17,19 +17,21 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/bridge/framing"
+	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 	"wspipe/server/access"
 )
 
-// describe requests the description of the endpoint at path, as the console does.
-func (s *testServer) describe(t *testing.T, path string) (one description) {
+// describe requests the Description of the endpoint at path, as the console does.
+func (s *testServer) describe(t *testing.T, path string) (one server.Description) {
 	t.Helper()
 	s.getJSON(t, endpointPath+"?path="+url.QueryEscape(path), &one)
 	return one
 }
 
 // enumerate requests the list of endpoints.
-func (s *testServer) enumerate(t *testing.T) (all enumeration) {
+func (s *testServer) enumerate(t *testing.T) (all server.Enumeration) {
 	t.Helper()
 	s.getJSON(t, endpointsPath, &all)
 	return all
@@ -54,7 +56,7 @@ func (s *testServer) getJSON(t *testing.T, path string, answer any) {
 // TestEndpointOfACommand: the fields of the response, and that every path has an endpoint.
 func TestEndpointOfACommand(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), MaxMessage: 1 << 20}, Console: true, Software: "wspipe/1.2.3"})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`), MaxMessage: 1 << 20}, Console: true, Software: "wspipe/1.2.3"})
 	const want = `{"version":"1.2.3","endpoint":{"path":"/","program":"sh","framing":"lines","pty":false,"lineBuffered":false,` +
 		`"share":"","shareBy":"","readonly":false,"clients":0,"rooms":[],"resume":0,"subprotocols":[],"maxMessage":1048576,"once":false,"http":false,"parameters":[]}}` + "\n"
 	for _, path := range []string{"/", "/any/path?q=/../", "//x", "/%20"} {
@@ -81,12 +83,12 @@ func TestEndpointOfACommand(t *testing.T) {
 // TestEndpointsOfRoutes: each has its path, its program and its flags.
 func TestEndpointsOfRoutes(t *testing.T) {
 	t.Parallel()
-	route := func(path string, e Endpoint) Route {
+	route := func(path string, e server.Endpoint) server.Route {
 		e.Child = sh(`exec cat`)
-		return Route{Path: path, Endpoint: e}
+		return server.Route{Path: path, Endpoint: e}
 	}
-	s := serve(t, Config{Console: true, Routes: []Route{
-		route("/x y", Endpoint{Framing: framing.NUL}), route("/b/", Endpoint{Share: ShareMux}), route("/b/c", Endpoint{Resume: time.Second}),
+	s := serve(t, server.Config{Console: true, Routes: []server.Route{
+		route("/x y", server.Endpoint{Framing: framing.NUL}), route("/b/", server.Endpoint{Share: server.ShareMux}), route("/b/c", server.Endpoint{Resume: time.Second}),
 	}})
 	if got, want := s.enumerate(t).Paths, []string{"/b/", "/b/c", "/x%20y"}; !slices.Equal(got, want) {
 		t.Errorf("the list is %q, want %q", got, want)
@@ -105,22 +107,22 @@ func TestEndpointsOfRoutes(t *testing.T) {
 // TestEndpointReportsFlags: those that the console uses.
 func TestEndpointReportsFlags(t *testing.T) {
 	t.Parallel()
-	plain := endpointInfo{Path: "/", Program: "sh", Framing: "lines", Subprotocols: []string{}, Parameters: []parameterInfo{}, Rooms: []room{}}
+	plain := server.EndpointInfo{Path: "/", Program: "sh", Framing: "lines", Subprotocols: []string{}, Parameters: []server.ParameterInfo{}, Rooms: []server.RoomInfo{}}
 	for name, test := range map[string]struct {
-		set  func(cfg *Config)
-		want func(info *endpointInfo)
+		set  func(cfg *server.Config)
+		want func(info *server.EndpointInfo)
 	}{
-		"no limit":     {func(cfg *Config) { cfg.Endpoint.MaxMessage = -1 }, func(*endpointInfo) {}},
-		"framing":      {func(cfg *Config) { cfg.Endpoint.Framing = framing.NUL }, func(info *endpointInfo) { info.Framing = "nul" }},
-		"pty":          {func(cfg *Config) { cfg.Endpoint.Child.Terminal = process.FullTerminal }, func(info *endpointInfo) { info.PTY = true }},
-		"lines":        {func(cfg *Config) { cfg.Endpoint.Child.Terminal = process.StdoutTerminal }, func(info *endpointInfo) { info.LineBuffered = true }},
-		"broadcast":    {func(cfg *Config) { cfg.Endpoint.Share, cfg.Endpoint.ReadOnly = ShareBroadcast, true }, func(info *endpointInfo) { info.Share, info.ReadOnly = "broadcast", true }},
-		"mux":          {func(cfg *Config) { cfg.Endpoint.Share = ShareMux }, func(info *endpointInfo) { info.Share = "mux" }},
-		"resume":       {func(cfg *Config) { cfg.Endpoint.Resume = time.Minute }, func(info *endpointInfo) { info.Resume = 60000 }},
-		"subprotocols": {func(cfg *Config) { cfg.Endpoint.Subprotocols = []string{"b", "a"} }, func(info *endpointInfo) { info.Subprotocols = []string{"b", "a"} }},
-		"once":         {func(cfg *Config) { cfg.Once = true }, func(info *endpointInfo) { info.Once = true }},
+		"no limit":     {func(cfg *server.Config) { cfg.Endpoint.MaxMessage = -1 }, func(*server.EndpointInfo) {}},
+		"framing":      {func(cfg *server.Config) { cfg.Endpoint.Framing = framing.NUL }, func(info *server.EndpointInfo) { info.Framing = "nul" }},
+		"pty":          {func(cfg *server.Config) { cfg.Endpoint.Child.Terminal = process.FullTerminal }, func(info *server.EndpointInfo) { info.PTY = true }},
+		"lines":        {func(cfg *server.Config) { cfg.Endpoint.Child.Terminal = process.StdoutTerminal }, func(info *server.EndpointInfo) { info.LineBuffered = true }},
+		"broadcast":    {func(cfg *server.Config) { cfg.Endpoint.Share, cfg.Endpoint.ReadOnly = server.ShareBroadcast, true }, func(info *server.EndpointInfo) { info.Share, info.ReadOnly = "broadcast", true }},
+		"mux":          {func(cfg *server.Config) { cfg.Endpoint.Share = server.ShareMux }, func(info *server.EndpointInfo) { info.Share = "mux" }},
+		"resume":       {func(cfg *server.Config) { cfg.Endpoint.Resume = time.Minute }, func(info *server.EndpointInfo) { info.Resume = 60000 }},
+		"subprotocols": {func(cfg *server.Config) { cfg.Endpoint.Subprotocols = []string{"b", "a"} }, func(info *server.EndpointInfo) { info.Subprotocols = []string{"b", "a"} }},
+		"once":         {func(cfg *server.Config) { cfg.Once = true }, func(info *server.EndpointInfo) { info.Once = true }},
 	} {
-		cfg, want := Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true}, plain
+		cfg, want := server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Console: true}, plain
 		test.set(&cfg)
 		test.want(&want)
 		if got := serve(t, cfg).describe(t, "/"); got.Endpoint == nil || !reflect.DeepEqual(*got.Endpoint, want) {
@@ -132,13 +134,13 @@ func TestEndpointReportsFlags(t *testing.T) {
 // TestEndpointAccessRules: the access rules apply, and it requires --devconsole.
 func TestEndpointAccessRules(t *testing.T) {
 	t.Parallel()
-	closed := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})
-	open, without := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true}), serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
+	closed := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})
+	open, without := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Console: true}), serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}})
 	for _, path := range []string{endpointPath + "?path=/", endpointsPath} {
 		if resp, _ := get(t, closed.http(path)); resp.StatusCode != 401 {
 			t.Errorf("%s without a password: got %d, want 401", path, resp.StatusCode)
 		}
-		if resp, body := ask(t, open.listeners.Serving[0].Addr(), plain("GET", path, "Host: evil.example")); resp.StatusCode != 403 || strings.Contains(body, "{") {
+		if resp, body := ask(t, open.Addr(), plain("GET", path, "Host: evil.example")); resp.StatusCode != 403 || strings.Contains(body, "{") {
 			t.Errorf("%s under a name that is not ours: got %d %q", path, resp.StatusCode, body)
 		}
 		if resp, _ := get(t, without.http(path)); resp.StatusCode != 404 {
@@ -150,12 +152,12 @@ func TestEndpointAccessRules(t *testing.T) {
 // TestEndpointCountsClients: of a shared child, as they connect and disconnect.
 func TestEndpointCountsClients(t *testing.T) {
 	t.Parallel()
-	for _, share := range []Share{ShareBroadcast, ShareMux} {
-		dir := tree(t, map[string]string{"a": "#!/bin/sh\nexec cat >&2", "b": "#!/bin/sh\nexec cat >&2"})
-		s := serve(t, Config{Dir: dir, Console: true, Endpoint: Endpoint{Share: share, MaxMessage: 1 << 20, Linger: -1}})
+	for _, share := range []server.Share{server.ShareBroadcast, server.ShareMux} {
+		dir := wspipetest.Tree(t, map[string]string{"a": "#!/bin/sh\nexec cat >&2", "b": "#!/bin/sh\nexec cat >&2"})
+		s := serve(t, server.Config{Dir: dir, Console: true, Endpoint: server.Endpoint{Share: share, MaxMessage: 1 << 20, Linger: -1}})
 		count := func(path string, want int) {
 			t.Helper()
-			eventually(t, "the clients are counted", func() bool { return s.describe(t, path).Endpoint.Clients == want })
+			wspipetest.Eventually(t, "the clients are counted", func() bool { return s.describe(t, path).Endpoint.Clients == want })
 		}
 		count("/a", 0)
 		first := dial(t, s.ws+"a")
@@ -178,15 +180,15 @@ func TestEndpointCountsClients(t *testing.T) {
 func TestEndpointsOfADir(t *testing.T) {
 	t.Parallel()
 	const program = "#!/bin/sh\n" + `echo "$SCRIPT_NAME"`
-	outside := tree(t, map[string]string{"run": program, "dir/run": program})
-	dir := tree(t, map[string]string{
+	outside := wspipetest.Tree(t, map[string]string{"run": program, "dir/run": program})
+	dir := wspipetest.Tree(t, map[string]string{
 		"run": program, "sub/deep/run.py": program, "text": "echo", ".hidden": program, ".git/run": program, "sub/.run": program, "dangling": "-> nothing", "loop": "-> loop",
 		"out": "-> " + outside + "/run", "outdir": "-> " + outside + "/dir", "up": "-> ../run", "self": "-> .", "sub/back": "-> ..", "sub/link": "-> deep/run.py", "current": "-> sub/deep",
 		"a b": program, "100%": program, "a#b": program, "a?b": program, `a"b'c`: program, "a\nb": program, "a:b;c&d=e+f": program, "ä€": program, "<b>": program,
 		"bad\xffname": program, `back\slash`: program, "...": program, "%41": program, "*": program,
 	})
 	makeOdd(t, dir)
-	s := serve(t, Config{Dir: dir, Console: true})
+	s := serve(t, server.Config{Dir: dir, Console: true})
 	got := s.enumerate(t)
 	want := []string{
 		"/%2541", "/%2A", "/%3Cb%3E", "/100%25", "/a%0Ab", "/a%20b", "/a%22b%27c", "/a%23b", "/a%3Fb", "/a:b;c&d=e+f", "/current/run.py", "/run", "/sub/deep/run.py", "/sub/link", "/%C3%A4%E2%82%AC",
@@ -222,8 +224,8 @@ func TestEndpointsOfADir(t *testing.T) {
 // TestEndpointsAreCurrent: the list is current.
 func TestEndpointsAreCurrent(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{"a": askFor, "b": askFor})
-	s := serve(t, Config{Dir: dir, Console: true})
+	dir := wspipetest.Tree(t, map[string]string{"a": askFor, "b": askFor})
+	s := serve(t, server.Config{Dir: dir, Console: true})
 	expect := func(want ...string) {
 		t.Helper()
 		if got := s.enumerate(t).Paths; !slices.Equal(got, want) {
@@ -247,7 +249,7 @@ func TestEndpointsAreCurrent(t *testing.T) {
 // endpoints relative to it, because a proxy may have removed a prefix.
 func TestPathsFromThePagesDirectory(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Dir: tree(t, map[string]string{"a/b/c.sh": "#!/bin/sh\n", "d.sh": "#!/bin/sh\n"}), Console: true})
+	s := serve(t, server.Config{Dir: wspipetest.Tree(t, map[string]string{"a/b/c.sh": "#!/bin/sh\n", "d.sh": "#!/bin/sh\n"}), Console: true})
 	for _, test := range []struct{ dir, path, up, endpoint string }{
 		{"", "./d.sh", "./", "/d.sh"},
 		{"", "./a/b/c.sh/info", "./", "/a/b/c.sh"},

@@ -8,12 +8,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"wspipe/cmd/wspipetest"
 )
 
 // TestErrorLogHasLevels: panics are logged as errors.
 func TestErrorLogHasLevels(t *testing.T) {
 	t.Parallel()
-	out := &logBuffer{}
+	out := &wspipetest.Log{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +35,7 @@ func TestErrorLogHasLevels(t *testing.T) {
 	}
 	defer conn.Close()
 	conn.Write([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
-	out.await(t, "oh no", 1)
+	out.Await(t, "oh no", 1)
 	hs.Close()
 	<-serving
 	if want := "level=ERROR msg=\"http: panic serving 127.0.0.1"; !strings.Contains(out.String(), want) {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"net/http"
@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/access"
 )
 
@@ -27,7 +28,7 @@ func proxies(networks ...string) (t access.TrustedProxies) {
 func TestForwardedEnvironment(t *testing.T) {
 	t.Parallel()
 	child := sh(`echo "$REMOTE_ADDR|$REMOTE_HOST|$REMOTE_PORT|${HTTPS-none}|$SERVER_NAME|$SERVER_PORT"`)
-	trusting, other := serve(t, Config{Endpoint: Endpoint{Child: child}, Rules: access.Rules{TrustedProxies: proxies("127.0.0.1/32")}}), serve(t, Config{Endpoint: Endpoint{Child: child}, Rules: access.Rules{TrustedProxies: proxies("10.0.0.0/8")}})
+	trusting, other := serve(t, server.Config{Endpoint: server.Endpoint{Child: child}, Rules: access.Rules{TrustedProxies: proxies("127.0.0.1/32")}}), serve(t, server.Config{Endpoint: server.Endpoint{Child: child}, Rules: access.Rules{TrustedProxies: proxies("10.0.0.0/8")}})
 	for _, test := range []struct {
 		s           *testServer
 		host        string
@@ -46,7 +47,7 @@ func TestForwardedEnvironment(t *testing.T) {
 			"X-Forwarded-For": {"198.51.100.1, 203.0.113.5" + test.port}, "X-Forwarded-Proto": {test.proto},
 		}})
 		got := c.ExpectEnd(1000, "exit 0")
-		test.s.log.await(t, `"msg":"disconnect"`, strings.Count(test.s.log.String()[:seen], `"msg":"disconnect"`)+1)
+		test.s.log.Await(t, `"msg":"disconnect"`, strings.Count(test.s.log.String()[:seen], `"msg":"disconnect"`)+1)
 		if strings.Contains(test.want, "*") {
 			port := strings.Split(got[0], "|")[2]
 			if port == "" || port == "1234" {
@@ -57,7 +58,7 @@ func TestForwardedEnvironment(t *testing.T) {
 		if !slices.Equal(got, []string{test.want}) {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
-		test.s.log.await(t, `"msg":"request"`, strings.Count(test.s.log.String()[:seen], `"msg":"request"`)+1)
+		test.s.log.Await(t, `"msg":"request"`, strings.Count(test.s.log.String()[:seen], `"msg":"request"`)+1)
 		for line := range strings.Lines(test.s.log.String()[seen:]) {
 			if strings.Contains(line, `"level":"DEBUG+2"`) && !strings.Contains(line, test.remote) { // the access log
 				t.Errorf("logged %s, want %s", line, test.remote)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"encoding/json"
@@ -14,14 +14,15 @@ import (
 
 	"wspipe/bridge/framing"
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 )
 
 // Section 3 of the contract: the framings, with real children.
 
 // python returns a child that runs script, with stdin and stdout as the binary files i and o.
-func python(t *testing.T, script string) Config {
+func python(t *testing.T, script string) server.Config {
 	t.Helper()
-	cfg := Config{Endpoint: Endpoint{MaxMessage: 8 << 20}}
+	cfg := server.Config{Endpoint: server.Endpoint{MaxMessage: 8 << 20}}
 	cfg.Endpoint.Child.Path = wspipetest.Need(t, "python3")
 	cfg.Endpoint.Child.Args = []string{"-c", "import sys, os, time\ni, o, e = sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer\n" + script}
 	return cfg
@@ -115,12 +116,12 @@ func TestBrokenFraming(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, Config{Endpoint: Endpoint{Child: sh(test.script), Framing: test.framing}})
+			s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(test.script), Framing: test.framing}})
 			c := dial(t, s.ws)
 			if got := c.ExpectEnd(1011, "bad "+test.framing.String()+" output: "+test.reason); !slices.Equal(got, test.messages) {
 				t.Errorf("got %q, want %q", got, test.messages)
 			}
-			s.log.await(t, `"disconnect"`, 1)
+			s.log.Await(t, `"disconnect"`, 1)
 			want := fmt.Sprintf(`"framing":%q,"cause":%q,"position":%d}`, test.framing, test.reason, test.position)
 			if log := s.log.String(); strings.Count(log, `"msg":"child breaks its framing"`) != 1 || !strings.Contains(log, want) {
 				t.Errorf("the log lacks %s:\n%s", want, log)
@@ -132,7 +133,7 @@ func TestBrokenFraming(t *testing.T) {
 // An endless record does not end the session.
 func TestEndlessRecord(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`printf '\377\377\377\377'; exec cat /dev/zero`), Framing: framing.Length}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`printf '\377\377\377\377'; exec cat /dev/zero`), Framing: framing.Length}})
 	c := dial(t, s.ws)
 	_, r, err := c.Reader(c.Ctx)
 	if err != nil {
@@ -142,7 +143,7 @@ func TestEndlessRecord(t *testing.T) {
 		t.Errorf("%d bytes came: %v", n, err)
 	}
 	c.CloseNow()
-	s.log.await(t, `"disconnect"`, 1)
+	s.log.Await(t, `"disconnect"`, 1)
 	if strings.Contains(s.log.String(), "breaks its framing") {
 		t.Error("the end of the client is taken for the child's fault")
 	}
@@ -175,7 +176,7 @@ func hear(t *testing.T, messages []string) (stdout, stderr string) {
 
 func TestJSONFraming(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`read -r l; echo "got $l"; read -r l; echo "err $l" >&2; read -r l; printf 'la\377st'; printf 'x\ty' >&2; exit 3`), Framing: framing.JSON}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`read -r l; echo "got $l"; read -r l; echo "err $l" >&2; read -r l; printf 'la\377st'; printf 'x\ty' >&2; exit 3`), Framing: framing.JSON}})
 	c := dial(t, s.ws)
 	c.Send(`"1"`)
 	c.Expect(`{"stream":"stdout","data":"got \"1\""}`)
@@ -186,7 +187,7 @@ func TestJSONFraming(t *testing.T) {
 	if stdout != "la\uFFFDst\n" || stderr != "x\ty\n" {
 		t.Errorf("stdout %q, stderr %q", stdout, stderr)
 	}
-	s.log.await(t, `"disconnect"`, 1)
+	s.log.Await(t, `"disconnect"`, 1)
 	for _, want := range []string{`"line":"err 2"`, `"line":"x\ty"`, `"messages_in":3`, `"messages_out":4`} {
 		if !strings.Contains(s.log.String(), want) {
 			t.Errorf("the log lacks %s", want)

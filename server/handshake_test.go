@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bytes"
@@ -12,10 +12,12 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/access"
 )
 
@@ -60,12 +62,12 @@ func (q question) handshake() string {
 	return opening(q.path, header...)
 }
 
-// rehearse sends the check in both ways and returns the verdict, which must be the same.
-func (s *testServer) rehearse(t *testing.T, q question) (v verdict) {
+// rehearse sends the check in both ways and returns the Verdict, which must be the same.
+func (s *testServer) rehearse(t *testing.T, q question) (v server.Verdict) {
 	t.Helper()
 	var first string
 	for _, ofOurs := range []bool{true, false} {
-		resp, body := ask(t, s.listeners.Serving[0].Addr(), q.plain(ofOurs))
+		resp, body := ask(t, s.Addr(), q.plain(ofOurs))
 		for name, want := range map[string]string{
 			"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "*",
 		} {
@@ -87,8 +89,8 @@ func (s *testServer) rehearse(t *testing.T, q question) (v verdict) {
 	return v
 }
 
-// wantTrue compares v with the response to the handshake.
-func (v verdict) wantTrue(t *testing.T, resp *http.Response, body string) {
+// checkVerdict compares v with the response to the handshake.
+func checkVerdict(t *testing.T, v server.Verdict, resp *http.Response, body string) {
 	t.Helper()
 	if v.Status != resp.StatusCode {
 		t.Errorf("told %+v, got %d %q", v, resp.StatusCode, body)
@@ -113,14 +115,14 @@ func TestHandshakeCheck(t *testing.T) {
 	t.Parallel()
 	const in = `echo in; exec cat`
 	id, other := strings.Repeat("a", 22), strings.Repeat("b", 22)
-	dir := func(cfg Config) Config {
-		cfg.Dir = tree(t, map[string]string{"a": "#!/bin/sh\n" + in, "b": "#!/bin/sh\n" + in, "text": "no program"})
+	dir := func(cfg server.Config) server.Config {
+		cfg.Dir = wspipetest.Tree(t, map[string]string{"a": "#!/bin/sh\n" + in, "b": "#!/bin/sh\n" + in, "text": "no program"})
 		return cfg
 	}
-	one := func(cfg Config) Config { cfg.MaxChildren = 1; return cfg }
-	command, evil := Config{Endpoint: Endpoint{Child: sh(in)}}, "http://evil.example"
+	one := func(cfg server.Config) server.Config { cfg.MaxChildren = 1; return cfg }
+	command, evil := server.Config{Endpoint: server.Endpoint{Child: sh(in)}}, "http://evil.example"
 	for name, test := range map[string]struct {
-		cfg    Config
+		cfg    server.Config
 		held   string // the path of a connected client, or empty
 		q      question
 		status int
@@ -128,28 +130,28 @@ func TestHandshakeCheck(t *testing.T) {
 		"open":                      {command, "", question{path: "/"}, 101},
 		"any path":                  {command, "", question{path: "/any/path?q=%20&wspipe_size=x", origin: "http://localhost:3000"}, 101},
 		"a channel":                 {command, "", question{path: "/", protocols: "other, v5.channel.k8s.io, v1.wspipe"}, 101},
-		"a subprotocol":             {Config{Endpoint: Endpoint{Child: sh(in), Subprotocols: []string{"a", "b"}}}, "", question{path: "/", protocols: "b,c , A"}, 101},
-		"no subprotocol":            {Config{Endpoint: Endpoint{Child: sh(in), Subprotocols: []string{"a", "b"}}}, "", question{path: "/"}, 101},
-		"another subprotocol":       {Config{Endpoint: Endpoint{Child: sh(in), Subprotocols: []string{"a", "b"}}}, "", question{path: "/", protocols: "c"}, 400},
+		"a subprotocol":             {server.Config{Endpoint: server.Endpoint{Child: sh(in), Subprotocols: []string{"a", "b"}}}, "", question{path: "/", protocols: "b,c , A"}, 101},
+		"no subprotocol":            {server.Config{Endpoint: server.Endpoint{Child: sh(in), Subprotocols: []string{"a", "b"}}}, "", question{path: "/"}, 101},
+		"another subprotocol":       {server.Config{Endpoint: server.Endpoint{Child: sh(in), Subprotocols: []string{"a", "b"}}}, "", question{path: "/", protocols: "c"}, 400},
 		"another, but none is ours": {command, "", question{path: "/", protocols: "c"}, 101},
 		"another origin":            {command, "", question{path: "/", origin: evil}, 403},
-		"a listed origin":           {Config{Endpoint: Endpoint{Child: sh(in)}, Rules: access.Rules{Origins: []string{"evil.example"}}}, "", question{path: "/", origin: evil}, 101},
+		"a listed origin":           {server.Config{Endpoint: server.Endpoint{Child: sh(in)}, Rules: access.Rules{Origins: []string{"evil.example"}}}, "", question{path: "/", origin: evil}, 101},
 		"null origin":               {command, "", question{path: "/", origin: "null"}, 403},
 		"a malformed origin":        {command, "", question{path: "/", origin: "evil.example"}, 403},
 		"upwards":                   {command, "", question{path: "/a/../b"}, 404},
-		"a program":                 {dir(Config{}), "", question{path: "/a/info?q"}, 101},
-		"no program":                {dir(Config{}), "", question{path: "/text"}, 404},
-		"no program, other origin":  {dir(Config{}), "", question{path: "/text", origin: evil}, 403},
-		"files alone":               {Config{StaticDir: t.TempDir()}, "", question{path: "/"}, 404},
+		"a program":                 {dir(server.Config{}), "", question{path: "/a/info?q"}, 101},
+		"no program":                {dir(server.Config{}), "", question{path: "/text"}, 404},
+		"no program, other origin":  {dir(server.Config{}), "", question{path: "/text", origin: evil}, 403},
+		"files alone":               {server.Config{StaticDir: t.TempDir()}, "", question{path: "/"}, 404},
 		"maxforks":                  {one(command), "/", question{path: "/", origin: "http://localhost"}, 429},
 		"maxforks, other origin":    {one(command), "/", question{path: "/", origin: evil}, 403},
-		"max-per-ip":                {Config{Endpoint: Endpoint{Child: sh(in)}, MaxPerIP: 1}, "/", question{path: "/"}, 429},
-		"of a client elsewhere": {Config{Endpoint: Endpoint{Child: sh(in)}, MaxPerIP: 1, Rules: access.Rules{TrustedProxies: access.TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}}},
+		"max-per-ip":                {server.Config{Endpoint: server.Endpoint{Child: sh(in)}, MaxPerIP: 1}, "/", question{path: "/"}, 429},
+		"of a client elsewhere": {server.Config{Endpoint: server.Endpoint{Child: sh(in)}, MaxPerIP: 1, Rules: access.Rules{TrustedProxies: access.TrustedProxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}}},
 			"/", question{path: "/", header: []string{"X-Forwarded-For: 192.0.2.1"}}, 101},
-		"the shared child":        {one(dir(Config{Endpoint: Endpoint{Share: ShareBroadcast}})), "/a", question{path: "/a"}, 101},
-		"another shared child":    {one(dir(Config{Endpoint: Endpoint{Share: ShareBroadcast}})), "/a", question{path: "/b"}, 429},
-		"too many who share":      {Config{Endpoint: Endpoint{Child: sh(in), Share: ShareBroadcast}, MaxPerIP: 1, MaxChildren: 1}, "/", question{path: "/"}, 429},
-		"a lost session, sharing": {one(Config{Endpoint: Endpoint{Child: sh(in), Share: ShareBroadcast}, MaxPerIP: 1}), "/", question{path: "/?wspipe_after=1"}, 101},
+		"the shared child":        {one(dir(server.Config{Endpoint: server.Endpoint{Share: server.ShareBroadcast}})), "/a", question{path: "/a"}, 101},
+		"another shared child":    {one(dir(server.Config{Endpoint: server.Endpoint{Share: server.ShareBroadcast}})), "/a", question{path: "/b"}, 429},
+		"too many who share":      {server.Config{Endpoint: server.Endpoint{Child: sh(in), Share: server.ShareBroadcast}, MaxPerIP: 1, MaxChildren: 1}, "/", question{path: "/"}, 429},
+		"a lost session, sharing": {one(server.Config{Endpoint: server.Endpoint{Child: sh(in), Share: server.ShareBroadcast}, MaxPerIP: 1}), "/", question{path: "/?wspipe_after=1"}, 101},
 		"no session":              {resuming(in), "", question{path: "/?wspipe_session=short"}, 400},
 		"no number":               {resuming(in), "", question{path: "/?wspipe_session=" + id + "&wspipe_after=x"}, 400},
 		"no session, none here":   {command, "", question{path: "/?wspipe_session=short"}, 400},
@@ -170,7 +172,7 @@ func TestHandshakeCheck(t *testing.T) {
 				t.Errorf("told %+v, want %d", told, test.status)
 			}
 			resp, body := openOnly(t, s, test.q)
-			told.wantTrue(t, resp, body)
+			checkVerdict(t, told, resp, body)
 		})
 	}
 }
@@ -178,7 +180,7 @@ func TestHandshakeCheck(t *testing.T) {
 // openOnly makes the handshake of q and returns the response, without messages.
 func openOnly(t *testing.T, s *testServer, q question) (*http.Response, string) {
 	t.Helper()
-	resp, _ := send(t, s.listeners.Serving[0].Addr(), q.handshake())
+	resp, _ := send(t, s.Addr(), q.handshake())
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return resp, ""
 	}
@@ -193,7 +195,7 @@ func openOnly(t *testing.T, s *testServer, q question) (*http.Response, string) 
 func TestHandshakeCheckHasNoEffect(t *testing.T) {
 	t.Parallel()
 	const in = `echo in; exec cat`
-	for name, cfg := range map[string]Config{"alone": {Endpoint: Endpoint{Child: sh(in)}}, "broadcast": shared(in), "mux": mux(`echo '{"to":"*","data":"in"}'; exec cat >&2`), "resume": resuming(in)} {
+	for name, cfg := range map[string]server.Config{"alone": {Endpoint: server.Endpoint{Child: sh(in)}}, "broadcast": shared(in), "mux": mux(`echo '{"to":"*","data":"in"}'; exec cat >&2`), "resume": resuming(in)} {
 		for _, once := range []bool{false, true} {
 			cfg.MaxChildren, cfg.MaxPerIP, cfg.Once = 1, 1, once
 			s := serve(t, cfg)
@@ -204,9 +206,7 @@ func TestHandshakeCheckHasNoEffect(t *testing.T) {
 					}
 				}
 			}
-			if n := s.slots.used + len(s.slots.perIP) + s.tracker.count + len(s.children.byKey); n != 0 || s.taken.Load() {
-				t.Errorf("%s: %d things are taken, the only place: %v", name, n, s.taken.Load())
-			}
+			wspipetest.Eventually(t, name+": nothing is taken", func() bool { return s.Usage() == server.Usage{} })
 			if log := s.log.String(); strings.Contains(log, `"connect"`) || strings.Contains(log, `"pid"`) {
 				t.Errorf("%s: something was started", name)
 			}
@@ -218,9 +218,9 @@ func TestHandshakeCheckHasNoEffect(t *testing.T) {
 // TestHandshakeCheckWithOnce: with --once, on a connection that was open before.
 func TestHandshakeCheckWithOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo in; exec cat`)}, Once: true})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo in; exec cat`)}, Once: true})
 	q := question{path: "/", origin: "http://localhost"}
-	to := s.listeners.Serving[0].Addr()
+	to := s.Addr()
 	// A server that stops listening closes connections without a request.
 	const early = "GET " + handshakePath + "?path=/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	resp, asking := send(t, to, early)
@@ -229,13 +229,13 @@ func TestHandshakeCheckWithOnce(t *testing.T) {
 	io.Copy(io.Discard, resp.Body)
 	c := dial(t, s.ws)
 	c.Expect("in")
-	var told verdict
+	var told server.Verdict
 	if err := json.NewDecoder(sendOn(t, asking, q.plain(true)).Body).Decode(&told); err != nil {
 		t.Fatal(err)
 	}
 	resp = sendOn(t, coming, q.handshake())
 	body, _ := io.ReadAll(resp.Body)
-	told.wantTrue(t, resp, string(body))
+	checkVerdict(t, told, resp, string(body))
 	if told.Status != http.StatusServiceUnavailable || !strings.Contains(told.Why, "--once") {
 		t.Errorf("told %+v, want 503", told)
 	}
@@ -246,9 +246,9 @@ func TestHandshakeCheckWithOnce(t *testing.T) {
 // TestHandshakeCheckRefusals: a refusal of the check is the same as one of the handshake.
 func TestHandshakeCheckRefusals(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}})
 	const host, page = "Host: evil.example", "Origin: http://evil.example"
-	to := s.listeners.Serving[0].Addr()
+	to := s.Addr()
 	resp, why := ask(t, to, opening("/", host, page))
 	for _, header := range [][]string{{host}, {host, "Sec-Fetch-Site: same-origin"}, {host, page}} {
 		if got, body := ask(t, to, plain("GET", handshakePath+"?path=/", header...)); got.StatusCode != resp.StatusCode || body != why || !strings.Contains(why, "--host=evil.example") {
@@ -260,20 +260,16 @@ func TestHandshakeCheckRefusals(t *testing.T) {
 // TestHandshakeCheckDuringShutdown: checks are refused as handshakes are.
 func TestHandshakeCheckDuringShutdown(t *testing.T) {
 	t.Parallel()
-	s, c, _ := serveDownload(t) // the shutdown waits for it
+	s, c, _ := serveDownload(t, time.Hour) // the shutdown waits for it
 	var early []net.Conn
 	for range 2 {
-		resp, conn := send(t, s.listeners.Serving[0].Addr(), "GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		resp, conn := send(t, s.Addr(), "GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		io.Copy(io.Discard, resp.Body)
 		early = append(early, conn)
 	}
-	download := c.answer("GET")
+	download := c.Response("GET")
 	s.stop()
-	eventually(t, "the server stops", func() bool {
-		s.tracker.mu.Lock()
-		defer s.tracker.mu.Unlock()
-		return s.tracker.closed
-	})
+	wspipetest.Eventually(t, "the server stops", s.Stopping)
 	q := question{path: "/"}
 	for i, request := range []string{q.plain(true), q.handshake()} {
 		resp := sendOn(t, early[i], request)
@@ -287,11 +283,11 @@ func TestHandshakeCheckDuringShutdown(t *testing.T) {
 // TestHandshakeCheckOrigin: the origin that the browser sends counts.
 func TestHandshakeCheckOrigin(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Origins: []string{"http://good.example"}}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Origins: []string{"http://good.example"}}})
 	for _, lie := range []string{"http://good.example", "http://localhost", "*", ""} {
 		for _, origin := range []string{"http://evil.example", "null"} {
 			resp, body := fetch(t, "GET", s.http(handshakePath+"?path=/&origin="+url.QueryEscape(lie)), nil, "Origin", origin)
-			var told verdict
+			var told server.Verdict
 			if err := json.Unmarshal([]byte(body), &told); err != nil || resp.StatusCode != 200 {
 				t.Fatalf("got %d %q: %v", resp.StatusCode, body, err)
 			}
@@ -338,10 +334,10 @@ func TestHandshakeCheckSecrets(t *testing.T) {
 			t.Errorf("%+v: the answer tells a secret: %s", test.q, text)
 		}
 		resp, body := openOnly(t, s, test.q)
-		told.wantTrue(t, resp, body)
+		checkVerdict(t, told, resp, body)
 	}
 	for _, query := range []string{"", "&access_token=SECRET-bad"} { // of the check
-		if resp, _ := ask(t, s.listeners.Serving[0].Addr(), question{path: "/?access_token=SECRET-good", query: query}.plain(true)); resp.StatusCode != 401 {
+		if resp, _ := ask(t, s.Addr(), question{path: "/?access_token=SECRET-good", query: query}.plain(true)); resp.StatusCode != 401 {
 			t.Errorf("a question with %q is answered with %d", query, resp.StatusCode)
 		}
 	}
@@ -353,7 +349,7 @@ func TestHandshakeCheckSecrets(t *testing.T) {
 // TestHandshakeCheckInvalid: without a path, or with a method other than GET and HEAD.
 func TestHandshakeCheckInvalid(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}})
 	for _, path := range []string{"", "relative", "http://localhost/", "?q", "/%zz", "*"} {
 		if told := s.rehearse(t, question{path: path}); told.Status != 400 || !strings.Contains(told.Why, "path") {
 			t.Errorf("%q: told %+v", path, told)
@@ -369,6 +365,6 @@ func TestHandshakeCheckInvalid(t *testing.T) {
 		t.Errorf("POST: got %d", resp.StatusCode)
 	}
 	dial(t, s.ws+strings.TrimPrefix(handshakePath, "/")).Close(1000, "") // WebSockets at this path still work
-	s.log.await(t, `"path":"`+handshakePath+`","status":200`, 14)
-	s.log.await(t, `"path":"`+handshakePath+`","status":405`, 1)
+	s.log.Await(t, `"path":"`+handshakePath+`","status":200`, 14)
+	s.log.Await(t, `"path":"`+handshakePath+`","status":405`, 1)
 }

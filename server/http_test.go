@@ -1,20 +1,19 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/access"
 	"wspipe/server/listen"
 
@@ -24,8 +23,8 @@ import (
 func TestEnvironment(t *testing.T) {
 	t.Setenv("WSPIPE_TEST_PASSED", "yes")
 	t.Setenv("WSPIPE_TEST_SECRET", "no")
-	s := serve(t, Config{
-		Endpoint: Endpoint{Child: sh(`env`),
+	s := serve(t, server.Config{
+		Endpoint: server.Endpoint{Child: sh(`env`),
 			PassEnv: []string{"PATH", "WSPIPE_TEST_PASSED", "WSPIPE_TEST_UNSET"},
 			SetEnv:  []string{"MORE=a=b", "SERVER_NAME=overridden"}},
 		Software: "wspipe/test",
@@ -71,18 +70,18 @@ func TestEnvironment(t *testing.T) {
 // TestHostIsAHost: SERVER_NAME and SERVER_PORT are valid, because a child may pass them to a shell.
 func TestHostIsAHost(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Origins: []string{"*"}}}, map[string]string{"run": textHeader + `printf '%s %s' "$SERVER_NAME" "$SERVER_PORT"`})
+	s := serveCGI(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Origins: []string{"*"}}}, map[string]string{"run": textHeader + `printf '%s %s' "$SERVER_NAME" "$SERVER_PORT"`})
 	for host, want := range map[string]string{
 		"localhost": "localhost 80", "LOCALHOST.:8080": "localhost 8080", "localhost:": "localhost 80", "[::1]": "[::1] 80", "[::1]:90": "[::1] 90", "": " 80",
 		"127.0.0.1:65535": "127.0.0.1 65535", "my_host-1.example:1": "my_host-1.example 1",
 	} {
-		if resp, body := ask(t, s.listeners.Serving[0].Addr(), plain("GET", "/run", "Host: "+host)); resp.StatusCode != 200 || body != want {
+		if resp, body := ask(t, s.Addr(), plain("GET", "/run", "Host: "+host)); resp.StatusCode != 200 || body != want {
 			t.Errorf("Host: %s: got %d %q, want %q", host, resp.StatusCode, body, want)
 		}
 	}
 	for _, host := range []string{"localhost:$(id)", "localhost:80x", "localhost:65536", "localhost:-1", "$(id)", "local'host", "a,b", "::1", "[::1]$(id)", "[::1%$(id)]", "[localhost]", "-rf"} {
 		for _, request := range []string{plain("GET", "/run", "Host: "+host), plain("GET", "/", "Host: "+host), opening("/", "Host: "+host)} {
-			if resp, body := ask(t, s.listeners.Serving[0].Addr(), request); resp.StatusCode != 400 || !strings.Contains(body, "Host") {
+			if resp, body := ask(t, s.Addr(), request); resp.StatusCode != 400 || !strings.Contains(body, "Host") {
 				t.Errorf("Host: %s: got %d %q, want 400", host, resp.StatusCode, body)
 			}
 		}
@@ -92,7 +91,7 @@ func TestHostIsAHost(t *testing.T) {
 func TestEnvironmentValuesAreOneLine(t *testing.T) {
 	t.Parallel()
 	// A header cannot contain these, but a decoded path can.
-	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`printf '[%s]\n' "$PATH_INFO"`)}}).ws+"a%0d%0aEVIL=1%00b")
+	c := dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`printf '[%s]\n' "$PATH_INFO"`)}}).ws+"a%0d%0aEVIL=1%00b")
 	c.Expect("[/a  EVIL=1 b]")
 }
 
@@ -108,11 +107,11 @@ func TestPlainRequests(t *testing.T) {
 		body, _ := io.ReadAll(resp.Body)
 		return resp.StatusCode, resp.Header, string(body)
 	}
-	bare := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo started >&2`)}})
+	bare := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo started >&2`)}})
 	if status, _, body := get("GET", bare.ws); status != 404 || !strings.Contains(body, "--devconsole") {
 		t.Errorf("got %d %q, want 404 and a hint", status, body)
 	}
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo started >&2`)}, Console: true})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo started >&2`)}, Console: true})
 	for _, path := range []string{"", "any/path?x=1", "any/index.html"} {
 		status, header, body := get("GET", s.ws+path)
 		if status != 200 || !strings.Contains(body, "<html") || !strings.HasPrefix(header.Get("Content-Type"), "text/html") {
@@ -137,7 +136,7 @@ func TestPlainRequests(t *testing.T) {
 
 func TestBadHandshakes(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo started >&2`)}, MaxChildren: 1})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo started >&2`)}, MaxChildren: 1})
 	for name, more := range map[string]http.Header{
 		"version": {"Sec-Websocket-Version": {"8"}},
 		"no key":  {"Sec-Websocket-Key": nil},
@@ -160,7 +159,7 @@ func TestBadHandshakes(t *testing.T) {
 // 9110, section 15.5.22: a 426 has Upgrade.
 func TestProxyRemovedTheUpgrade(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo started >&2`)}, Console: true})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo started >&2`)}, Console: true})
 	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 	for name, request := range map[string]string{
 		"no Upgrade":             plain("GET", "/", "Host: localhost", key),
@@ -169,7 +168,7 @@ func TestProxyRemovedTheUpgrade(t *testing.T) {
 		"HTTP/1.0":               strings.Replace(opening("/", "Host: localhost"), "HTTP/1.1", "HTTP/1.0", 1),
 		"Upgrade of another one": plain("GET", "/", "Host: localhost", key, "Connection: Upgrade", "Upgrade: h2c"),
 	} {
-		resp, body := ask(t, s.listeners.Serving[0].Addr(), request)
+		resp, body := ask(t, s.Addr(), request)
 		if resp.StatusCode != 426 || resp.Header.Get("Upgrade") != "websocket" || !strings.Contains(body, "proxy") {
 			t.Errorf("%s: got %d, Upgrade %q, %q", name, resp.StatusCode, resp.Header.Get("Upgrade"), body)
 		}
@@ -181,11 +180,11 @@ func TestProxyRemovedTheUpgrade(t *testing.T) {
 
 func TestAccessLog(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`read l; echo answer; echo "complaint" >&2; exit 3`)}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`read l; echo answer; echo "complaint" >&2; exit 3`)}})
 	c := dial(t, s.ws+"path?token=secret")
 	c.Send("payload")
 	c.ExpectEnd(1000, "exit 3")
-	s.log.await(t, `"disconnect"`, 1)
+	s.log.Await(t, `"disconnect"`, 1)
 	records := map[string]map[string]any{}
 	for line := range strings.Lines(s.log.String()) {
 		var r map[string]any
@@ -222,11 +221,11 @@ func TestAccessLog(t *testing.T) {
 
 func TestStderr(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`head -c 100000 /dev/zero | tr '\0' e >&2; echo >&2; seq 20000 >&2; printf last >&2; echo out`)}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`head -c 100000 /dev/zero | tr '\0' e >&2; echo >&2; seq 20000 >&2; printf last >&2; echo out`)}})
 	if got := dial(t, s.ws).ExpectEnd(1000, "exit 0"); !slices.Equal(got, []string{"out"}) {
 		t.Errorf("got %q: stderr must not reach the client", got)
 	}
-	s.log.await(t, `"disconnect"`, 1)
+	s.log.Await(t, `"disconnect"`, 1)
 	log := s.log.String()
 	if !strings.Contains(log, `"`+strings.Repeat("e", 100000)+`"`) || !strings.Contains(log, `"line":"last"`) {
 		t.Error("a long line, or the last one, is not one record")
@@ -238,7 +237,7 @@ func TestStderr(t *testing.T) {
 
 func TestListening(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo $SERVER_NAME $REMOTE_ADDR`)}, Sockets: listen.Sockets{Addresses: []string{"127.0.0.1", "::1", "[::ffff:127.0.0.2]"}[:2]}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo $SERVER_NAME $REMOTE_ADDR`)}, Sockets: listen.Sockets{Addresses: []string{"127.0.0.1", "::1", "[::ffff:127.0.0.2]"}[:2]}})
 	urls := s.URLs()
 	port := urls[0][strings.LastIndex(urls[0], ":"):]
 	if want := []string{"ws://127.0.0.1" + port, "ws://[::1]" + port}; !slices.Equal(urls, want) {
@@ -248,27 +247,10 @@ func TestListening(t *testing.T) {
 	dial(t, urls[1]).Expect("[::1] ::1") // RFC 3875, section 4.1.14
 	var n int
 	fmt.Sscanf(port, ":%d/", &n)
-	if _, err := Listen(Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}, Port: n}}); err == nil || !strings.Contains(err.Error(), "address already in use") {
+	if _, err := server.Listen(server.Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}, Port: n}}); err == nil || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("a taken port: %v", err)
 	}
-	if _, err := Listen(Config{Rules: access.Rules{Origins: []string{"http://x/path"}}}); err == nil {
+	if _, err := server.Listen(server.Config{Rules: access.Rules{Origins: []string{"http://x/path"}}}); err == nil {
 		t.Error("a malformed origin was taken")
-	}
-}
-
-func TestHalfARequestDoesNotStay(t *testing.T) {
-	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`:`)}})
-	conn, err := net.Dial("tcp", strings.Trim(strings.TrimPrefix(s.ws, "ws://"), "/"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(headerTimeout + patience))
-	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(io.Discard, conn); err != nil { // until the server closes it
-		t.Errorf("the connection was not closed: %v", err)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"context"
@@ -15,20 +15,10 @@ import (
 
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 )
 
 // Section 4 of the contract: the life of a child.
-
-// awaitGone waits until no process of the group of pid is left.
-func awaitGone(t *testing.T, pid int) {
-	t.Helper()
-	for end := time.Now().Add(patience); syscall.Kill(-pid, 0) == nil; {
-		if time.Now().After(end) {
-			t.Fatalf("process group %d still runs", pid)
-		}
-		<-time.After(time.Millisecond) // the end of a process group is not reported
-	}
-}
 
 func atoi(t *testing.T, s string) int {
 	t.Helper()
@@ -40,22 +30,22 @@ func atoi(t *testing.T, s string) int {
 }
 
 // leave has the ways in which a client disconnects, after the child has sent its pid.
-var leave = map[string]func(c *rawClient){
-	"closes":    func(c *rawClient) { c.frame(fin|opClose, []byte{3, 232}) },
-	"hangs up":  func(c *rawClient) { c.TCPConn.Close() },
-	"resets":    func(c *rawClient) { c.SetLinger(0); c.TCPConn.Close() },
-	"is silent": func(c *rawClient) {}, // it does not answer pings
+var leave = map[string]func(c *wspipetest.Raw){
+	"closes":    func(c *wspipetest.Raw) { c.Frame(fin|opClose, []byte{3, 232}) },
+	"hangs up":  func(c *wspipetest.Raw) { c.Close() },
+	"resets":    func(c *wspipetest.Raw) { c.TCP().SetLinger(0); c.Close() },
+	"is silent": func(c *wspipetest.Raw) {}, // it does not answer pings
 }
 
 // goAndExpectGone starts a child that sends its pid, disconnects its client by depart, and checks that
 // the process group ends.
-func goAndExpectGone(t *testing.T, cfg Config, depart func(*rawClient)) {
+func goAndExpectGone(t *testing.T, cfg server.Config, depart func(*wspipetest.Raw)) {
 	t.Helper()
 	s := serve(t, cfg)
-	c := dialRaw(t, s.ws)
-	pid := atoi(t, c.message())
+	c := wspipetest.DialRaw(t, s.ws)
+	pid := atoi(t, c.Message())
 	depart(c)
-	s.log.await(t, `"disconnect"`, 1)
+	s.log.Await(t, `"disconnect"`, 1)
 	awaitGone(t, pid)
 }
 
@@ -70,7 +60,7 @@ func TestGroupEndsWithClient(t *testing.T) {
 		for how, depart := range leave {
 			t.Run(name+"/"+how, func(t *testing.T) {
 				t.Parallel()
-				goAndExpectGone(t, Config{Endpoint: Endpoint{Child: sh(script), PingInterval: 500 * time.Millisecond}}, depart)
+				goAndExpectGone(t, server.Config{Endpoint: server.Endpoint{Child: sh(script), PingInterval: 500 * time.Millisecond}}, depart)
 			})
 		}
 	}
@@ -83,13 +73,13 @@ func TestDisconnectDuringFlood(t *testing.T) {
 		}
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			goAndExpectGone(t, Config{Endpoint: Endpoint{Child: sh(`echo $$; exec yes`)}}, depart)
+			goAndExpectGone(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo $$; exec yes`)}}, depart)
 		})
 	}
 }
 
 func TestNoTailIsLostWhileTheClientSends(t *testing.T) {
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`read l; seq 3000`)}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`read l; seq 3000`)}})
 	for range 100 {
 		c := dial(t, s.ws)
 		for i := 1; i <= 3000; i++ {
@@ -110,7 +100,7 @@ func TestDescendantHoldsOutput(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(script)}}).ws)
+			c := dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(script)}}).ws)
 			pid := atoi(t, c.Next())
 			c.ExpectEnd(1000, "exit 4")
 			awaitGone(t, pid)
@@ -122,11 +112,11 @@ func TestClosemsWaitsForABatchJob(t *testing.T) {
 	t.Parallel()
 	child := sh(`trap 'echo signalled >&2' INT TERM; cat >/dev/null; sleep 1; echo finished >&2`)
 	child.Grace = process.WaitForever
-	s := serve(t, Config{Endpoint: Endpoint{Child: child}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: child}})
 	c := dial(t, s.ws)
 	c.Send("work")
 	c.Close(1000, "")
-	s.log.await(t, `"disconnect"`, 1)
+	s.log.Await(t, `"disconnect"`, 1)
 	if log := s.log.String(); !strings.Contains(log, `"finished"`) || strings.Contains(log, `"signalled"`) {
 		t.Error("the job was not left to finish")
 	}
@@ -136,26 +126,26 @@ func TestMessagesBeforeCloseArrive(t *testing.T) {
 	t.Parallel()
 	child := sh(`exec wc -c >&2`)
 	child.Grace = process.WaitForever
-	s := serve(t, Config{Endpoint: Endpoint{Child: child, MaxMessage: 1 << 20}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: child, MaxMessage: 1 << 20}})
 	c := dial(t, s.ws)
 	for range 30 { // more than is queued for a child
 		c.Send(strings.Repeat("x", 99_999))
 	}
 	c.Close(1000, "")
-	s.log.await(t, `"3000000"`, 1)
+	s.log.Await(t, `"3000000"`, 1)
 }
 
 func TestShutdown(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`trap '' INT TERM; echo $$; while :; do sleep 1000; done`)}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`trap '' INT TERM; echo $$; while :; do sleep 1000; done`)}})
 	var clients []*wspipetest.Client
 	var pids []int
 	for range 10 {
 		c := dial(t, s.ws)
 		clients, pids = append(clients, c), append(pids, atoi(t, c.Next()))
 	}
-	stuck := dialRaw(t, s.ws) // never answers the close frame
-	pids = append(pids, atoi(t, stuck.message()))
+	stuck := wspipetest.DialRaw(t, s.ws) // never answers the close frame
+	pids = append(pids, atoi(t, stuck.Message()))
 	s.stop()
 	for _, c := range clients {
 		c.ExpectEnd(1001, "server shutting down")
@@ -165,7 +155,7 @@ func TestShutdown(t *testing.T) {
 		if status != 0 {
 			t.Errorf("status %d, want 0", status)
 		}
-	case <-time.After(patience):
+	case <-time.After(wspipetest.Patience):
 		t.Fatal("the server did not stop")
 	}
 	for _, pid := range pids {
@@ -181,7 +171,7 @@ func TestNoChildNoSession(t *testing.T) {
 		"/no/such/file": "cannot start: no such file",
 		"/etc/passwd":   "cannot start: not executable",
 	} {
-		s := serve(t, Config{Endpoint: Endpoint{Child: process.Spec{Path: path}}, MaxChildren: 1})
+		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: process.Spec{Path: path}}, MaxChildren: 1})
 		for range 2 { // the slot is freed
 			dial(t, s.ws).ExpectEnd(1011, reason)
 			awaitFree(t, s)
@@ -204,15 +194,15 @@ func TestExitIsReported(t *testing.T) {
 	} {
 		t.Run(test.script, func(t *testing.T) {
 			t.Parallel()
-			dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(test.script)}}).ws).ExpectEnd(test.plain, test.reason)
-			dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(test.script), ExitCloseCode: true}}).ws).ExpectEnd(test.code, test.reason)
+			dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(test.script)}}).ws).ExpectEnd(test.plain, test.reason)
+			dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(test.script), ExitCloseCode: true}}).ws).ExpectEnd(test.code, test.reason)
 		})
 	}
 }
 
 func TestChildThatClosesStdin(t *testing.T) {
 	t.Parallel()
-	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`exec <&-; echo ready; sleep 0.3; seq 3; exit 2`)}}).ws)
+	c := dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec <&-; echo ready; sleep 0.3; seq 3; exit 2`)}}).ws)
 	c.Expect("ready")
 	ctx, cancel := context.WithCancel(c.Ctx)
 	defer cancel()

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"net/http"
@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/access"
 
 	"github.com/coder/websocket"
@@ -20,23 +22,23 @@ func TestTimeLimits(t *testing.T) {
 	t.Parallel()
 	t.Run("max runtime", func(t *testing.T) {
 		t.Parallel()
-		s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec yes`), MaxRuntime: 300 * time.Millisecond}})
+		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec yes`), MaxRuntime: 300 * time.Millisecond}})
 		dial(t, s.ws).ExpectEnd(4001, "max runtime")
 	})
 	t.Run("idle", func(t *testing.T) {
 		t.Parallel()
-		s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), IdleTimeout: 300 * time.Millisecond}})
+		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`), IdleTimeout: 300 * time.Millisecond}})
 		dial(t, s.ws).ExpectEnd(4002, "idle timeout")
 	})
 	t.Run("half a line is no message", func(t *testing.T) {
 		t.Parallel()
-		s := serve(t, Config{Endpoint: Endpoint{Child: sh(`while printf .; do sleep 0.05; done`), IdleTimeout: 300 * time.Millisecond}})
+		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`while printf .; do sleep 0.05; done`), IdleTimeout: 300 * time.Millisecond}})
 		dial(t, s.ws).ExpectEnd(4002, "idle timeout")
 	})
 	t.Run("not idle", func(t *testing.T) {
 		t.Parallel()
 		// Twice the limit in total, but never silent for that long.
-		s := serve(t, Config{Endpoint: Endpoint{Child: sh(`for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.6; done`), IdleTimeout: 3 * time.Second}})
+		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.6; done`), IdleTimeout: 3 * time.Second}})
 		if got := dial(t, s.ws).ExpectEnd(1000, "exit 0"); len(got) != 10 {
 			t.Errorf("got %q", got)
 		}
@@ -46,7 +48,7 @@ func TestTimeLimits(t *testing.T) {
 func TestOnce(t *testing.T) {
 	t.Parallel()
 	for script, want := range map[string]int{`exit 3`: 3, `exit 0`: 0, `kill -TERM $$`: 143} {
-		s := serve(t, Config{Endpoint: Endpoint{Child: sh(script)}, Once: true, Rules: access.Rules{Origins: nil}})
+		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(script)}, Once: true, Rules: access.Rules{Origins: nil}})
 		refused(t, s.ws, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}}) // does not count
 		_, end := dial(t, s.ws).Rest()
 		if end.Code != 1000 {
@@ -60,7 +62,7 @@ func TestOnce(t *testing.T) {
 
 func TestOnceServesOneClient(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Once: true})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Once: true})
 	c := dial(t, s.ws)
 	c.Send("x")
 	c.Expect("x")
@@ -74,12 +76,12 @@ func TestOnceServesOneClient(t *testing.T) {
 
 func TestExitWhenIdle(t *testing.T) {
 	t.Parallel()
-	expectExitWhenIdle(t, Config{Endpoint: Endpoint{Child: sh(echoing)}})
+	expectExitWhenIdle(t, server.Config{Endpoint: server.Endpoint{Child: sh(echoing)}})
 }
 
 // expectExitWhenIdle connects and disconnects a client. The server must stop after that, and not
 // before.
-func expectExitWhenIdle(t *testing.T, cfg Config) {
+func expectExitWhenIdle(t *testing.T, cfg server.Config) {
 	t.Helper()
 	cfg.ExitWhenIdle = 3 * time.Second // the client connects earlier
 	s := serve(t, cfg)
@@ -95,7 +97,7 @@ func expectExitWhenIdle(t *testing.T, cfg Config) {
 		if status != 0 {
 			t.Errorf("status %d, want 0", status)
 		}
-	case <-time.After(patience):
+	case <-time.After(wspipetest.Patience):
 		t.Fatal("it did not stop")
 	}
 	if syscall.Kill(-pid, 0) == nil {
@@ -105,7 +107,7 @@ func expectExitWhenIdle(t *testing.T, cfg Config) {
 
 func TestMaxForks(t *testing.T) {
 	t.Parallel()
-	for name, cfg := range map[string]Config{"--maxforks": {MaxChildren: 2}, "--max-per-ip": {MaxPerIP: 2}} {
+	for name, cfg := range map[string]server.Config{"--maxforks": {MaxChildren: 2}, "--max-per-ip": {MaxPerIP: 2}} {
 		cfg.Endpoint.Child = sh(`trap '' INT; echo $$; exec cat`)
 		s := serve(t, cfg)
 		first, second := dial(t, s.ws), dial(t, s.ws)
@@ -117,7 +119,7 @@ func TestMaxForks(t *testing.T) {
 		}
 		first.Close(1000, "")
 		awaitGone(t, pid)
-		s.log.await(t, `"disconnect"`, 1)
+		s.log.Await(t, `"disconnect"`, 1)
 		dial(t, s.ws).Next() // the slot was freed
 	}
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/listen"
 )
 
@@ -41,18 +42,18 @@ func echoes(t testing.TB, path string) {
 }
 
 // serveUnix serves cat at path only.
-func serveUnix(t *testing.T, path string, cfg Config) *testServer {
+func serveUnix(t *testing.T, path string, cfg server.Config) *testServer {
 	t.Helper()
 	cfg.UnixSocket, cfg.Addresses, cfg.Endpoint.Child = path, []string{}, sh(`exec cat`)
 	return serve(t, cfg)
 }
 
 // listenError returns the error of a server that must not start.
-func listenError(t *testing.T, cfg Config) error {
+func listenError(t *testing.T, cfg server.Config) error {
 	t.Helper()
-	srv, err := Listen(cfg)
+	srv, err := server.Listen(cfg)
 	if err == nil {
-		srv.stopListening()
+		srv.Close()
 		t.Fatal("it listens")
 	}
 	return err
@@ -60,7 +61,7 @@ func listenError(t *testing.T, cfg Config) error {
 
 func TestEachAddressOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{Addresses: []string{"127.0.0.1", "[::1]", "::1", "localhost", "::ffff:127.0.0.1"}}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{Addresses: []string{"127.0.0.1", "[::1]", "::1", "localhost", "::ffff:127.0.0.1"}}})
 	urls := s.URLs()
 	port := urls[0][strings.LastIndexByte(urls[0], ':'):]
 	want := fmt.Sprintf("[ws://127.0.0.1%s ws://[::1]%s]", port, port)
@@ -76,23 +77,23 @@ func TestEachAddressOnce(t *testing.T) {
 
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}})
-	port := s.listeners.Serving[0].Addr().(*net.TCPAddr).Port
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}})
+	port := s.Addr().(*net.TCPAddr).Port
 	// The first of the two is free, and must be free again afterwards.
-	err := listenError(t, Config{Sockets: listen.Sockets{Addresses: []string{"::1", "127.0.0.1"}, Port: port}})
+	err := listenError(t, server.Config{Sockets: listen.Sockets{Addresses: []string{"::1", "127.0.0.1"}, Port: port}})
 	if want := fmt.Sprintf("listen on 127.0.0.1:%d: address already in use", port); err.Error() != want || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("got %q, want %q", err, want)
 	}
-	free, err := Listen(Config{Sockets: listen.Sockets{Addresses: []string{"::1"}, Port: port}})
+	free, err := server.Listen(server.Config{Sockets: listen.Sockets{Addresses: []string{"::1"}, Port: port}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	free.stopListening()
+	free.Close()
 }
 
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	s := serveUnix(t, path, Config{})
+	s := serveUnix(t, path, server.Config{})
 	if urls := fmt.Sprint(s.URLs()); urls != "[unix:"+path+"]" { // no TCP address
 		t.Errorf("the URLs are %s", urls)
 	}
@@ -105,7 +106,7 @@ func TestUnixSocket(t *testing.T) {
 
 func TestUnixSocketBesideTCP(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{UnixSocket: path}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{UnixSocket: path}})
 	c := dial(t, s.ws)
 	c.Send("x")
 	c.Expect("x")
@@ -114,8 +115,8 @@ func TestUnixSocketBesideTCP(t *testing.T) {
 
 func TestUnixSocketInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	serveUnix(t, path, Config{})
-	err := listenError(t, Config{Sockets: listen.Sockets{UnixSocket: path}})
+	serveUnix(t, path, server.Config{})
+	err := listenError(t, server.Config{Sockets: listen.Sockets{UnixSocket: path}})
 	if want := "listen on " + path + ": address already in use by a running server"; err.Error() != want || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("got %q, want %q", err, want)
 	}
@@ -124,7 +125,7 @@ func TestUnixSocketInUse(t *testing.T) {
 
 func TestOnceRemovesItsUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	s := serveUnix(t, path, Config{Once: true})
+	s := serveUnix(t, path, server.Config{Once: true})
 	echoes(t, path)
 	if status := <-s.status; status != 0 || wspipetest.Exists(t, path) {
 		t.Errorf("status %d, and the file is there: %t", status, wspipetest.Exists(t, path))
@@ -133,11 +134,11 @@ func TestOnceRemovesItsUnixSocket(t *testing.T) {
 
 func TestAnotherServersUnixSocketStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	first := serveUnix(t, path, Config{})
+	first := serveUnix(t, path, server.Config{})
 	if err := os.Remove(path); err != nil { // another program removes it
 		t.Fatal(err)
 	}
-	serveUnix(t, path, Config{})
+	serveUnix(t, path, server.Config{})
 	first.stop()
 	<-first.status
 	echoes(t, path)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"wspipe/cmd/wspipetest"
 )
 
 // TestListingsAreBounded: a large directory has an incomplete list, which says so.
@@ -47,7 +48,7 @@ func TestListingsAreBounded(t *testing.T) {
 			}
 			slices.Sort(want)
 			want = want[:min(len(want), maxListed)]
-			d := &programDir{path: tree(t, test.files)}
+			d := &programDir{path: wspipetest.Tree(t, test.files)}
 			if names, more := d.list(); !slices.Equal(names, want) || more != test.more {
 				t.Errorf("got %d programs, %.100q, more %v, want %d", len(names), names, more, len(want))
 			}
@@ -58,7 +59,7 @@ func TestListingsAreBounded(t *testing.T) {
 // TestListingsOfCyclicLinks: links to an ancestor are not followed.
 func TestListingsOfCyclicLinks(t *testing.T) {
 	t.Parallel()
-	d := &programDir{path: tree(t, map[string]string{
+	d := &programDir{path: wspipetest.Tree(t, map[string]string{
 		"a/run": "#!", "a/self": "-> .", "a/top": "-> ..", "a/b": "-> ../b", "b/a": "-> ../a", "b/run": "#!", "c": "-> a/top/a/self/b",
 	})}
 	names, more := d.list()

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 
 	"wspipe/bridge/framing"
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 )
 
 // Section 3 of the contract: messages, as real children and clients see them.
@@ -37,7 +38,7 @@ func TestOutputIsCutIntoMessages(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(test.script)}}).ws)
+			c := dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(test.script)}}).ws)
 			c.Send("go")
 			if got := c.ExpectEnd(1000, "exit 0"); !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
@@ -48,7 +49,7 @@ func TestOutputIsCutIntoMessages(t *testing.T) {
 
 func TestCharacterCutByASlowWrite(t *testing.T) {
 	t.Parallel()
-	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`echo ready; printf '\342\202'; read l; printf '\254\n'`)}}).ws)
+	c := dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo ready; printf '\342\202'; read l; printf '\254\n'`)}}).ws)
 	c.Expect("ready")
 	c.Send("go on")
 	c.Expect("€")
@@ -59,7 +60,7 @@ func TestLoneLineIsSentAtOnce(t *testing.T) {
 	t.Parallel()
 	// The child writes half a line after each line, and waits. A line must be sent before the next is
 	// complete.
-	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`while read l; do printf "got $l\nhalf "; done`)}}).ws)
+	c := dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`while read l; do printf "got $l\nhalf "; done`)}}).ws)
 	c.Send("1")
 	c.Expect("got 1")
 	c.Send("2")
@@ -70,7 +71,7 @@ func TestLoneLineIsSentAtOnce(t *testing.T) {
 
 func TestInputArrivesAsLines(t *testing.T) {
 	t.Parallel()
-	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`head -c 16 | od -An -c`)}}).ws)
+	c := dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`head -c 16 | od -An -c`)}}).ws)
 	c.Send("ab", "", "c\nd")
 	if err := c.Write(c.Ctx, websocket.MessageBinary, []byte{'x', 0, 'y'}); err != nil {
 		t.Fatal(err)
@@ -83,7 +84,7 @@ func TestInputArrivesAsLines(t *testing.T) {
 
 func TestBytesFraming(t *testing.T) {
 	t.Parallel()
-	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), Framing: framing.Bytes}}).ws)
+	c := dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`), Framing: framing.Bytes}}).ws)
 	for _, m := range []string{"no newline", "\xff\x00\n", "with\n"} {
 		if err := c.Write(c.Ctx, websocket.MessageBinary, []byte(m)); err != nil {
 			t.Fatal(err)
@@ -97,7 +98,7 @@ func TestBytesFraming(t *testing.T) {
 
 func TestLargeBytesBothWays(t *testing.T) {
 	t.Parallel()
-	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), Framing: framing.Bytes, MaxMessage: 8 << 20}}).ws)
+	c := dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`), Framing: framing.Bytes, MaxMessage: 8 << 20}}).ws)
 	sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // 4 MiB
 	go c.Write(c.Ctx, websocket.MessageBinary, sent)
 	var got []byte
@@ -130,14 +131,14 @@ func TestClientMessageLimits(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, Config{Endpoint: Endpoint{Child: sh(script), MaxMessage: 100}})
+			s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(script), MaxMessage: 100}})
 			c := dial(t, s.ws)
 			c.Send("good", strings.Repeat("y", 100))
 			if err := c.Write(c.Ctx, test.typ, []byte(test.send)); err != nil {
 				t.Fatal(err)
 			}
 			c.ExpectEnd(test.code, test.reason)
-			s.log.await(t, `"disconnect"`, 1)
+			s.log.Await(t, `"disconnect"`, 1)
 			if log := s.log.String(); !strings.Contains(log, `"line good"`) || !strings.Contains(log, `"line yyyy`) || !strings.Contains(log, `"end []"`) {
 				t.Errorf("the child did not get just the good messages:\n%s", log)
 			}
@@ -147,7 +148,7 @@ func TestClientMessageLimits(t *testing.T) {
 
 func TestMessagesFromTheClientMayBeLongAndFragmented(t *testing.T) {
 	t.Parallel()
-	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`head -n 1 | wc -c`)}}).ws) // MaxMessage 0
+	c := dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`head -n 1 | wc -c`)}}).ws) // MaxMessage 0
 	w, err := c.Writer(c.Ctx, websocket.MessageText)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +170,7 @@ func TestMessagesFromTheClientMayBeLongAndFragmented(t *testing.T) {
 func TestLinesAreNeverTooLong(t *testing.T) {
 	t.Parallel()
 	const size = 50_000_000
-	c := dial(t, serve(t, Config{Endpoint: Endpoint{Child: sh(`head -c ` + strconv.Itoa(size) + ` /dev/zero | tr '\0' x; printf '\nnext\n'`)}}).ws)
+	c := dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`head -c ` + strconv.Itoa(size) + ` /dev/zero | tr '\0' x; printf '\nnext\n'`)}}).ws)
 	_, r, err := c.Reader(c.Ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +202,7 @@ func TestSubprotocols(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo "[$WEBSOCKET_PROTOCOL]"`), Subprotocols: test.ours}})
+			s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo "[$WEBSOCKET_PROTOCOL]"`), Subprotocols: test.ours}})
 			opt := &websocket.DialOptions{Subprotocols: test.offered}
 			if test.status != 101 {
 				resp, body := refused(t, s.ws, opt)
@@ -223,7 +224,7 @@ func TestCompression(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		t.Run(strconv.FormatBool(on), func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`), Compress: on, MaxMessage: 1 << 20}})
+			s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`), Compress: on, MaxMessage: 1 << 20}})
 			resp := handshake(t, s.ws, http.Header{"Sec-Websocket-Extensions": {"permessage-deflate; client_max_window_bits"}})
 			if got := strings.Contains(resp.Header.Get("Sec-Websocket-Extensions"), "permessage-deflate"); got != on {
 				t.Errorf("negotiated: %v, want %v", got, on)
@@ -239,7 +240,7 @@ func TestCompression(t *testing.T) {
 
 func TestCompressedMessagesAreLimited(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat >/dev/null`), Compress: true, MaxMessage: 1 << 20}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat >/dev/null`), Compress: true, MaxMessage: 1 << 20}})
 	c := wspipetest.Dial(t, s.ws, &websocket.DialOptions{CompressionMode: websocket.CompressionContextTakeover})
 	c.Send(strings.Repeat("0", 20<<20)) // 20 KB on the wire
 	c.ExpectEnd(1009, "message over 1048576 bytes")

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"encoding/json"
@@ -19,14 +19,15 @@ import (
 	"wspipe/bridge/channel"
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 )
 
 // --share=mux with real children.
 
 // mux returns the Config of a server with --share=mux whose child runs script.
-func mux(script string) Config {
+func mux(script string) server.Config {
 	cfg := shared(script)
-	cfg.Endpoint.Share = ShareMux
+	cfg.Endpoint.Share = server.ShareMux
 	return cfg
 }
 
@@ -85,7 +86,7 @@ func TestMuxEnvironment(t *testing.T) {
 	if e := nextTold(t, b); e.Client != "2" || e.Env["QUERY_STRING"] != "name=bob" || e.Env["WEBSOCKET_PROTOCOL"] != "" {
 		t.Errorf("%+v", e)
 	}
-	s.log.await(t, `"line":"TERM=`, 1)
+	s.log.Await(t, `"line":"TERM=`, 1)
 	var env []string
 	for _, r := range s.records(t, "stderr") {
 		env = append(env, r["line"].(string))
@@ -107,13 +108,13 @@ func TestMuxEnvironment(t *testing.T) {
 // counts its clients from 1.
 func TestMuxExitIsReportedToAll(t *testing.T) {
 	t.Parallel()
-	for code, cfg := range map[websocket.StatusCode]Config{1000: mux(""), 4003: mux("")} {
+	for code, cfg := range map[websocket.StatusCode]server.Config{1000: mux(""), 4003: mux("")} {
 		cfg.Endpoint.ExitCloseCode, cfg.Endpoint.Linger = code != 1000, -1
 		cfg.Endpoint.Child = sh(`echo no order; n=0; while read -r e && [ $n -lt 3 ]; do n=$((n+1)); done; printf '{"to":"*","data":"%s"}\nhalf a line' $n; exit 3`)
 		s := serve(t, cfg)
 		for range 3 {
 			a, b := dial(t, s.ws), dial(t, s.ws)
-			s.log.await(t, `"connect"`, 2)
+			s.log.Await(t, `"connect"`, 2)
 			a.Send("one", "two")
 			for _, c := range []*wspipetest.Client{a, b} {
 				if got := c.ExpectEnd(code, "exit 3"); !slices.Equal(got, []string{"3"}) {
@@ -121,8 +122,8 @@ func TestMuxExitIsReportedToAll(t *testing.T) {
 				}
 			}
 		}
-		s.log.await(t, `"shared child ended"`, 3)
-		s.log.await(t, `"disconnect"`, 6)
+		s.log.Await(t, `"shared child ended"`, 3)
+		s.log.Await(t, `"disconnect"`, 6)
 		ids := map[any]int{}
 		for _, r := range s.records(t, "disconnect") {
 			ids[r["client"]]++
@@ -153,7 +154,7 @@ func TestMuxLife(t *testing.T) {
 			a := dial(t, s.ws)
 			nextTold(t, a)
 			a.Close(1000, "")
-			s.log.await(t, `"disconnect"`, 1)
+			s.log.Await(t, `"disconnect"`, 1)
 			b := dial(t, s.ws)
 			e := nextTold(t, b)
 			if linger != 0 && e.Event == "close" { // it may arrive just before b
@@ -186,14 +187,14 @@ func TestMuxLife(t *testing.T) {
 		}
 		a.Send(`do {"close":"1","code":4242,"reason":"bye"}`)
 		a.ExpectEnd(4242, "bye")
-		eventually(t, "its place comes free", s.unused)
+		wspipetest.Eventually(t, "its place comes free", s.unused)
 		nextTold(t, dial(t, s.ws))
 	})
 	t.Run("directory", func(t *testing.T) {
 		t.Parallel()
-		cfg := Config{Dir: t.TempDir(), Endpoint: Endpoint{Share: ShareMux, MaxMessage: 1 << 20}}
+		cfg := server.Config{Dir: t.TempDir(), Endpoint: server.Endpoint{Share: server.ShareMux, MaxMessage: 1 << 20}}
 		for _, name := range []string{"a", "b"} {
-			writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\n"+reflector+"\n")
+			wspipetest.WriteFile(t, filepath.Join(cfg.Dir, name), "#!/bin/sh\n"+reflector+"\n")
 		}
 		s := serve(t, cfg)
 		for path, want := range map[string][2]string{"a": {"1", "/a"}, "b/x": {"1", "/b"}} {
@@ -216,7 +217,7 @@ func TestMuxLife(t *testing.T) {
 			t.Errorf("status %d, or the child outlives the server", status)
 		}
 		for _, id := range []string{"1", "2"} {
-			s.log.await(t, `\"close\",\"client\":\"`+id+`\",\"code\":1001}`, 1)
+			s.log.Await(t, `\"close\",\"client\":\"`+id+`\",\"code\":1001}`, 1)
 		}
 	})
 	t.Run("cannot start", func(t *testing.T) {
@@ -227,7 +228,7 @@ func TestMuxLife(t *testing.T) {
 		for range 2 {
 			dial(t, s.ws).ExpectEnd(1011, "cannot start: no such file")
 		}
-		eventually(t, "nobody is counted", s.unused)
+		wspipetest.Eventually(t, "nobody is counted", s.unused)
 	})
 }
 
@@ -235,31 +236,31 @@ func TestMuxLife(t *testing.T) {
 // stopped.
 func TestMuxWithAStuckChild(t *testing.T) {
 	t.Parallel()
-	for name, cfg := range map[string]Config{"mux": mux(`exec sleep 1000`), "broadcast": shared(`exec sleep 1000`)} {
+	for name, cfg := range map[string]server.Config{"mux": mux(`exec sleep 1000`), "broadcast": shared(`exec sleep 1000`)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, cfg)
-			var clients []*rawClient
+			var clients []*wspipetest.Raw
 			var flooding sync.WaitGroup
 			for range 3 {
-				c := dialRaw(t, s.ws)
+				c := wspipetest.DialRaw(t, s.ws)
 				clients = append(clients, c)
 				flooding.Go(func() { // ends when it is blocked
 					c.SetWriteDeadline(time.Now().Add(time.Second))
-					for c.frame(fin|opText, make([]byte, 100_000)) == nil {
+					for c.Frame(fin|opText, make([]byte, 100_000)) == nil {
 					}
 				})
 			}
 			flooding.Wait()
-			clients = append(clients, dialRaw(t, s.ws)) // the child of a mux does not see them
-			s.log.await(t, `"connect"`, 4)
+			clients = append(clients, wspipetest.DialRaw(t, s.ws)) // the child of a mux does not see them
+			s.log.Await(t, `"connect"`, 4)
 			for _, c := range clients {
-				c.SetLinger(0)
+				c.TCP().SetLinger(0)
 				c.Close()
 			}
-			s.log.await(t, `"code":1006`, 4)
-			s.log.await(t, `"shared child ended"`, 1)
-			eventually(t, "nobody is counted", s.unused)
+			s.log.Await(t, `"code":1006`, 4)
+			s.log.Await(t, `"shared child ended"`, 1)
+			wspipetest.Eventually(t, "nobody is counted", s.unused)
 		})
 	}
 }
@@ -281,6 +282,6 @@ func TestMuxChannels(t *testing.T) {
 		if got.end != (websocket.CloseError{Code: 1000}) || !strings.Contains(got.on[channel.Error], `"Success"`) {
 			t.Errorf("%s: %v, status %s", protocol, got.end, got.on[channel.Error])
 		}
-		s.log.await(t, `"client's message ignored"`, 1)
+		s.log.Await(t, `"client's message ignored"`, 1)
 	}
 }

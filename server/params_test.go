@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"net/http"
@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 	"wspipe/server/access"
 	"wspipe/server/param"
 )
@@ -17,7 +19,7 @@ import (
 // Section 17 of the contract: query parameters in the arguments of a child.
 
 // withParams is a server whose child runs script with the arguments args.
-func withParams(t *testing.T, script string, args []string, declarations ...string) Config {
+func withParams(t *testing.T, script string, args []string, declarations ...string) server.Config {
 	t.Helper()
 	var params param.List
 	for _, d := range declarations {
@@ -28,7 +30,7 @@ func withParams(t *testing.T, script string, args []string, declarations ...stri
 		params = params.With(p)
 	}
 	child := process.Spec{Path: "/bin/sh", Args: append([]string{"-c", script, "sh"}, args...)}
-	return Config{Endpoint: Endpoint{Child: child, Params: params, HTTP: true}}
+	return server.Config{Endpoint: server.Endpoint{Child: child, Params: params, HTTP: true}}
 }
 
 // tellParams prints what a child gets, one line each.
@@ -80,10 +82,10 @@ func TestParamsPassEnv(t *testing.T) {
 func TestParamsRefused(t *testing.T) {
 	t.Parallel()
 	dir := withParams(t, "", nil, "n:int(1..3)", "note:text=")
-	dir.Dir, dir.Endpoint.Child = tree(t, map[string]string{"a": "#!/bin/sh\n" + tellParams}), process.Spec{}
-	for name, cfg := range map[string]Config{
+	dir.Dir, dir.Endpoint.Child = wspipetest.Tree(t, map[string]string{"a": "#!/bin/sh\n" + tellParams}), process.Spec{}
+	for name, cfg := range map[string]server.Config{
 		"command": withParams(t, tellParams, []string{"{n}"}, "n:int(1..3)", "note:text="),
-		"resume":  {Endpoint: Endpoint{Resume: resuming("").Endpoint.Resume, ResumeBuffer: 1 << 20, MaxMessage: 1 << 20, HTTP: true}},
+		"resume":  {Endpoint: server.Endpoint{Resume: resuming("").Endpoint.Resume, ResumeBuffer: 1 << 20, MaxMessage: 1 << 20, HTTP: true}},
 		"dir":     dir,
 	} {
 		if name == "resume" {
@@ -103,7 +105,7 @@ func TestParamsRefused(t *testing.T) {
 			q := question{path: path + query}
 			told := s.rehearse(t, q)
 			resp, body := openOnly(t, s, q)
-			told.wantTrue(t, resp, body)
+			checkVerdict(t, told, resp, body)
 			if want := "wspipe: the query parameter " + problem + "\n"; resp.StatusCode != 400 || body != want {
 				t.Errorf("%s: %s: got %d %q, want %q", name, query, resp.StatusCode, body, want)
 			}
@@ -113,7 +115,7 @@ func TestParamsRefused(t *testing.T) {
 				}
 			}
 		}
-		s.log.await(t, `"status":400,`, 15)
+		s.log.Await(t, `"status":400,`, 15)
 		if log := s.log.String(); strings.Contains(log, "SECRET") || strings.Contains(log, `"pid"`) || !strings.Contains(log, "n is missing; want an integer") {
 			t.Errorf("%s: the log has a value or no reason, or a child was started", name)
 		}
@@ -133,7 +135,7 @@ func TestParamsAfterOtherRules(t *testing.T) {
 	cfg := withParams(t, tellParams, nil, "n:int")
 	cfg.Auth = access.Auth{Basic: "me:secret"}
 	for header, status := range map[string]int{"X: y": 401, "Origin: http://evil.example": 403} {
-		resp, body := ask(t, serve(t, cfg).listeners.Serving[0].Addr(), opening("/", "Host: localhost", header))
+		resp, body := ask(t, serve(t, cfg).Addr(), opening("/", "Host: localhost", header))
 		if resp.StatusCode != status || strings.Contains(body, "parameter") {
 			t.Errorf("%s: got %d %q, want %d", header, resp.StatusCode, body, status)
 		}
@@ -144,8 +146,8 @@ func TestParamsAfterOtherRules(t *testing.T) {
 func TestParamsOfADir(t *testing.T) {
 	t.Parallel()
 	cfg := withParams(t, "", nil, "n:int=3", "host:word")
-	cfg.Dir, cfg.Endpoint.Child = tree(t, map[string]string{"a": "#!/bin/sh\n" + tellParams + `echo "$QUERY_STRING"`}), process.Spec{}
-	cfg.CGIDir = tree(t, map[string]string{"c": "#!/bin/sh\n" + `printf 'Content-Type: text/plain\n\n'; ` + tellParams})
+	cfg.Dir, cfg.Endpoint.Child = wspipetest.Tree(t, map[string]string{"a": "#!/bin/sh\n" + tellParams + `echo "$QUERY_STRING"`}), process.Spec{}
+	cfg.CGIDir = wspipetest.Tree(t, map[string]string{"c": "#!/bin/sh\n" + `printf 'Content-Type: text/plain\n\n'; ` + tellParams})
 	s := serve(t, cfg)
 	dial(t, s.ws+"a?host=h").Expect("PARAM_host=h", "PARAM_n=3", "host=h")
 	if resp, body := get(t, s.http("/c")); resp.StatusCode != 200 || body != "" {
@@ -174,7 +176,7 @@ func TestEndpointReportsParams(t *testing.T) {
 	t.Parallel()
 	cfg := withParams(t, "", nil, "n:int(1..10)=3", "note:text=", "to:one-of(a,b)")
 	cfg.Console = true
-	want := []parameterInfo{
+	want := []server.ParameterInfo{
 		{"n", "int(1..10)", new("3"), "an integer from 1 to 10"},
 		{"note", "text", new(""), "UTF-8 text of at most 1024 bytes without control characters"},
 		{"to", "one-of(a,b)", nil, "one of a, b"},

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"crypto/sha256"
@@ -19,6 +19,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/access"
 )
 
@@ -44,7 +45,7 @@ var consoleParts = []string{
 // TestPassCookie: the attributes of the cookie, and that it does not reveal the token.
 func TestPassCookie(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
+	cfg := server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
 	s, another := serve(t, cfg), serve(t, cfg)
 	resp, _ := get(t, s.http(wspipetest.WithToken("/", wspipetest.GoodToken)))
 	fields := resp.Header["Set-Cookie"]
@@ -82,7 +83,7 @@ func TestPassIsSecureWithTLS(t *testing.T) {
 	t.Parallel()
 	auth := authOf(t, "token")
 	ca := newCA(t)
-	s := serveTLS(t, ca, `exec cat`, Config{Console: true, Rules: access.Rules{Auth: auth}})
+	s := serveTLS(t, ca, `exec cat`, server.Config{Console: true, Rules: access.Rules{Auth: auth}})
 	client := over(t, ca.client(t)).HTTPClient
 	resp, err := client.Get("https" + strings.TrimPrefix(s.ws, "wss") + strings.TrimPrefix(wspipetest.WithToken("/", wspipetest.GoodToken), "/"))
 	if err != nil {
@@ -92,7 +93,7 @@ func TestPassIsSecureWithTLS(t *testing.T) {
 	if cookies := resp.Cookies(); len(cookies) != 1 || !cookies[0].Secure {
 		t.Errorf("with TLS: the cookies are %q", resp.Header["Set-Cookie"])
 	}
-	cfg := Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: auth}}
+	cfg := server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: auth}}
 	other := serve(t, cfg)
 	cfg.TrustedProxies = proxies("127.0.0.1/32")
 	trusting := serve(t, cfg)
@@ -111,9 +112,9 @@ func TestPassIsSecureWithTLS(t *testing.T) {
 // TestPassIsForThePageAlone: only the page, loaded with a token in its URL, sets the cookie.
 func TestPassIsForThePageAlone(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{"a.txt": "file", "sub/index.html": "index", "cgi/run": "#!/bin/sh\n" + textHeader + "echo run"})
+	dir := wspipetest.Tree(t, map[string]string{"a.txt": "file", "sub/index.html": "index", "cgi/run": "#!/bin/sh\n" + textHeader + "echo run"})
 	everything := func(kinds string) *testServer {
-		return serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, StaticDir: dir, CGIDir: dir + "/cgi", Rules: access.Rules{Auth: authOf(t, kinds)}})
+		return serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Console: true, StaticDir: dir, CGIDir: dir + "/cgi", Rules: access.Rules{Auth: authOf(t, kinds)}})
 	}
 	tokens, both, basic, none := everything("token"), everything("basic token"), everything("basic"), everything("")
 	bearer, pair := []string{"Authorization", "Bearer " + wspipetest.OtherToken}, []string{"Authorization", "Basic " + wspipetest.BasicPair(wspipetest.BasicUser, wspipetest.BasicPassword)}
@@ -162,7 +163,7 @@ func TestPassIsForThePageAlone(t *testing.T) {
 // it is refused.
 func TestPassAdmitsToConsole(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
+	cfg := server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
 	s, another := serve(t, cfg), serve(t, cfg)
 	first, second := s.passOf(t, wspipetest.GoodToken), s.passOf(t, wspipetest.OtherToken)
 	for _, path := range consoleParts {
@@ -198,17 +199,17 @@ func TestPassAdmitsNothingElse(t *testing.T) {
 	t.Parallel()
 	started := filepath.Join(t.TempDir(), "started")
 	run := `echo >"` + started + `"; `
-	dir := tree(t, map[string]string{
+	dir := wspipetest.Tree(t, map[string]string{
 		"static/a.txt": "file", "static/.wspipe/a.txt": "file", "cgi/run": "#!/bin/sh\n" + run + textHeader + "echo run", "cgi/.wspipe/run": "#!/bin/sh\n" + run + textHeader + "echo run",
 		"ws/talk": "#!/bin/sh\n" + run + "exec cat", "ws/.wspipe/talk": "#!/bin/sh\n" + run + "exec cat",
 	})
-	cfg := Config{StaticDir: dir + "/static", CGIDir: dir + "/cgi", Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
+	cfg := server.Config{StaticDir: dir + "/static", CGIDir: dir + "/cgi", Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}
 	withDir, withCommand := cfg, cfg
 	withDir.Dir, withCommand.Endpoint.Child = dir+"/ws", sh(run+`exec cat`)
-	for name, cfg := range map[string]Config{"dir": withDir, "command": withCommand} {
+	for name, cfg := range map[string]server.Config{"dir": withDir, "command": withCommand} {
 		s := serve(t, cfg)
 		cookie := "Cookie: " + s.passOf(t, wspipetest.GoodToken)
-		to := s.listeners.Serving[0].Addr()
+		to := s.Addr()
 		requests := map[string]int{
 			plain("GET", endpointsPath, "Host: localhost", cookie):    200, // the pass is correct
 			plain("GET", "/.wspipe/run", "Host: localhost", cookie):   200, // the console's page, not a program
@@ -247,7 +248,7 @@ func TestPassAdmitsNothingElse(t *testing.T) {
 // TestNoPassWithoutConsole: without the console there is no pass.
 func TestNoPassWithoutConsole(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Auth: authOf(t, "token")}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Rules: access.Rules{Auth: authOf(t, "token")}})
 	if resp, _ := get(t, s.http(wspipetest.WithToken("/", wspipetest.GoodToken))); resp.StatusCode != 404 || len(resp.Header["Set-Cookie"]) > 0 {
 		t.Errorf("got %d %q, want 404 and no cookie", resp.StatusCode, resp.Header["Set-Cookie"])
 	}
@@ -257,10 +258,10 @@ func TestNoPassWithoutConsole(t *testing.T) {
 // it is about.
 func TestPassWithHandshakeCheck(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}})
 	for path, want := range map[string]int{wspipetest.WithToken("/", wspipetest.GoodToken): 101, wspipetest.WithToken("/.wspipe/x", wspipetest.OtherToken): 101, wspipetest.WithToken("/", "wrong"): 401, "/": 401, "/.wspipe/x": 401, endpointPath: 401} {
 		resp, body := fetch(t, "GET", s.http(handshakePath+"?path="+url.QueryEscape(path)), nil, "Cookie", s.passOf(t, wspipetest.GoodToken))
-		var told verdict
+		var told server.Verdict
 		if err := json.Unmarshal([]byte(body), &told); err != nil || resp.StatusCode != 200 || told.Status != want {
 			t.Errorf("%s: got %d %q, want %d", path, resp.StatusCode, body, want)
 		}
@@ -271,7 +272,7 @@ func TestPassWithHandshakeCheck(t *testing.T) {
 func TestPassEndsWithItsToken(t *testing.T) {
 	t.Parallel()
 	auth := authOf(t, "token")
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: auth}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: auth}})
 	first, second := s.passOf(t, wspipetest.GoodToken), s.passOf(t, wspipetest.OtherToken)
 	expect := func(cookie string, want int) {
 		t.Helper()
@@ -281,7 +282,7 @@ func TestPassEndsWithItsToken(t *testing.T) {
 	}
 	expect(first, 200)
 	wspipetest.Rewrite(t, auth.TokenFile, wspipetest.OtherToken+"\nthird\n")
-	for end := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) { // until the file has been read again
+	for end := time.Now().Add(wspipetest.Patience); ; <-time.After(10 * time.Millisecond) { // until the file has been read again
 		resp, _ := fetch(t, "GET", s.http(consoleParts[0]), nil, "Cookie", first)
 		if resp.StatusCode == 401 {
 			break
@@ -293,11 +294,11 @@ func TestPassEndsWithItsToken(t *testing.T) {
 	expect(second, 200) // its token is at another place in the file
 	third := s.passOf(t, "third")
 	wspipetest.Rewrite(t, auth.TokenFile, "third\n")
-	s.policy.Reload()
+	s.Reload()
 	expect(second, 401)
 	expect(third, 200)
 	wspipetest.Rewrite(t, auth.TokenFile, wspipetest.GoodToken+"\n")
-	s.policy.Reload()
+	s.Reload()
 	expect(third, 401)
 	expect(first, 200) // its token is valid again
 }
@@ -306,7 +307,7 @@ func TestPassEndsWithItsToken(t *testing.T) {
 func TestChildDoesNotGetPass(t *testing.T) {
 	t.Parallel()
 	const tell = `echo "${HTTP_COOKIE-none}|$(env | grep -c wspipe_[0-9])"`
-	s := serveCGI(t, Config{Endpoint: Endpoint{Child: sh(tell)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}, map[string]string{"run": textHeader + tell})
+	s := serveCGI(t, server.Config{Endpoint: server.Endpoint{Child: sh(tell)}, Console: true, Rules: access.Rules{Auth: authOf(t, "token")}}, map[string]string{"run": textHeader + tell})
 	pass := s.passOf(t, wspipetest.GoodToken)
 	for cookies, want := range map[string]string{pass: "none|0", "a=1; " + pass + "; b=2": "a=1; b=2|0", "wspipe_80=" + strings.Repeat("A", 43) + "; a=1": "a=1|0"} {
 		header := http.Header{"Cookie": {cookies}, "Authorization": {"Bearer " + wspipetest.GoodToken}}

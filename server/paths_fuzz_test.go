@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bufio"
@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 )
 
 // canary is the content that no path may reach: files outside the directories, hidden files and the
@@ -25,10 +25,10 @@ const trapProgram = "#!/bin/sh\n# " + canary + "\necho TRAPPED >&2\nprintf 'Cont
 
 // trapTree creates all three directories, those of programs within that of files, and files around and
 // between them that must not be reached.
-func trapTree(t testing.TB) (root string, cfg Config) {
+func trapTree(t testing.TB) (root string, cfg server.Config) {
 	t.Helper()
 	const program = "#!/bin/sh\n# " + canary + "\n" + `printf 'Content-Type: text/plain\n\nanswer'`
-	root = tree(t, map[string]string{
+	root = wspipetest.Tree(t, map[string]string{
 		"secret.txt": canary, "trap.sh": trapProgram, "outside/secret.txt": canary, "outside/trap.sh": trapProgram, "outside/index.html": canary,
 		"wwwevil/secret.txt": canary, // its name begins with www
 
@@ -49,7 +49,7 @@ func trapTree(t testing.TB) (root string, cfg Config) {
 	link(t, root+"/outside", root+"/www/absdir")
 	link(t, root+"/trap.sh", root+"/www/cgi/abs.sh")
 	link(t, root+"/trap.sh", root+"/www/ws/abs.sh")
-	return root, Config{Dir: root + "/www/ws", CGIDir: root + "/www/cgi", StaticDir: root + "/www"}
+	return root, server.Config{Dir: root + "/www/ws", CGIDir: root + "/www/cgi", StaticDir: root + "/www"}
 }
 
 // attacks returns paths that must be refused.
@@ -88,14 +88,14 @@ func TestPathAttacks(t *testing.T) {
 	root, cfg := trapTree(t)
 	s := serve(t, cfg)
 	host := strings.TrimPrefix(strings.TrimSuffix(s.http(""), "/"), "http://")
-	var attack func(c *plainConn, method, target, version, fields string, want ...int) *plainConn
-	attack = func(c *plainConn, method, target, version, fields string, want ...int) *plainConn {
+	var attack func(c *wspipetest.Raw, method, target, version, fields string, want ...int) *wspipetest.Raw
+	attack = func(c *wspipetest.Raw, method, target, version, fields string, want ...int) *wspipetest.Raw {
 		t.Helper()
 		if c == nil {
-			c = connect(t, s)
+			c = wspipetest.Connect(t, s.Addr())
 		}
-		c.send(method + " " + target + " " + version + "\r\nHost: " + host + "\r\n" + fields + "\r\n")
-		resp, body := c.whole(method)
+		c.Send(method + " " + target + " " + version + "\r\nHost: " + host + "\r\n" + fields + "\r\n")
+		resp, body := c.Whole(method)
 		if all := body + fmt.Sprint(resp.Header); strings.Contains(all, canary) || strings.Contains(all, "TRAPPED") || strings.Contains(all, root) {
 			t.Errorf("%s %.100q leaks: %.300q", method, target, all)
 		}
@@ -117,10 +117,10 @@ func TestPathAttacks(t *testing.T) {
 		}
 		return c
 	}
-	var c *plainConn
+	var c *wspipetest.Raw
 	for _, path := range attacks() {
 		c = attack(c, "GET", path, "HTTP/1.1", "")
-		c = attack(c, "GET", path, "HTTP/1.1", webSocketFields)
+		c = attack(c, "GET", path, "HTTP/1.1", wspipetest.OpeningFields)
 	}
 	for _, path := range []string{"/.env", "/../secret.txt", "/rel", "/cgi/p.sh", "/%2e%2e/secret.txt"} {
 		for _, method := range []string{"HEAD", "POST", "OPTIONS", "PUT", "TRACE"} {
@@ -156,24 +156,24 @@ func TestPathAttacks(t *testing.T) {
 // TestProgramDirectoriesAroundFiles: the static directory is in that of the programs, or is the same.
 func TestProgramDirectoriesAroundFiles(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{
+	dir := wspipetest.Tree(t, map[string]string{
 		"p.sh": "#!/bin/sh\n# " + canary + "\n" + textHeader + "echo answer", "pub/q.sh": "#!/bin/sh\n# " + canary + "\n" + textHeader + "echo answer",
 		"pub/file": "plain", "pub/link": "-> q.sh", "pub/out": "-> ../p.sh", "lib.txt": canary, "link": "-> p.sh", "file": "plain", "pub/index.html": "home",
 	})
-	within := serve(t, Config{Dir: dir, StaticDir: dir + "/pub"})
+	within := serve(t, server.Config{Dir: dir, StaticDir: dir + "/pub"})
 	for path, want := range map[string]int{"file": 200, "": 200, "q.sh": 404, "link": 404, "out": 404, "p.sh": 404, "pub/q.sh": 404, "lib.txt": 404} {
 		if resp, body := get(t, within.http(path)); resp.StatusCode != want || strings.Contains(body, canary) {
 			t.Errorf("within, %s: got %d %q", path, resp.StatusCode, body)
 		}
 	}
 	dial(t, within.ws+"pub/q.sh").Next()
-	same := serve(t, Config{Dir: dir, StaticDir: dir, CGIDir: dir})
+	same := serve(t, server.Config{Dir: dir, StaticDir: dir, CGIDir: dir})
 	for path, want := range map[string]string{"file": "plain", "p.sh": "answer\n", "pub/q.sh": "answer\n", "link": "answer\n", "pub/": "home"} {
 		if resp, body := get(t, same.http(path)); resp.StatusCode != 200 || body != want {
 			t.Errorf("same, %s: got %d %q", path, resp.StatusCode, body)
 		}
 	}
-	dirOnly := serve(t, Config{Dir: dir, StaticDir: dir})
+	dirOnly := serve(t, server.Config{Dir: dir, StaticDir: dir})
 	for _, path := range []string{"p.sh", "pub/q.sh", "link", "pub/out"} {
 		if resp, body := get(t, dirOnly.http(path)); resp.StatusCode != 404 || strings.Contains(body, canary) {
 			t.Errorf("same, no CGI, %s: got %d %q", path, resp.StatusCode, body)
@@ -181,29 +181,13 @@ func TestProgramDirectoriesAroundFiles(t *testing.T) {
 	}
 }
 
-// TestLinkToItsOwnDirectory: it is followed up to maxDepth.
-func TestLinkToItsOwnDirectory(t *testing.T) {
-	t.Parallel()
-	_, cfg := trapTree(t)
-	s := serve(t, cfg)
-	for _, path := range []string{strings.Repeat("/self", maxDepth), strings.Repeat("/self", 10_000)} {
-		wspipetest.Soon(t, 200*time.Millisecond, func() time.Duration {
-			start := time.Now()
-			if rt := s.find(httptest.NewRequest("GET", path, nil)); rt.program != nil {
-				t.Fatal("found a program")
-			}
-			return time.Since(start)
-		})
-	}
-}
-
-// TestMaxDepth: up to maxDepth.
+// TestMaxDepth: up to MaxDepth.
 func TestMaxDepth(t *testing.T) {
 	t.Parallel()
-	deepest := strings.Repeat("d/", maxDepth-1)
+	deepest := strings.Repeat("d/", server.MaxDepth-1)
 	files := map[string]string{deepest + "file": "plain", deepest + "d/file": "plain", deepest + "run": askFor, deepest + "d/run": askFor}
-	dir := tree(t, files)
-	s := serve(t, Config{Dir: dir, StaticDir: dir})
+	dir := wspipetest.Tree(t, files)
+	s := serve(t, server.Config{Dir: dir, StaticDir: dir})
 	for path, want := range map[string]int{"file": 200, "d/file": 404} {
 		if resp, _ := get(t, s.http(deepest+path)); resp.StatusCode != want {
 			t.Errorf("%s: got %d, want %d", path, resp.StatusCode, want)
@@ -225,44 +209,34 @@ func FuzzPaths(f *testing.F) {
 	}
 	_, cfg := trapTree(f)
 	cfg.Addresses = []string{"127.0.0.1"}
-	s, err := Listen(cfg)
+	s, err := server.Listen(cfg)
 	if err != nil {
 		f.Fatal(err)
 	}
-	s.stopListening()
-	s.tracker = newTracker(0)
+	s.Close()
+	s.Track()
 	f.Fuzz(func(t *testing.T, target string) {
-		for _, fields := range []string{"", webSocketFields} {
+		for _, fields := range []string{"", wspipetest.OpeningFields} {
 			r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: 127.0.0.1\r\n" + fields + "\r\n")))
 			if err != nil {
 				return // net/http answers with 400
 			}
-			if rt := s.find(r); rt.program != nil {
-				checkProgram(t, s, rt)
+			if path, name, dir := s.Find(r); path != "" { // not trapProgram
+				real, err := filepath.EvalSymlinks(path)
+				if err != nil || !strings.HasPrefix(real, dir+"/") || strings.Contains(real, "/.") {
+					t.Errorf("it starts %q, which is %q %v", path, real, err)
+				}
+				if strings.Contains(name, "//") || strings.Contains(name+"/", "/../") || !strings.HasPrefix(name, "/") {
+					t.Errorf("SCRIPT_NAME %q", name)
+				}
 				continue
 			}
 			w := httptest.NewRecorder()
-			s.ServeHTTP(w, r.WithContext(s.withConn(r.Context(), nil)))
+			s.ServeHTTP(w, r.WithContext(s.WithConn(r.Context(), nil)))
 			body, _ := io.ReadAll(w.Result().Body)
 			if w.Code >= 500 || strings.Contains(string(body)+fmt.Sprint(w.Result().Header), canary) {
 				t.Errorf("got %d %q", w.Code, body)
 			}
 		}
 	})
-}
-
-// checkProgram checks that the program of rt is in its directory and is not trapProgram.
-func checkProgram(t *testing.T, s *Server, rt route) {
-	t.Helper()
-	dir := s.cgi.path
-	if rt.upgrade {
-		dir = s.dir.path
-	}
-	real, err := filepath.EvalSymlinks(rt.program.path)
-	if err != nil || !strings.HasPrefix(real, dir+"/") || strings.Contains(real, "/.") {
-		t.Errorf("it starts %q, which is %q %v", rt.program.path, real, err)
-	}
-	if strings.Contains(rt.program.name, "//") || strings.Contains(rt.program.name+"/", "/../") || !strings.HasPrefix(rt.program.name, "/") {
-		t.Errorf("SCRIPT_NAME %q", rt.program.name)
-	}
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"errors"
@@ -12,24 +12,26 @@ import (
 	"time"
 
 	"wspipe/bridge/framing"
+	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 )
 
 // Section 14 of the contract: plain HTTP requests as clients, with real children.
 
 // withHTTP lets plain requests in.
-func withHTTP(cfg Config) Config {
+func withHTTP(cfg server.Config) server.Config {
 	cfg.Endpoint.HTTP = true
 	return cfg
 }
 
 // own is a server of a child for each client, which runs script.
-func own(script string) Config {
-	return withHTTP(Config{Endpoint: Endpoint{Child: sh(script), MaxMessage: 1 << 20}})
+func own(script string) server.Config {
+	return withHTTP(server.Config{Endpoint: server.Endpoint{Child: sh(script), MaxMessage: 1 << 20}})
 }
 
 // inFraming is own with another framing.
-func inFraming(f framing.Framing, script string) Config {
+func inFraming(f framing.Framing, script string) server.Config {
 	cfg := own(script)
 	cfg.Endpoint.Framing = f
 	return cfg
@@ -90,7 +92,7 @@ func TestHTTPClients(t *testing.T) {
 	pty := own("cat")
 	pty.Endpoint.Child.Terminal = process.FullTerminal
 	for name, test := range map[string]struct {
-		cfg               Config
+		cfg               server.Config
 		method, body      string
 		header            string
 		status            int
@@ -112,13 +114,13 @@ func TestHTTPClients(t *testing.T) {
 		"fails at once":        {own("exit 3"), "GET", "", "", 500, "text/plain; charset=utf-8", "exit 3", "exit 3"},
 		"a signal":             {own("kill -TERM $$"), "GET", "", "", 500, "text/plain; charset=utf-8", "signal TERM", "signal TERM"},
 		"no output":            {inFraming(framing.JSON, "exit 0"), "GET", "", "", 200, "application/x-ndjson", "", "exit 0"},
-		"does not start":       {withHTTP(Config{Endpoint: Endpoint{Child: process.Spec{Path: "/no/such"}}}), "GET", "", "", 500, "text/plain; charset=utf-8", "cannot start: no such file", ""},
+		"does not start":       {withHTTP(server.Config{Endpoint: server.Endpoint{Child: process.Spec{Path: "/no/such"}}}), "GET", "", "", 500, "text/plain; charset=utf-8", "cannot start: no such file", ""},
 		"the environment":      {own(`echo "$REQUEST_METHOD $CONTENT_TYPE $CONTENT_LENGTH"`), "POST", "abc", "Content-Type: x/y", 200, "text/plain; charset=utf-8", "POST x/y 3\n", "exit 0"},
 		"events":               {own(`printf 'a\n b\n\n\rx\ry'`), "GET", "", events, 200, "text/event-stream", "id: 1\ndata: a\n\nid: 2\ndata:  b\n\nid: 3\ndata: \n\nid: 4\ndata: \ndata: x\ndata: y\n\n" + closeEvent("exit 0"), "exit 0"},
 		"events of lines":      {inFraming(framing.NUL, `printf 'a\nb\r\nc\0'`), "GET", "", events, 200, "text/event-stream", "id: 1\ndata: a\ndata: b\ndata: c\n\n" + closeEvent("exit 0"), "exit 0"},
 		"binary events":        {inFraming(framing.Length, `printf '\0\0\0\4abcd'`), "GET", "", "Accept: application/json, text/event-stream", 200, "text/event-stream", "id: 1\nevent: binary\ndata: YWJjZA==\n\n" + closeEvent("exit 0"), "exit 0"},
 		"events of a failure":  {own("exit 3"), "GET", "", events, 200, "text/event-stream", "id: 0\n" + closeEvent("exit 3"), "exit 3"},
-		"events of no start":   {withHTTP(Config{Endpoint: Endpoint{Child: process.Spec{Path: "/no/such"}}}), "GET", "", events, 200, "text/event-stream", "event: close\ndata: {\"code\":1011,\"reason\":\"cannot start: no such file\"}\n\n", ""},
+		"events of no start":   {withHTTP(server.Config{Endpoint: server.Endpoint{Child: process.Spec{Path: "/no/such"}}}), "GET", "", events, 200, "text/event-stream", "event: close\ndata: {\"code\":1011,\"reason\":\"cannot start: no such file\"}\n\n", ""},
 		"events of a POST":     {own("cat"), "POST", "a\n", events, 200, "text/event-stream", "id: 1\ndata: a\n\n" + closeEvent("exit 0"), "exit 0"},
 		"no events, q=0":       {own("echo a"), "GET", "", events + ";q=0", 200, "text/plain; charset=utf-8", "a\n", "exit 0"},
 		"HEAD":                 {own("echo a"), "HEAD", "", "", 405, "text/plain; charset=utf-8", "", ""},
@@ -175,7 +177,7 @@ func TestHTTPStream(t *testing.T) {
 		go input.Write([]byte{word[0] + 1, '\n'})
 	}
 	input.CloseWithError(io.ErrUnexpectedEOF) // the transport hangs up
-	s.log.await(t, `"code":1006`, 1)
+	s.log.Await(t, `"code":1006`, 1)
 }
 
 // TestHTTPHeader: the header of a silent child's response is sent after 2 s, and a
@@ -203,7 +205,7 @@ func TestHTTPEnds(t *testing.T) {
 	runtime.Endpoint.MaxRuntime, idle.Endpoint.IdleTimeout = time.Second, time.Second
 	shutdown := own(`echo a; exec sleep 1000`)
 	for name, test := range map[string]struct {
-		cfg    Config
+		cfg    server.Config
 		reason string
 		code   string
 	}{
@@ -237,7 +239,7 @@ func TestHTTPEnds(t *testing.T) {
 			s := serve(t, cfg)
 			if name == "shutdown" {
 				go func() { // ends with the connection
-					s.log.await(t, `"msg":"connect"`, 1)
+					s.log.Await(t, `"msg":"connect"`, 1)
 					s.stop()
 				}()
 			}
@@ -250,7 +252,7 @@ func TestHTTPEnds(t *testing.T) {
 
 // TestHTTPShutdown: a client of each kind of child learns of the server's shutdown.
 func TestHTTPShutdown(t *testing.T) {
-	for name, cfg := range map[string]Config{
+	for name, cfg := range map[string]server.Config{
 		"broadcast": withHTTP(shared("echo a; exec sleep 1000")),
 		"mux":       withHTTP(mux(`read -r x; echo '{"to":"*","data":"a"}'; exec sleep 1000`)),
 		"resume":    withHTTP(resuming("echo a; exec sleep 1000")),
@@ -295,7 +297,7 @@ func TestHTTPDisconnect(t *testing.T) {
 			pid := atoi(t, strings.SplitN(next(t, resp), "\n", 2)[0])
 			resp.Body.Close()
 			awaitGone(t, pid)
-			s.log.await(t, `"code":1006`, 1)
+			s.log.Await(t, `"code":1006`, 1)
 		})
 	}
 }
@@ -312,8 +314,8 @@ func (n neverEnds) Read([]byte) (int, error) {
 func TestHTTPRoutes(t *testing.T) {
 	t.Parallel()
 	cfg := own("echo child")
-	cfg.Console, cfg.StaticDir, cfg.CGIDir = true, tree(t, map[string]string{"a.txt": "file"}),
-		tree(t, map[string]string{"cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\ncgi'\n"})
+	cfg.Console, cfg.StaticDir, cfg.CGIDir = true, wspipetest.Tree(t, map[string]string{"a.txt": "file"}),
+		wspipetest.Tree(t, map[string]string{"cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\ncgi'\n"})
 	s := serve(t, cfg)
 	for _, test := range []struct{ target, header, want string }{
 		{"a.txt", "", "file"},
@@ -328,7 +330,7 @@ func TestHTTPRoutes(t *testing.T) {
 			t.Errorf("%+v: %.40q", test, r.body)
 		}
 	}
-	dir := Config{Dir: cfg.CGIDir}
+	dir := server.Config{Dir: cfg.CGIDir}
 	dir.Endpoint.HTTP = true
 	d := serve(t, dir)
 	for target, want := range map[string]string{"cgi/x": "Content-Type: text/plain\n\ncgi\n", "no": "wspipe: no program at this path\n"} {
@@ -336,7 +338,7 @@ func TestHTTPRoutes(t *testing.T) {
 			t.Errorf("%s in a directory: %q", target, r.body)
 		}
 	}
-	routes := serve(t, Config{Routes: []Route{{Path: "/a", Endpoint: own("echo a").Endpoint}, {Path: "/b"}}})
+	routes := serve(t, server.Config{Routes: []server.Route{{Path: "/a", Endpoint: own("echo a").Endpoint}, {Path: "/b"}}})
 	for target, want := range map[string]string{"a": "a\n", "b": "wspipe: this is a WebSocket", "c": "wspipe: no route at this path\n"} {
 		if r := routes.request(t, "GET", target, ""); !strings.HasPrefix(r.body, want) {
 			t.Errorf("route %s: %q", target, r.body)

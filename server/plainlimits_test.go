@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bufio"
@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,8 @@ import (
 	"wspipe/bridge"
 	"wspipe/bridge/framing"
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
+	"wspipe/server/admin"
 )
 
 // TestHTTPAdmission: a plain client passes the checks of a WebSocket before anything
@@ -30,7 +33,7 @@ func TestHTTPAdmission(t *testing.T) {
 	listed := own("echo a")
 	listed.Origins = []string{"https://pages.example"}
 	for name, test := range map[string]struct {
-		cfg     Config
+		cfg     server.Config
 		clients int // that are there already
 		header  string
 		status  int
@@ -50,7 +53,7 @@ func TestHTTPAdmission(t *testing.T) {
 			s := serve(t, test.cfg)
 			for range test.clients {
 				other := dial(t, s.ws)
-				s.log.await(t, `"msg":"connect"`, 1)
+				s.log.Await(t, `"msg":"connect"`, 1)
 				defer other.CloseNow()
 			}
 			r := s.request(t, "GET", "", "", strings.Split(test.header, "\n")...)
@@ -78,8 +81,8 @@ func TestHTTPSlotIsFree(t *testing.T) {
 		if r := s.request(t, "POST", "", "b\n"); r.body != "a\nb\n" {
 			t.Fatalf("%d: %d %q", i, r.StatusCode, r.body)
 		}
-		s.log.await(t, `"msg":"disconnect"`, i+1)
-		wspipetest.Eventually(t, "the slot is free", func() bool { return s.slots.check(sharedChild) == "" })
+		s.log.Await(t, `"msg":"disconnect"`, i+1)
+		wspipetest.Eventually(t, "the slot is free", s.noSlots)
 	}
 }
 
@@ -91,11 +94,12 @@ func TestHTTPBackpressure(t *testing.T) {
 		t.Run(accept, func(t *testing.T) {
 			t.Parallel()
 			cfg := inFraming(framing.Bytes, fmt.Sprintf("head -c %d /dev/zero; echo done >&2", size))
-			s := serve(t, cfg, func(s *Server) { s.registry = newRegistry() })
+			cfg.AdminSocket = filepath.Join(shortDir(t), "admin")
+			s := serve(t, cfg)
 			resp := s.begin(t, "GET", "", nil, accept)
 			wspipetest.Eventually(t, "the child waits", func() bool {
-				all := s.registry.list()
-				return len(all) == 1 && all[0].Waiting > 0
+				all, err := admin.NewClient(cfg.AdminSocket).Sessions(t.Context())
+				return err == nil && len(all) == 1 && all[0].Waiting > 0
 			})
 			if strings.Contains(s.log.String(), "done") {
 				t.Error("the child does not wait")
@@ -121,10 +125,10 @@ func TestHTTPSlow(t *testing.T) {
 			s := serve(t, cfg)
 			resp := s.begin(t, "GET", "", nil)
 			s.request(t, "POST", "", "go")
-			s.log.await(t, `"line":"ready"`, 1)
+			s.log.Await(t, `"line":"ready"`, 1)
 			s.request(t, "POST", "", "end")
 			r := readReply(t, resp)
-			s.log.await(t, test.log, 1)
+			s.log.Await(t, test.log, 1)
 			if whole := strings.HasSuffix(r.body, "\nend\n"); whole == (name == "disconnect") || r.cut != (name == "disconnect") {
 				t.Errorf("%d bytes, cut: %t", len(r.body), r.cut)
 			}
@@ -144,7 +148,7 @@ func TestHTTPUnread(t *testing.T) {
 	cfg.Timeouts.Unread = 300 * time.Millisecond
 	s := serve(t, cfg)
 	resp := s.begin(t, "GET", "", nil)
-	s.log.await(t, `"reason":"output not read"`, 1)
+	s.log.Await(t, `"reason":"output not read"`, 1)
 	if n, err := io.Copy(io.Discard, resp.Body); err == nil || n == 20_000_001 {
 		t.Errorf("%d bytes, %v", n, err)
 	}
@@ -181,14 +185,14 @@ func TestHTTPBadBody(t *testing.T) {
 			}
 			defer conn.Close()
 			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%s", test.body)
-			s.log.await(t, `"line":"ab"`, 1)
+			s.log.Await(t, `"line":"ab"`, 1)
 			if test.status == "" {
 				conn.(*net.TCPConn).CloseWrite()
 			} else if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || resp.Status != test.status {
 				t.Error(resp, err)
 			}
 			conn.Close()
-			s.log.await(t, test.code, 1)
+			s.log.Await(t, test.code, 1)
 		})
 	}
 }
@@ -197,15 +201,15 @@ func TestHTTPBadBody(t *testing.T) {
 func TestBrokenBody(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]*testServer{
-		"run":       serveCGI(t, Config{}, map[string]string{"run": textHeader + "cat; echo done"}),
+		"run":       serveCGI(t, server.Config{}, map[string]string{"run": textHeader + "cat; echo done"}),
 		"broadcast": serve(t, withHTTP(shared("cat"))),
-		"mux":       serve(t, withHTTP(Config{Endpoint: Endpoint{Child: sh("cat"), Share: ShareMux}})),
+		"mux":       serve(t, withHTTP(server.Config{Endpoint: server.Endpoint{Child: sh("cat"), Share: server.ShareMux}})),
 	} {
 		for _, rest := range []string{"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\nab", "Content-Length: 5\r\n\r\nab", "Content-Length: 50000\r\n\r\nab"} {
-			c := connect(t, s)
-			c.send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\n" + rest)
-			c.CloseWrite()
-			if resp, body := c.whole("POST"); resp.StatusCode != 400 || body != "wspipe: malformed or incomplete request body\n" {
+			c := wspipetest.Connect(t, s.Addr())
+			c.Send("POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\n" + rest)
+			c.TCP().CloseWrite()
+			if resp, body := c.Whole("POST"); resp.StatusCode != 400 || body != "wspipe: malformed or incomplete request body\n" {
 				t.Errorf("%s: %q: got %d %q", name, rest, resp.StatusCode, body)
 			}
 		}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bufio"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wspipe/bridge/framing"
+	"wspipe/server"
 )
 
 // lines reads n lines of a body that is still being sent.
@@ -93,9 +94,9 @@ func TestHTTPBroadcastFramings(t *testing.T) {
 			cfg.Endpoint.Child.Args[1] = strings.Replace(cfg.Endpoint.Child.Args[1], "cat >&2", "read -r x", 1)
 			s := serve(t, cfg)
 			first := s.begin(t, "GET", "", nil)
-			s.log.await(t, `"line":"ready"`, 1)
+			s.log.Await(t, `"line":"ready"`, 1)
 			late := s.begin(t, "GET", "", nil)
-			s.log.await(t, `"msg":"connect"`, 2)
+			s.log.Await(t, `"msg":"connect"`, 2)
 			if r := s.request(t, "POST", "", "\n"); r.StatusCode != 202 {
 				t.Error(r.Status)
 			}
@@ -173,7 +174,7 @@ done`
 			t.Parallel()
 			s := serve(t, withHTTP(mux(program)))
 			keeper := dial(t, s.ws) // so that ids are not 1
-			s.log.await(t, `"msg":"connect"`, 1)
+			s.log.Await(t, `"msg":"connect"`, 1)
 			r := s.request(t, test.method, "", test.body, test.header)
 			want := strings.ReplaceAll(test.want, `\\`, `\`)
 			if got := r.Trailer.Get("Wspipe-Close") + r.Header.Get("Wspipe-Close"); r.StatusCode != test.status || r.body != want || got != test.closed || r.cut {
@@ -273,7 +274,7 @@ func TestHTTPTakeover(t *testing.T) {
 
 // TestHTTPKeepAlive: a silent event stream has comments.
 func TestHTTPKeepAlive(t *testing.T) {
-	for name, cfg := range map[string]Config{"own": own("cat"), "broadcast": withHTTP(shared("cat")), "mux": withHTTP(mux("cat >&2")), "resume": withHTTP(resuming("cat"))} {
+	for name, cfg := range map[string]server.Config{"own": own("cat"), "broadcast": withHTTP(shared("cat")), "mux": withHTTP(mux("cat >&2")), "resume": withHTTP(resuming("cat"))} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg.Endpoint.PingInterval = 20 * time.Millisecond
@@ -298,7 +299,7 @@ const testSession = "0123456789abcdefghijkl"
 // parts.
 func TestHTTPCommentsBetweenEvents(t *testing.T) {
 	const script = `for i in 1 2 3; do head -c 100000 /dev/zero | tr '\0' x; sleep 0.05; echo y; sleep 0.05; done`
-	for name, cfg := range map[string]Config{"own": own(script), "broadcast": withHTTP(shared(script)), "resume": withHTTP(resuming(script))} {
+	for name, cfg := range map[string]server.Config{"own": own(script), "broadcast": withHTTP(shared(script)), "resume": withHTTP(resuming(script))} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg.Endpoint.PingInterval = time.Millisecond

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"net/http"
@@ -10,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 )
 
 // askFor is a program that prints its CGI variables.
@@ -18,7 +20,7 @@ const askFor = "#!/bin/sh\n" + `echo "$SCRIPT_NAME|$PATH_INFO|$QUERY_STRING|$#"`
 
 func TestDirMapsPathsToPrograms(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Dir: tree(t, map[string]string{
+	s := serve(t, server.Config{Dir: wspipetest.Tree(t, map[string]string{
 		"top": askFor, "a/b.sh": askFor, "a/b/c d/é%": askFor, "link": "-> a/b.sh", "dirlink": "-> a", "a/up": "-> ../top", "later": "-> a/link2", "a/link2": "-> b.sh",
 	})})
 	for path, want := range map[string]string{
@@ -52,7 +54,7 @@ func TestDirMapsPathsToPrograms(t *testing.T) {
 // TestDirStartsOnlyPrograms: regular, executable files. Other paths are refused before the upgrade.
 func TestDirStartsOnlyPrograms(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{
+	dir := wspipetest.Tree(t, map[string]string{
 		"text": "echo no program", "sub/run": askFor, ".hidden": askFor, ".git/hooks/x": askFor, "dangling": "-> nothing",
 		"tofifo": "-> fifo", "totext": "-> text", "null": "-> /dev/null", "sh": "-> /bin/sh", "back\\slash": askFor,
 	})
@@ -60,7 +62,7 @@ func TestDirStartsOnlyPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	makeOdd(t, dir)
-	s := serve(t, Config{Dir: dir, Console: true})
+	s := serve(t, server.Config{Dir: dir, Console: true})
 	expectNoWebSocket(t, s, "", "none", "text", "plain", "sub", "sub/", "sub/none", "fifo", "socket", "device", "dangling", "tofifo", "totext", "null", "sh",
 		".hidden", ".git/hooks/x", "text/sub/run", "sub/../sub/run", "sub/./run", "./sub/run", "sub%2frun", "sub%5crun", "back%5cslash", "run",
 		"sub/run/..", "sub/run/../run", "sub/run/a/%2e%2e/b", "sub/run/..%2fx", "sub/run/a%2f..", "sub/run/a%5c..", "sub/run/..%5c",
@@ -73,10 +75,10 @@ func TestDirStartsOnlyPrograms(t *testing.T) {
 
 func TestProgramsAreCurrent(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, nil)
-	s := serve(t, Config{Dir: dir})
+	dir := wspipetest.Tree(t, nil)
+	s := serve(t, server.Config{Dir: dir})
 	expectNoWebSocket(t, s, "new/run")
-	other := tree(t, map[string]string{"new/run": askFor})
+	other := wspipetest.Tree(t, map[string]string{"new/run": askFor})
 	if err := os.Rename(other+"/new", dir+"/new"); err != nil {
 		t.Fatal(err)
 	}
@@ -94,19 +96,19 @@ func TestProgramsAreCurrent(t *testing.T) {
 // TestRelativeDirWithCwd: --dir is relative to the server's working directory, not to that of the
 // child. It is not parallel because it changes the former.
 func TestRelativeDirWithCwd(t *testing.T) {
-	dir, cwd := tree(t, map[string]string{"programs/run": "#!/bin/sh\npwd -P; echo $0"}), tree(t, nil)
+	dir, cwd := wspipetest.Tree(t, map[string]string{"programs/run": "#!/bin/sh\npwd -P; echo $0"}), wspipetest.Tree(t, nil)
 	t.Chdir(dir)
-	s := serve(t, Config{Dir: "programs", Endpoint: Endpoint{Child: process.Spec{Dir: cwd}}})
+	s := serve(t, server.Config{Dir: "programs", Endpoint: server.Endpoint{Child: process.Spec{Dir: cwd}}})
 	dial(t, s.ws+"run").Expect(cwd, dir+"/programs/run")
 	t.Chdir(cwd) // a later change must have no effect
 	dial(t, s.ws+"run").Expect(cwd, dir+"/programs/run")
-	without := serve(t, Config{Dir: dir + "/programs"})
+	without := serve(t, server.Config{Dir: dir + "/programs"})
 	dial(t, without.ws+"run").Expect(cwd, dir+"/programs/run") // as in websocketd, the server's
 }
 
 func TestProgramsThatCannotStart(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Dir: tree(t, map[string]string{
+	s := serve(t, server.Config{Dir: wspipetest.Tree(t, map[string]string{
 		"bad": "#!/no/such/interpreter\n", "windows": "#!/bin/sh\r\necho", "none": "#!\n", "fine": askFor,
 	}), MaxChildren: 1})
 	if err := os.WriteFile(s.cfg.Dir+"/elf", []byte("\x7fELF"), 0o755); err != nil {
@@ -126,13 +128,13 @@ func TestProgramsThatCannotStart(t *testing.T) {
 // So does the handshake check.
 func TestScriptsWithoutPermission(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{"sub/script.sh": "#!/bin/sh\n", "data.txt": "# data"})
+	dir := wspipetest.Tree(t, map[string]string{"sub/script.sh": "#!/bin/sh\n", "data.txt": "# data"})
 	if err := os.Chmod(dir+"/sub/script.sh", 0o644); err != nil {
 		t.Fatal(err)
 	}
 	const script, none = "the script /sub/script.sh is not executable", "at this path"
-	s := serve(t, Config{Dir: dir, CGIDir: dir})
-	console := serve(t, Config{Dir: dir, CGIDir: dir, Console: true})
+	s := serve(t, server.Config{Dir: dir, CGIDir: dir})
+	console := serve(t, server.Config{Dir: dir, CGIDir: dir, Console: true})
 	for path, want := range map[string]string{"sub/script.sh": script, "sub//script.sh/info": script, "data.txt": none, "sub": none, "none": none} {
 		if resp, body := refused(t, s.ws+path, nil); resp.StatusCode != 404 || !strings.Contains(body, want) {
 			t.Errorf("a WebSocket at /%s: got %d %q", path, resp.StatusCode, body)
@@ -147,35 +149,31 @@ func TestScriptsWithoutPermission(t *testing.T) {
 			t.Errorf("/%s with a console: got %d %.100q", path, resp.StatusCode, body)
 		}
 	}
-	s.log.await(t, dir+"/sub/script.sh", 4)
+	s.log.Await(t, dir+"/sub/script.sh", 4)
 }
 
 // TestProgramIsRemoved: after it has been found.
 func TestProgramIsRemoved(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Dir: tree(t, map[string]string{"removed": askFor, "denied": askFor, "directory": askFor}), MaxChildren: 1})
+	s := serve(t, server.Config{Dir: wspipetest.Tree(t, map[string]string{"removed": askFor, "denied": askFor, "directory": askFor}), MaxChildren: 1})
 	expectNoWebSocket(t, s, "none")
-	s.log.await(t, `"request"`, 1) // Serve is running; the handler below is called directly
+	s.log.Await(t, `"request"`, 1) // Serve is running; the handler below is called directly
 	between := map[string]func(path string) error{
 		"/removed":   os.Remove,
 		"/denied":    func(path string) error { return os.Chmod(path, 0o644) },
 		"/directory": func(path string) error { os.Remove(path); return os.Mkdir(path, 0o755) },
 	}
 	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		client := s.policy.ClientOf(r)
-		rt := s.find(r)
-		if err := between[r.URL.Path](filepath.Join(s.cfg.Dir, r.URL.Path)); err != nil {
-			t.Error(err)
-		}
-		leave, why := s.admit(r, rt, client)
-		if why == nil {
-			why = rt.serve(w, r, client, leave)
-		}
+		why := s.ServeAfter(w, r, func() {
+			if err := between[r.URL.Path](filepath.Join(s.cfg.Dir, r.URL.Path)); err != nil {
+				t.Error(err)
+			}
+		})
 		if why != nil {
 			why.Write(w, r)
 		}
 	}))
-	front.Config.ConnContext = s.withConn
+	front.Config.ConnContext = s.WithConn
 	front.Start()
 	defer front.Close()
 	for path, want := range map[string]string{"/removed": "no such file", "/denied": "not executable", "/directory": "is a directory"} {
@@ -187,7 +185,7 @@ func TestProgramIsRemoved(t *testing.T) {
 // TestCommandGetsNoDotDot: COMMAND gets no PATH_INFO with "..", either.
 func TestCommandGetsNoDotDot(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo "$PATH_INFO"`)}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo "$PATH_INFO"`)}})
 	expectNoWebSocket(t, s, "../x", "a/../../x", "%2e%2e/x", "a/..%2fx", "..%5cx", "a/..")
 	dial(t, s.ws+"a/..b/.../x").Expect("/a/..b/.../x")
 }

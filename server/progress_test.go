@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bytes"
@@ -8,15 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"strings"
-	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/listen"
 )
 
@@ -25,34 +23,34 @@ import (
 // TestHandshakeWithBody: it is refused at once, before it takes a slot.
 func TestHandshakeWithBody(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, MaxChildren: 1, Timeouts: Timeouts{Body: time.Hour}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, MaxChildren: 1, Timeouts: server.Timeouts{Body: time.Hour}})
 	for _, field := range []string{"Content-Length: 5", "Transfer-Encoding: chunked"} {
-		c := connect(t, s)
-		c.send(opening("/", "Host: "+hostOfURL(t, s.ws), field))
-		if resp := c.answer("GET"); resp.StatusCode != 400 || !resp.Close {
+		c := wspipetest.Connect(t, s.Addr())
+		c.Send(opening("/", "Host: "+hostOfURL(t, s.ws), field))
+		if resp := c.Response("GET"); resp.StatusCode != 400 || !resp.Close {
 			t.Errorf("%s: got %s, close %t", field, resp.Status, resp.Close)
 		}
-		if _, err := io.Copy(io.Discard, c.r); err != nil { // in an hour, if it waited for the body
+		if _, err := io.Copy(io.Discard, c.In); err != nil { // in an hour, if it waited for the body
 			t.Errorf("%s: %v instead of the end", field, err)
 		}
-		c = connect(t, s)
-		c.send(opening("/", "Host: "+hostOfURL(t, s.ws), "Content-Length: 0"))
-		if resp := c.answer("GET"); resp.StatusCode != 101 {
+		c = wspipetest.Connect(t, s.Addr())
+		c.Send(opening("/", "Host: "+hostOfURL(t, s.ws), "Content-Length: 0"))
+		if resp := c.Response("GET"); resp.StatusCode != 101 {
 			t.Errorf("%s: then one without a body got %s", field, resp.Status)
 		}
 		c.Close()
-		eventually(t, "the slot is free", s.noSlots)
+		wspipetest.Eventually(t, "the slot is free", s.noSlots)
 	}
 }
 
 // TestMissingBody ends every kind of request.
 func TestMissingBody(t *testing.T) {
 	t.Parallel()
-	s, redirect := serveRedirect(t, Config{
-		CGIDir: tree(t, map[string]string{
+	s, redirect := serveRedirect(t, server.Config{
+		CGIDir: wspipetest.Tree(t, map[string]string{
 			"early": "#!/bin/sh\n" + textHeader + `echo begun; exec cat`, "late": "#!/bin/sh\ncat >/dev/null; " + textHeader, "deaf": "#!/bin/sh\nsleep 1000",
 		}),
-		StaticDir: tree(t, map[string]string{"file": "text"}), Console: true, Timeouts: Timeouts{Body: 200 * time.Millisecond}, MaxChildren: 1,
+		StaticDir: wspipetest.Tree(t, map[string]string{"file": "text"}), Console: true, Timeouts: server.Timeouts{Body: 200 * time.Millisecond}, MaxChildren: 1,
 	})
 	for path, status := range map[string]int{"early": 200, "late": 408, "deaf": 408, "file": 405, "none": 405, ".wspipe/console/console.js": 405, "redirect": 308} {
 		for kind, field := range map[string]string{"small": "Content-Length: 5\r\n\r\nbo", "large": "Content-Length: 100000\r\n\r\nbo", "chunked": "Transfer-Encoding: chunked\r\n\r\n5\r\nbo"} {
@@ -60,7 +58,7 @@ func TestMissingBody(t *testing.T) {
 			if kind == "small" && path == "early" { // read before the program starts
 				want = 408
 			}
-			to := s.listeners.Serving[0].Addr().String()
+			to := s.Addr().String()
 			if path == "redirect" {
 				to = redirect
 			}
@@ -69,10 +67,10 @@ func TestMissingBody(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			conn.SetDeadline(time.Now().Add(patience))
+			conn.SetDeadline(time.Now().Add(wspipetest.Patience))
 			fmt.Fprintf(conn, "POST /%s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s", path, field)
 			text, err := io.ReadAll(conn)
-			if got := fmt.Sprintf("HTTP/1.1 %d ", want); !strings.HasPrefix(string(text), got) || isTimeout(err) {
+			if got := fmt.Sprintf("HTTP/1.1 %d ", want); !strings.HasPrefix(string(text), got) || wspipetest.IsTimeout(err) {
 				t.Errorf("%s, %s: got %.60q, %v", path, kind, text, err)
 			}
 			if want == 200 && bytes.HasSuffix(text, []byte("0\r\n\r\n")) {
@@ -80,54 +78,6 @@ func TestMissingBody(t *testing.T) {
 			}
 			awaitFree(t, s)
 		}
-	}
-}
-
-// deadlineWriter is an http.ResponseWriter with the read deadline of a net.Conn.
-type deadlineWriter struct {
-	http.ResponseWriter
-	net.Conn
-}
-
-func (w deadlineWriter) Write(p []byte) (int, error)       { return w.ResponseWriter.Write(p) }
-func (w deadlineWriter) SetReadDeadline(t time.Time) error { return w.Conn.SetReadDeadline(t) }
-
-// TestSlowBody: it may take as long as it needs while some of it arrives.
-func TestSlowBody(t *testing.T) {
-	t.Parallel()
-	for _, size := range []int64{smallBody, 10 * smallBody, -1} {
-		synctest.Test(t, func(t *testing.T) {
-			near, far := net.Pipe()
-			w := deadlineWriter{httptest.NewRecorder(), near}
-			sent := make(chan bool)
-			go func() { // ends with the body
-				defer close(sent)
-				for range 100 {
-					<-time.After(9 * time.Second)
-					far.Write([]byte("x"))
-				}
-				if size != smallBody {
-					<-time.After(11 * time.Second) // too late
-				}
-				far.Write(make([]byte, smallBody-100))
-				far.Close()
-			}()
-			start := time.Now()
-			body, why := newRequestBody(w, &http.Request{ContentLength: size, Body: near}, 10*time.Second)
-			if why != nil {
-				t.Fatalf("of %d bytes: %s after %v", size, why.Why, time.Since(start))
-			}
-			text, err := io.ReadAll(body)
-			want := smallBody
-			if size != smallBody {
-				want = 100
-			}
-			if len(text) != want || isTimeout(err) != (size != smallBody) || (body.failure() == bodyTimedOut) != isTimeout(err) {
-				t.Errorf("of %d bytes: %d, %v", size, len(text), err)
-			}
-			near.Close()
-			<-sent
-		})
 	}
 }
 
@@ -162,9 +112,9 @@ func TestUnreadResponse(t *testing.T) {
 			}
 			t.Run(name+"/"+scheme, func(t *testing.T) {
 				t.Parallel()
-				cfg := Config{
-					CGIDir: tree(t, map[string]string{"run": "#!/bin/sh\n" + textHeader + `exec yes`}), Console: name == "console", Timeouts: Timeouts{Unread: time.Second},
-					StaticDir: tree(t, map[string]string{"file": strings.Repeat("x", 20<<20), "small": strings.Repeat("x", 900_000)}),
+				cfg := server.Config{
+					CGIDir: wspipetest.Tree(t, map[string]string{"run": "#!/bin/sh\n" + textHeader + `exec yes`}), Console: name == "console", Timeouts: server.Timeouts{Unread: time.Second},
+					StaticDir: wspipetest.Tree(t, map[string]string{"file": strings.Repeat("x", 20<<20), "small": strings.Repeat("x", 900_000)}),
 				}
 				if scheme == "https" {
 					cfg.TLS = &listen.TLS{Cert: cert, Key: key}
@@ -175,10 +125,10 @@ func TestUnreadResponse(t *testing.T) {
 					s, to = serveRedirect(t, cfg)
 				} else {
 					s = serve(t, cfg)
-					to = s.listeners.Serving[0].Addr().String()
+					to = s.Addr().String()
 				}
 				if test.smallBuffer {
-					limitSendBuffer(t, s.listeners.Serving[0].(*net.TCPListener))
+					s.LimitSendBuffer()
 				}
 				conn := dialUnread(t, to)
 				stream := conn
@@ -190,7 +140,7 @@ func TestUnreadResponse(t *testing.T) {
 						break
 					}
 				}
-				eventually(t, "the connection has been reset", func() bool { return wire.HungUp(conn) })
+				wspipetest.Eventually(t, "the connection has been reset", func() bool { return wire.HungUp(conn) })
 				if n, err := io.Copy(io.Discard, conn); n >= 900_000 {
 					t.Errorf("then it still got %d bytes, and %v", n, err)
 				}
@@ -208,65 +158,24 @@ func dialUnread(t *testing.T, hostPort string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(wspipetest.Patience))
 	conn.(*net.TCPConn).SetReadBuffer(4096)
 	return conn
-}
-
-// limitSendBuffer makes the kernel hold little for the connections of l: they inherit
-// its send buffer.
-func limitSendBuffer(t *testing.T, l *net.TCPListener) {
-	t.Helper()
-	raw, err := l.SyscallConn()
-	if err == nil {
-		err = raw.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 4096) })
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestSlowResponse: it may take as long as it needs while the client takes some of it.
-func TestSlowResponse(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		near, far := net.Pipe()
-		c := &httpConn{Conn: near, timeout: 30 * time.Second}
-		c.limit()
-		<-time.After(time.Hour) // nothing to take yet
-		go func() {             // ends after the last read
-			for range 10 {
-				<-time.After(25 * time.Second)
-				io.ReadFull(far, make([]byte, 1000))
-			}
-		}()
-		start := time.Now()
-		for {
-			if _, err := c.write(func() (int64, error) { n, err := near.Write(make([]byte, 1000)); return int64(n), err }); err != nil {
-				break
-			}
-		}
-		if took := time.Since(start); took < 10*25*time.Second+29*time.Second || took > 10*25*time.Second+32*time.Second {
-			t.Errorf("reset after %v, want 10 times 25 s and 30 s", took)
-		}
-		c.end()
-		far.Close()
-	})
 }
 
 // TestUnreadResponseHoldsItsSlot, though its program has ended.
 func TestUnreadResponseHoldsItsSlot(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{MaxChildren: 1, Timeouts: Timeouts{Unread: time.Hour}}, map[string]string{"run": textHeader + `echo $$; head -c 900000 /dev/zero`})
+	s := serveCGI(t, server.Config{MaxChildren: 1, Timeouts: server.Timeouts{Unread: time.Hour}}, map[string]string{"run": textHeader + `echo $$; head -c 900000 /dev/zero`})
 	for _, version := range []string{"1.1", "1.0"} {
-		c := connect(t, s)
-		c.SetReadBuffer(4096)
-		c.send("GET /run HTTP/" + version + "\r\nHost: 127.0.0.1\r\n\r\n")
+		c := wspipetest.Connect(t, s.Addr())
+		c.TCP().SetReadBuffer(4096)
+		c.Send("GET /run HTTP/" + version + "\r\nHost: 127.0.0.1\r\n\r\n")
 		awaitGone(t, firstPid(t, c))
 		if resp, body := get(t, s.http("run")); resp.StatusCode != 429 {
 			t.Errorf("HTTP/%s: another client got %s %.20q", version, resp.Status, body)
 		}
-		reset(c.TCPConn)
+		c.Reset()
 		awaitFree(t, s)
 	}
 }

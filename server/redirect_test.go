@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,12 +15,13 @@ import (
 	"testing"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/access"
 	"wspipe/server/listen"
 )
 
 // serveRedirect serves cfg with a redirecting port and returns its address.
-func serveRedirect(t *testing.T, cfg Config) (s *testServer, hostPort string) {
+func serveRedirect(t *testing.T, cfg server.Config) (s *testServer, hostPort string) {
 	t.Helper()
 	cfg.Endpoint.Child = sh(`exec cat`)
 	for try := 1; ; try++ {
@@ -30,9 +30,9 @@ func serveRedirect(t *testing.T, cfg Config) (s *testServer, hostPort string) {
 			t.Fatal(err)
 		}
 		fmt.Sscan(port, &cfg.RedirectPort)
-		probe, err := Listen(cfg) // another process may have taken the port
+		probe, err := server.Listen(cfg) // another process may have taken the port
 		if err == nil {
-			probe.stopListening()
+			probe.Close()
 			return serve(t, cfg), net.JoinHostPort("127.0.0.1", port)
 		}
 		if try == 10 || !errors.Is(err, syscall.EADDRINUSE) {
@@ -58,12 +58,12 @@ func TestRedirect(t *testing.T) {
 	for _, scheme := range []string{"http", "https"} {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
-			cfg := Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1", "::1"}}}
+			cfg := server.Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1", "::1"}}}
 			if scheme == "https" {
 				cfg.TLS = &listen.TLS{Cert: cert, Key: key}
 			}
 			s, hostPort := serveRedirect(t, cfg)
-			port := fmt.Sprint(s.listeners.Serving[0].Addr().(*net.TCPAddr).Port)
+			port := fmt.Sprint(s.Addr().(*net.TCPAddr).Port)
 			for _, test := range []struct{ request, host, want string }{ // want without scheme and port; empty is a 400
 				{"GET /", "example.com", "example.com/"},
 				{"HEAD /", "example.com", "example.com/"},
@@ -147,55 +147,16 @@ func checkRedirect(t *testing.T, what, want, scheme, port string, resp *http.Res
 	}
 }
 
-func TestRedirectDropsTheToken(t *testing.T) {
-	t.Parallel()
-	d := &redirector{server: &Server{cfg: Config{Rules: access.Rules{Auth: access.Auth{TokenFile: "tokens"}}}}}
-	for target, want := range map[string]string{
-		"/":                                  "/",
-		"/?":                                 "/?",
-		"/x?access_token=secret":             "/x",
-		"/x?access_token":                    "/x",
-		"/x?a=1&access_token=secret&b=%20&&": "/x?a=1&b=%20&&",
-		"/x?access_token=s&access_token=s2":  "/x",
-		"/x?access%5ftoken=secret&a":         "/x?a",
-		"/x?Access_Token=other":              "/x?Access_Token=other",
-		"/x?b=access_token=1":                "/x?b=access_token=1",
-		"/x?%zz=1":                           "/x?%zz=1",
-		"/access_token=x":                    "/access_token=x",
-		"/x?a=1?access_token=2":              "/x?a=1?access_token=2",
-	} {
-		if got := d.withoutSecret(target); got != want {
-			t.Errorf("%s: got %s, want %s", target, got, want)
-		}
-	}
-}
-
-func TestRedirectLeavesDefaultPortsOut(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		tls  *listen.TLS
-		port int
-		want string
-	}{{nil, 80, "http://h/x"}, {nil, 443, "http://h:443/x"}, {&listen.TLS{}, 443, "https://h/x"}, {&listen.TLS{}, 80, "https://h:80/x"}} {
-		rec := httptest.NewRecorder()
-		d := &redirector{server: &Server{cfg: Config{Sockets: listen.Sockets{TLS: test.tls}}}, port: test.port}
-		d.answer(rec, httptest.NewRequest("GET", "http://h:8080/x", nil))
-		if got := rec.Header().Get("Location"); got != test.want {
-			t.Errorf("got %s, want %s", got, test.want)
-		}
-	}
-}
-
 func TestRedirectHeadersAndLog(t *testing.T) {
 	t.Parallel()
 	tokens := filepath.Join(t.TempDir(), "tokens")
 	if err := os.WriteFile(tokens, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, hostPort := serveRedirect(t, Config{
-		Headers:     []Header{{"X-All", "1"}, {"X-All", "2"}},
-		HeadersHTTP: []Header{{"X-HTTP", "3"}},
-		HeadersWS:   []Header{{"X-WS", "4"}},
+	s, hostPort := serveRedirect(t, server.Config{
+		Headers:     []server.Header{{"X-All", "1"}, {"X-All", "2"}},
+		HeadersHTTP: []server.Header{{"X-HTTP", "3"}},
+		HeadersWS:   []server.Header{{"X-WS", "4"}},
 		Rules:       access.Rules{Auth: access.Auth{TokenFile: tokens}},
 	})
 	for _, test := range []struct {
@@ -212,7 +173,7 @@ func TestRedirectHeadersAndLog(t *testing.T) {
 			t.Errorf("got %d %v %s", resp.StatusCode, resp.Header, body)
 		}
 	}
-	s.log.await(t, `"msg":"request","method":"POST","path":"/path","status":308,"remote":"127.0.0.1:`, 1)
+	s.log.Await(t, `"msg":"request","method":"POST","path":"/path","status":308,"remote":"127.0.0.1:`, 1)
 	if strings.Contains(s.log.String(), "secret") {
 		t.Error("the token is in the log")
 	}
@@ -220,10 +181,10 @@ func TestRedirectHeadersAndLog(t *testing.T) {
 
 func TestRedirectPortInUse(t *testing.T) {
 	t.Parallel()
-	_, hostPort := serveRedirect(t, Config{})
+	_, hostPort := serveRedirect(t, server.Config{})
 	var port int
 	fmt.Sscan(hostPort[strings.IndexByte(hostPort, ':')+1:], &port)
-	err := listenError(t, Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}, RedirectPort: port}})
+	err := listenError(t, server.Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}, RedirectPort: port}})
 	if want := "listen on " + hostPort + ": address already in use"; err.Error() != want || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("got %q, want %q", err, want)
 	}
@@ -232,7 +193,7 @@ func TestRedirectPortInUse(t *testing.T) {
 func TestRedirectNeedsAnAddress(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
-	err := listenError(t, Config{Sockets: listen.Sockets{UnixSocket: path, RedirectPort: 8081}})
+	err := listenError(t, server.Config{Sockets: listen.Sockets{UnixSocket: path, RedirectPort: 8081}})
 	if want := "redirect from port 8081: this server does not listen on TCP"; err.Error() != want || wspipetest.Exists(t, path) {
 		t.Errorf("got %q, want %q", err, want)
 	}
@@ -240,12 +201,12 @@ func TestRedirectNeedsAnAddress(t *testing.T) {
 
 func TestRedirectStopsWithTheListeners(t *testing.T) {
 	t.Parallel()
-	s, hostPort := serveRedirect(t, Config{Once: true})
+	s, hostPort := serveRedirect(t, server.Config{Once: true})
 	askAt(t, hostPort, "GET / HTTP/1.1\nHost: h\nConnection: close\n\n")
 	c := dial(t, s.ws)
 	c.Send("x")
 	c.Expect("x")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), wspipetest.Patience)
 	defer cancel()
 	if conn, err := new(net.Dialer).DialContext(ctx, "tcp", hostPort); err == nil {
 		conn.Close()

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bytes"
@@ -21,6 +21,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/access"
 	"wspipe/server/listen"
 	"wspipe/server/watch"
@@ -48,7 +49,7 @@ func shown(t *testing.T, s *testServer, ca *testCA) string {
 // awaitShown waits until new handshakes get the certificate of name.
 func awaitShown(t *testing.T, s *testServer, ca *testCA, name string) {
 	t.Helper()
-	for end := time.Now().Add(patience); ; {
+	for end := time.Now().Add(wspipetest.Patience); ; {
 		got := shown(t, s, ca)
 		if got == name {
 			return
@@ -114,7 +115,7 @@ func TestCertificateIsReplacedUnderLoad(t *testing.T) {
 			ca, issued, files := newCA(t), t.TempDir(), newFiles(t)
 			ca.issue(t, issued, "cert0", "127.0.0.1")
 			files.put(t, issued, "cert0")
-			s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
+			s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
 			old := wspipetest.Dial(t, s.ws, over(t, ca.client(t)))
 			stop := load(t, s, ca)
 			for i := 1; i <= 4; i++ {
@@ -166,7 +167,7 @@ func load(t *testing.T, s *testServer, ca *testCA) (stop func() int64) {
 
 // echoOnce opens a connection, echoes once and closes it.
 func echoOnce(url string, opt *websocket.DialOptions) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), wspipetest.Patience)
 	defer cancel()
 	conn, _, err := websocket.Dial(ctx, url, opt)
 	if err != nil {
@@ -195,7 +196,7 @@ func TestBrokenFilesKeepTheOldCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	files.put(t, issued, "good")
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
 	// complaints makes new connections, which check the files, until the log has n errors, or for the
 	// time most.
 	complaints := func(n int, most time.Duration) int {
@@ -220,7 +221,7 @@ func TestBrokenFilesKeepTheOldCertificate(t *testing.T) {
 		if err := spoil(); err != nil {
 			t.Fatal(err)
 		}
-		if n := complaints(i+1, patience); n != i+1 {
+		if n := complaints(i+1, wspipetest.Patience); n != i+1 {
 			t.Fatalf("%d complaints about %d changes:\n%s", n, i+1, s.log.String())
 		}
 	}
@@ -256,7 +257,7 @@ func TestReloadReadsEverything(t *testing.T) {
 	ca.issue(t, issued, "one", "127.0.0.1")
 	ca.issue(t, issued, "two", "127.0.0.1")
 	fill("one")
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{TLS: &listen.TLS{Cert: files.cert, Key: files.key}}})
 	if got := shown(t, s, ca); got != "one" {
 		t.Fatalf("the certificate is that of %s", got)
 	}
@@ -266,7 +267,7 @@ func TestReloadReadsEverything(t *testing.T) {
 			t.Fatalf("the files show that they have changed: %s", got)
 		}
 	}
-	s.reload()
+	s.Reload()
 	if got := shown(t, s, ca); got != "two" {
 		t.Errorf("the certificate is that of %s", got)
 	}
@@ -282,9 +283,9 @@ func TestPipesAreReadOnce(t *testing.T) {
 	defer r.Close()
 	fmt.Fprintln(w, "sesame")
 	w.Close()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: access.Auth{TokenFile: fmt.Sprintf("/dev/fd/%d", r.Fd())}}})
-	s.reload()
-	s.log.await(t, "not a regular file", 1)
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: access.Auth{TokenFile: fmt.Sprintf("/dev/fd/%d", r.Fd())}}})
+	s.Reload()
+	s.log.Await(t, "not a regular file", 1)
 	if resp, body := fetch(t, "GET", s.http(""), nil, "Authorization", "Bearer sesame"); resp.StatusCode != 200 {
 		t.Errorf("got %d %.100q", resp.StatusCode, body)
 	}
@@ -295,7 +296,7 @@ func TestClientCAIsReplaced(t *testing.T) {
 	ours, next := newCA(t), newCA(t)
 	roots := filepath.Join(t.TempDir(), "roots.pem")
 	concat(t, roots, ours.file)
-	s := serveTLS(t, ours, `exec cat`, Config{Sockets: listen.Sockets{TLS: &listen.TLS{ClientCA: roots}}})
+	s := serveTLS(t, ours, `exec cat`, server.Config{Sockets: listen.Sockets{TLS: &listen.TLS{ClientCA: roots}}})
 	alice, aliceKey := ours.issue(t, t.TempDir(), "alice")
 	bob, bobKey := next.issue(t, t.TempDir(), "bob")
 	before, after := ours.client(t, alice, aliceKey), ours.client(t, bob, bobKey)
@@ -304,7 +305,7 @@ func TestClientCAIsReplaced(t *testing.T) {
 		t.Error("a certificate of a CA to come is let in")
 	}
 	copyTo(t, next.file, roots)
-	for end := time.Now().Add(patience); ; {
+	for end := time.Now().Add(wspipetest.Patience); ; {
 		_, err := getTLS(t, s.ws, after)
 		if err == nil {
 			break

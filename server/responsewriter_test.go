@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bytes"
@@ -14,27 +14,29 @@ import (
 	"strings"
 	"testing"
 
+	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/access"
 )
 
 // extra has headers for every response, some of which the server sets itself.
-var extra = Config{
-	Headers:     []Header{{"X-All", "all"}, {"x-two", "1"}, {"X-Two", "2"}, {"Cache-Control", "no-store"}, {"Vary", "Origin"}},
-	HeadersWS:   []Header{{"X-WS", "ws"}, {"X-Two", "3"}},
-	HeadersHTTP: []Header{{"X-HTTP", "http"}, {"X-Two", "4"}, {"Content-Security-Policy", "sandbox"}},
+var extra = server.Config{
+	Headers:     []server.Header{{"X-All", "all"}, {"x-two", "1"}, {"X-Two", "2"}, {"Cache-Control", "no-store"}, {"Vary", "Origin"}},
+	HeadersWS:   []server.Header{{"X-WS", "ws"}, {"X-Two", "3"}},
+	HeadersHTTP: []server.Header{{"X-HTTP", "http"}, {"X-Two", "4"}, {"Content-Security-Policy", "sandbox"}},
 }
 
 // serveExtra returns a server with all routes that adds the headers of extra.
-func serveExtra(t *testing.T, cfg Config) *testServer {
+func serveExtra(t *testing.T, cfg server.Config) *testServer {
 	t.Helper()
 	cfg.Headers, cfg.HeadersWS, cfg.HeadersHTTP = extra.Headers, extra.HeadersWS, extra.HeadersHTTP
 	cfg.Endpoint.Child = sh(`echo in; exec cat`)
 	cfg.StaticDir, cfg.CGIDir, cfg.Console = t.TempDir(), t.TempDir(), true
-	writeFile(t, filepath.Join(cfg.StaticDir, "f.txt"), 0o600, "0123456789")
-	writeFile(t, filepath.Join(cfg.CGIDir, "run.sh"), 0o755, `#!/bin/sh
+	wspipetest.WriteFile(t, filepath.Join(cfg.StaticDir, "f.txt"), "0123456789")
+	wspipetest.WriteFile(t, filepath.Join(cfg.CGIDir, "run.sh"), `#!/bin/sh
 printf 'Content-Type: text/plain\nCache-Control: max-age=60\nX-All: mine\nX-Two: mine\nX-Own: mine\nSet-Cookie: a=1\nSet-Cookie: b=2\n\nanswer'
 `)
-	writeFile(t, filepath.Join(cfg.CGIDir, "bad.sh"), 0o755, "#!/bin/sh\necho no header\n")
+	wspipetest.WriteFile(t, filepath.Join(cfg.CGIDir, "bad.sh"), "#!/bin/sh\necho no header\n")
 	return serve(t, cfg)
 }
 
@@ -55,7 +57,7 @@ func checkExtra(t *testing.T, what string, resp *http.Response) {
 
 func TestExtraHeaders(t *testing.T) {
 	t.Parallel()
-	s := serveExtra(t, Config{Endpoint: Endpoint{Subprotocols: []string{"known"}}})
+	s := serveExtra(t, server.Config{Endpoint: server.Endpoint{Subprotocols: []string{"known"}}})
 	const host = "Host: localhost"
 	for _, test := range []struct {
 		request string
@@ -82,7 +84,7 @@ func TestExtraHeaders(t *testing.T) {
 		{plain("POST", "/run.sh", host), 200},
 		{plain("GET", "/bad.sh", host), 500},
 	} {
-		resp, _ := ask(t, s.listeners.Serving[0].Addr(), test.request)
+		resp, _ := ask(t, s.Addr(), test.request)
 		if resp.StatusCode != test.status {
 			t.Errorf("got %d, want %d\n%s", resp.StatusCode, test.status, test.request)
 		}
@@ -96,19 +98,19 @@ func TestExtraHeaders(t *testing.T) {
 // TestExtraHeadersOfLimits: also in refusals by authentication and limits.
 func TestExtraHeadersOfLimits(t *testing.T) {
 	t.Parallel()
-	s := serveExtra(t, Config{MaxChildren: 1})
+	s := serveExtra(t, server.Config{MaxChildren: 1})
 	const host = "Host: localhost"
-	resp, _ := send(t, s.listeners.Serving[0].Addr(), opening("/", host))
+	resp, _ := send(t, s.Addr(), opening("/", host))
 	checkExtra(t, "101", resp)
 	for _, request := range []string{opening("/", host), plain("GET", "/run.sh", host)} {
-		resp, _ := ask(t, s.listeners.Serving[0].Addr(), request)
+		resp, _ := ask(t, s.Addr(), request)
 		if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" {
 			t.Errorf("got %d %q, want 429", resp.StatusCode, resp.Header)
 		}
 		checkExtra(t, request, resp)
 	}
-	s = serveExtra(t, Config{Rules: access.Rules{Auth: access.Auth{Basic: "user:pass"}}})
-	resp, _ = ask(t, s.listeners.Serving[0].Addr(), plain("GET", "/", host))
+	s = serveExtra(t, server.Config{Rules: access.Rules{Auth: access.Auth{Basic: "user:pass"}}})
+	resp, _ = ask(t, s.Addr(), plain("GET", "/", host))
 	if resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") == "" {
 		t.Errorf("got %d %q, want 401", resp.StatusCode, resp.Header)
 	}
@@ -118,8 +120,8 @@ func TestExtraHeadersOfLimits(t *testing.T) {
 // TestOwnHeadersStay: without the flags, the server's own headers stay.
 func TestOwnHeadersStay(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo in`)}, Console: true, HeadersWS: extra.HeadersWS})
-	resp, _ := ask(t, s.listeners.Serving[0].Addr(), plain("GET", "/", "Host: localhost"))
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo in`)}, Console: true, HeadersWS: extra.HeadersWS})
+	resp, _ := ask(t, s.Addr(), plain("GET", "/", "Host: localhost"))
 	if got := resp.Header; got.Get("Cache-Control") != "no-cache" || !strings.Contains(got.Get("Content-Security-Policy"), "default-src 'none'") || got.Get("X-Ws") != "" {
 		t.Errorf("the console's headers are %q", got)
 	}
@@ -128,10 +130,10 @@ func TestOwnHeadersStay(t *testing.T) {
 // TestFilesWithExtraHeaders: range and HEAD requests work.
 func TestFilesWithExtraHeaders(t *testing.T) {
 	t.Parallel()
-	s := serveExtra(t, Config{})
+	s := serveExtra(t, server.Config{})
 	large := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
-	writeFile(t, filepath.Join(s.cfg.StaticDir, "large"), 0o600, string(large))
-	to := s.listeners.Serving[0].Addr()
+	wspipetest.WriteFile(t, filepath.Join(s.cfg.StaticDir, "large"), string(large))
+	to := s.Addr()
 	for ranges, want := range map[string][]byte{"0-0": large[:1], "5-1000000": large[5:1000001], "-7": large[len(large)-7:], "1048575-": large[len(large)-1:], "0-": large} {
 		resp, body := ask(t, to, plain("GET", "/large", "Host: localhost", "Range: bytes="+ranges))
 		if resp.StatusCode != 206 || body != string(want) || resp.ContentLength != int64(len(want)) ||

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"fmt"
@@ -19,17 +19,10 @@ import (
 	"wspipe/bridge/channel"
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 )
 
 // The life of a session that survives, and the limits, with real children.
-
-// forgotten reports whether no session is left.
-func (s *testServer) forgotten() bool {
-	s.children.mu.Lock()
-	left := len(s.children.byKey)
-	s.children.mu.Unlock()
-	return left == 0 && s.unused()
-}
 
 // holding returns a script that sends its pid, and then runs script when the file GO exists.
 func holding(script string) string {
@@ -63,20 +56,20 @@ func TestExitIsKept(t *testing.T) {
 				d.Next()
 				c.CloseNow()
 				d.CloseNow()
-				s.log.await(t, `"disconnect"`, 2)
-				writeFile(t, goFile, 0o600, "")
+				s.log.Await(t, `"disconnect"`, 2)
+				wspipetest.WriteFile(t, goFile, "")
 				awaitGone(t, pid)
-				eventually(t, "the slots come free", s.noSlots)
+				wspipetest.Eventually(t, "the slots come free", s.noSlots)
 				code := test.plain
 				if exitCode {
 					code = test.close
 				}
-				unanswering := dialRaw(t, s.session(plainID, 1)) // it disconnects without answering the close frame
-				if got, reason := unanswering.closing(); got != uint16(code) || reason != test.reason {
+				unanswering := wspipetest.DialRaw(t, s.session(plainID, 1)) // it disconnects without answering the close frame
+				if got, reason := unanswering.Closed(); got != uint16(code) || reason != test.reason {
 					t.Errorf("closed with %d %q", got, reason)
 				}
-				reset(unanswering.TCPConn)
-				s.log.await(t, `"disconnect"`, 3)
+				unanswering.Reset()
+				s.log.Await(t, `"disconnect"`, 3)
 				if got := dial(t, s.session(plainID, 1)).ExpectEnd(code, test.reason); strings.Join(got, "|") != "last|part" {
 					t.Errorf("got %q", got)
 				}
@@ -84,18 +77,11 @@ func TestExitIsKept(t *testing.T) {
 				if said.on[1] != strconv.Itoa(atoi(t, strings.SplitN(said.on[1], "\n", 2)[0]))+"\nlast\npart" || !strings.HasSuffix(said.on[5], test.exit) || said.end.Code != code {
 					t.Errorf("got %+v", said)
 				}
-				eventually(t, "what was told is forgotten", s.forgotten)
+				wspipetest.Eventually(t, "what was told is forgotten", s.unused)
 				dial(t, s.session(plainID, 1)).ExpectEnd(4011, "history lost")
 			})
 		}
 	}
-}
-
-// noSlots reports whether no slot is in use.
-func (s *testServer) noSlots() bool {
-	s.slots.mu.Lock()
-	defer s.slots.mu.Unlock()
-	return s.slots.used == 0 && len(s.slots.perIP) == 0
 }
 
 // TestGracePeriodEnds: after the grace period nothing is left of a session, whether its child runs or has
@@ -117,14 +103,14 @@ func TestGracePeriodEnds(t *testing.T) {
 			}
 			gone := time.Now()
 			c.Close(1001, "")
-			s.log.await(t, `"disconnect"`, 1)
-			s.log.await(t, `"session expired"`, 1)
+			s.log.Await(t, `"disconnect"`, 1)
+			s.log.Await(t, `"session expired"`, 1)
 			if after := time.Since(gone); after < cfg.Endpoint.Resume {
 				t.Errorf("expired after %v", after)
 			}
-			s.log.await(t, `"session ended"`, 1)
+			s.log.Await(t, `"session ended"`, 1)
 			awaitGone(t, pid)
-			eventually(t, "nothing is left", s.forgotten)
+			wspipetest.Eventually(t, "nothing is left", s.unused)
 			dial(t, s.session(id, 1)).ExpectEnd(4011, "history lost")
 		})
 	}
@@ -143,7 +129,7 @@ func TestFullHistoryBlocksChild(t *testing.T) {
 	c := dial(t, s.session(id, -1))
 	c.Next()
 	c.CloseNow()
-	s.log.await(t, `"disconnect"`, 1)
+	s.log.Await(t, `"disconnect"`, 1)
 	written := func() int64 {
 		info, err := os.Stat(counter)
 		if err != nil {
@@ -152,7 +138,7 @@ func TestFullHistoryBlocksChild(t *testing.T) {
 		return info.Size() / 2
 	}
 	before := int64(-1)
-	eventually(t, "the child writes no more", func() bool {
+	wspipetest.Eventually(t, "the child writes no more", func() bool {
 		n := written()
 		defer func() { before = n }()
 		<-time.After(300 * time.Millisecond)
@@ -185,14 +171,12 @@ func TestLimitsOfSessions(t *testing.T) {
 		c.Next()
 		c.Send(strconv.Itoa(i))
 		c.CloseNow()
-		s.log.await(t, `"disconnect"`, i+1)
-		eventually(t, "its slot comes free", s.noSlots)
+		s.log.Await(t, `"disconnect"`, i+1)
+		wspipetest.Eventually(t, "its slot comes free", s.noSlots)
 	}
-	s.children.mu.Lock()
-	if n := len(s.children.byKey); n > 4 {
+	if n := s.Usage().Children; n > 4 {
 		t.Errorf("%d sessions are kept", n)
 	}
-	s.children.mu.Unlock()
 	dial(t, s.session(ids[0], 1)).ExpectEnd(4011, "history lost")
 	if got := dial(t, s.session(ids[7], 1)).ExpectEnd(1000, "exit 3"); len(got) != 1 || got[0] != "7" {
 		t.Errorf("got %q", got)
@@ -221,11 +205,11 @@ func TestFailedHandshakeLeavesNoSession(t *testing.T) {
 		if resp := handshake(t, s.session(id, 0), http.Header{"Sec-Websocket-Key": {"short"}}); resp.StatusCode != 400 {
 			t.Fatalf("got %d, want 400", resp.StatusCode)
 		}
-		eventually(t, "its slot comes free", s.forgotten)
+		wspipetest.Eventually(t, "its slot comes free", s.unused)
 		dial(t, s.session(id, 0)).ExpectEnd(1011, "cannot start: no such file")
-		eventually(t, "its slot comes free", s.forgotten)
+		wspipetest.Eventually(t, "its slot comes free", s.unused)
 	}
-	writeFile(t, path, 0o755, "#!/bin/sh\n"+echoing+"\n")
+	wspipetest.WriteFile(t, path, "#!/bin/sh\n"+echoing+"\n")
 	arrive(t, s.session(id, -1))
 }
 
@@ -234,15 +218,15 @@ func TestFailedHandshakeLeavesNoSession(t *testing.T) {
 func TestViolationEndsSession(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		cfg    Config
-		do     func(c *rawClient)
+		cfg    server.Config
+		do     func(c *wspipetest.Raw)
 		code   uint16
 		reason string
 	}{
-		"too big":     {Config{Endpoint: Endpoint{MaxMessage: 1000}}, func(c *rawClient) { c.frame(fin|opText, make([]byte, 1001)) }, 1009, "message over 1000 bytes"},
-		"not UTF-8":   {Config{}, func(c *rawClient) { c.frame(fin|opText, []byte("\xff")) }, 1007, "text is not UTF-8"},
-		"max runtime": {Config{Endpoint: Endpoint{MaxRuntime: 8 * time.Second}}, func(c *rawClient) {}, 4001, "max runtime"},
-		"idle":        {Config{Endpoint: Endpoint{IdleTimeout: 6 * time.Second}}, func(c *rawClient) {}, 4002, "idle timeout"},
+		"too big":     {server.Config{Endpoint: server.Endpoint{MaxMessage: 1000}}, func(c *wspipetest.Raw) { c.Frame(fin|opText, make([]byte, 1001)) }, 1009, "message over 1000 bytes"},
+		"not UTF-8":   {server.Config{}, func(c *wspipetest.Raw) { c.Frame(fin|opText, []byte("\xff")) }, 1007, "text is not UTF-8"},
+		"max runtime": {server.Config{Endpoint: server.Endpoint{MaxRuntime: 8 * time.Second}}, func(c *wspipetest.Raw) {}, 4001, "max runtime"},
+		"idle":        {server.Config{Endpoint: server.Endpoint{IdleTimeout: 6 * time.Second}}, func(c *wspipetest.Raw) {}, 4002, "idle timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -253,18 +237,18 @@ func TestViolationEndsSession(t *testing.T) {
 			}
 			s := serve(t, cfg)
 			id := newID()
-			first := dialRaw(t, s.session(id, -1))
-			pid := atoi(t, first.message())
-			reset(first.TCPConn)
-			s.log.await(t, `"disconnect"`, 1)
-			c := dialRaw(t, s.session(id, 0))
+			first := wspipetest.DialRaw(t, s.session(id, -1))
+			pid := atoi(t, first.Message())
+			first.Reset()
+			s.log.Await(t, `"disconnect"`, 1)
+			c := wspipetest.DialRaw(t, s.session(id, 0))
 			test.do(c)
-			if code, reason := c.closing(); code != test.code || reason != test.reason {
+			if code, reason := c.Closed(); code != test.code || reason != test.reason {
 				t.Errorf("closed with %d %q", code, reason)
 			}
 			awaitGone(t, pid)
 			dial(t, s.session(id, 1)).ExpectEnd(4011, "history lost")
-			eventually(t, "nothing is left", s.forgotten)
+			wspipetest.Eventually(t, "nothing is left", s.unused)
 		})
 	}
 }
@@ -287,7 +271,7 @@ func TestShutdownWithSessions(t *testing.T) {
 		kept.Send("exit")
 		kept.CloseNow()
 		detached.CloseNow()
-		s.log.await(t, `"disconnect"`, 2)
+		s.log.Await(t, `"disconnect"`, 2)
 		awaitGone(t, pids[2])
 		if idle == 0 {
 			s.stop()
@@ -300,7 +284,7 @@ func TestShutdownWithSessions(t *testing.T) {
 			if status != 0 {
 				t.Errorf("status %d, want 0", status)
 			}
-		case <-time.After(patience):
+		case <-time.After(wspipetest.Patience):
 			t.Fatal("the server did not stop")
 		}
 		for _, pid := range pids {
@@ -333,9 +317,9 @@ func TestMemoryOfSessions(t *testing.T) {
 			c.CloseNow()
 		}
 	}
-	s.log.await(t, `"disconnect"`, sessions/2)
+	s.log.Await(t, `"disconnect"`, sessions/2)
 	last := int64(0)
-	eventually(t, "all buffers are full", func() bool {
+	wspipetest.Eventually(t, "all buffers are full", func() bool {
 		<-time.After(200 * time.Millisecond)
 		now := heap()
 		defer func() { last = now }()

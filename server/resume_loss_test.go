@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"context"
@@ -22,6 +22,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"wspipe/cmd/wspipetest"
 
 	"wspipe/bridge/framing"
 
@@ -40,7 +41,7 @@ func (c *cutConn) Read(p []byte) (int, error) {
 	case c.left < 0:
 		return c.Conn.Read(p)
 	case c.left == 0:
-		reset(c.Conn)
+		wspipetest.Reset(c.Conn)
 		return 0, net.ErrClosed
 	}
 	n, err := c.Conn.Read(p[:min(len(p), c.left)])
@@ -66,7 +67,7 @@ type wanderer struct {
 // run reconnects until the server closes the session, and returns the close frame.
 func (w *wanderer) run() websocket.CloseError {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*wspipetest.Patience)
 	defer cancel()
 	id, after := newID(), rand.IntN(2)-1
 	for ; ; after = w.counted {
@@ -132,7 +133,7 @@ func (w *wanderer) dial(ctx context.Context, left int) (net.Conn, error) {
 		c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 32<<10) })
 		return err
 	}}
-	addr := w.s.listeners.Serving[0].Addr()
+	addr := w.s.Addr()
 	conn, err := d.DialContext(ctx, addr.Network(), addr.String())
 	return &cutConn{conn, left}, err
 }
@@ -176,7 +177,7 @@ func TestNothingIsLost(t *testing.T) {
 			buffer = max(buffer, 12*way.longest)
 			records := randomRecords(size/(way.longest/2+50), way.longest)
 			out := filepath.Join(t.TempDir(), "out")
-			writeFile(t, out, 0o600, framed(way.framing, records))
+			wspipetest.WriteFile(t, out, framed(way.framing, records))
 			script := `cat "$OUT"; exit 3`
 			if way.framing == framing.JSON {
 				script = `cat "$OUT" & cat "$OUT" >&2; wait; exit 3`
@@ -324,7 +325,7 @@ func TestSessionsAtRandom(t *testing.T) {
 	for i := range ids {
 		ids[i] = newID()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*wspipetest.Patience)
 	defer cancel()
 	var clients sync.WaitGroup
 	for range 30 {
@@ -338,12 +339,8 @@ func TestSessionsAtRandom(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	eventually(t, "nothing is left", s.forgotten)
-	eventually(t, "nobody holds the server up", func() bool {
-		s.tracker.mu.Lock()
-		defer s.tracker.mu.Unlock()
-		return s.tracker.count+s.tracker.requests == 0
-	})
+	wspipetest.Eventually(t, "nothing is left", s.unused)
+	wspipetest.Eventually(t, "nobody holds the server up", func() bool { return s.Usage().Requests == 0 })
 }
 
 // dropIn attaches to a session for a short time. It returns an error if the server breaks a rule.

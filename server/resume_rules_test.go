@@ -1,13 +1,12 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bytes"
 	"errors"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -22,6 +21,7 @@ import (
 	"wspipe/bridge/framing"
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 )
 
 // What a client may ask for in section 10 of the contract, and who gets to know it.
@@ -31,7 +31,7 @@ import (
 func TestWrongParameters(t *testing.T) {
 	t.Parallel()
 	id := strings.Repeat("x", 22)
-	cfgs := map[string]Config{"resuming": resuming(`cat`), "not resuming": {Endpoint: Endpoint{Child: sh(`cat`)}}, "sharing": shared(`cat`)}
+	cfgs := map[string]server.Config{"resuming": resuming(`cat`), "not resuming": {Endpoint: server.Endpoint{Child: sh(`cat`)}}, "sharing": shared(`cat`)}
 	for name, cfg := range cfgs {
 		cfg.MaxChildren = 1
 		s := serve(t, cfg)
@@ -110,7 +110,7 @@ func proxiedHeader(uri, secret string) http.Header {
 // TestCGISeesNoSession: the URL of a page may have the ID of its session.
 func TestCGISeesNoSession(t *testing.T) {
 	t.Parallel()
-	s := serveCGI(t, Config{}, map[string]string{"run": textHeader + `env`})
+	s := serveCGI(t, server.Config{}, map[string]string{"run": textHeader + `env`})
 	request, _ := http.NewRequest("GET", s.http("run"), nil)
 	request.Header = proxiedHeader("/x?a=1&wspipe_session=SECRET&wspipe_after=1", "")
 	resp, err := http.DefaultClient.Do(request)
@@ -130,7 +130,7 @@ func TestParametersStaySecret(t *testing.T) {
 	id, after := newID()+"-secret", 1234567890
 	secret := regexp.MustCompile(`(?i)` + id + `|` + strconv.Itoa(after) + `|wspipe_(session|after)`)
 	const script = `env; cat /proc/$$/cmdline; echo; echo end; read -r l; exit 3`
-	cfgs := map[string]Config{"resuming": resuming(script), "not resuming": {Endpoint: Endpoint{Child: sh(script)}}, "sharing": shared(script), "cannot start": resuming(script)}
+	cfgs := map[string]server.Config{"resuming": resuming(script), "not resuming": {Endpoint: server.Endpoint{Child: sh(script)}}, "sharing": shared(script), "cannot start": resuming(script)}
 	for name, cfg := range cfgs {
 		if name == "cannot start" {
 			cfg.Endpoint.Child = process.Spec{Path: "/no/such/file"}
@@ -188,7 +188,7 @@ func TestLostSession(t *testing.T) {
 	once.Endpoint.Resume, once.Once = 0, true
 	off := resuming(echoing)
 	off.Endpoint.Resume = 0
-	for name, cfg := range map[string]Config{"resuming": resuming(echoing), "not resuming": off, "sharing": shared(echoing), "once": once} {
+	for name, cfg := range map[string]server.Config{"resuming": resuming(echoing), "not resuming": off, "sharing": shared(echoing), "once": once} {
 		cfg.MaxChildren, cfg.MaxPerIP = 1, 1
 		s := serve(t, cfg)
 		for range 3 {
@@ -196,31 +196,11 @@ func TestLostSession(t *testing.T) {
 			dial(t, s.ws+"?wspipe_after=5").ExpectEnd(4011, "history lost")
 			dialChannels(t, s.session(newID(), 7), channel.ProtocolV4).ExpectEnd(4011, "history lost")
 		}
-		if strings.Contains(s.log.String(), `"connect"`) || !s.unused() || len(s.children.byKey) > 0 {
+		if strings.Contains(s.log.String(), `"connect"`) || !s.unused() {
 			t.Errorf("%s: something was started", name)
 		}
 		c, _ := arrive(t, s.session(newID(), 0))
 		c.Close(1000, "")
-	}
-}
-
-// TestNewSessionHasNoMessages: a new session has no messages, so a client that has some does not start
-// it.
-func TestNewSessionHasNoMessages(t *testing.T) {
-	t.Parallel()
-	table := newChildren(newSlots(1, 0), false)
-	key := childKey{session: "id"}
-	first, _ := table.attach(key, netip.Addr{}, 0)
-	if rs, flag := table.attach(key, netip.Addr{}, 1); rs != nil || flag != "" {
-		t.Errorf("got %v %q, want none", rs, flag)
-	}
-	if rs, _ := table.attach(key, netip.Addr{}, -1); rs != first {
-		t.Errorf("got %v, want %v", rs, first)
-	}
-	table.detach(first)
-	table.detach(first)
-	if len(table.byKey) > 0 || table.slots.used > 0 {
-		t.Error("it is not gone")
 	}
 }
 
@@ -335,7 +315,7 @@ func TestSessionWithSeveralFirstClients(t *testing.T) {
 			t.Fatal("nobody has the session")
 		}
 		clients[last].Close(1000, "")
-		eventually(t, "nothing is left", s.forgotten)
+		wspipetest.Eventually(t, "nothing is left", s.unused)
 	}
 	if n := len(s.records(t, "connect")); n != 20 {
 		t.Errorf("%d children were started", n)
@@ -359,9 +339,9 @@ func TestLogOfSession(t *testing.T) {
 		c.Send("hello")
 		c.Expect("hello")
 		c.Close(code, "bye")
-		s.log.await(t, `"disconnect"`, i+1)
+		s.log.Await(t, `"disconnect"`, i+1)
 	}
-	s.log.await(t, `"session ended"`, 1)
+	s.log.Await(t, `"session ended"`, 1)
 	name := s.records(t, "connect")[0]["session"]
 	for msg, n := range map[string]int{"connect": 1, "resume": 1, "disconnect": 2, "session ended": 1} {
 		records := s.records(t, msg)

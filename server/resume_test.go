@@ -1,11 +1,10 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"encoding/binary"
 	"math"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 	"wspipe/server/access"
 )
 
@@ -24,8 +24,8 @@ import (
 // connections that break anywhere.
 
 // resuming returns the Config of a server with --resume whose children run script.
-func resuming(script string) Config {
-	return Config{Endpoint: Endpoint{Child: sh(script), Resume: time.Hour, ResumeBuffer: 1 << 20, MaxMessage: 1 << 20}}
+func resuming(script string) server.Config {
+	return server.Config{Endpoint: server.Endpoint{Child: sh(script), Resume: time.Hour, ResumeBuffer: 1 << 20, MaxMessage: 1 << 20}}
 }
 
 // session returns the URL of the session id for a client that has received after messages, or does not
@@ -38,40 +38,35 @@ func (s *testServer) session(id string, after int) string {
 	return url
 }
 
-// reset breaks a connection without a close frame, at most with a RST.
-func reset(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
-	}
-	conn.Close()
-}
-
 // partings are the ways in which a client disconnects, and whether it may attach again.
 var partings = map[string]struct {
-	part func(c *rawClient)
+	part func(c *wspipetest.Raw)
 	back bool
 }{
-	"resets":                {func(c *rawClient) { reset(c.TCPConn) }, true},
-	"hangs up":              {func(c *rawClient) { c.TCPConn.Close() }, true},
-	"hangs up, still reads": {func(c *rawClient) { c.CloseWrite() }, true},
-	"in a header":           {func(c *rawClient) { c.Write([]byte{fin | opText}); c.CloseWrite() }, true},
-	"in a message":          {func(c *rawClient) { c.frame(opText, []byte("half")); c.CloseWrite() }, true},
-	"in a frame":            {func(c *rawClient) { c.Write([]byte{fin | opText, 0x80 | 5, 0, 0, 0, 0, 'h'}); c.CloseWrite() }, true},
-	"is silent":             {func(c *rawClient) {}, true},
-	"1001":                  {closing(1001), true},
-	"1011":                  {closing(1011), true},
-	"3000":                  {closing(3000), true},
-	"4321":                  {closing(4321), true},
-	"not masked 1001":       {func(c *rawClient) { c.Write(violations["close, not masked"].frame) }, true},
-	"not masked 1000":       {func(c *rawClient) { c.Write([]byte{fin | opClose, 2, 3, 232}) }, true},
-	"bad 1000":              {func(c *rawClient) { c.Write(violations["close, reason is not UTF-8"].frame) }, true},
-	"reserved opcode":       {func(c *rawClient) { c.Write(violations["reserved opcode"].frame) }, true},
-	"1000":                  {closing(1000), false},
-	"says nothing":          {func(c *rawClient) { c.frame(fin|opClose, nil) }, false},
+	"resets":                {func(c *wspipetest.Raw) { c.Reset() }, true},
+	"hangs up":              {func(c *wspipetest.Raw) { c.Close() }, true},
+	"hangs up, still reads": {func(c *wspipetest.Raw) { c.TCP().CloseWrite() }, true},
+	"in a header":           {func(c *wspipetest.Raw) { c.Write([]byte{fin | opText}); c.TCP().CloseWrite() }, true},
+	"in a message":          {func(c *wspipetest.Raw) { c.Frame(opText, []byte("half")); c.TCP().CloseWrite() }, true},
+	"in a frame": {func(c *wspipetest.Raw) {
+		c.Write([]byte{fin | opText, 0x80 | 5, 0, 0, 0, 0, 'h'})
+		c.TCP().CloseWrite()
+	}, true},
+	"is silent":       {func(c *wspipetest.Raw) {}, true},
+	"1001":            {closing(1001), true},
+	"1011":            {closing(1011), true},
+	"3000":            {closing(3000), true},
+	"4321":            {closing(4321), true},
+	"not masked 1001": {func(c *wspipetest.Raw) { c.Write(violations["close, not masked"].frame) }, true},
+	"not masked 1000": {func(c *wspipetest.Raw) { c.Write([]byte{fin | opClose, 2, 3, 232}) }, true},
+	"bad 1000":        {func(c *wspipetest.Raw) { c.Write(violations["close, reason is not UTF-8"].frame) }, true},
+	"reserved opcode": {func(c *wspipetest.Raw) { c.Write(violations["reserved opcode"].frame) }, true},
+	"1000":            {closing(1000), false},
+	"says nothing":    {func(c *wspipetest.Raw) { c.Frame(fin|opClose, nil) }, false},
 }
 
-func closing(code uint16) func(c *rawClient) {
-	return func(c *rawClient) { c.frame(fin|opClose, binary.BigEndian.AppendUint16(nil, code)) }
+func closing(code uint16) func(c *wspipetest.Raw) {
+	return func(c *wspipetest.Raw) { c.Frame(fin|opClose, binary.BigEndian.AppendUint16(nil, code)) }
 }
 
 // TestLostClientAttachesAgain: a lost client may attach again to the same child, which has received no half
@@ -87,13 +82,13 @@ func TestLostClientAttachesAgain(t *testing.T) {
 			}
 			s := serve(t, cfg)
 			id := newID()
-			c := dialRaw(t, s.session(id, -1))
-			pid := atoi(t, c.message())
+			c := wspipetest.DialRaw(t, s.session(id, -1))
+			pid := atoi(t, c.Message())
 			test.part(c)
-			s.log.await(t, `"disconnect"`, 1)
+			s.log.Await(t, `"disconnect"`, 1)
 			if !test.back {
 				awaitGone(t, pid)
-				s.log.await(t, `"session ended"`, 1)
+				s.log.Await(t, `"session ended"`, 1)
 				dial(t, s.session(id, 1)).ExpectEnd(4011, "history lost")
 				if next := atoi(t, dial(t, s.session(id, -1)).Next()); next == pid {
 					t.Error("the child was not stopped")
@@ -104,7 +99,7 @@ func TestLostClientAttachesAgain(t *testing.T) {
 			again.Send("hello")
 			again.Expect(strconv.Itoa(pid) + " hello")
 			again.Close(1000, "")
-			s.log.await(t, `"session ended"`, 1)
+			s.log.Await(t, `"session ended"`, 1)
 			awaitGone(t, pid)
 		})
 	}
@@ -182,45 +177,35 @@ func TestTakeover(t *testing.T) {
 	t.Parallel()
 	s := serve(t, resuming(`while read -r l; do echo "$l"; done`))
 	id := newID()
-	for name, begin := range map[string]func(c *rawClient){
-		"nothing":         func(c *rawClient) {},
-		"half a message":  func(c *rawClient) { c.frame(opText, []byte("half")) },
-		"half a frame":    func(c *rawClient) { c.Write([]byte{fin | opText, 0x80 | 4, 0, 0, 0, 0, 'h', 'a'}) },
-		"half of a flood": func(c *rawClient) { c.frame(opText, []byte(strings.Repeat("x", 300_000))) },
+	for name, begin := range map[string]func(c *wspipetest.Raw){
+		"nothing":         func(c *wspipetest.Raw) {},
+		"half a message":  func(c *wspipetest.Raw) { c.Frame(opText, []byte("half")) },
+		"half a frame":    func(c *wspipetest.Raw) { c.Write([]byte{fin | opText, 0x80 | 4, 0, 0, 0, 0, 'h', 'a'}) },
+		"half of a flood": func(c *wspipetest.Raw) { c.Frame(opText, []byte(strings.Repeat("x", 300_000))) },
 	} {
-		older := dialRaw(t, s.session(id, -1))
-		older.frame(fin|opText, []byte("older"))
-		for older.message() != "older" {
+		older := wspipetest.DialRaw(t, s.session(id, -1))
+		older.Frame(fin|opText, []byte("older"))
+		for older.Message() != "older" {
 		}
 		begin(older)
 		if name != "half a frame" {
-			older.frame(fin|opPing, nil) // so the server has received everything before
-			if head, _, err := older.next(); err != nil || head != fin|opPong {
+			older.Frame(fin|opPing, nil) // so the server has received everything before
+			if head, err := older.Skip(); err != nil || head != fin|opPong {
 				t.Fatalf("%s: got %x, %v", name, head, err)
 			}
 		}
 		newer := dial(t, s.session(id, 0))
-		if code, reason := older.closing(); code != 4010 || reason != "attached elsewhere" {
+		if code, reason := older.Closed(); code != 4010 || reason != "attached elsewhere" {
 			t.Errorf("%s: closed with %d %q", name, code, reason)
 		}
-		older.frame(0x80, []byte("late"))
-		older.frame(fin|opText, []byte("late"))
+		older.Frame(0x80, []byte("late"))
+		older.Frame(fin|opText, []byte("late"))
 		newer.Send("newer")
 		newer.Expect("older", "newer")
 		newer.Send("alone")
 		newer.Expect("alone")
 		newer.Close(1000, "")
-		s.log.await(t, `"session ended"`, len(s.records(t, "connect")))
-	}
-}
-
-// closing reads until the close frame.
-func (c *rawClient) closing() (code uint16, reason string) {
-	c.t.Helper()
-	for {
-		if head, payload := c.whole(); head == fin|opClose {
-			return binary.BigEndian.Uint16(payload), string(payload[2:])
-		}
+		s.log.Await(t, `"session ended"`, len(s.records(t, "connect")))
 	}
 }
 
@@ -231,7 +216,7 @@ func TestSessionBelongsToUserAndEndpoint(t *testing.T) {
 	cfg := resuming("")
 	cfg.Dir, cfg.Endpoint.Child = t.TempDir(), process.Spec{}
 	for _, name := range []string{"a", "b"} {
-		writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\necho $$; exec cat\n")
+		wspipetest.WriteFile(t, filepath.Join(cfg.Dir, name), "#!/bin/sh\necho $$; exec cat\n")
 	}
 	cfg.Auth = access.Auth{Basic: "ann:secret", TokenFile: wspipetest.SecretFile(t, "tokens", "token-of-bob-0123456789\ntoken-of-eve-0123456789\n")}
 	s := serve(t, cfg)

@@ -6,13 +6,9 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"wspipe/server/access"
 )
-
-// lookupTimeout bounds how long --reverselookup may delay a connection.
-const lookupTimeout = time.Second
 
 // hostName returns REMOTE_HOST: with lookUp (--reverselookup) the name of the client's address
 // if that name resolves to the address, otherwise the address. As in sshd, a name that does
@@ -21,7 +17,7 @@ func (s *Server) hostName(ctx context.Context, client *access.Client, lookUp boo
 	if !lookUp || !client.Addr.IsValid() {
 		return client.Address()
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeouts.Lookup)
 	defer cancel()
 	addr := client.Addr.WithZone("") // name servers do not know zones
 	names, err := s.lookups.LookupAddr(ctx, addr.String())

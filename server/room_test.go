@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"net/http"
@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/param"
 )
 
@@ -22,7 +23,7 @@ var withCookie = &websocket.DialOptions{HTTPHeader: http.Header{"Cookie": {"secr
 
 // rooms is a server of one child for each room. It prints its environment, a line "ready PID",
 // and what it reads.
-func rooms(by ShareBy) Config {
+func rooms(by server.ShareBy) server.Config {
 	cfg := shared(`env | grep -v '^_=' | sort; echo "ready $$"; exec cat`)
 	cfg.Endpoint.ShareBy, cfg.Endpoint.Replay = by, 100
 	return cfg
@@ -46,13 +47,13 @@ func enter(t *testing.T, url string) (c *wspipetest.Client, env []string, pid in
 // TestRooms: which clients are in one room, and what the child of the room receives.
 func TestRooms(t *testing.T) {
 	t.Parallel()
-	byPath, byQuery := ShareBy{Path: true}, ShareBy{Query: "room name"}
+	byPath, byQuery := server.ShareBy{Path: true}, server.ShareBy{Query: "room name"}
 	for _, test := range []struct {
-		by   ShareBy
+		by   server.ShareBy
 		room string // what the child sees
 		urls []string
 	}{
-		{ShareBy{}, "", []string{"", "blue", "red?room+name=x"}},
+		{server.ShareBy{}, "", []string{"", "blue", "red?room+name=x"}},
 		{byPath, "PATH_INFO=/", []string{"", "?room=x", "?q&r"}},
 		{byPath, "PATH_INFO=/blue", []string{"blue", "%62lue?room+name=x"}},
 		{byPath, "PATH_INFO=/blue/", []string{"blue/"}},
@@ -69,17 +70,17 @@ func TestRooms(t *testing.T) {
 			if i == 0 {
 				first = pid
 			}
-			if pid != first || (pid == otherPid) != (test.by == ShareBy{}) {
+			if pid != first || (pid == otherPid) != (test.by == server.ShareBy{}) {
 				t.Errorf("%v, %s: the child is %d; that of %q is %d, that of another room %d", test.by, path, pid, test.urls[0], first, otherPid)
 			}
 			want := []string{"GATEWAY_INTERFACE=CGI/1.1", test.room, "SCRIPT_NAME=/", "SERVER_SOFTWARE="}
-			if test.by != (ShareBy{}) && !reflect.DeepEqual(env, want) {
+			if test.by != (server.ShareBy{}) && !reflect.DeepEqual(env, want) {
 				t.Errorf("%v, %s: the environment is %q, want %q", test.by, path, env, want)
 			}
 			c.Send("in the room")
 			c.Expect("in the room")
 		}
-		if other.Send("other"); test.by != (ShareBy{}) { // nothing that was said in the other room
+		if other.Send("other"); test.by != (server.ShareBy{}) { // nothing that was said in the other room
 			other.Expect("other")
 		}
 	}
@@ -89,7 +90,7 @@ func TestRooms(t *testing.T) {
 func TestRoomsOfAMux(t *testing.T) {
 	t.Parallel()
 	cfg := mux(`while read -r line; do printf '{"to":"*","data":"%s|%s|%s"}\n' "$PATH_INFO" "$HTTP_COOKIE" "$(printf %s "$line" | tr -d '"\\\\')"; done`)
-	cfg.Endpoint.ShareBy = ShareBy{Path: true}
+	cfg.Endpoint.ShareBy = server.ShareBy{Path: true}
 	s := serve(t, cfg)
 	for _, room := range []string{"/blue", "/red"} {
 		c := wspipetest.Dial(t, s.ws+room[1:], withCookie)
@@ -102,7 +103,7 @@ func TestRoomsOfAMux(t *testing.T) {
 // TestRoomNames: a name that is too long or ambiguous is refused, and nothing is started.
 func TestRoomNames(t *testing.T) {
 	t.Parallel()
-	for by, paths := range map[ShareBy]map[string]int{
+	for by, paths := range map[server.ShareBy]map[string]int{
 		{Path: true}: {
 			strings.Repeat("x", 255): 101, strings.Repeat("x", 256): 400, strings.Repeat("%78", 255): 101, strings.Repeat("%E2%98%83", 85): 101, strings.Repeat("%E2%98%83", 86): 400,
 		},
@@ -135,7 +136,7 @@ func TestRoomNames(t *testing.T) {
 // TestRoomsAreCounted: by --maxforks and in what the console lists.
 func TestRoomsAreCounted(t *testing.T) {
 	t.Parallel()
-	for by, urls := range map[ShareBy][]string{{Path: true}: {"/a%20b/c", "/x"}, {Query: "r"}: {"/?r=", "/?r=%2Fx"}} {
+	for by, urls := range map[server.ShareBy][]string{{Path: true}: {"/a%20b/c", "/x"}, {Query: "r"}: {"/?r=", "/?r=%2Fx"}} {
 		cfg := rooms(by)
 		cfg.MaxChildren, cfg.Console, cfg.Endpoint.Linger = 2, true, -1
 		s := serve(t, cfg)
@@ -148,8 +149,8 @@ func TestRoomsAreCounted(t *testing.T) {
 			t.Errorf("%v: a third room: got %d %q", by, resp.StatusCode, body)
 		}
 		clients[2].Close(1000, "")
-		s.log.await(t, `"disconnect"`, 1)
-		if got, want := s.enumerate(t).Rooms, []room{{urls[0], 2}, {urls[1], 0}}; !reflect.DeepEqual(got, want) {
+		s.log.Await(t, `"disconnect"`, 1)
+		if got, want := s.enumerate(t).Rooms, []server.RoomInfo{{urls[0], 2}, {urls[1], 0}}; !reflect.DeepEqual(got, want) {
 			t.Errorf("%v: the rooms are %v, want %v", by, got, want)
 		}
 		if got := s.describe(t, urls[0]).Endpoint; got.Clients != 2 || !reflect.DeepEqual(got.Rooms, s.enumerate(t).Rooms) || got.ShareBy != by.String() {
@@ -169,8 +170,8 @@ func TestRoomsAreCounted(t *testing.T) {
 func TestRoomsOfADirectory(t *testing.T) {
 	t.Parallel()
 	const script = "#!/bin/sh\necho \"$$ $SCRIPT_NAME|$PATH_INFO\"\nexec cat\n"
-	dir := tree(t, map[string]string{"a.sh": script, "b.sh": script})
-	s := serve(t, Config{Dir: dir, Console: true, Endpoint: Endpoint{Share: ShareBroadcast, ShareBy: ShareBy{Path: true}, Replay: 1, MaxMessage: 1 << 20}})
+	dir := wspipetest.Tree(t, map[string]string{"a.sh": script, "b.sh": script})
+	s := serve(t, server.Config{Dir: dir, Console: true, Endpoint: server.Endpoint{Share: server.ShareBroadcast, ShareBy: server.ShareBy{Path: true}, Replay: 1, MaxMessage: 1 << 20}})
 	pids := make(map[string]string)
 	for _, path := range []string{"a.sh/blue", "a.sh/red", "b.sh/blue", "a.sh", "a.sh/blue"} {
 		pid, place, _ := strings.Cut(dial(t, s.ws+path).Next(), " ")
@@ -179,10 +180,10 @@ func TestRoomsOfADirectory(t *testing.T) {
 		}
 		pids[path] = pid
 	}
-	if got, want := s.describe(t, "/b.sh/x").Endpoint, []room{{"/b.sh/blue", 1}}; !reflect.DeepEqual(got.Rooms, want) || got.Clients != 0 {
+	if got, want := s.describe(t, "/b.sh/x").Endpoint, []server.RoomInfo{{"/b.sh/blue", 1}}; !reflect.DeepEqual(got.Rooms, want) || got.Clients != 0 {
 		t.Errorf("the rooms of /b.sh are %v, want %v", got.Rooms, want)
 	}
-	if want := []room{{"/a.sh", 1}, {"/a.sh/blue", 2}, {"/a.sh/red", 1}, {"/b.sh/blue", 1}}; !reflect.DeepEqual(s.enumerate(t).Rooms, want) {
+	if want := []server.RoomInfo{{"/a.sh", 1}, {"/a.sh/blue", 2}, {"/a.sh/red", 1}, {"/b.sh/blue", 1}}; !reflect.DeepEqual(s.enumerate(t).Rooms, want) {
 		t.Errorf("the rooms are %v, want %v", s.enumerate(t).Rooms, want)
 	}
 }
@@ -190,7 +191,7 @@ func TestRoomsOfADirectory(t *testing.T) {
 // TestRoomsEndAlone: the replay and the linger of one room do not depend on another.
 func TestRoomsEndAlone(t *testing.T) {
 	t.Parallel()
-	s := serve(t, rooms(ShareBy{Path: true}))
+	s := serve(t, rooms(server.ShareBy{Path: true}))
 	red, _, redPid := enter(t, s.ws+"red")
 	blue, _, bluePid := enter(t, s.ws+"blue")
 	red.Send("in red")
@@ -212,7 +213,7 @@ func TestRoomsOfAParameter(t *testing.T) {
 	}
 	cfg := shared(`echo "$$ $PARAM_host|$QUERY_STRING|$1"; exec cat`)
 	cfg.Endpoint.Child.Args = append(cfg.Endpoint.Child.Args, "sh", "{host}")
-	cfg.Endpoint.ShareBy, cfg.Endpoint.Replay, cfg.Endpoint.Params = ShareBy{Query: "host"}, 1, param.List{host}
+	cfg.Endpoint.ShareBy, cfg.Endpoint.Replay, cfg.Endpoint.Params = server.ShareBy{Query: "host"}, 1, param.List{host}
 	s := serve(t, cfg)
 	for _, query := range []string{"?host=a%20b", "?host=", "?host=a&host=a"} {
 		if resp, body := refused(t, s.ws+query, nil); resp.StatusCode != 400 || !strings.Contains(body, "host") || strings.Contains(body, "256") {

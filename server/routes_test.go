@@ -1,56 +1,21 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
-	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 
+	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 )
-
-// tree creates files in a new directory, by name and content. Content that begins with #! is a program,
-// content that begins with "-> " a link.
-func tree(t testing.TB, files map[string]string) (dir string) {
-	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	// A child that is forked now would hold them open for writing until exec, and starting one would fail
-	// meanwhile.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	for name, content := range files {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if to, ok := strings.CutPrefix(content, "-> "); ok {
-			err = os.Symlink(to, path)
-		} else {
-			err = os.WriteFile(path, []byte(content), 0o644)
-		}
-		if err == nil && strings.HasPrefix(content, "#!") {
-			err = os.Chmod(path, 0o755)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
 
 // http returns the URL of path for plain requests.
 func (s *testServer) http(path string) string {
@@ -61,7 +26,7 @@ func (s *testServer) http(path string) string {
 var once = &http.Client{
 	Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	Timeout:       2 * patience,
+	Timeout:       2 * wspipetest.Patience,
 }
 
 // fetch makes a plain request and returns the response and its body. more has header fields, each a name
@@ -92,67 +57,17 @@ func get(t *testing.T, url string) (*http.Response, string) {
 	return fetch(t, "GET", url, nil)
 }
 
-// plainConn is a connection for hand-written requests.
-type plainConn struct {
-	*net.TCPConn
-	r *bufio.Reader
-	t *testing.T
-}
-
-func connect(t *testing.T, s *testServer) *plainConn {
-	t.Helper()
-	conn, err := net.Dial("tcp", s.listeners.Serving[0].Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return &plainConn{TCPConn: conn.(*net.TCPConn), r: bufio.NewReader(conn), t: t}
-}
-
-// send writes text unchanged.
-func (c *plainConn) send(text string) {
-	c.t.Helper()
-	c.SetDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(c.TCPConn, text); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-// answer reads the header of the response to a request with this method.
-func (c *plainConn) answer(method string) *http.Response {
-	c.t.Helper()
-	resp, err := http.ReadResponse(c.r, &http.Request{Method: method})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return resp
-}
-
-// whole reads a response with its body.
-func (c *plainConn) whole(method string) (resp *http.Response, body string) {
-	c.t.Helper()
-	resp = c.answer(method)
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		c.t.Fatalf("after %d bytes of body: %v", len(text), err)
-	}
-	return resp, string(text)
-}
-
-// webSocketFields are the header fields of an opening handshake.
-const webSocketFields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-
 const textHeader = `printf 'Content-Type: text/plain\n\n'` + "\n"
 
 // TestOrderOfRoutes: each directory has the same name.
 func TestOrderOfRoutes(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{
+	dir := wspipetest.Tree(t, map[string]string{
 		"ws/all": "#!/bin/sh\necho ws $SCRIPT_NAME", "ws/only": "#!/bin/sh\necho ws only",
 		"cgi/all": "#!/bin/sh\n" + textHeader + "echo cgi $SCRIPT_NAME",
 		"www/all": "file all", "www/two": "file two",
 	})
-	s := serve(t, Config{Dir: dir + "/ws", CGIDir: dir + "/cgi", StaticDir: dir + "/www", Console: true})
+	s := serve(t, server.Config{Dir: dir + "/ws", CGIDir: dir + "/cgi", StaticDir: dir + "/www", Console: true})
 	for path, want := range map[string]string{"all": "cgi /all\n", "two": "file two", "all/more": "cgi /all\n"} {
 		if resp, body := get(t, s.http(path)); resp.StatusCode != 200 || body != want {
 			t.Errorf("GET %s: got %d %q, want %q", path, resp.StatusCode, body, want)
@@ -184,8 +99,8 @@ func expectNoWebSocket(t *testing.T, s *testServer, paths ...string) {
 
 func TestFilesAloneHaveNoWebSocket(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{"index.html": "home", "run": "#!/bin/sh\necho started >&2"})
-	s := serve(t, Config{StaticDir: dir})
+	dir := wspipetest.Tree(t, map[string]string{"index.html": "home", "run": "#!/bin/sh\necho started >&2"})
+	s := serve(t, server.Config{StaticDir: dir})
 	expectNoWebSocket(t, s, "", "index.html", "run", "nothing")
 	for path, want := range map[string]int{"": 200, "nothing": 404} {
 		if resp, body := get(t, s.http(path)); resp.StatusCode != want || body == "" || strings.Contains(body, "--devconsole") {
@@ -199,10 +114,10 @@ func TestFilesAloneHaveNoWebSocket(t *testing.T) {
 
 func TestCommandWithFilesAndCGI(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{
+	dir := wspipetest.Tree(t, map[string]string{
 		"cgi/answer": "#!/bin/sh\n" + textHeader + `echo "cgi $#"`, "www/index.html": "home",
 	})
-	s := serve(t, Config{Endpoint: Endpoint{Child: process.Spec{Path: "/bin/echo", Args: []string{"a", "b"}}}, CGIDir: dir + "/cgi", StaticDir: dir + "/www"})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: process.Spec{Path: "/bin/echo", Args: []string{"a", "b"}}}, CGIDir: dir + "/cgi", StaticDir: dir + "/www"})
 	for _, path := range []string{"", "answer", "any/path"} {
 		dial(t, s.ws+path).Expect("a b")
 	}
@@ -219,8 +134,8 @@ func TestCommandWithFilesAndCGI(t *testing.T) {
 // TestCGIAloneHasNoWebSocket: and no page at the root.
 func TestCGIAloneHasNoWebSocket(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{"answer": "#!/bin/sh\necho started >&2"})
-	s := serve(t, Config{CGIDir: dir})
+	dir := wspipetest.Tree(t, map[string]string{"answer": "#!/bin/sh\necho started >&2"})
+	s := serve(t, server.Config{CGIDir: dir})
 	expectNoWebSocket(t, s, "", "answer")
 	if resp, _ := get(t, s.http("")); resp.StatusCode != 404 {
 		t.Errorf("got %d, want 404", resp.StatusCode)
@@ -232,11 +147,11 @@ func TestCGIAloneHasNoWebSocket(t *testing.T) {
 
 func TestDirectoriesThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{"file": ""})
+	dir := wspipetest.Tree(t, map[string]string{"file": ""})
 	for _, path := range []string{dir + "/none", dir + "/file"} {
-		for flag, cfg := range map[string]Config{"dir": {Dir: path}, "cgidir": {CGIDir: path}, "staticdir": {StaticDir: path}} {
+		for flag, cfg := range map[string]server.Config{"dir": {Dir: path}, "cgidir": {CGIDir: path}, "staticdir": {StaticDir: path}} {
 			cfg.Addresses = []string{"127.0.0.1"}
-			if _, err := Listen(cfg); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("open directory %q: ", path)) {
+			if _, err := server.Listen(cfg); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("open directory %q: ", path)) {
 				t.Errorf("%s: %v", flag, err)
 			}
 		}
@@ -247,16 +162,16 @@ func TestDirectoriesThatCannotBeOpened(t *testing.T) {
 // a foreign host name gets no file.
 func TestDirectoriesAccessRules(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{"cgi/run": "#!/bin/sh\necho started >&2\n" + textHeader, "ws/run": "#!/bin/sh\necho started >&2", "www/page": "page"})
-	s := serve(t, Config{Dir: dir + "/ws", CGIDir: dir + "/cgi", StaticDir: dir + "/www"})
+	dir := wspipetest.Tree(t, map[string]string{"cgi/run": "#!/bin/sh\necho started >&2\n" + textHeader, "ws/run": "#!/bin/sh\necho started >&2", "www/page": "page"})
+	s := serve(t, server.Config{Dir: dir + "/ws", CGIDir: dir + "/cgi", StaticDir: dir + "/www"})
 	for _, method := range []string{"GET", "POST"} {
 		if resp, body := fetch(t, method, s.http("run"), nil, "Origin", "http://evil.example"); resp.StatusCode != 403 || !strings.Contains(body, "--origin=http://evil.example") {
 			t.Errorf("%s: got %d %q, want 403", method, resp.StatusCode, body)
 		}
 	}
-	c := connect(t, s)
-	c.send("GET /page HTTP/1.1\r\nHost: evil.example\r\n\r\n")
-	if resp, body := c.whole("GET"); resp.StatusCode != 403 || strings.HasPrefix(body, "page") {
+	c := wspipetest.Connect(t, s.Addr())
+	c.Send("GET /page HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+	if resp, body := c.Whole("GET"); resp.StatusCode != 403 || strings.HasPrefix(body, "page") {
 		t.Errorf("got %d %q, want 403", resp.StatusCode, body)
 	}
 	fromEvil := &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}}
@@ -265,17 +180,6 @@ func TestDirectoriesAccessRules(t *testing.T) {
 	}
 	if strings.Contains(s.log.String(), "started") {
 		t.Error("something was started")
-	}
-}
-
-// eventually polls until is returns true.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); {
-		if time.Now().After(end) {
-			t.Fatalf("not true after %v: %s", patience, what)
-		}
-		<-time.After(5 * time.Millisecond)
 	}
 }
 
@@ -295,7 +199,7 @@ func TestReplacedDirectories(t *testing.T) {
 			"www/c" + n: "-> cgi/p" + n,
 		}
 	}
-	link := tree(t, map[string]string{"dir": "-> " + tree(t, version("1"))}) + "/dir"
+	link := wspipetest.Tree(t, map[string]string{"dir": "-> " + wspipetest.Tree(t, version("1"))}) + "/dir"
 	for how, replace := range map[string]func(dir, by string) error{
 		"renamed": func(dir, by string) error {
 			if err := os.Rename(dir+"/www", dir+"/old"); err != nil {
@@ -313,12 +217,12 @@ func TestReplacedDirectories(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			dir := link
 			if how == "renamed" {
-				dir = tree(t, version("1"))
+				dir = wspipetest.Tree(t, version("1"))
 			}
-			s := serve(t, Config{Dir: dir + "/www/ws", CGIDir: dir + "/www/cgi", StaticDir: dir + "/www"})
+			s := serve(t, server.Config{Dir: dir + "/www/ws", CGIDir: dir + "/www/cgi", StaticDir: dir + "/www"})
 			for _, n := range []string{"1", "2"} {
 				if n == "2" {
-					if err := replace(dir, tree(t, version("2"))); err != nil {
+					if err := replace(dir, wspipetest.Tree(t, version("2"))); err != nil {
 						t.Fatal(err)
 					}
 				}

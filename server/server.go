@@ -18,15 +18,11 @@ import (
 )
 
 const (
-	// headerTimeout bounds the time for reading a request header, and for a TLS handshake.
-	headerTimeout = 10 * time.Second
 	// keepAlive is how long an HTTP connection may be without a request.
 	keepAlive = time.Minute
 	// maxHeader is the longest request header, in bytes. It becomes part of the child's
 	// environment, whose size is limited (execve(2)).
 	maxHeader = 64 << 10
-	// shutdownTimeout is how long clients may take to close when the server stops.
-	shutdownTimeout = 5 * time.Second
 )
 
 // Server serves programs to WebSocket clients. Listen returns one.
@@ -130,7 +126,7 @@ func (s *Server) URLs() []string { return s.listeners.URLs() }
 
 // Serve serves until ctx is done, or until Config.Once or Config.ExitWhenIdle ends it. Then it
 // closes every WebSocket with 1001, stops all children and waits for them. Other responses have
-// 5 s to finish. It returns the exit status for the process: with Config.Once that of the child
+// Timeouts.Shutdown to finish. It returns the exit status for the process: with Config.Once that of the child
 // (128+n for a signal), otherwise 0 after a clean stop and 1 with an error.
 func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	s.tracker = newTracker(s.cfg.ExitWhenIdle)
@@ -154,7 +150,7 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	status, err = s.wait(ctx, failed)
 	s.notify(daemon.SdNotifyStopping)
 	s.stopListening()
-	s.tracker.shutdown(shutdownTimeout, s.busy.close)
+	s.tracker.shutdown(s.cfg.Timeouts.Shutdown, s.busy.close)
 	for _, hs := range servers {
 		hs.Close() // the remaining connections have no request
 	}
@@ -166,7 +162,7 @@ func (s *Server) Serve(ctx context.Context) (status int, err error) {
 func (s *Server) newHTTPServer(h http.Handler) *http.Server {
 	hs := &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: headerTimeout, // and as long for a TLS handshake
+		ReadHeaderTimeout: s.cfg.Timeouts.Header, // and as long for a TLS handshake
 		IdleTimeout:       keepAlive,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          newErrorLog(s.log),

@@ -1,26 +1,24 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"os"
-	"strings"
-	"sync"
+	"strconv"
+	"syscall"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 )
-
-// patience limits a failing test. No test passes because of it.
-const patience = time.Minute
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
@@ -39,18 +37,19 @@ func sh(script string) process.Spec {
 
 // testServer is a server on a free loopback port, which is stopped at the end of the test.
 type testServer struct {
-	*Server
+	*server.Server
+	cfg    server.Config
 	ws     string // its URL
-	log    *logBuffer
+	log    *wspipetest.Log
 	stop   func() // starts the shutdown
 	status chan int
 }
 
 // serve starts a server with cfg. At the end of the test it must stop cleanly. prepare is called before
 // Serve.
-func serve(t *testing.T, cfg Config, prepare ...func(*Server)) *testServer {
+func serve(t *testing.T, cfg server.Config, prepare ...func(*server.Server)) *testServer {
 	t.Helper()
-	ts := &testServer{log: &logBuffer{}, status: make(chan int, 1)}
+	ts := &testServer{log: &wspipetest.Log{}, status: make(chan int, 1)}
 	if cfg.Addresses == nil {
 		cfg.Addresses = []string{"127.0.0.1"}
 	}
@@ -58,11 +57,11 @@ func serve(t *testing.T, cfg Config, prepare ...func(*Server)) *testServer {
 		cfg.Endpoint.PassEnv = []string{"PATH"}
 	}
 	cfg.Log = slog.New(slog.NewJSONHandler(ts.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	srv, err := Listen(cfg)
+	srv, err := server.Listen(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ts.Server, ts.ws = srv, srv.URLs()[0]
+	ts.Server, ts.cfg, ts.ws = srv, cfg, srv.URLs()[0]
 	for _, f := range prepare {
 		f(srv)
 	}
@@ -79,11 +78,7 @@ func serve(t *testing.T, cfg Config, prepare ...func(*Server)) *testServer {
 	}()
 	t.Cleanup(func() {
 		cancel()
-		select {
-		case <-stopped:
-		case <-time.After(patience):
-			t.Error("the server did not stop")
-		}
+		wspipetest.Wait(t, "the server stops", stopped)
 		if t.Failed() {
 			t.Log(ts.log.String())
 		}
@@ -96,10 +91,17 @@ func dial(t *testing.T, url string) *wspipetest.Client {
 	return wspipetest.Dial(t, url, nil)
 }
 
+// handshake sends an opening handshake with additional headers and returns the response.
+func handshake(t *testing.T, ws string, more http.Header) *http.Response {
+	t.Helper()
+	_, resp := wspipetest.OpenRaw(t, ws, more)
+	return resp
+}
+
 // refused dials and returns the response, which must open no WebSocket.
 func refused(t *testing.T, url string, opt *websocket.DialOptions) (*http.Response, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), wspipetest.Patience)
 	defer cancel()
 	conn, resp, err := websocket.Dial(ctx, url, opt)
 	if err == nil {
@@ -114,48 +116,50 @@ func refused(t *testing.T, url string, opt *websocket.DialOptions) (*http.Respon
 	return resp, string(body[:n])
 }
 
-// logBuffer is a log that can be read and waited for.
-type logBuffer struct {
-	mu   sync.Mutex
-	cond *sync.Cond
-	text strings.Builder
-}
+// The first byte of a frame.
+const (
+	fin     = wspipetest.Fin
+	opText  = wspipetest.OpText
+	opClose = wspipetest.OpClose
+	opPing  = wspipetest.OpPing
+	opPong  = wspipetest.OpPong
+)
 
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.text.Write(p)
-	if b.cond != nil {
-		b.cond.Broadcast()
-	}
-	return len(p), nil
-}
+// The paths that the console's page asks.
+const (
+	endpointPath  = "/.wspipe/console/endpoint"
+	endpointsPath = "/.wspipe/console/endpoints"
+	handshakePath = "/.wspipe/handshake"
+)
 
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
+// newID returns an ID that no other session has.
+func newID() string { return rand.Text() }
 
-// await waits until the log contains s n times.
-func (b *logBuffer) await(t *testing.T, s string, n int) {
+// expectStatus waits for the end of the server, whose exit status must be want.
+func (s *testServer) expectStatus(t *testing.T, want int) {
 	t.Helper()
-	expired := false
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.cond == nil {
-		b.cond = sync.NewCond(&b.mu)
-	}
-	defer time.AfterFunc(patience, func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		expired = true
-		b.cond.Broadcast()
-	}).Stop()
-	for strings.Count(b.text.String(), s) < n {
-		if expired {
-			t.Fatalf("the log does not hold %d times %q:\n%s", n, s, b.text.String())
-		}
-		b.cond.Wait()
+	if status := wspipetest.Wait(t, "the server stops", s.status); status != want {
+		t.Errorf("status %d, want %d", status, want)
 	}
 }
+
+// awaitGone waits until no process of the group of pid is left.
+func awaitGone(t *testing.T, pid int) {
+	t.Helper()
+	wspipetest.Eventually(t, "the process group "+strconv.Itoa(pid)+" has ended", func() bool { return syscall.Kill(-pid, 0) != nil })
+}
+
+// awaitFree waits until no child has a slot.
+func awaitFree(t *testing.T, s *testServer) {
+	t.Helper()
+	wspipetest.Eventually(t, "every slot is free", func() bool { return s.Usage().Slots == 0 })
+}
+
+// noSlots reports whether no slot is in use.
+func (s *testServer) noSlots() bool {
+	u := s.Usage()
+	return u.Slots == 0 && u.Addresses == 0
+}
+
+// unused reports whether no child and no client is left.
+func (s *testServer) unused() bool { return s.noSlots() && s.Usage().Children == 0 }

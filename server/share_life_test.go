@@ -1,10 +1,9 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"net/http"
-	"net/netip"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,6 +14,7 @@ import (
 
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 )
 
 // The life of a shared child, and the limits, with real children.
@@ -29,7 +29,7 @@ func TestSharedChildLingers(t *testing.T) {
 		s := serve(t, cfg)
 		a, pid := arrive(t, s.ws)
 		a.Close(1000, "")
-		s.log.await(t, `"disconnect"`, 1)
+		s.log.Await(t, `"disconnect"`, 1)
 		if !stays {
 			awaitGone(t, pid)
 		}
@@ -38,7 +38,7 @@ func TestSharedChildLingers(t *testing.T) {
 			t.Errorf("linger %v: the children are %d and %d", linger, pid, next)
 		}
 		b.Close(1000, "")
-		s.log.await(t, `"disconnect"`, 2)
+		s.log.Await(t, `"disconnect"`, 2)
 		s.stop()
 		<-s.status
 		if syscall.Kill(-next, 0) == nil {
@@ -55,7 +55,7 @@ func TestChildBeingStoppedIsNotShared(t *testing.T) {
 	s := serve(t, shared(stubborn))
 	a, pid := arrive(t, s.ws)
 	a.Close(1000, "")
-	s.log.await(t, `"disconnect"`, 1)
+	s.log.Await(t, `"disconnect"`, 1)
 	_, next := arrive(t, s.ws)
 	if pid == next {
 		t.Errorf("a child that is being stopped is shared")
@@ -65,12 +65,12 @@ func TestChildBeingStoppedIsNotShared(t *testing.T) {
 	s = serve(t, cfg)
 	a, pid = arrive(t, s.ws)
 	a.Close(1000, "")
-	s.log.await(t, `"disconnect"`, 1)
+	s.log.Await(t, `"disconnect"`, 1)
 	resp, body := refused(t, s.ws, nil)
 	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || !strings.Contains(body, "--maxforks") {
 		t.Errorf("got %d %q", resp.StatusCode, body)
 	}
-	s.log.await(t, `"shared child ended"`, 1)
+	s.log.Await(t, `"shared child ended"`, 1)
 	if _, next = arrive(t, s.ws); pid == next {
 		t.Errorf("a child that was stopped is shared")
 	}
@@ -80,7 +80,7 @@ func TestChildBeingStoppedIsNotShared(t *testing.T) {
 func TestSharedChildCannotStart(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "late")
-	s := serve(t, Config{Endpoint: Endpoint{Child: process.Spec{Path: path}, Share: ShareBroadcast, MaxMessage: 1 << 20}, MaxChildren: 1, MaxPerIP: 5})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: process.Spec{Path: path}, Share: server.ShareBroadcast, MaxMessage: 1 << 20}, MaxChildren: 1, MaxPerIP: 5})
 	for range 3 {
 		var clients []*wspipetest.Client
 		for range 5 {
@@ -89,27 +89,18 @@ func TestSharedChildCannotStart(t *testing.T) {
 		for _, c := range clients {
 			c.ExpectEnd(1011, "cannot start: no such file")
 		}
-		eventually(t, "the places come free", s.unused)
+		wspipetest.Eventually(t, "the places come free", s.unused)
 	}
-	writeFile(t, path, 0o755, "#!/bin/sh\n"+echoing+"\n")
+	wspipetest.WriteFile(t, path, "#!/bin/sh\n"+echoing+"\n")
 	arrive(t, s.ws)
-}
-
-// unused reports whether no slot is in use.
-func (s *testServer) unused() bool {
-	s.slots.mu.Lock()
-	defer s.slots.mu.Unlock()
-	s.children.mu.Lock()
-	defer s.children.mu.Unlock()
-	return s.slots.used == 0 && len(s.slots.perIP) == 0 && len(s.children.byKey) == 0
 }
 
 // TestLimitsOfSharedChildren: --maxforks limits children, --max-per-ip limits clients.
 func TestLimitsOfSharedChildren(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Dir: t.TempDir(), Endpoint: Endpoint{Share: ShareBroadcast, MaxMessage: 1 << 20}, MaxChildren: 1, MaxPerIP: 3}
+	cfg := server.Config{Dir: t.TempDir(), Endpoint: server.Endpoint{Share: server.ShareBroadcast, MaxMessage: 1 << 20}, MaxChildren: 1, MaxPerIP: 3}
 	for _, name := range []string{"a", "b"} {
-		writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\n"+echoing+"\n")
+		wspipetest.WriteFile(t, filepath.Join(cfg.Dir, name), "#!/bin/sh\n"+echoing+"\n")
 	}
 	s := serve(t, cfg)
 	a, _ := arrive(t, s.ws+"a")
@@ -127,20 +118,16 @@ func TestLimitsOfSharedChildren(t *testing.T) {
 			t.Fatalf("got %d, want 400", resp.StatusCode)
 		}
 	}
-	eventually(t, "none of them is counted", func() bool {
-		s.slots.mu.Lock()
-		defer s.slots.mu.Unlock()
-		return s.slots.perIP[netip.MustParseAddr("127.0.0.1")] == 2
-	})
+	wspipetest.Eventually(t, "none of them is counted", func() bool { return s.SlotsOf("127.0.0.1") == 2 })
 	c, _ := arrive(t, s.ws+"a")
 	expect429("a", "too many clients at your address (--max-per-ip)")
 	a.Close(1000, "")
-	s.log.await(t, `"disconnect"`, 1)
+	s.log.Await(t, `"disconnect"`, 1)
 	d, _ := arrive(t, s.ws+"a")
 	for _, c := range []*wspipetest.Client{b, c, d} {
 		c.Close(1000, "")
 	}
-	s.log.await(t, `"shared child ended"`, 1)
+	s.log.Await(t, `"shared child ended"`, 1)
 	if !s.unused() {
 		t.Error("somebody has gone and is still counted")
 	}
@@ -156,7 +143,7 @@ func TestFailedHandshakeStartsNothing(t *testing.T) {
 	if resp := handshake(t, s.ws, http.Header{"Sec-Websocket-Key": {"short"}}); resp.StatusCode != 400 {
 		t.Fatalf("got %d, want 400", resp.StatusCode)
 	}
-	eventually(t, "its place comes free", s.unused)
+	wspipetest.Eventually(t, "its place comes free", s.unused)
 	if strings.Contains(s.log.String(), "shared child") {
 		t.Error("a child was started")
 	}
@@ -179,8 +166,8 @@ func TestShutdownWithBroadcast(t *testing.T) {
 				c, id := arrive(t, s.ws)
 				clients, pid = append(clients, c), id
 			}
-			dialRaw(t, s.ws) // never answers the close frame
-			s.log.await(t, `"connect"`, 11)
+			wspipetest.DialRaw(t, s.ws) // never answers the close frame
+			s.log.Await(t, `"connect"`, 11)
 			s.stop()
 			for _, c := range clients {
 				c.ExpectEnd(1001, "server shutting down")
@@ -190,7 +177,7 @@ func TestShutdownWithBroadcast(t *testing.T) {
 				if status != 0 {
 					t.Errorf("status %d, want 0", status)
 				}
-			case <-time.After(patience):
+			case <-time.After(wspipetest.Patience):
 				t.Fatal("the server did not stop")
 			}
 			if syscall.Kill(-pid, 0) == nil {
@@ -233,7 +220,7 @@ func TestSharedOnce(t *testing.T) {
 			if status != want {
 				t.Errorf("%s: status %d, want %d", script, status, want)
 			}
-		case <-time.After(patience):
+		case <-time.After(wspipetest.Patience):
 			t.Fatalf("%s: the server did not stop", script)
 		}
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"wspipe/cmd/wspipetest"
 
 	"github.com/coder/websocket"
 )
@@ -34,7 +35,7 @@ func TestConnectAroundExit(t *testing.T) {
 	for range clients {
 		all.Go(func() { // ends with its visits
 			for range visits {
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				ctx, cancel := context.WithTimeout(t.Context(), wspipetest.Patience)
 				got, end := readAll(ctx, s.ws)
 				cancel()
 				if exit := (websocket.CloseError{Code: 1000, Reason: "exit 3"}); !slices.Equal(got, want) || end != exit {
@@ -45,7 +46,7 @@ func TestConnectAroundExit(t *testing.T) {
 		})
 	}
 	all.Wait()
-	eventually(t, "nobody is counted any more", s.unused)
+	wspipetest.Eventually(t, "nobody is counted any more", s.unused)
 	if n := len(s.records(t, "shared child started")); n == clients*visits {
 		t.Error("no child was shared")
 	}
@@ -79,7 +80,7 @@ func TestClientsConnectAtRandom(t *testing.T) {
 		cfg := shared(`while read -r l; do echo "$l"; [ "$l" = die ] && exit 7; done`)
 		cfg.Endpoint.Linger, cfg.Endpoint.Replay, cfg.Endpoint.PingInterval = linger, 5, time.Second
 		s := serve(t, cfg)
-		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*wspipetest.Patience)
 		var visiting sync.WaitGroup
 		for range clients {
 			visiting.Go(func() { // ends with its visits; unblocked by cancel
@@ -93,11 +94,11 @@ func TestClientsConnectAtRandom(t *testing.T) {
 		}
 		visiting.Wait()
 		cancel()
-		eventually(t, "nobody is counted any more", s.unused)
-		eventually(t, "each child has ended", func() bool {
+		wspipetest.Eventually(t, "nobody is counted any more", s.unused)
+		wspipetest.Eventually(t, "each child has ended", func() bool {
 			return len(s.records(t, "shared child started")) == len(s.records(t, "shared child ended"))
 		})
-		eventually(t, "each client has gone", func() bool { return len(s.records(t, "disconnect")) == clients*visits })
+		wspipetest.Eventually(t, "each client has gone", func() bool { return len(s.records(t, "disconnect")) == clients*visits })
 		children := s.records(t, "shared child started")
 		for _, r := range children {
 			if pid := int(r["pid"].(float64)); syscall.Kill(-pid, 0) == nil {

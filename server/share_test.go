@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"encoding/binary"
@@ -23,13 +23,14 @@ import (
 	"wspipe/bridge/framing"
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 )
 
 // Section 9 of the contract: one child for many clients, with real children.
 
 // shared returns the Config of a server with --share=broadcast whose child runs script.
-func shared(script string) Config {
-	return Config{Endpoint: Endpoint{Child: sh(script), Share: ShareBroadcast, MaxMessage: 1 << 20}}
+func shared(script string) server.Config {
+	return server.Config{Endpoint: server.Endpoint{Child: sh(script), Share: server.ShareBroadcast, MaxMessage: 1 << 20}}
 }
 
 // echoing is a script that echoes each word with its pid.
@@ -85,12 +86,12 @@ func TestClientsShareAChild(t *testing.T) {
 		}
 	}
 	a.Close(1000, "")
-	s.log.await(t, `"disconnect"`, 1)
+	s.log.Await(t, `"disconnect"`, 1)
 	b.Send("alone")
 	b.Expect(id + " alone")
 	b.Close(1000, "")
-	s.log.await(t, `"shared child ended"`, 1)
-	s.log.await(t, `"disconnect"`, 2) // in any order
+	s.log.Await(t, `"shared child ended"`, 1)
+	s.log.Await(t, `"disconnect"`, 2) // in any order
 	awaitGone(t, pid)
 	for msg, n := range map[string]int{"shared child started": 1, "connect": 2, "disconnect": 2, "shared child ended": 1} {
 		records := s.records(t, msg)
@@ -125,8 +126,8 @@ func TestFirstClientGetsAllOutput(t *testing.T) {
 // TestExitIsReportedToAll: all clients get the exit status, and the next client starts another child.
 func TestExitIsReportedToAll(t *testing.T) {
 	t.Parallel()
-	for code, cfg := range map[websocket.StatusCode]Config{1000: {}, 4003: {Endpoint: Endpoint{ExitCloseCode: true}}} {
-		cfg.Endpoint.Child, cfg.Endpoint.Share, cfg.Endpoint.Replay, cfg.Endpoint.Linger = sh(`echo $$; read -r l; echo "$l"; exit 3`), ShareBroadcast, 1, -1
+	for code, cfg := range map[websocket.StatusCode]server.Config{1000: {}, 4003: {Endpoint: server.Endpoint{ExitCloseCode: true}}} {
+		cfg.Endpoint.Child, cfg.Endpoint.Share, cfg.Endpoint.Replay, cfg.Endpoint.Linger = sh(`echo $$; read -r l; echo "$l"; exit 3`), server.ShareBroadcast, 1, -1
 		cfg.Endpoint.MaxMessage = 1 << 20
 		s := serve(t, cfg)
 		pids := map[string]bool{}
@@ -145,7 +146,7 @@ func TestExitIsReportedToAll(t *testing.T) {
 		if len(pids) != 5 {
 			t.Errorf("%d children, want 5", len(pids))
 		}
-		s.log.await(t, `"shared child ended"`, 5)
+		s.log.Await(t, `"shared child ended"`, 5)
 		for _, end := range s.records(t, "shared child ended") {
 			if end["exit"] != 3.0 || end["clients"] != 2.0 {
 				t.Errorf("the end of a child: %v", end)
@@ -239,9 +240,9 @@ func TestReadOnly(t *testing.T) {
 // TestEndpointsOfADirectory: each endpoint has its own child, for any PATH_INFO.
 func TestEndpointsOfADirectory(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Dir: t.TempDir(), Endpoint: Endpoint{Share: ShareBroadcast, MaxMessage: 1 << 20}}
+	cfg := server.Config{Dir: t.TempDir(), Endpoint: server.Endpoint{Share: server.ShareBroadcast, MaxMessage: 1 << 20}}
 	for _, name := range []string{"a", "b"} {
-		writeFile(t, filepath.Join(cfg.Dir, name), 0o755, "#!/bin/sh\n"+echoing+"\n")
+		wspipetest.WriteFile(t, filepath.Join(cfg.Dir, name), "#!/bin/sh\n"+echoing+"\n")
 	}
 	s := serve(t, cfg)
 	a, pidA := arrive(t, s.ws+"a")
@@ -338,10 +339,10 @@ func TestTooSlow(t *testing.T) {
 	t.Parallel()
 	const words = 200 // 12 MB, more than all kernel buffers and the backlog limit
 	s := serve(t, shared(`exec cat`))
-	stuck := dialRaw(t, s.ws)
-	stuck.SetReadBuffer(64 << 10)
-	stuck.frame(fin|opText, []byte("here"))
-	if got := stuck.message(); got != "here" {
+	stuck := wspipetest.DialRaw(t, s.ws)
+	stuck.TCP().SetReadBuffer(64 << 10)
+	stuck.Frame(fin|opText, []byte("here"))
+	if got := stuck.Message(); got != "here" {
 		t.Fatalf("got %q", got)
 	}
 	c := dial(t, s.ws)
@@ -351,10 +352,10 @@ func TestTooSlow(t *testing.T) {
 		c.Expect(word)
 	}
 	for got := 0; ; got++ {
-		head, size, err := stuck.header()
+		head, size, err := stuck.ReadHeader()
 		payload := make([]byte, size)
 		if err == nil {
-			_, err = io.ReadFull(stuck.r, payload)
+			_, err = io.ReadFull(stuck.In, payload)
 		}
 		if err != nil { // on a slow machine the server may have aborted the connection
 			break
@@ -371,5 +372,5 @@ func TestTooSlow(t *testing.T) {
 	stuck.Close()
 	c.Send("still here")
 	c.Expect("still here")
-	s.log.await(t, `"code":1013,"reason":"too slow: `, 1)
+	s.log.Await(t, `"code":1013,"reason":"too slow: `, 1)
 }

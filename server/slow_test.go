@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"fmt"
@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 )
 
 // Clients that do not read, and children that do not.
@@ -16,7 +18,7 @@ import (
 func TestSlowClientGetsOutputAfterExit(t *testing.T) {
 	t.Parallel()
 	const lines = 20_000 // 20 MB, more than all kernel buffers on the way
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(fmt.Sprintf(`seq -f %%01000.0f %d; exit 5`, lines))}})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(fmt.Sprintf(`seq -f %%01000.0f %d; exit 5`, lines))}})
 	c := dial(t, s.ws)
 	for i := 1; i <= lines; i++ {
 		c.Expect(fmt.Sprintf("%01000d", i))
@@ -33,10 +35,10 @@ func TestClientsThatDoNotRead(t *testing.T) {
 	t.Parallel()
 	const ping = time.Second
 	const lines, few = 20_000, 1000 // 20 MB, more than all kernel buffers, and 1 MB
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`exec seq -f %01000.0f "$QUERY_STRING"`), PingInterval: ping}})
-	stuck := make([]*rawClient, 3)
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec seq -f %01000.0f "$QUERY_STRING"`), PingInterval: ping}})
+	stuck := make([]*wspipetest.Raw, 3)
 	for i := range stuck {
-		stuck[i] = dialRaw(t, fmt.Sprint(s.ws, "?", lines))
+		stuck[i] = wspipetest.DialRaw(t, fmt.Sprint(s.ws, "?", lines))
 	}
 	pause := time.After(6 * ping) // a client that answers no ping for three intervals is disconnected
 	for range 3 {
@@ -46,8 +48,26 @@ func TestClientsThatDoNotRead(t *testing.T) {
 	}
 	<-pause
 	for _, c := range stuck {
-		if n := c.countMessages(); n != lines {
+		if n := countMessages(t, c); n != lines {
 			t.Errorf("a client that paused got %d messages", n)
+		}
+	}
+}
+
+// countMessages reads until the close frame and counts the messages before it. It answers pings with
+// unsolicited pongs, which also show that the client is alive.
+func countMessages(t *testing.T, c *wspipetest.Raw) (n int) {
+	t.Helper()
+	for {
+		switch first, err := c.Skip(); {
+		case err != nil:
+			t.Fatalf("after %d messages: %v", n, err)
+		case first == fin|opClose:
+			return n
+		case first == fin|opPing:
+			c.Frame(fin|opPong, nil)
+		case first == fin|opText:
+			n++
 		}
 	}
 }
@@ -56,20 +76,20 @@ func TestClientsThatDoNotRead(t *testing.T) {
 func TestEndlessMessageIsBlocked(t *testing.T) {
 	t.Parallel()
 	const size = 64 << 20
-	s := serve(t, Config{Endpoint: Endpoint{Child: sh(`read go <"$FIFO"; head -n 1 | wc -c`), SetEnv: []string{"FIFO=" + fifo(t)}}})
-	c := dialRaw(t, s.ws)
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`read go <"$FIFO"; head -n 1 | wc -c`), SetEnv: []string{"FIFO=" + fifo(t)}}})
+	c := wspipetest.DialRaw(t, s.ws)
 	sent := make(chan int)
 	go func() {
 		defer close(sent)
 		head := byte(opText)
 		for range size / 65536 {
-			if c.frame(head, make([]byte, 65536)) != nil {
+			if c.Frame(head, make([]byte, 65536)) != nil {
 				return
 			}
 			head = 0 // continuation
 			sent <- 65536
 		}
-		c.frame(fin, nil)
+		c.Frame(fin, nil)
 	}()
 	held, timeout := 0, time.After(3*time.Second)
 	for stuck := false; !stuck; {
@@ -88,7 +108,7 @@ func TestEndlessMessageIsBlocked(t *testing.T) {
 	}
 	for range sent {
 	}
-	if got := c.message(); got != strconv.Itoa(size+1) {
+	if got := c.Message(); got != strconv.Itoa(size+1) {
 		t.Errorf("the child read %s bytes, want %d", got, size+1)
 	}
 }
@@ -102,14 +122,14 @@ func TestDisconnectWithFullStdin(t *testing.T) {
 		}
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, Config{Endpoint: Endpoint{Child: sh(`echo $$; exec sleep 1000`), PingInterval: 500 * time.Millisecond}, MaxChildren: 1})
-			c := dialRaw(t, s.ws)
-			pid := atoi(t, c.message())
+			s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo $$; exec sleep 1000`), PingInterval: 500 * time.Millisecond}, MaxChildren: 1})
+			c := wspipetest.DialRaw(t, s.ws)
+			pid := atoi(t, c.Message())
 			sent := make(chan struct{})
 			go func() {
 				defer close(sent)
 				for range 50 {
-					if c.frame(fin|opText, make([]byte, 100_000)) != nil {
+					if c.Frame(fin|opText, make([]byte, 100_000)) != nil {
 						return
 					}
 				}
@@ -119,9 +139,9 @@ func TestDisconnectWithFullStdin(t *testing.T) {
 			case <-time.After(500 * time.Millisecond):
 			}
 			depart(c)
-			s.log.await(t, `"disconnect"`, 1)
+			s.log.Await(t, `"disconnect"`, 1)
 			awaitGone(t, pid)
-			atoi(t, dialRaw(t, s.ws).message())
+			atoi(t, wspipetest.DialRaw(t, s.ws).Message())
 		})
 	}
 }

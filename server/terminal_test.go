@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"wspipe/bridge/framing"
 	"wspipe/process"
+	"wspipe/server"
 	"wspipe/server/listen"
 )
 
@@ -22,30 +23,34 @@ func TestTerminalIsNotExposed(t *testing.T) {
 	cert, key := ca.issue(t, t.TempDir(), "server", "127.0.0.1")
 	files := &listen.TLS{Cert: cert, Key: key, ClientCA: ca.file}
 	for name, test := range map[string]struct {
-		change  func(*Config)
+		change  func(*server.Config)
 		refused bool
 	}{
-		"every IPv4 address":       {func(c *Config) { c.Addresses = []string{"0.0.0.0"} }, true},
-		"every IPv6 address":       {func(c *Config) { c.Addresses = []string{"127.0.0.1", "::"} }, true},
-		"with --no-auth":           {func(c *Config) { c.Addresses, c.NoAuth = []string{"0.0.0.0"}, true }, false},
-		"with a password":          {func(c *Config) { c.Addresses, c.Auth.Basic = []string{"0.0.0.0"}, "me:secret" }, false},
-		"with client certificates": {func(c *Config) { c.Addresses, c.TLS = []string{"0.0.0.0"}, files }, false},
-		"on loopback":              {func(c *Config) { c.Addresses = []string{"127.0.0.1", "::1", "127.0.0.2"} }, false},
-		"on a unix socket":         {func(c *Config) { c.UnixSocket, c.UnixSocketMode = filepath.Join(t.TempDir(), "s"), 0o666 }, false},
-		"a line-buffered child":    {func(c *Config) { c.Addresses, c.Endpoint.Child.Terminal = []string{"0.0.0.0"}, process.StdoutTerminal }, false},
-		"read-only": {func(c *Config) {
-			c.Addresses, c.Endpoint.Share, c.Endpoint.ReadOnly = []string{"0.0.0.0"}, ShareBroadcast, true
+		"every IPv4 address":       {func(c *server.Config) { c.Addresses = []string{"0.0.0.0"} }, true},
+		"every IPv6 address":       {func(c *server.Config) { c.Addresses = []string{"127.0.0.1", "::"} }, true},
+		"with --no-auth":           {func(c *server.Config) { c.Addresses, c.NoAuth = []string{"0.0.0.0"}, true }, false},
+		"with a password":          {func(c *server.Config) { c.Addresses, c.Auth.Basic = []string{"0.0.0.0"}, "me:secret" }, false},
+		"with client certificates": {func(c *server.Config) { c.Addresses, c.TLS = []string{"0.0.0.0"}, files }, false},
+		"on loopback":              {func(c *server.Config) { c.Addresses = []string{"127.0.0.1", "::1", "127.0.0.2"} }, false},
+		"on a unix socket":         {func(c *server.Config) { c.UnixSocket, c.UnixSocketMode = filepath.Join(t.TempDir(), "s"), 0o666 }, false},
+		"a line-buffered child": {func(c *server.Config) {
+			c.Addresses, c.Endpoint.Child.Terminal = []string{"0.0.0.0"}, process.StdoutTerminal
 		}, false},
-		"shared":                     {func(c *Config) { c.Addresses, c.Endpoint.Share = []string{"0.0.0.0"}, ShareBroadcast }, true},
-		"read-only if shared":        {func(c *Config) { c.Addresses, c.Endpoint.ReadOnly = []string{"0.0.0.0"}, true }, true},
-		"a child without a terminal": {func(c *Config) { c.Addresses, c.Endpoint.Child.Terminal = []string{"0.0.0.0"}, process.NoTerminal }, false},
+		"read-only": {func(c *server.Config) {
+			c.Addresses, c.Endpoint.Share, c.Endpoint.ReadOnly = []string{"0.0.0.0"}, server.ShareBroadcast, true
+		}, false},
+		"shared":              {func(c *server.Config) { c.Addresses, c.Endpoint.Share = []string{"0.0.0.0"}, server.ShareBroadcast }, true},
+		"read-only if shared": {func(c *server.Config) { c.Addresses, c.Endpoint.ReadOnly = []string{"0.0.0.0"}, true }, true},
+		"a child without a terminal": {func(c *server.Config) {
+			c.Addresses, c.Endpoint.Child.Terminal = []string{"0.0.0.0"}, process.NoTerminal
+		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := Config{Endpoint: Endpoint{Child: sh("exit")}}
+			cfg := server.Config{Endpoint: server.Endpoint{Child: sh("exit")}}
 			cfg.Endpoint.Child.Terminal = process.FullTerminal
 			test.change(&cfg)
-			s, err := Listen(cfg)
+			s, err := server.Listen(cfg)
 			if err == nil {
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
@@ -53,7 +58,7 @@ func TestTerminalIsNotExposed(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			_, exposed := errors.AsType[*ExposedTerminalError](err)
+			_, exposed := errors.AsType[*server.ExposedTerminalError](err)
 			if exposed != test.refused || err != nil && !exposed {
 				t.Errorf("Listen: %v", err)
 			}
@@ -77,7 +82,7 @@ func TestSizeFromTheStart(t *testing.T) {
 	} {
 		t.Run(query, func(t *testing.T) {
 			t.Parallel()
-			cfg := Config{Endpoint: Endpoint{Child: sh(script), Framing: framing.Bytes}}
+			cfg := server.Config{Endpoint: server.Endpoint{Child: sh(script), Framing: framing.Bytes}}
 			cfg.Endpoint.Child.Terminal = process.FullTerminal
 			c := dial(t, serve(t, cfg).ws+query)
 			if got := strings.Join(c.ExpectEnd(1000, "exit 0"), ""); got != want+"\r\n" {
@@ -96,11 +101,11 @@ func TestTerminalIsDescribed(t *testing.T) {
 		process.StdoutTerminal: "env=dumb no=1 tty=y",
 		process.FullTerminal:   "env=xterm-256color no= tty=y",
 	} {
-		cfg := Config{Endpoint: Endpoint{Child: sh(`[ -t 1 ] && tty=y; echo "env=$TERM no=$NO_COLOR tty=$tty"`)}}
+		cfg := server.Config{Endpoint: server.Endpoint{Child: sh(`[ -t 1 ] && tty=y; echo "env=$TERM no=$NO_COLOR tty=$tty"`)}}
 		cfg.Endpoint.Child.Terminal = terminal
 		dial(t, serve(t, cfg).ws).Expect(want)
 	}
-	cfg := Config{Endpoint: Endpoint{Child: sh(`echo "$TERM"`), SetEnv: []string{"TERM=vt100"}}}
+	cfg := server.Config{Endpoint: server.Endpoint{Child: sh(`echo "$TERM"`), SetEnv: []string{"TERM=vt100"}}}
 	cfg.Endpoint.Child.Terminal = process.StdoutTerminal
 	dial(t, serve(t, cfg).ws).Expect("vt100")
 }

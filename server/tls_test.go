@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"bufio"
@@ -18,11 +18,12 @@ import (
 	"github.com/coder/websocket"
 
 	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 	"wspipe/server/listen"
 )
 
 // serveTLS serves script with a new certificate of ca.
-func serveTLS(t *testing.T, ca *testCA, script string, cfg Config) *testServer {
+func serveTLS(t *testing.T, ca *testCA, script string, cfg server.Config) *testServer {
 	t.Helper()
 	cert, key := ca.issue(t, t.TempDir(), "server", "127.0.0.1")
 	if cfg.TLS == nil {
@@ -54,13 +55,13 @@ func hostOfURL(t testing.TB, ws string) string {
 // With TLS 1.3, only a response shows that the server has accepted the client's certificate.
 func getTLS(t testing.TB, ws string, c *tls.Config) (state tls.ConnectionState, err error) {
 	t.Helper()
-	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: patience}, Config: c}
+	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: wspipetest.Patience}, Config: c}
 	conn, err := dialer.DialContext(t.Context(), "tcp", hostOfURL(t, ws))
 	if err != nil {
 		return state, err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(wspipetest.Patience))
 	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"); err != nil {
 		return state, err
 	}
@@ -75,7 +76,7 @@ func getTLS(t testing.TB, ws string, c *tls.Config) (state tls.ConnectionState, 
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)
-	s := serveTLS(t, ca, `echo "$HTTPS"; exec cat`, Config{})
+	s := serveTLS(t, ca, `echo "$HTTPS"; exec cat`, server.Config{})
 	if !strings.HasPrefix(s.ws, "wss://127.0.0.1:") {
 		t.Errorf("the URL is %s", s.ws)
 	}
@@ -92,7 +93,7 @@ func TestTLS(t *testing.T) {
 func TestTLSVersionsAndProtocols(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)
-	s := serveTLS(t, ca, `exec cat`, Config{})
+	s := serveTLS(t, ca, `exec cat`, server.Config{})
 	for _, test := range []struct {
 		version uint16
 		ok      bool
@@ -110,14 +111,14 @@ func TestTLSVersionsAndProtocols(t *testing.T) {
 			t.Errorf("%s became %s with %q", name, tls.VersionName(state.Version), state.NegotiatedProtocol)
 		}
 	}
-	s.log.await(t, `"level":"DEBUG","msg":"http: TLS handshake error`, 2)
+	s.log.Await(t, `"level":"DEBUG","msg":"http: TLS handshake error`, 2)
 }
 
 func TestTLSOverAUnixSocket(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t)
 	path := filepath.Join(t.TempDir(), "s")
-	s := serveTLS(t, ca, `exec cat`, Config{Sockets: listen.Sockets{UnixSocket: path, Addresses: []string{}}})
+	s := serveTLS(t, ca, `exec cat`, server.Config{Sockets: listen.Sockets{UnixSocket: path, Addresses: []string{}}})
 	opt := throughUnix(t, path)
 	opt.HTTPClient.Transport.(*http.Transport).TLSClientConfig = ca.client(t)
 	if s.ws != "unix:"+path {
@@ -153,7 +154,7 @@ func TestTLSFilesThatAreWrong(t *testing.T) {
 		{listen.TLS{Cert: cert, Key: key, ClientCA: text}, "read client CA " + text + ": it contains no certificates"},
 		{listen.TLS{Cert: cert, Key: key, ClientCA: key}, "read client CA " + key + ": it contains no certificates"},
 	} {
-		_, err := Listen(Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}, TLS: &test.files}})
+		_, err := server.Listen(server.Config{Sockets: listen.Sockets{Addresses: []string{"127.0.0.1"}, TLS: &test.files}})
 		if err == nil || err.Error() != test.want {
 			t.Errorf("got  %v\nwant %s", err, test.want)
 		}
@@ -164,7 +165,7 @@ func TestTLSFilesThatAreWrong(t *testing.T) {
 func TestClientCertificates(t *testing.T) {
 	t.Parallel()
 	ours, foreign := newCA(t), newCA(t)
-	s := serveTLS(t, ours, `exec cat`, Config{Sockets: listen.Sockets{TLS: &listen.TLS{ClientCA: ours.file}}})
+	s := serveTLS(t, ours, `exec cat`, server.Config{Sockets: listen.Sockets{TLS: &listen.TLS{ClientCA: ours.file}}})
 	good := make([]string, 2)
 	good[0], good[1] = ours.issue(t, t.TempDir(), "alice")
 	bad := make([]string, 2)
@@ -195,7 +196,7 @@ func TestResumedTLSSessionsWithNewCA(t *testing.T) {
 			ours, next := newCA(t), newCA(t)
 			roots := filepath.Join(t.TempDir(), "roots.pem")
 			concat(t, roots, ours.file)
-			s := serveTLS(t, ours, `exec cat`, Config{Sockets: listen.Sockets{TLS: &listen.TLS{ClientCA: roots}}})
+			s := serveTLS(t, ours, `exec cat`, server.Config{Sockets: listen.Sockets{TLS: &listen.TLS{ClientCA: roots}}})
 			cert, key := ours.issue(t, t.TempDir(), "alice")
 			c := ours.client(t, cert, key)
 			c.MaxVersion = version
@@ -209,10 +210,10 @@ func TestResumedTLSSessionsWithNewCA(t *testing.T) {
 			expect(false)
 			expect(true)
 			concat(t, roots, ours.file, next.file)
-			s.reload()
+			s.Reload()
 			expect(true) // so that the new CA, and no other change, ends it below
 			concat(t, roots, next.file)
-			s.reload()
+			s.Reload()
 			if state, err := getTLS(t, s.ws, c); err == nil {
 				t.Errorf("it is let in, resumed %t, though its CA has gone", state.DidResume)
 			}

@@ -1,16 +1,17 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"fmt"
 	"io"
-	"net"
 	"testing"
 	"time"
 
 	"wspipe/bridge"
 	"wspipe/bridge/channel"
+	"wspipe/cmd/wspipetest"
+	"wspipe/server"
 )
 
 // Clients that leave unread what a child that has ended has written.
@@ -19,9 +20,9 @@ import (
 // can write all of them, and end: they fit into the pipe, or into the kernel's
 // buffers of the connection.
 var unreadClients = map[string]unreadClient{
-	"pauses": {50_000, 800_000, true, func(t *testing.T, url string) *rawClient {
-		c, _ := openRaw(t, url, map[string][]string{"Sec-Websocket-Protocol": {channel.ProtocolWspipe}})
-		c.frame(fin|2, []byte("\x05"+`{"type":"pause"}`))
+	"pauses": {50_000, 800_000, true, func(t *testing.T, url string) *wspipetest.Raw {
+		c, _ := wspipetest.OpenRaw(t, url, map[string][]string{"Sec-Websocket-Protocol": {channel.ProtocolWspipe}})
+		c.Frame(fin|2, []byte("\x05"+`{"type":"pause"}`))
 		return c
 	}},
 	"reads nothing":         {900_000, 16 * 900_000, false, dialNotReading},
@@ -32,23 +33,23 @@ type unreadClient struct {
 	size   int
 	buffer int  // --resume-buffer, of which a half may be in flight, and a quarter not sent
 	queued bool // the server has some of it when the child ends, and not the kernel
-	dial   func(t *testing.T, url string) *rawClient
+	dial   func(t *testing.T, url string) *wspipetest.Raw
 }
 
-func dialNotReading(t *testing.T, url string) *rawClient {
-	c := dialRaw(t, url)
-	c.SetReadBuffer(4096)
+func dialNotReading(t *testing.T, url string) *wspipetest.Raw {
+	c := wspipetest.DialRaw(t, url)
+	c.TCP().SetReadBuffer(4096)
 	return c
 }
 
 // unreadServers serve one client of each address. Their children write size bytes
 // once they have got a word, and end.
-func unreadServers(size, buffer int) map[string]Config {
+func unreadServers(size, buffer int) map[string]server.Config {
 	script := fmt.Sprintf(`read -r go; head -c %d /dev/zero | tr '\0' x; echo`, size)
 	block := shared(script)
 	block.Endpoint.Slow = bridge.SlowBlock
-	all := map[string]Config{
-		"plain": {Endpoint: Endpoint{Child: sh(script)}}, "broadcast": shared(script), "broadcast, block": block, "resume": resuming(script),
+	all := map[string]server.Config{
+		"plain": {Endpoint: server.Endpoint{Child: sh(script)}}, "broadcast": shared(script), "broadcast, block": block, "resume": resuming(script),
 		"mux": mux(fmt.Sprintf(`read -r open; read -r go; printf '{"to":"*","data":"'; head -c %d /dev/zero | tr '\0' x; echo '"}'`, size)),
 	}
 	for kind, cfg := range all {
@@ -60,7 +61,7 @@ func unreadServers(size, buffer int) map[string]Config {
 
 // leaveUnread lets each of unreadClients connect to each of unreadServers, and calls
 // check once the child has ended.
-func leaveUnread(t *testing.T, limit time.Duration, check func(t *testing.T, s *testServer, c *rawClient, queued bool)) {
+func leaveUnread(t *testing.T, limit time.Duration, check func(t *testing.T, s *testServer, c *wspipetest.Raw, queued bool)) {
 	for what, client := range unreadClients {
 		for kind, cfg := range unreadServers(client.size, client.buffer) {
 			t.Run(what+"/"+kind, func(t *testing.T) {
@@ -68,15 +69,15 @@ func leaveUnread(t *testing.T, limit time.Duration, check func(t *testing.T, s *
 				cfg.Timeouts.Unread = limit
 				s := serve(t, cfg)
 				if client.queued {
-					limitSendBuffer(t, s.listeners.Serving[0].(*net.TCPListener))
+					s.LimitSendBuffer()
 				}
 				c := client.dial(t, s.session(newID(), -1))
 				if what == "pauses" {
-					c.frame(fin|2, []byte("\x00go\n"))
+					c.Frame(fin|2, []byte("\x00go\n"))
 				} else {
-					c.frame(fin|opText, []byte("go"))
+					c.Frame(fin|opText, []byte("go"))
 				}
-				s.log.await(t, `"connect"`, 1)
+				s.log.Await(t, `"connect"`, 1)
 				awaitGone(t, int(s.records(t, "connect")[0]["pid"].(float64)))
 				check(t, s, c, client.queued)
 			})
@@ -87,24 +88,24 @@ func leaveUnread(t *testing.T, limit time.Duration, check func(t *testing.T, s *
 // TestUnreadOutputHoldsTheSlot: another client of the same address is refused as
 // long as the connection is there, though the child has ended.
 func TestUnreadOutputHoldsTheSlot(t *testing.T) {
-	leaveUnread(t, time.Hour, func(t *testing.T, s *testServer, c *rawClient, queued bool) {
+	leaveUnread(t, time.Hour, func(t *testing.T, s *testServer, c *wspipetest.Raw, queued bool) {
 		if resp := handshake(t, s.session(newID(), -1), nil); resp.StatusCode != 429 {
 			t.Errorf("another client got %s", resp.Status)
 		}
-		reset(c.TCPConn)
-		s.log.await(t, `"disconnect"`, 1)
-		eventually(t, "the slot is free", s.noSlots)
+		c.Reset()
+		s.log.Await(t, `"disconnect"`, 1)
+		wspipetest.Eventually(t, "the slot is free", s.noSlots)
 	})
 }
 
 // TestUnreadOutputEndsTheConnection, after a while without progress. What the kernel
 // still holds is dropped.
 func TestUnreadOutputEndsTheConnection(t *testing.T) {
-	leaveUnread(t, time.Second, func(t *testing.T, s *testServer, c *rawClient, queued bool) {
-		s.log.await(t, `"disconnect"`, 1)
-		eventually(t, "the slot is free", s.noSlots)
-		n, err := io.Copy(io.Discard, c.r)
-		if n > 800_000 || isTimeout(err) {
+	leaveUnread(t, time.Second, func(t *testing.T, s *testServer, c *wspipetest.Raw, queued bool) {
+		s.log.Await(t, `"disconnect"`, 1)
+		wspipetest.Eventually(t, "the slot is free", s.noSlots)
+		n, err := io.Copy(io.Discard, c.In)
+		if n > 800_000 || wspipetest.IsTimeout(err) {
 			t.Errorf("it still got %d bytes, %v", n, err)
 		}
 		if end := s.records(t, "disconnect")[0]; queued && (end["code"] != 1006.0 || end["reason"] != "output not read") {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package server
+package server_test
 
 import (
 	"testing"
@@ -8,14 +8,15 @@ import (
 
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
+	"wspipe/server"
 )
 
 // allKinds are servers whose children run script, one for each kind of child.
-func allKinds(script string) map[string]Config {
+func allKinds(script string) map[string]server.Config {
 	terminal := sh(script)
 	terminal.Terminal = process.FullTerminal
-	return map[string]Config{
-		"plain": {Endpoint: Endpoint{Child: sh(script)}}, "terminal": {Endpoint: Endpoint{Child: terminal}},
+	return map[string]server.Config{
+		"plain": {Endpoint: server.Endpoint{Child: sh(script)}}, "terminal": {Endpoint: server.Endpoint{Child: terminal}},
 		"broadcast": shared(script), "mux": mux(script), "resume": resuming(script),
 	}
 }
@@ -49,20 +50,20 @@ func TestInvalidFrameEndsTheConnectionAtOnce(t *testing.T) {
 				t.Parallel()
 				s, clients := serve(t, cfg), 0
 				wspipetest.Soon(t, 5*time.Second, func() time.Duration {
-					c := dialRaw(t, s.session(newID(), -1))
+					c := wspipetest.DialRaw(t, s.session(newID(), -1))
 					clients++
-					s.log.await(t, `"connect"`, clients)
+					s.log.Await(t, `"connect"`, clients)
 					sent := time.Now()
 					c.Write(v.frame)
-					if code, reason := c.closing(); code != v.code {
+					if code, reason := c.Closed(); code != v.code {
 						t.Errorf("closed with %d %q, want %d", code, reason, v.code)
 					}
-					if _, _, err := c.next(); err == nil || isTimeout(err) {
+					if _, err := c.Skip(); err == nil || wspipetest.IsTimeout(err) {
 						t.Errorf("after the close frame: %v", err)
 					}
-					s.log.await(t, `"disconnect"`, clients)
+					s.log.Await(t, `"disconnect"`, clients)
 					if kind != "resume" {
-						eventually(t, "the slot is free", s.noSlots)
+						wspipetest.Eventually(t, "the slot is free", s.noSlots)
 					}
 					return time.Since(sent)
 				})
