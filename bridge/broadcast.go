@@ -30,7 +30,7 @@ type broadcast struct {
 	sequencer sequencer
 	stdout    *output
 	stderr    *output // for JSON only
-	recorders []*recorder
+	recorders []*replayCollector
 	encoders  map[encoding]*sharedEncoder // of the encodings in use
 	sender    *output                     // stdout or stderr while it sends, or nil
 	counted   Traffic                     // sent so far
@@ -73,7 +73,7 @@ func (b *broadcast) newStream(number byte) *output {
 	f := b.opt.Framing
 	o := &output{sequencer: &b.sequencer, codec: f.NewCodec(), typ: messageType(f), broken: b.brokenFraming}
 	if b.replay.maxMessages > 0 {
-		r := &recorder{from: o}
+		r := &replayCollector{from: o}
 		b.recorders = append(b.recorders, r)
 		o.onFragment = r.add
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"wspipe/bridge/channel"
 	"wspipe/bridge/wire"
 )
 
@@ -174,4 +175,50 @@ func (c *Client) closeConn() {
 		c.input.ended.Store(true)
 	}
 	c.answered = c.transport.close(c.end)
+}
+
+// handlePause carries out a pause or its end, and reports whether control is one of these.
+func (c *Client) handlePause(control channel.ControlMessage) bool {
+	switch control.Type {
+	case channel.TypePause:
+		c.wire.Out.Pause()
+	case channel.TypeContinue:
+		c.wire.Out.Continue()
+	default:
+		return false
+	}
+	return true
+}
+
+// resize changes the window size, unless the client does not know its size.
+func (c *Client) resize(size WindowSize) error {
+	if size.Rows == 0 || size.Cols == 0 {
+		return nil
+	}
+	return c.attachment.resize(size)
+}
+
+// logIgnored logs why a message was ignored, once per client: a client may send any number.
+func (c *Client) logIgnored(err error) {
+	c.logIgnoredOnce.Do(func() {
+		c.log.Warn("client's message ignored", "cause", err)
+	})
+}
+
+// endOfTransmission is the key that ends the input of a terminal at the beginning of a line,
+// or if it is pressed twice (termios(3), VEOF).
+const endOfTransmission = "\x04"
+
+// closeStdin makes the child read EOF after the input of the client.
+func (c *Client) closeStdin() error {
+	stdin := c.bridge.stdin
+	if !c.opt.Terminal {
+		stdin.End()
+		return nil
+	}
+	if !c.input.atLineStart() {
+		stdin.Write([]byte(endOfTransmission))
+	}
+	stdin.Write([]byte(endOfTransmission))
+	return nil
 }

@@ -13,10 +13,10 @@ import (
 // history holds the messages of a child that its client may not have received, so that a
 // client that lost its connection can continue. It is the destination and the
 // message writer of the child's streams; a historyReader reads from it. Messages are
-// numbered from 1.
+// numbered from 1. Of the entries, entries[0] has the number forgotten.
 type history struct {
-	max   int           // bytes that may be held before the child must wait
-	pause time.Duration // ackPause, except in tests
+	max         int           // bytes that may be held before the child must wait
+	ackInterval time.Duration // between two questions to the kernel, see waitForAck
 	// maxBehind is how many bytes the attached client may be behind before the child must
 	// wait.
 	maxBehind int
@@ -24,7 +24,7 @@ type history struct {
 	terminal *terminalHistory
 
 	mu                sync.Mutex
-	change            sync.Cond      // on mu: new messages, room, another reader, or an end
+	change            sync.Cond      // on mu: new messages, free space, another reader, or an end
 	entries           []entry        // held
 	forgotten         int            // number of entries before entries[0]
 	forgottenMessages int64          // messages that began in these
@@ -32,11 +32,11 @@ type history struct {
 	buffer            []byte         // for the payload of the next entries
 	begun             int64          // messages that have begun
 	complete          int64          // messages that have ended
-	base              int64          // number of the message before the one that the client counts as its first
-	sent              int            // entries up to this number, counted from the first ever, were sent to some client
+	base              int64          // the message that the client counts as n has the number base+n
+	sent              int            // the entries before this number were sent to some client
 	reader            *historyReader // nil while no client is attached
-	over              bool           // no more messages follow
-	err               error          // no more messages are accepted
+	over              bool           // the output is complete
+	err               error          // set by fail: everything was dropped
 }
 
 // entry is a message, or a fragment of a long message.
@@ -68,7 +68,7 @@ func (e *entry) typ() websocket.MessageType {
 }
 
 func newHistory(max int) *history {
-	h := &history{max: max, maxBehind: max / 4, pause: ackPause}
+	h := &history{max: max, maxBehind: max / 4, ackInterval: ackPause}
 	h.change.L = &h.mu
 	return h
 }
@@ -113,17 +113,19 @@ func (h *history) full() bool {
 	return h.size > h.max || h.reader.isBehind()
 }
 
-// Ready implements destination. It does not wait: a pause only holds the reader back.
+// Ready implements destination. It does not wait, because a pause of the client stops only the reader.
 func (h *history) Ready() {}
 
 // Hold implements destination.
 func (h *history) Hold() {}
 
-// Release implements destination: the reader may read what was added.
+// Release implements destination: the reader may read what was added. Fragment has changed the
+// state with mu held.
 func (h *history) Release() { h.change.Broadcast() }
 
 // Wait implements destination. It drops the oldest messages that the client's host has
-// acknowledged, and waits until no more is held than allowed. While no client is attached it
+// acknowledged, and waits until no more is held than allowed and the client is not too far
+// behind. While no client is attached it
 // drops nothing, because the client's program may not have read what its host acknowledged.
 func (h *history) Wait(int) error {
 	h.mu.Lock()
@@ -140,7 +142,7 @@ func (h *history) Wait(int) error {
 
 // waitForAck waits for a change, at most until the kernel should be asked again.
 func (h *history) waitForAck() {
-	again := time.AfterFunc(h.pause, h.wake)
+	again := time.AfterFunc(h.ackInterval, h.wake)
 	h.change.Wait()
 	again.Stop()
 }

@@ -69,7 +69,7 @@ func TestResumeHoldsUnacknowledgedMessages(t *testing.T) {
 	t.Cleanup(child.Stop)
 	r := startResumableOver(t, link{network: "unix"}, child, Options{Buffer: 100 * entryOverhead})
 	r.history.mu.Lock()
-	r.history.pause = 1 // as on a busy machine: it is over before the wait begins
+	r.history.ackInterval = 1 // as on a busy machine: it is over before the wait begins
 	r.history.mu.Unlock()
 	a := r.reattach(-1)
 	a.send("go") // nothing more is read

@@ -213,3 +213,13 @@ func (c *Child) Exit() (code int, signal string) {
 	<-c.exited
 	return c.exit.Code, c.exit.Signal
 }
+
+// hasExited reports whether the child has exited.
+func (c *Child) hasExited() bool {
+	select {
+	case <-c.exited:
+		return true
+	default:
+		return false
+	}
+}

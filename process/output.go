@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// After the leader's exit a descendant may still hold an output open. Then reading ends
+// After the child's exit a descendant may still hold an output open. Then reading ends
 // after quietAfterExit without output, and maxAfterExit after the exit at the latest.
 const (
 	quietAfterExit = 250 * time.Millisecond
@@ -25,7 +25,7 @@ type Output struct {
 
 	awaited atomic.Pointer[watch] // set by Await
 
-	atEnd     bool // Read no longer waits
+	draining  bool // Read no longer waits
 	remaining int  // how many of the bytes in the pipe may still be read then
 }
 
@@ -58,7 +58,7 @@ func (o *Output) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for !o.atEnd {
+	for !o.draining {
 		if o.child.hasExited() {
 			o.setDeadline()
 		}
@@ -67,7 +67,7 @@ func (o *Output) Read(p []byte) (int, error) {
 			return n, nil
 		}
 		if err != nil {
-			o.atEnd = true
+			o.draining = true
 			// EIO is the end of a terminal, pty(7). The kernel checks for output before
 			// it checks for the end, so output may have arrived in between.
 			if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EIO) {
@@ -78,10 +78,10 @@ func (o *Output) Read(p []byte) (int, error) {
 	return o.readRemaining(p)
 }
 
-// ReadNow reads without waiting. It returns 0 if there is nothing to read, and always
-// on platforms without non-blocking pipes.
+// ReadNow reads without waiting. It returns 0 if there is nothing to read. Without
+// non-blocking pipes it always returns 0.
 func (o *Output) ReadNow(p []byte) (n int) {
-	if !o.atEnd {
+	if !o.draining {
 		return readNonblocking(o.file, p)
 	}
 	n = readNonblocking(o.file, p[:min(len(p), o.remaining)])
@@ -122,16 +122,7 @@ func (o *Output) leaderExited() {
 	}
 	err := o.file.SetReadDeadline(time.Now().Add(quietAfterExit))
 	if errors.Is(err, os.ErrNoDeadline) {
-		// Only the end of the whole session ends the read.
+		// Without deadlines a read ends only when all writers have ended.
 		time.AfterFunc(quietAfterExit, o.child.session.kill)
-	}
-}
-
-func (c *Child) hasExited() bool {
-	select {
-	case <-c.exited:
-		return true
-	default:
-		return false
 	}
 }

@@ -177,7 +177,7 @@ func TestRemainingOutputIsBounded(t *testing.T) {
 	t.Parallel()
 	c := start(t, sh("exec yes"))
 	readLine(t, c.Stdout())
-	c.stdout.atEnd, c.stdout.remaining = true, 100
+	c.stdout.draining, c.stdout.remaining = true, 100
 	if got := readAll(t, c.Stdout()); len(got) > 100 {
 		t.Errorf("%d bytes, want 100 at most", len(got))
 	}

@@ -81,7 +81,7 @@ func (c *Child) openControlling(spec Spec) (ends []*os.File, err error) {
 	c.terminal = &terminal{child: c, ptmx: ptmx, tty: tty}
 	c.stdin = c.terminal
 	c.stdout = &Output{child: c, file: ptmx, terminal: true}
-	c.stderr = &Output{child: c, atEnd: true} // it has no file
+	c.stderr = &Output{child: c, draining: true} // it has no file
 	return []*os.File{tty, tty, tty}, nil
 }
 

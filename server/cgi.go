@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"wspipe/bridge"
@@ -293,4 +294,14 @@ func checkSingle(fields textproto.MIMEHeader) error {
 		return fmt.Errorf("read header: %w: Content-Length %q", errInvalidField, length[0])
 	}
 	return nil
+}
+
+// onSecondCall returns a function whose second call calls f.
+func onSecondCall(f func()) func() {
+	var calls atomic.Int32
+	return func() {
+		if calls.Add(1) == 2 {
+			f()
+		}
+	}
 }

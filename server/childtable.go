@@ -31,7 +31,7 @@ type children struct {
 	slots *slots
 	once  bool // see Config.Once
 
-	mu    sync.Mutex
+	mu    sync.Mutex          // the lock of a Bridge is taken before this one
 	byKey map[childKey]*child // those to which clients can attach
 }
 
@@ -71,15 +71,15 @@ type child struct {
 	free func() // frees its slot
 
 	// Guarded by mu of the table:
-	clients      int             // clients between attach and detach
+	clients      int             // number of attached clients
 	stop         func()          // stops the child without waiting; nil before the start
 	exited       <-chan struct{} // closed when the child has exited; nil before the start
 	processEnded bool            // the process session has ended, or has not started
 	idleSince    time.Time       // when clients became zero
 	timer        *time.Timer     // calls expire; may be nil
 
-	// Set within starting:
-	starting  sync.Once
+	// Set within startOnce:
+	startOnce sync.Once
 	err       error // the error of the start
 	process   *process.Child
 	recording *recording.Recorder // nil without Config.RecordDir
@@ -112,8 +112,8 @@ func (c *child) isOver() bool {
 
 // attach returns the child for key and counts a client of it, until detach is called. If there is
 // none, attach takes a slot for a new child, which counts for addr unless the child is shared;
-// the caller starts it. If there is none and after is positive, the client wants a session that
-// is lost, and c is nil. If no slot is free, attach returns the flag that limits them.
+// the caller starts it. If after is positive and the child has not started, the session that the
+// client wants is lost, and c is nil. If no slot is free, attach returns the flag that limits them.
 func (t *children) attach(key childKey, addr netip.Addr, after int64) (c *child, flag string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -172,7 +172,7 @@ func (t *children) current(key childKey) *child {
 	return nil
 }
 
-// starting records that c is about to start. The caller ensures that processGone or fail is
+// starting records that c is about to start. The caller ensures that processSessionEnded or fail is
 // called.
 func (t *children) starting(c *child) {
 	t.mu.Lock()
@@ -191,8 +191,8 @@ func (t *children) started(c *child, stop func(), exited <-chan struct{}) {
 	}
 }
 
-// detach undoes attach. It stops a shared child without clients after the linger time. The bridge
-// stops other children.
+// detach undoes attach. It stops a shared child without clients after the linger time. Other
+// children are stopped by their bridge.
 func (t *children) detach(c *child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

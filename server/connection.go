@@ -153,7 +153,7 @@ func (c *connection) attach() (client *bridge.Client, what string, err error) {
 	if ch == nil {
 		return nil, "", bridge.ErrHistoryLost
 	}
-	ch.starting.Do(func() { client = c.start() })
+	ch.startOnce.Do(func() { client = c.start() })
 	switch {
 	case ch.err != nil:
 		return nil, "", ch.err

@@ -172,7 +172,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, from *access.Clien
 		return why
 	}
 	c := s.newConnection(r, from, p, accepted{}, granted)
-	c.child.starting.Do(func() { c.start() })
+	c.child.startOnce.Do(func() { c.start() })
 	if c.child.err != nil {
 		s.logStartFailure(c.log, c.child.err)
 		return &access.Refusal{Status: http.StatusInternalServerError, Why: "cannot start: " + startReason(c.child.err)}

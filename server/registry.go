@@ -20,7 +20,7 @@ type registry struct {
 	exited   int64         // children that have exited
 }
 
-// record has the status of one child.
+// sessionEntry has the status of one child.
 type sessionEntry struct {
 	first   admin.SessionStatus // the constant fields
 	clients map[meteredClient]struct{}

@@ -198,13 +198,13 @@ func (s *Server) wait(ctx context.Context, failed <-chan error) (status int, err
 }
 
 // takeOnce reports whether another connection is admitted. With Config.Once it returns true only
-// once, unless giveBack is called.
+// once, unless releaseOnce is called.
 func (s *Server) takeOnce() bool { return !s.cfg.Once || !s.taken.Swap(true) }
 
-// onceTaken reports whether takeOnly would return false.
+// onceTaken reports whether takeOnce would return false.
 func (s *Server) onceTaken() bool { return s.cfg.Once && s.taken.Load() }
 
-// releaseOnce undoes takeOnly for a connection that failed.
+// releaseOnce undoes takeOnce for a connection that failed.
 func (s *Server) releaseOnce() { s.taken.Store(false) }
 
 // sessionBegan stops listening with Config.Once.

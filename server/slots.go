@@ -3,7 +3,6 @@ package server
 import (
 	"net/netip"
 	"sync"
-	"sync/atomic"
 )
 
 // slots limits how many children run at once, in total and per client address. For shared
@@ -56,16 +55,6 @@ func (s *slots) take(c claim) (free func(), flag string) {
 		defer s.mu.Unlock()
 		s.count(c, -1)
 	}), ""
-}
-
-// onSecondCall returns a function whose second call calls f.
-func onSecondCall(f func()) func() {
-	var calls atomic.Int32
-	return func() {
-		if calls.Add(1) == 2 {
-			f()
-		}
-	}
 }
 
 // check returns the flag that take would return, without any effect.

@@ -41,7 +41,8 @@ type Queue struct {
 	heldBytes   int         // in heldBatches
 }
 
-// MaxUnsent is how many bytes may be queued for a client before the child must wait.
+// MaxUnsent is how many bytes may be queued for a client before the child must wait for it, if
+// the child waits for that client at all (see bridge.SlowPolicy).
 const MaxUnsent = 64 << 10
 
 // NewQueue returns a Queue that writes to w. Close and End close w.

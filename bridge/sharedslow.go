@@ -14,8 +14,9 @@ const (
 // maxBacklog is how many bytes may be queued for a client of a shared child.
 const maxBacklog = 1 << 20
 
-// enforceSlowPolicy applies the slow-client policy. waiting bytes are queued for the client,
-// of which the last fresh bytes do not count yet.
+// enforceSlowPolicy applies SlowDisconnect and SlowDrop. (fanOut.Wait and delivery.flushAll apply
+// SlowBlock.) waiting bytes are queued for the client, of which the last fresh bytes do not
+// count yet.
 func (s *sharedClient) enforceSlowPolicy(waiting, fresh int) {
 	behind := s.behind(waiting) - fresh
 	switch {

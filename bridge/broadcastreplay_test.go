@@ -18,12 +18,12 @@ func TestReplayIsBounded(t *testing.T) {
 		"screen":   {maxMessages: math.MaxInt32, maxBytes: maxScreen, terminal: new(vt.State)},
 	} {
 		for range 200_000 {
-			r.add([]recordedMessage{{}, {data: []byte("x")}})
+			r.add([]replayMessage{{}, {data: []byte("x")}})
 		}
 		if n := len(r.messages); n == 0 || n > r.maxBytes/recordOverhead {
 			t.Errorf("%s: %d messages are held", name, n)
 		}
-		r.add([]recordedMessage{{data: []byte(strings.Repeat("y", r.maxBytes-recordOverhead))}})
+		r.add([]replayMessage{{data: []byte(strings.Repeat("y", r.maxBytes-recordOverhead))}})
 		if n := len(r.messages); n != 1 || r.size > r.maxBytes {
 			t.Errorf("%s: %d messages of %d bytes are held", name, n, r.size)
 		}
@@ -36,7 +36,7 @@ func TestScreenOfSmallMessages(t *testing.T) {
 	t.Parallel()
 	r := &replay{maxMessages: math.MaxInt32, maxBytes: maxScreen, terminal: new(vt.State)}
 	for range 2 * maxScreen {
-		r.add([]recordedMessage{{data: []byte("x")}})
+		r.add([]replayMessage{{data: []byte("x")}})
 	}
 	bytes := 0
 	for _, m := range r.messages {

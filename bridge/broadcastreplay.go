@@ -22,8 +22,8 @@ const (
 	maxMerged = 4 << 10
 )
 
-// recordedMessage is a message as the child wrote it.
-type recordedMessage struct {
+// replayMessage is a message as the child wrote it.
+type replayMessage struct {
 	from   *output // that sent it
 	number int64   // of the message; the child's first is 1
 	data   []byte
@@ -36,12 +36,12 @@ type replay struct {
 	// the child has none. The boundaries of a terminal's messages mean nothing.
 	terminal *vt.State
 
-	messages []recordedMessage
+	messages []replayMessage
 	size     int // cost of messages, in bytes
 }
 
 // add adds messages and drops the oldest beyond the limits.
-func (r *replay) add(more []recordedMessage) {
+func (r *replay) add(more []replayMessage) {
 	for _, m := range more {
 		if last := len(r.messages) - 1; r.terminal != nil && last >= 0 && len(r.messages[last].data)+len(m.data) <= maxMerged {
 			r.messages[last].data = append(r.messages[last].data, m.data...)
@@ -57,22 +57,22 @@ func (r *replay) add(more []recordedMessage) {
 		if r.terminal != nil {
 			r.terminal.Write(r.messages[n].data)
 		}
-		r.messages[n] = recordedMessage{}
+		r.messages[n] = replayMessage{}
 		n++
 	}
 	r.messages = r.messages[n:]
 }
 
-// recorder collects the messages of one stream while they are split.
-type recorder struct {
+// replayCollector collects the messages of one stream while they are split.
+type replayCollector struct {
 	from    *output
 	data    []byte // of the incomplete message
 	tooLong bool
-	done    []recordedMessage
+	done    []replayMessage
 }
 
 // add adds part of a message, as the child wrote it.
-func (r *recorder) add(p []byte, last bool) {
+func (r *replayCollector) add(p []byte, last bool) {
 	if r.tooLong = r.tooLong || len(r.data)+len(p) > maxReplay; r.tooLong {
 		r.data = nil
 	} else {
@@ -82,20 +82,20 @@ func (r *recorder) add(p []byte, last bool) {
 		return
 	}
 	if !r.tooLong {
-		r.done = append(r.done, recordedMessage{r.from, r.from.total.messages.Load(), r.data})
+		r.done = append(r.done, replayMessage{r.from, r.from.total.messages.Load(), r.data})
 	}
 	r.data, r.tooLong = nil, false
 }
 
 // take returns the complete messages and forgets them.
-func (r *recorder) take() []recordedMessage {
+func (r *replayCollector) take() []replayMessage {
 	done := r.done
 	r.done = nil
 	return done
 }
 
 // encode returns m as the payload of a plain message.
-func (m recordedMessage) encode() []byte {
+func (m replayMessage) encode() []byte {
 	switch {
 	case m.from.stream != "":
 		d := framing.AppendJSONHead(nil, m.from.stream)
@@ -107,7 +107,7 @@ func (m recordedMessage) encode() []byte {
 }
 
 // raw returns m with the bytes that the framing puts around it.
-func (m recordedMessage) raw() []byte {
+func (m replayMessage) raw() []byte {
 	before, after := m.from.codec.Join(len(m.data))
 	return append(append([]byte(before), m.data...), after...)
 }
