@@ -60,7 +60,7 @@ func TestDocs(t *testing.T) {
 func pages(t *testing.T) []string {
 	t.Helper()
 	names := []string{"README.md", "examples/README.md"}
-	for _, pattern := range []string{"docs/*.md", "docs/*/*.md"} {
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "docs/*/*/*.md"} {
 		found, err := filepath.Glob("../../" + pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -258,6 +258,14 @@ var variable = regexp.MustCompile(`(time|session|pid|duration|remote)=\S+|"(time
 var psRow = regexp.MustCompile(`(?m)^([0-9a-f]{32} .*)127\.0\.0\.1:\d+ +\d+( +\d+ +)\d+s( .*)$`)
 var blanks = regexp.MustCompile(` +`)
 
+// traced has what varies in a line of wspipe connect --trace: the time, the masking key, the round trip, the handshake's key.
+var (
+	traced       = regexp.MustCompile(`(?m)^\d+\.\d{6} ([<>=] )`)
+	maskingKey   = regexp.MustCompile(`mask=[0-9a-f]{8}( .*header=[0-9a-f]+)[0-9a-f]{8} `)
+	roundTrip    = regexp.MustCompile(`rtt=\S+`)
+	handshakeKey = regexp.MustCompile(`(?m)^([<>] Sec-Websocket-(?:Key|Accept): ).*|^(= Sec-WebSocket-Accept: key ).*`)
+)
+
 // normal returns text with the ports of the page, and without what differs from
 // run to run.
 func (r *reader) normal(text string) string {
@@ -268,5 +276,9 @@ func (r *reader) normal(text string) string {
 	if psRow.MatchString(text) {
 		text = blanks.ReplaceAllString(psRow.ReplaceAllString(text, "$1$2$3"), " ")
 	}
+	text = traced.ReplaceAllString(text, "$1")
+	text = maskingKey.ReplaceAllString(text, "mask=KEY${1}KEY ")
+	text = roundTrip.ReplaceAllString(text, "rtt=")
+	text = handshakeKey.ReplaceAllString(text, "$1$2 varies")
 	return variable.ReplaceAllString(text, "$1$2$3 varies")
 }
