@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -114,6 +115,9 @@ func build(t testing.TB, race bool) string {
 // built and ends the browser:
 // func TestMain(m *testing.M) { os.Exit(wspipetest.Main(m)) }.
 func Main(m *testing.M) int {
+	if signal.Ignored(syscall.SIGHUP) { // as under nohup: children would inherit that
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	defer func() { os.RemoveAll(builds.dir) }()
 	defer func() { stopBrowser() }()
 	return m.Run()
