@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
@@ -250,7 +249,7 @@ func TestCGIMayWriteMoreThanIsSent(t *testing.T) {
 	t.Parallel()
 	// The client may disconnect after its response, and on a busy machine the rest may take more than
 	// 100 ms.
-	s := serveCGI(t, server.Config{Endpoint: server.Endpoint{Child: process.Spec{Grace: 10 * time.Second}}}, map[string]string{
+	s := serveCGI(t, server.Config{Endpoint: server.Endpoint{Child: process.Spec{Grace: wspipetest.Patience}}}, map[string]string{
 		"none":   `printf 'Status: 204\n\n'; head -c 1000000 /dev/zero; echo finished >&2`,
 		"head":   textHeader + `head -c 1000000 /dev/zero; echo finished >&2`,
 		"length": `printf 'Content-Type: text/x\nContent-Length: 3\n\n'; head -c 1000000 /dev/zero; echo finished >&2`,

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"syscall"
+	"time"
 
 	"wspipe/server/access"
 )
@@ -101,6 +102,13 @@ func (s *Server) SlotsOf(addr string) int {
 	s.slots.mu.Lock()
 	defer s.slots.mu.Unlock()
 	return s.slots.perIP[netip.MustParseAddr(addr)]
+}
+
+// SetExitWhenIdle changes Config.ExitWhenIdle.
+func (s *Server) SetExitWhenIdle(d time.Duration) {
+	s.tracker.mu.Lock()
+	defer s.tracker.mu.Unlock()
+	s.tracker.idleTimeout = d
 }
 
 // Stopping reports whether the server admits nothing any more.

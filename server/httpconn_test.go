@@ -106,3 +106,28 @@ func TestUnreadableFile(t *testing.T) {
 		t.Errorf("got %d, want 403", refusal.Status)
 	}
 }
+
+// TestIdleServer: a server is idle after a time without clients, and not before.
+func TestIdleServer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tracker := newTracker(time.Minute)
+		expect := func(after time.Duration, want int) {
+			t.Helper()
+			time.Sleep(after)
+			synctest.Wait()
+			if got := len(tracker.idle); got != want {
+				t.Errorf("idle: %d, want %d", got, want)
+			}
+		}
+		expect(time.Minute-1, 0)
+		tracker.begin()
+		tracker.begin()
+		expect(time.Hour, 0)
+		tracker.done(nil)
+		expect(time.Hour, 0)
+		tracker.done(nil)
+		expect(time.Minute-1, 0)
+		expect(1, 1)
+	})
+}

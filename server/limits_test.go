@@ -4,122 +4,82 @@ package server_test
 
 import (
 	"net/http"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"wspipe/cmd/wspipetest"
 	"wspipe/server"
-	"wspipe/server/access"
 
 	"github.com/coder/websocket"
 )
 
 // What bounds the life of a child, a client or the server.
 
-func TestTimeLimits(t *testing.T) {
+// TestHalfALineIsNoMessage: a child that writes no whole line is idle.
+func TestHalfALineIsNoMessage(t *testing.T) {
 	t.Parallel()
-	t.Run("max runtime", func(t *testing.T) {
-		t.Parallel()
-		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec yes`), MaxRuntime: 300 * time.Millisecond}})
-		dial(t, s.ws).ExpectEnd(4001, "max runtime")
-	})
-	t.Run("idle", func(t *testing.T) {
-		t.Parallel()
-		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`), IdleTimeout: 300 * time.Millisecond}})
-		dial(t, s.ws).ExpectEnd(4002, "idle timeout")
-	})
-	t.Run("half a line is no message", func(t *testing.T) {
-		t.Parallel()
-		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`while printf .; do sleep 0.05; done`), IdleTimeout: 300 * time.Millisecond}})
-		dial(t, s.ws).ExpectEnd(4002, "idle timeout")
-	})
-	t.Run("not idle", func(t *testing.T) {
-		t.Parallel()
-		// Twice the limit in total, but never silent for that long.
-		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.6; done`), IdleTimeout: 3 * time.Second}})
-		if got := dial(t, s.ws).ExpectEnd(1000, "exit 0"); len(got) != 10 {
-			t.Errorf("got %q", got)
-		}
-	})
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`while printf .; do sleep 0.05; done`), IdleTimeout: 300 * time.Millisecond}})
+	dial(t, s.ws).ExpectEnd(4002, "idle timeout")
 }
 
+// TestNotIdle: a message starts the idle time again.
+func TestNotIdle(t *testing.T) {
+	t.Parallel()
+	const limit = time.Second
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.2; done`), IdleTimeout: limit}})
+	c := dial(t, s.ws)
+	for last := time.Now(); ; last = time.Now() {
+		if _, _, err := c.Read(c.Ctx); err != nil {
+			if silent := time.Since(last); websocket.CloseStatus(err) != 1000 && silent < limit/2 { // or the machine is slow
+				t.Errorf("%v after a silence of %v", err, silent)
+			}
+			return
+		}
+	}
+}
+
+// TestOnce: the exit status of the child, which ends with its client, is that of the server. A second
+// client is not let in, and a refused one does not count.
 func TestOnce(t *testing.T) {
 	t.Parallel()
-	for script, want := range map[string]int{`exit 3`: 3, `exit 0`: 0, `kill -TERM $$`: 143} {
-		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(script)}, Once: true, Rules: access.Rules{Origins: nil}})
-		refused(t, s.ws, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}}) // does not count
-		_, end := dial(t, s.ws).Rest()
-		if end.Code != 1000 {
-			t.Errorf("closed with %v", end)
-		}
-		if status := <-s.status; status != want {
-			t.Errorf("%s: status %d, want %d", script, status, want)
+	for script, want := range map[string]int{
+		`echo in; exit 3`:                                          3,
+		`echo in; kill -TERM $$`:                                   143,
+		`echo in; cat >/dev/null; exit 5`:                          5, // after the client has disconnected
+		`trap 'exit 6' INT; echo in; while :; do sleep 0.05; done`: 6,
+	} {
+		for _, share := range []server.Share{server.ShareNone, server.ShareBroadcast} {
+			cfg := shared(script)
+			cfg.Once, cfg.Endpoint.Linger, cfg.Endpoint.Share = true, -1, share
+			s := serve(t, cfg)
+			refused(t, s.ws, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}})
+			c := dial(t, s.ws)
+			c.Expect("in")
+			if conn, _, err := websocket.Dial(c.Ctx, s.ws, nil); err == nil {
+				conn.CloseNow()
+				t.Error("a second client was let in")
+			}
+			c.Close(1000, "")
+			s.expectStatus(t, want)
 		}
 	}
 }
 
-func TestOnceServesOneClient(t *testing.T) {
-	t.Parallel()
-	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Once: true})
-	c := dial(t, s.ws)
-	c.Send("x")
-	c.Expect("x")
-	if conn, _, err := websocket.Dial(c.Ctx, s.ws, nil); err == nil {
-		conn.CloseNow()
-		t.Error("a second client was let in")
-	}
-	c.Close(1000, "")
-	<-s.status
-}
-
+// TestExitWhenIdle: the server ends after its last client has disconnected, though a shared child
+// lingers or a session is kept.
 func TestExitWhenIdle(t *testing.T) {
 	t.Parallel()
-	expectExitWhenIdle(t, server.Config{Endpoint: server.Endpoint{Child: sh(echoing)}})
-}
-
-// expectExitWhenIdle connects and disconnects a client. The server must stop after that, and not
-// before.
-func expectExitWhenIdle(t *testing.T, cfg server.Config) {
-	t.Helper()
-	cfg.ExitWhenIdle = 3 * time.Second // the client connects earlier
-	s := serve(t, cfg)
-	c, pid := arrive(t, s.ws)
-	select {
-	case <-s.status:
-		t.Fatal("it stopped with a client connected")
-	case <-time.After(2 * cfg.ExitWhenIdle):
-	}
-	c.Close(1000, "")
-	select {
-	case status := <-s.status:
-		if status != 0 {
-			t.Errorf("status %d, want 0", status)
-		}
-	case <-time.After(wspipetest.Patience):
-		t.Fatal("it did not stop")
-	}
-	if syscall.Kill(-pid, 0) == nil {
-		t.Error("the child outlives the server")
-	}
-}
-
-func TestMaxForks(t *testing.T) {
-	t.Parallel()
-	for name, cfg := range map[string]server.Config{"--maxforks": {MaxChildren: 2}, "--max-per-ip": {MaxPerIP: 2}} {
-		cfg.Endpoint.Child = sh(`trap '' INT; echo $$; exec cat`)
+	lingering := shared(echoing)
+	lingering.Endpoint.Linger = -1
+	for name, cfg := range map[string]server.Config{"plain": {Endpoint: server.Endpoint{Child: sh(echoing)}}, "broadcast": lingering, "resume": resuming(echoing)} {
+		cfg.ExitWhenIdle = time.Hour
 		s := serve(t, cfg)
-		first, second := dial(t, s.ws), dial(t, s.ws)
-		pid := atoi(t, first.Next())
-		second.Next()
-		resp, body := refused(t, s.ws, nil)
-		if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || !strings.Contains(body, name) {
-			t.Errorf("got %d, Retry-After %q, %q", resp.StatusCode, resp.Header.Get("Retry-After"), body)
+		c, pid := arrive(t, s.session(newID(), -1))
+		s.SetExitWhenIdle(50 * time.Millisecond)
+		c.Close(1001, "")
+		s.expectStatus(t, 0)
+		if syscall.Kill(-pid, 0) == nil {
+			t.Errorf("%s: the child outlives the server", name)
 		}
-		first.Close(1000, "")
-		awaitGone(t, pid)
-		s.log.Await(t, `"disconnect"`, 1)
-		dial(t, s.ws).Next() // the slot was freed
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -142,7 +141,7 @@ func TestMuxExitIsReportedToAll(t *testing.T) {
 	}
 }
 
-// TestMuxLife: --linger, --once, --max-per-ip, --dir and shutdown work as for any shared child.
+// TestMuxLife: the child of a mux is told of the end of its clients.
 func TestMuxLife(t *testing.T) {
 	t.Parallel()
 	t.Run("linger", func(t *testing.T) {
@@ -175,34 +174,6 @@ func TestMuxLife(t *testing.T) {
 			t.Errorf("status %d: the child was not told of the end", status)
 		}
 	})
-	t.Run("per address", func(t *testing.T) {
-		t.Parallel()
-		cfg := mux(reflector)
-		cfg.MaxPerIP = 1
-		s := serve(t, cfg)
-		a := dial(t, s.ws)
-		nextTold(t, a)
-		if resp, body := refused(t, s.ws, nil); resp.StatusCode != 429 || !strings.Contains(body, "--max-per-ip") {
-			t.Errorf("got %d %q", resp.StatusCode, body)
-		}
-		a.Send(`do {"close":"1","code":4242,"reason":"bye"}`)
-		a.ExpectEnd(4242, "bye")
-		wspipetest.Eventually(t, "its place comes free", s.unused)
-		nextTold(t, dial(t, s.ws))
-	})
-	t.Run("directory", func(t *testing.T) {
-		t.Parallel()
-		cfg := server.Config{Dir: t.TempDir(), Endpoint: server.Endpoint{Share: server.ShareMux, MaxMessage: 1 << 20}}
-		for _, name := range []string{"a", "b"} {
-			wspipetest.WriteFile(t, filepath.Join(cfg.Dir, name), "#!/bin/sh\n"+reflector+"\n")
-		}
-		s := serve(t, cfg)
-		for path, want := range map[string][2]string{"a": {"1", "/a"}, "b/x": {"1", "/b"}} {
-			if e := nextTold(t, dial(t, s.ws+path)); e.Client != want[0] || e.Env["SCRIPT_NAME"] != want[1] {
-				t.Errorf("%s: %+v", path, e)
-			}
-		}
-	})
 	t.Run("shutdown", func(t *testing.T) {
 		t.Parallel()
 		cfg := mux(`trap '' INT TERM; echo "{\"to\":\"*\",\"data\":\"$$\"}"; while read -r e; do echo "{\"to\":\"*\",\"data\":\"$$\"}"; echo "$e" >&2; done; while :; do sleep 1000; done`)
@@ -219,16 +190,6 @@ func TestMuxLife(t *testing.T) {
 		for _, id := range []string{"1", "2"} {
 			s.log.Await(t, `\"close\",\"client\":\"`+id+`\",\"code\":1001}`, 1)
 		}
-	})
-	t.Run("cannot start", func(t *testing.T) {
-		t.Parallel()
-		cfg := mux("")
-		cfg.Endpoint.Child = process.Spec{Path: filepath.Join(t.TempDir(), "none")}
-		s := serve(t, cfg)
-		for range 2 {
-			dial(t, s.ws).ExpectEnd(1011, "cannot start: no such file")
-		}
-		wspipetest.Eventually(t, "nobody is counted", s.unused)
 	})
 }
 

@@ -99,9 +99,6 @@ func TestHTTPClients(t *testing.T) {
 		typ, answer, exit string
 	}{
 		"lines":                {own(`echo a; printf 'b\r\n\nc\377'`), "GET", "", "", 200, "text/plain; charset=utf-8", "a\nb\n\nc\uFFFD\n", "exit 0"},
-		"a long line":          {own(`head -c 300000 /dev/zero | tr '\0' x`), "GET", "", "", 200, "text/plain; charset=utf-8", strings.Repeat("x", 300000) + "\n", "exit 0"},
-		"nul":                  {inFraming(framing.NUL, `printf 'a\nb\0c'`), "GET", "", "", 200, "text/plain; charset=utf-8", "a\nb\nc\n", "exit 0"},
-		"json":                 {inFraming(framing.JSON, `echo a`), "GET", "", "", 200, "application/x-ndjson", `{"stream":"stdout","data":"a"}` + "\n", "exit 0"},
 		"bytes":                {inFraming(framing.Bytes, `printf 'a\n\377b'`), "GET", "", "", 200, "application/octet-stream", "a\n\xffb", "exit 0"},
 		"length":               {inFraming(framing.Length, `printf '\0\0\0\1a\0\0\0\2bc'`), "GET", "", "", 200, "application/octet-stream", "\x00\x00\x00\x01a\x00\x00\x00\x02bc", "exit 0"},
 		"lsp":                  {inFraming(framing.LSP, `printf 'Content-Length: 2\r\nX: y\r\n\r\n{}'`), "GET", "", "", 200, "application/octet-stream", "Content-Length: 2\r\nX: y\r\n\r\n{}", "exit 0"},
@@ -110,10 +107,7 @@ func TestHTTPClients(t *testing.T) {
 		"upload":               {inFraming(framing.Bytes, "wc -c | tr -d ' '"), "PUT", strings.Repeat("x", 3<<20), "", 200, "application/octet-stream", "3145728\n", "exit 0"},
 		"an empty body":        {own("cat; echo end"), "POST", "", "", 200, "text/plain; charset=utf-8", "end\n", "exit 0"},
 		"stdin is not read":    {own("exec <&-; echo no"), "POST", strings.Repeat("x", 100_000), "", 200, "text/plain; charset=utf-8", "no\n", "exit 0"},
-		"fails late":           {own("echo a; exit 3"), "GET", "", "", 200, "text/plain; charset=utf-8", "a\n", "exit 3"},
 		"fails at once":        {own("exit 3"), "GET", "", "", 500, "text/plain; charset=utf-8", "exit 3", "exit 3"},
-		"a signal":             {own("kill -TERM $$"), "GET", "", "", 500, "text/plain; charset=utf-8", "signal TERM", "signal TERM"},
-		"no output":            {inFraming(framing.JSON, "exit 0"), "GET", "", "", 200, "application/x-ndjson", "", "exit 0"},
 		"does not start":       {withHTTP(server.Config{Endpoint: server.Endpoint{Child: process.Spec{Path: "/no/such"}}}), "GET", "", "", 500, "text/plain; charset=utf-8", "cannot start: no such file", ""},
 		"the environment":      {own(`echo "$REQUEST_METHOD $CONTENT_TYPE $CONTENT_LENGTH"`), "POST", "abc", "Content-Type: x/y", 200, "text/plain; charset=utf-8", "POST x/y 3\n", "exit 0"},
 		"events":               {own(`printf 'a\n b\n\n\rx\ry'`), "GET", "", events, 200, "text/event-stream", "id: 1\ndata: a\n\nid: 2\ndata:  b\n\nid: 3\ndata: \n\nid: 4\ndata: \ndata: x\ndata: y\n\n" + closeEvent("exit 0"), "exit 0"},
@@ -196,83 +190,6 @@ func TestHTTPHeader(t *testing.T) {
 	input.Close()
 	if r := readReply(t, resp); r.exit() != "exit 3" || r.body != "" {
 		t.Errorf("%q %q", r.exit(), r.body)
-	}
-}
-
-// TestHTTPEnds: an end that is not the child's cuts the response, or is its status.
-func TestHTTPEnds(t *testing.T) {
-	runtime, idle := own(`echo a; exec sleep 1000`), own(`echo a; exec sleep 1000`)
-	runtime.Endpoint.MaxRuntime, idle.Endpoint.IdleTimeout = time.Second, time.Second
-	shutdown := own(`echo a; exec sleep 1000`)
-	for name, test := range map[string]struct {
-		cfg    server.Config
-		reason string
-		code   string
-	}{
-		"shutdown": {shutdown, "server shutting down", "1001"},
-		"runtime":  {runtime, "max runtime", "4001"},
-		"idle":     {idle, "idle timeout", "4002"},
-	} {
-		for _, accept := range []string{"Accept: */*", events} {
-			t.Run(name+", "+accept, func(t *testing.T) {
-				t.Parallel()
-				s := serve(t, test.cfg)
-				resp := s.begin(t, "GET", "", nil, accept)
-				first := next(t, resp)
-				if name == "shutdown" {
-					s.stop()
-				}
-				r := readReply(t, resp)
-				want := ""
-				if accept == events {
-					want = `event: close` + "\n" + `data: {"code":` + test.code + `,"reason":"` + test.reason + "\"}\n\n"
-				}
-				if !r.cut || r.body != want || r.exit() != "" {
-					t.Errorf("after %q: %q, cut: %t", first, r.body, r.cut)
-				}
-			})
-		}
-		t.Run(name+", before the first byte", func(t *testing.T) {
-			t.Parallel()
-			cfg := test.cfg
-			cfg.Endpoint.Child = sh("exec sleep 1000")
-			s := serve(t, cfg)
-			if name == "shutdown" {
-				go func() { // ends with the connection
-					s.log.Await(t, `"msg":"connect"`, 1)
-					s.stop()
-				}()
-			}
-			if r := s.request(t, "GET", "", ""); r.StatusCode != 503 || r.body != test.reason || r.exit() != "" {
-				t.Errorf("%d %q", r.StatusCode, r.body)
-			}
-		})
-	}
-}
-
-// TestHTTPShutdown: a client of each kind of child learns of the server's shutdown.
-func TestHTTPShutdown(t *testing.T) {
-	for name, cfg := range map[string]server.Config{
-		"broadcast": withHTTP(shared("echo a; exec sleep 1000")),
-		"mux":       withHTTP(mux(`read -r x; echo '{"to":"*","data":"a"}'; exec sleep 1000`)),
-		"resume":    withHTTP(resuming("echo a; exec sleep 1000")),
-	} {
-		for _, accept := range []string{"Accept: */*", events} {
-			t.Run(name+", "+accept, func(t *testing.T) {
-				t.Parallel()
-				s := serve(t, cfg)
-				target, want := "", ""
-				if accept == events {
-					target, want = "?wspipe_session="+testSession, "event: close\ndata: {\"code\":1001,\"reason\":\"server shutting down\"}\n\n"
-				}
-				resp := s.begin(t, "GET", target, nil, accept)
-				next(t, resp)
-				s.stop()
-				if r := readReply(t, resp); !r.cut || r.body != want || r.exit() != "" {
-					t.Errorf("%q, cut: %t", r.body, r.cut)
-				}
-			})
-		}
 	}
 }
 

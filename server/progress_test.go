@@ -50,7 +50,7 @@ func TestMissingBody(t *testing.T) {
 		CGIDir: wspipetest.Tree(t, map[string]string{
 			"early": "#!/bin/sh\n" + textHeader + `echo begun; exec cat`, "late": "#!/bin/sh\ncat >/dev/null; " + textHeader, "deaf": "#!/bin/sh\nsleep 1000",
 		}),
-		StaticDir: wspipetest.Tree(t, map[string]string{"file": "text"}), Console: true, Timeouts: server.Timeouts{Body: 200 * time.Millisecond}, MaxChildren: 1,
+		StaticDir: wspipetest.Tree(t, map[string]string{"file": "text"}), Console: true, Timeouts: server.Timeouts{Body: 50 * time.Millisecond}, MaxChildren: 1,
 	})
 	for path, status := range map[string]int{"early": 200, "late": 408, "deaf": 408, "file": 405, "none": 405, ".wspipe/console/console.js": 405, "redirect": 308} {
 		for kind, field := range map[string]string{"small": "Content-Length: 5\r\n\r\nbo", "large": "Content-Length: 100000\r\n\r\nbo", "chunked": "Transfer-Encoding: chunked\r\n\r\n5\r\nbo"} {
@@ -113,7 +113,7 @@ func TestUnreadResponse(t *testing.T) {
 			t.Run(name+"/"+scheme, func(t *testing.T) {
 				t.Parallel()
 				cfg := server.Config{
-					CGIDir: wspipetest.Tree(t, map[string]string{"run": "#!/bin/sh\n" + textHeader + `exec yes`}), Console: name == "console", Timeouts: server.Timeouts{Unread: time.Second},
+					CGIDir: wspipetest.Tree(t, map[string]string{"run": "#!/bin/sh\n" + textHeader + `exec yes`}), Console: name == "console", Timeouts: server.Timeouts{Unread: 300 * time.Millisecond},
 					StaticDir: wspipetest.Tree(t, map[string]string{"file": strings.Repeat("x", 20<<20), "small": strings.Repeat("x", 900_000)}),
 				}
 				if scheme == "https" {

@@ -319,7 +319,7 @@ func TestMessagesLongerThanTheBuffer(t *testing.T) {
 func TestSessionsAtRandom(t *testing.T) {
 	t.Parallel()
 	cfg := resuming(`while read -r l; do echo "$l"; [ "$l" = die ] && exit 7; done`)
-	cfg.Endpoint.Resume, cfg.Endpoint.ResumeBuffer, cfg.MaxChildren, cfg.Endpoint.PingInterval = 100*time.Millisecond, 64<<10, 20, time.Second
+	cfg.Endpoint.Resume, cfg.Endpoint.ResumeBuffer, cfg.MaxChildren, cfg.Endpoint.PingInterval = 100*time.Millisecond, 64<<10, 20, 30*time.Second
 	s := serve(t, cfg)
 	ids := make([]string, 10)
 	for i := range ids {

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coder/websocket"
-
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
 	"wspipe/server"
@@ -97,21 +95,6 @@ func expectNoWebSocket(t *testing.T, s *testServer, paths ...string) {
 	}
 }
 
-func TestFilesAloneHaveNoWebSocket(t *testing.T) {
-	t.Parallel()
-	dir := wspipetest.Tree(t, map[string]string{"index.html": "home", "run": "#!/bin/sh\necho started >&2"})
-	s := serve(t, server.Config{StaticDir: dir})
-	expectNoWebSocket(t, s, "", "index.html", "run", "nothing")
-	for path, want := range map[string]int{"": 200, "nothing": 404} {
-		if resp, body := get(t, s.http(path)); resp.StatusCode != want || body == "" || strings.Contains(body, "--devconsole") {
-			t.Errorf("GET %q: got %d %q, want %d", path, resp.StatusCode, body, want)
-		}
-	}
-	if strings.Contains(s.log.String(), "started") {
-		t.Error("something was started")
-	}
-}
-
 func TestCommandWithFilesAndCGI(t *testing.T) {
 	t.Parallel()
 	dir := wspipetest.Tree(t, map[string]string{
@@ -131,20 +114,6 @@ func TestCommandWithFilesAndCGI(t *testing.T) {
 	}
 }
 
-// TestCGIAloneHasNoWebSocket: and no page at the root.
-func TestCGIAloneHasNoWebSocket(t *testing.T) {
-	t.Parallel()
-	dir := wspipetest.Tree(t, map[string]string{"answer": "#!/bin/sh\necho started >&2"})
-	s := serve(t, server.Config{CGIDir: dir})
-	expectNoWebSocket(t, s, "", "answer")
-	if resp, _ := get(t, s.http("")); resp.StatusCode != 404 {
-		t.Errorf("got %d, want 404", resp.StatusCode)
-	}
-	if strings.Contains(s.log.String(), "started") {
-		t.Error("something was started")
-	}
-}
-
 func TestDirectoriesThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	dir := wspipetest.Tree(t, map[string]string{"file": ""})
@@ -155,31 +124,6 @@ func TestDirectoriesThatCannotBeOpened(t *testing.T) {
 				t.Errorf("%s: %v", flag, err)
 			}
 		}
-	}
-}
-
-// TestDirectoriesAccessRules: nothing is started for a page of another site, and a request to
-// a foreign host name gets no file.
-func TestDirectoriesAccessRules(t *testing.T) {
-	t.Parallel()
-	dir := wspipetest.Tree(t, map[string]string{"cgi/run": "#!/bin/sh\necho started >&2\n" + textHeader, "ws/run": "#!/bin/sh\necho started >&2", "www/page": "page"})
-	s := serve(t, server.Config{Dir: dir + "/ws", CGIDir: dir + "/cgi", StaticDir: dir + "/www"})
-	for _, method := range []string{"GET", "POST"} {
-		if resp, body := fetch(t, method, s.http("run"), nil, "Origin", "http://evil.example"); resp.StatusCode != 403 || !strings.Contains(body, "--origin=http://evil.example") {
-			t.Errorf("%s: got %d %q, want 403", method, resp.StatusCode, body)
-		}
-	}
-	c := wspipetest.Connect(t, s.Addr())
-	c.Send("GET /page HTTP/1.1\r\nHost: evil.example\r\n\r\n")
-	if resp, body := c.Whole("GET"); resp.StatusCode != 403 || strings.HasPrefix(body, "page") {
-		t.Errorf("got %d %q, want 403", resp.StatusCode, body)
-	}
-	fromEvil := &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}}
-	if resp, _ := refused(t, s.ws+"run", fromEvil); resp.StatusCode != 403 {
-		t.Errorf("WebSocket: got %d, want 403", resp.StatusCode)
-	}
-	if strings.Contains(s.log.String(), "started") {
-		t.Error("something was started")
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
 	"wspipe/server"
@@ -148,80 +146,4 @@ func TestFailedHandshakeStartsNothing(t *testing.T) {
 		t.Error("a child was started")
 	}
 	arrive(t, s.ws)
-}
-
-// TestShutdownWithBroadcast: each client gets 1001, also if another does not answer. The child is stopped,
-// and the server waits for it.
-func TestShutdownWithBroadcast(t *testing.T) {
-	t.Parallel()
-	for name, script := range map[string]string{"obedient": echoing, "stubborn": `trap '' INT TERM; ` + echoing + `; while :; do sleep 1000; done`} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg := shared(script)
-			cfg.Endpoint.Linger = -1
-			s := serve(t, cfg)
-			var clients []*wspipetest.Client
-			pid := 0
-			for range 10 {
-				c, id := arrive(t, s.ws)
-				clients, pid = append(clients, c), id
-			}
-			wspipetest.DialRaw(t, s.ws) // never answers the close frame
-			s.log.Await(t, `"connect"`, 11)
-			s.stop()
-			for _, c := range clients {
-				c.ExpectEnd(1001, "server shutting down")
-			}
-			select {
-			case status := <-s.status:
-				if status != 0 {
-					t.Errorf("status %d, want 0", status)
-				}
-			case <-time.After(wspipetest.Patience):
-				t.Fatal("the server did not stop")
-			}
-			if syscall.Kill(-pid, 0) == nil {
-				t.Error("the child outlives the server")
-			}
-		})
-	}
-}
-
-// TestSharedExitWhenIdle: a server without clients is idle, even if a child lingers.
-func TestSharedExitWhenIdle(t *testing.T) {
-	t.Parallel()
-	cfg := shared(echoing)
-	cfg.Endpoint.Linger = -1
-	expectExitWhenIdle(t, cfg)
-}
-
-// TestSharedOnce: the child ends with the one client, without lingering, and its exit status is that of
-// the server.
-func TestSharedOnce(t *testing.T) {
-	t.Parallel()
-	for script, want := range map[string]int{
-		`echo in; exit 3`:                                          3,
-		`echo in; kill -TERM $$`:                                   143,
-		`echo in; cat >/dev/null; exit 5`:                          5, // after the client has disconnected
-		`trap 'exit 6' INT; echo in; while :; do sleep 0.05; done`: 6,
-	} {
-		cfg := shared(script)
-		cfg.Once, cfg.Endpoint.Linger = true, -1
-		s := serve(t, cfg)
-		c := dial(t, s.ws)
-		c.Expect("in")
-		if conn, _, err := websocket.Dial(c.Ctx, s.ws, nil); err == nil {
-			conn.CloseNow()
-			t.Error("a second client was let in")
-		}
-		c.Close(1000, "")
-		select {
-		case status := <-s.status:
-			if status != want {
-				t.Errorf("%s: status %d, want %d", script, status, want)
-			}
-		case <-time.After(wspipetest.Patience):
-			t.Fatalf("%s: the server did not stop", script)
-		}
-	}
 }

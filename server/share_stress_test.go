@@ -78,7 +78,7 @@ func TestClientsConnectAtRandom(t *testing.T) {
 	const clients, visits = 100, 15
 	for _, linger := range []time.Duration{0, 2 * time.Millisecond} {
 		cfg := shared(`while read -r l; do echo "$l"; [ "$l" = die ] && exit 7; done`)
-		cfg.Endpoint.Linger, cfg.Endpoint.Replay, cfg.Endpoint.PingInterval = linger, 5, time.Second
+		cfg.Endpoint.Linger, cfg.Endpoint.Replay, cfg.Endpoint.PingInterval = linger, 5, 30*time.Second
 		s := serve(t, cfg)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*wspipetest.Patience)
 		var visiting sync.WaitGroup

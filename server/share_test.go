@@ -112,17 +112,6 @@ func TestClientsShareAChild(t *testing.T) {
 	}
 }
 
-// TestFirstClientGetsAllOutput: the child that it starts may exit at once.
-func TestFirstClientGetsAllOutput(t *testing.T) {
-	t.Parallel()
-	s := serve(t, shared(`echo 1; echo 2; printf last; exit 4`))
-	for range 20 {
-		if got := dial(t, s.ws).ExpectEnd(1000, "exit 4"); !slices.Equal(got, []string{"1", "2", "last"}) {
-			t.Fatalf("got %q", got)
-		}
-	}
-}
-
 // TestExitIsReportedToAll: all clients get the exit status, and the next client starts another child.
 func TestExitIsReportedToAll(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,5 +58,31 @@ func TestShutdownAbortsDownloads(t *testing.T) {
 	s.expectStatus(t, 0)
 	if got, err := io.ReadAll(resp.Body); err == nil {
 		t.Errorf("got all %d bytes of %d", len(got), len(file))
+	}
+}
+
+// TestShutdown: a client that does not answer the close frame, children that ignore signals, those
+// that linger, and sessions without a client do not keep the server from its end.
+func TestShutdown(t *testing.T) {
+	for kind, cfg := range allKinds(`trap '' INT TERM HUP; echo ready; while :; do sleep 1000; done`) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			cfg.Timeouts.Shutdown, cfg.Endpoint.Linger = 200*time.Millisecond, -1
+			s := serve(t, cfg)
+			dial(t, s.session(newID(), -1)).CloseNow()
+			s.log.Await(t, `"disconnect"`, 1)
+			c := wspipetest.DialRaw(t, s.session(newID(), -1)) // never answers the close frame
+			s.log.Await(t, `"connect"`, 2)
+			s.stop()
+			if code, reason := c.Closed(); code != 1001 || reason != "server shutting down" {
+				t.Errorf("closed with %d %q", code, reason)
+			}
+			s.expectStatus(t, 0)
+			for _, r := range s.records(t, "connect") {
+				if pid := int(r["pid"].(float64)); syscall.Kill(-pid, 0) == nil {
+					t.Errorf("process group %d outlives the server", pid)
+				}
+			}
+		})
 	}
 }
