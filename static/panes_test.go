@@ -140,8 +140,15 @@ func TestSplit(t *testing.T) {
 func TestAutomaticFramings(t *testing.T) {
 	t.Parallel()
 	const messages = `[...document.querySelectorAll("#log .in:not(.stderr) .text")].map((e) => e.textContent).join("|")`
-	for framing, end := range map[string]string{"lines": "", "nul": `; printf '\000'`, "bytes": ""} {
-		p := newPage(t, shell(t, `printf 'a\n\nb\342\200\203\r\n\303\274\377\n'`+end+`; printf 'last\r'; echo oops >&2; exit 3`, "--framing="+framing), "/")
+	const text = `printf 'a\n\nb\342\200\203\r\n\303\274\377\n'`
+	for framing, output := range map[string]string{
+		"lines":  text + `; printf 'last\r'`,
+		"nul":    text + `; printf '\000last\r'`,
+		"bytes":  text,
+		"length": `printf '\000\000\000\003a\nb\000\000\000\000\000\000'; sleep 0.1; printf '\000\004last'`,
+		"lsp":    `printf 'Content-Length: 4\r\n\r\na\303\274bCONTENT-LENGTH: 0\r\n\r\nX: y\r\nContent-'; sleep 0.1; printf 'Length: 4\r\n\r\nlast'`,
+	} {
+		p := newPage(t, shell(t, output+`; echo oops >&2; exit 3`, "--framing="+framing), "/")
 		p.connect()
 		p.wantStatus("exit status 3", "stderr: oops")
 		automatic := eval[string](p, messages)
@@ -153,6 +160,20 @@ func TestAutomaticFramings(t *testing.T) {
 		if framing != "bytes" && (automatic != plain || !strings.Contains(plain, "last")) {
 			t.Errorf("%s: %q, without channels %q", framing, automatic, plain)
 		}
+		p.WantNoErrors()
+	}
+}
+
+// TestSendRecords: what is sent is a record, too, and the page says if the output is none.
+func TestSendRecords(t *testing.T) {
+	t.Parallel()
+	for framing, prefix := range map[string]string{"length": "^@^@^@^C", "lsp": "Content-Length: 3^M$^M$"} {
+		p := newPage(t, shell(t, `head -c `+fmt.Sprint(map[string]int{"length": 7, "lsp": 24}[framing])+` | cat -A >&2; echo >&2; echo plain output, which has no such records; read -r x`, "--framing="+framing), "/")
+		p.connect()
+		p.send("one")
+		p.Until(fmt.Sprintf(`[...document.querySelectorAll("#log .stderr .text")].map((e) => e.textContent).join("") === %q`, prefix+"one"))
+		p.Until(`[...document.querySelectorAll("#log .event")].some((e) => e.innerText.includes("does not follow --framing=` + framing + `"))`)
+		p.Until(`document.querySelector("#log .in:not(.stderr)").innerText.includes("no such records")`)
 		p.WantNoErrors()
 	}
 }

@@ -115,7 +115,8 @@ func TestEnterInATerminalsMessages(t *testing.T) {
 	}
 }
 
-// TestToken: a server that wants a token is given it in a field that does not show it.
+// TestToken: a server that wants a token is given it in a field that does not show it: that
+// beside the address, or that of the card.
 func TestToken(t *testing.T) {
 	t.Parallel()
 	server := shell(t, `echo hi; cat`, "--token-file="+tokenFile(t))
@@ -127,10 +128,15 @@ func TestToken(t *testing.T) {
 	p.fill("token", "wrong")
 	p.Do(chromedp.Click(chromedp.ID("connect")))
 	p.wantStatus("Refused: 401")
-	p.Until(`document.activeElement.id === "token"`)
-	p.fill("token", token)
+	p.Until(`document.activeElement.matches("#log .card input[type=password][aria-label=Token]")`)
+	p.Do(chromedp.Evaluate[chromedp.Void](axe(t)))
+	p.wantAccessible("card with a token")
+	p.Do(chromedp.KeyEvent(token))
 	p.enter()
 	p.received("hi")
+	if open := eval[int](p, `document.querySelectorAll("#log .token").length`); open != 0 {
+		t.Errorf("%d forms are still there", open)
+	}
 	if text := eval[string](p, `document.body.innerText`); strings.Contains(text, "sesame") {
 		t.Errorf("the page shows the token: %s", text)
 	}
@@ -244,4 +250,13 @@ func TestJoiners(t *testing.T) {
 		t.Errorf("the message box has dir=%s", dir)
 	}
 	p.WantNoErrors()
+}
+
+// TestRoundTrip: the pill says how fast the server answers.
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	p := newPage(t, shell(t, `cat`), "/")
+	p.Do(chromedp.EmulateViewport(1440, 900))
+	p.connect()
+	p.Until(`/^rtt \d+(\.\d)? ms$/.test(document.querySelector("#pill").innerText.split("\n").at(-1).match(/rtt.*/)[0]) && document.querySelector("#pill").scrollWidth <= document.querySelector("#pill").clientWidth`)
 }

@@ -5,18 +5,23 @@ import { elapsed } from './format.js';
 
 const labels = { closed: 'Connect', preparing: 'Cancel', connecting: 'Cancel', open: 'Disconnect', lost: 'Disconnect', closing: 'Stop waiting' };
 const states = { preparing: 'Connecting…', connecting: 'Connecting…', open: 'Connected', lost: 'Connection lost', closing: 'Closing…' };
+const MEASURE = 10; // seconds between measurements of the round trip
+
 const tones = { open: 'good', lost: 'bad' };
 
 export class Bar {
   #parts;
   #pane = null;
   #timer;
+  #on;
+  #roundTrip = null; // in milliseconds
 
   // parts are the elements of the bar. on has connect(), end() and abandon() of the
-  // client in use, look() when the user has changed the address, reconnect(), drop(),
-  // signal(name) and endInput().
+  // client in use, look() when the user has changed the address, measure() to measure the
+  // round trip, reconnect(), drop(), signal(name) and endInput().
   constructor(parts, on) {
     this.#parts = parts;
+    this.#on = on;
     const { connection, connect, address, subprotocols, token, resume } = parts;
     // The second click of a double click on Connect would find Disconnect there.
     connect.addEventListener('click', (event) => { if (event.detail > 1) event.preventDefault(); });
@@ -67,8 +72,10 @@ export class Bar {
     this.#tick();
   }
 
-  // endpoint shows what the server says of the endpoint.
-  endpoint(info) {
+  // endpoint shows what the server says of the endpoint, and how fast.
+  endpoint({ info, roundTrip }) {
+    this.#roundTrip = info ? roundTrip : null;
+    this.#showRoundTrip();
     const { resumeChoice, subprotocolNames } = this.#parts;
     resumeChoice.hidden = !info?.resume;
     const names = info ? ['none', ...info.subprotocols, 'v1.wspipe', 'v5.channel.k8s.io'] : [];
@@ -94,11 +101,19 @@ export class Bar {
     this.#read();
   }
 
+  #showRoundTrip() {
+    const ms = this.#pane?.state.phase === 'open' ? this.#roundTrip : null;
+    this.#parts.roundTrip.textContent = ms === null ? '' : `rtt ${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  }
+
   #tick() {
     clearTimeout(this.#timer);
     const { state } = this.#pane;
     this.#parts.elapsed.textContent = state.live ? elapsed(Date.now() - state.openedAt) : '';
-    if (state.live) this.#timer = setTimeout(() => this.#tick(), 1000 - (Date.now() - state.openedAt) % 1000);
+    this.#showRoundTrip();
+    if (!state.live) return;
+    if (Math.round((Date.now() - state.openedAt) / 1000) % MEASURE === MEASURE - 1) this.#on.measure();
+    this.#timer = setTimeout(() => this.#tick(), 1000 - (Date.now() - state.openedAt) % 1000);
   }
 }
 

@@ -26,7 +26,8 @@ export class Connection {
   // state is a State, whose transitions the connection makes. on has these functions:
   // message(entry) for each message either way, output({kind, channel, data}) for
   // whatever the server sends, as it comes, and received() after the messages of that,
-  // control(message) for each message on the control channel, lost(detail) when the connection is being made again, and
+  // control(message) for each message on the control channel, broken(framing) if stdout
+  // does not follow its framing, lost(detail) when the connection is being made again, and
   // closed(end) once, at the end.
   //
   // An entry is {kind, at, size, data, channel}: kind is 'in' or 'out', at is in
@@ -72,7 +73,7 @@ export class Connection {
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {
       this.#end.opened = true;
-      if (framing && this.hasControl) this.#streams = new Streams(framing);
+      if (framing && this.hasControl) this.#streams = new Streams(framing, this.#on.broken);
       this.#state.open();
     };
     socket.onmessage = ({ data }) => this.#receive(data);

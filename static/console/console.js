@@ -94,6 +94,13 @@ class Page {
   // askToken shows the field for the token of a pane that was refused without one.
   askToken(pane) { if (pane === this.active) this.#bar.askToken(); }
 
+  // useToken connects a pane with a token.
+  useToken(pane, token) {
+    pane.target.token = token;
+    this.#bar.use(this.active);
+    pane.connect();
+  }
+
   // connectAndSend connects, and sends what is in the composer once that is done.
   connectAndSend() {
     this.active.onOpen = () => this.composer.submit();
@@ -156,6 +163,7 @@ class Page {
         follow(this.active.target.address);
         this.lookUp();
       },
+      measure: () => this.endpoint.look(),
       reconnect: () => this.active.reconnect(),
       drop: () => this.active.connection.drop(),
       signal: (name) => this.active.signal(name),
@@ -195,7 +203,7 @@ class Page {
     const { info } = this.endpoint, pane = this.active;
     if (pane.state.phase === 'closed' || pane.info?.path === info?.path) pane.info = info;
     this.#rail.showEndpoints(this.endpoint, pane.target.token);
-    this.#bar.endpoint(info);
+    this.#bar.endpoint(this.endpoint);
     this.#foot.show();
     this.composer.show();
     this.#parameters.show(info, pane.target.address);

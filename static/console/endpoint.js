@@ -17,12 +17,20 @@ export class Endpoint {
   #timer;
 
   info = null; // what the server says of it, see server/endpoint.go; null of another server's
+  roundTrip = null; // of the last question, in milliseconds
   list = null; // {up, endpoints, more, rooms}: all endpoints of this server, or null
 
-  // changed is called when info or list may have changed.
+  // changed is called when info, list or roundTrip may have changed.
   constructor(changed) {
     this.#changed = changed;
     document.addEventListener('visibilitychange', () => this.look());
+    // Its times are those of the network, however busy the page is.
+    new PerformanceObserver((entries) => {
+      const { requestStart, responseStart } = entries.getEntries().findLast(({ name }) => name.includes('.wspipe/console/endpoint?')) ?? {};
+      if (!requestStart) return;
+      this.roundTrip = responseStart - requestStart;
+      this.#changed();
+    }).observe({ type: 'resource' });
   }
 
   // show asks what is behind address, a WebSocket URL.
@@ -69,10 +77,11 @@ export function offer(typed, info, view) {
 }
 
 // automatic is for a user who names no subprotocol: v1.wspipe,
-// whose messages then become those of a client without it (framing). Of --share=mux
-// that would split the user's messages into lines.
+// whose messages then become those of a client without it (framing). With --share=mux
+// they cannot: there v1.wspipe splits messages of several lines, both ways, and does not
+// say which were binary.
 function automatic(info, view) {
-  const splits = ['lines', 'nul', 'bytes'].includes(info?.framing);
+  const splits = ['lines', 'nul', 'bytes', 'length', 'lsp'].includes(info?.framing);
   if (info && info.share !== 'mux' && (splits || info.pty)) return { offered: [WSPIPE], framing: info.pty ? 'bytes' : info.framing };
   return info && view === 'terminal' ? { offered: [WSPIPE] } : { offered: [] };
 }

@@ -42,12 +42,13 @@ export class Pane {
       message: (entry) => this.#message(entry),
       output: (entry) => this.terminal?.message(entry),
       received: () => this.#countReplay(),
+      broken: (framing) => this.#event(`the output does not follow --framing=${framing}: a client without channels is disconnected with 1011`),
       control: (message) => this.#control(message),
       lost: (detail) => this.#lost(detail),
       closed: (end) => this.#closed(end),
     });
     this.log = new LogPanel(parts, page.settings, {
-      again: () => this.connect(),
+      again: () => this.connect(), token: (token) => page.useToken(this, token),
       inspect: (...entries) => page.side.inspect(...entries),
       hold: () => { if (!this.info?.share) this.connection.hold('log'); },
       release: () => this.connection.release('log'),
@@ -85,7 +86,7 @@ export class Pane {
     const how = visit ?? offer(this.target.subprotocols, this.info, this.state.view);
     const resume = Boolean(this.info?.resume) && this.target.resume;
     this.#stderr = [];
-    if (this.#card) this.log.update(this.#card, (card) => { card.again = false; });
+    if (this.#card) this.log.update(this.#card, (card) => { card.again = card.token = false; });
     this.log.begin();
     if (this.state.runs) this.log.add({ ...event(`run ${this.state.runs + 1}`), divider: true });
     this.#began = this.log.next;
@@ -95,8 +96,7 @@ export class Pane {
   }
 
   get name() { return `client ${this.number}`; }
-  // panels are the elements of its views.
-  get panels() { return { messages: this.#parts.messages, terminal: this.#parts.terminalPanel }; }
+  get panels() { return { messages: this.#parts.messages, terminal: this.#parts.terminalPanel }; } // of its views
 
   reconnect() {
     this.#reconnecting = true;
@@ -229,8 +229,8 @@ export class Pane {
       this.connect();
     } else if (!end.opened && !end.byUser) {
       const why = await whyRefused(end);
-      this.log.update(entry, (card) => Object.assign(card, why));
-      if (why.status === 401) this.#page.askToken(this);
+      this.log.update(entry, (card) => Object.assign(card, why, { token: why.status === 401 }));
+      if (why.status === 401 && !this.log.askToken()) this.#page.askToken(this);
       this.#page.changed(this, 'refusal');
     }
   }

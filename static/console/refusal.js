@@ -10,7 +10,7 @@ const names = {
   426: 'Upgrade Required', 429: 'Too Many Requests', 500: 'Internal Server Error', 502: 'Bad Gateway', 503: 'Service Unavailable', 504: 'Gateway Timeout',
 };
 const advice = {
-  401: 'Enter a token in the field beside the address, or log in at HTTP first.',
+  401: 'Enter a token, or log in at HTTP first.',
   429: 'Or connect again when another client has disconnected.',
   503: 'Connect again later.',
 };

@@ -1,24 +1,29 @@
 // What a client without channels would receive, from the streams of v1.wspipe:
 // the console offers that by itself, for stderr, signals and flow control.
 
+import { Records } from './records.js';
+
 const ends = { lines: 10, nul: 0 }; // the byte after each message
 const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
 
 // Streams splits stdout as --framing does, and stderr into lines.
 export class Streams {
   #stdout;
+  #records = null; // stdout, of length and lsp
   #stderr = new Lines(ends.lines);
-  #end; // undefined with bytes
+  #end; // undefined but for lines and nul
 
-  // framing is 'lines', 'nul' or 'bytes'.
-  constructor(framing) {
+  // framing is 'lines', 'nul', 'bytes', 'length' or 'lsp'. broken(framing) is called once
+  // if stdout does not follow it.
+  constructor(framing, broken) {
     this.#end = ends[framing];
-    this.#stdout = new Lines(this.#end);
+    if (['length', 'lsp'].includes(framing)) this.#stdout = this.#records = new Records(framing, () => broken(framing));
+    else this.#stdout = new Lines(this.#end);
   }
 
   // out returns the messages that are complete with content, an ArrayBuffer.
   out(content) {
-    if (this.#end !== undefined) return this.#stdout.split(content);
+    if (this.#records || this.#end !== undefined) return this.#stdout.split(content);
     return content.byteLength ? [content] : []; // the server opens a channel with an empty message
   }
 
@@ -38,6 +43,7 @@ export class Streams {
 
   // terminated returns a message, a Uint8Array, as the child reads it.
   terminated(message) {
+    if (this.#records) return this.#records.record(message);
     if (this.#end === undefined) return message;
     const line = new Uint8Array(message.length + 1);
     line.set(message);

@@ -1,10 +1,11 @@
-// The card of an end: what it means, the last lines of stderr, and Run again.
+// The card of an end: what it means, the last lines of stderr, a form for the token that
+// the server wants, and Run again.
 
 import { visible } from '../format.js';
 import { element } from './portions.js';
 
 // cardOf returns what to show of an entry's card.
-export function cardOf({ tone, title, detail, code = '', name = '', reason = '', causes = [], stderr = [], again }) {
+export function cardOf({ tone, title, detail, code = '', name = '', reason = '', causes = [], stderr = [], again, token }) {
   const card = element('div', 'card');
   card.dataset.tone = tone;
   const head = element('p', 'headline', element('strong', '', title));
@@ -13,6 +14,7 @@ export function cardOf({ tone, title, detail, code = '', name = '', reason = '',
   card.append(head, element('p', '', ...withFlags(detail)));
   if (causes.length) card.append(element('ul', 'causes', ...causes.map((cause) => element('li', '', ...withFlags(cause)))));
   if (stderr.length) card.append(element('pre', '', `stderr: ${visible(stderr.join('\n'))}`));
+  if (token) card.append(tokenForm());
   if (again) {
     const button = element('button', 'again', 'Run again');
     button.type = 'button';
@@ -20,6 +22,14 @@ export function cardOf({ tone, title, detail, code = '', name = '', reason = '',
     card.append(button);
   }
   return card;
+}
+
+// tokenForm asks for the token that a server wants.
+function tokenForm() {
+  const field = element('input'), button = element('button', 'primary', 'Connect with this token'), form = element('form', 'token group', field, button);
+  Object.assign(field, { type: 'password', autocomplete: 'off', placeholder: 'Token', ariaLabel: 'Token', required: true });
+  form.autocomplete = 'off';
+  return form;
 }
 
 // withFlags sets --flags in code, and what is in `backticks`: browsers break

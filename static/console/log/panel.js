@@ -19,7 +19,7 @@ export class LogPanel {
   #lastAt = 0; // of the entry before
 
   // parts are the elements log, jump, empty and emptyText; settings is the Settings of
-  // all logs. on has again(), for the button of an end's card, hold() and release(), to
+  // all logs. on has again(), for the button of an end's card, token(token), for its form, hold() and release(), to
   // pause the server while it is too fast, inspect(entry, previous), and shown() after
   // each frame.
   constructor(parts, settings, on) {
@@ -28,6 +28,10 @@ export class LogPanel {
     this.#on = on;
     this.#view = new LogView(this.#store, parts.log, parts.jump, (entry) => newRow(entry, settings), (deadline) => this.#frame(deadline));
     parts.log.addEventListener('click', ({ target }) => { if (target.closest('.again')) on.again(); });
+    parts.log.addEventListener('submit', (event) => {
+      event.preventDefault();
+      on.token(event.target.querySelector('input').value);
+    });
     parts.log.addEventListener('click', ({ target }) => { if (target.closest('time')) this.#inspect(target.closest('.row').number); });
     parts.log.addEventListener('keydown', ({ key, target }) => { if (key === 'i' && target === parts.log) this.#inspect(this.#store.next - 1); });
     parts.log.addEventListener('copy', (event) => copyRows(event, parts.log));
@@ -66,6 +70,13 @@ export class LogPanel {
   // since yields the entries from a number on, as far as they are kept.
   *since(number) {
     for (let n = Math.max(number, this.#store.first); n < this.#store.next; n++) yield this.#store.get(n);
+  }
+
+  // askToken takes the user to the form of the last card, and reports whether it is seen.
+  askToken() {
+    const field = [...this.#parts.log.querySelectorAll('.token input')].at(-1);
+    field?.focus();
+    return document.activeElement === field;
   }
 
   follow() { this.#view.follow(); }

@@ -92,7 +92,7 @@ export class Tools {
     findClose.addEventListener('click', close);
     findBar.addEventListener('keydown', (event) => { if (event.key === 'Escape') close(); });
     centre.addEventListener('keydown', (event) => {
-      if (event.key !== '/' || event.ctrlKey || event.altKey || event.metaKey || !event.target.closest('[role="log"]')) return;
+      if (event.key !== '/' || event.ctrlKey || event.altKey || event.metaKey || !event.target.closest('[role="log"]') || event.target.matches('input')) return;
       event.preventDefault();
       this.find();
     });
