@@ -68,6 +68,8 @@ type attachment interface {
 	signal(name string) error
 	resize(size WindowSize) error
 	endInput() error
+	// sent counts what the client was sent.
+	sent() Traffic
 }
 
 // New returns a Bridge for a child that was just started. The caller must call Run.

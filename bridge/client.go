@@ -78,7 +78,7 @@ func (c *Client) Run() Summary {
 	stopTimers()
 	<-c.wire.Closed()
 	c.attachment.closed()
-	sum := Summary{End: c.end, In: c.input.total.total(), Out: c.sequencer.total.total()}
+	sum := Summary{End: c.end, In: c.input.total.total(), Out: c.attachment.sent()}
 	if exit, ok := c.bridge.exit(); ok {
 		sum.ExitCode, sum.Signal = exit.code, exit.signal
 	}
@@ -98,7 +98,7 @@ type ClientStats struct {
 
 // Stats returns the statistics so far. It may be called at any time.
 func (c *Client) Stats() ClientStats {
-	return ClientStats{In: c.input.total.total(), Out: c.sequencer.total.total(), Backlog: c.wire.Out.Backlog(), Slow: c.slow.Load()}
+	return ClientStats{In: c.input.total.total(), Out: c.attachment.sent(), Backlog: c.wire.Out.Backlog(), Slow: c.slow.Load()}
 }
 
 // MuxID returns the name of the client in the messages of a Mux child, or "" for other kinds.

@@ -38,6 +38,12 @@ func (s *sharedClient) closed() {
 	}
 }
 
+// sent implements attachment. Messages that were dropped do not count, nor does the backlog.
+func (s *sharedClient) sent() (t Traffic) {
+	t.Messages, t.Bytes = s.wire.Out.Sent()
+	return t
+}
+
 // endInput implements attachment.
 func (s *sharedClient) endInput() error { return errSharedInput }
 

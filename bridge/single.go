@@ -46,6 +46,7 @@ func (d direct) receive()                 { d.transport.receive() }
 func (d direct) start()                   {}
 func (d direct) closed()                  {}
 func (d direct) awaitInput()              {}
+func (d direct) sent() Traffic            { return d.sequencer.total.total() }
 func (d direct) signal(name string) error { return d.bridge.child.Signal(name) }
 
 func (d direct) resize(size WindowSize) error {

@@ -1,5 +1,7 @@
 package wire
 
+import "sync/atomic"
+
 // Batch is the encoding of several messages for every client that uses the same
 // encoding. It must not change once a Queue has it.
 type Batch struct {
@@ -8,4 +10,18 @@ type Batch struct {
 	Payload  int  // payload of the messages, in bytes
 	Whole    bool // the batch contains whole messages only
 	Open     bool // it ends within a message
+}
+
+// sentBatches counts the contents of the batches that were written completely.
+type sentBatches struct{ messages, payload atomic.Int64 }
+
+func (s *sentBatches) add(b *Batch) {
+	s.messages.Add(int64(b.Messages))
+	s.payload.Add(int64(b.Payload))
+}
+
+// Sent returns how many messages, and how many bytes of payload, of the batches of
+// WriteBatch the kernel has accepted.
+func (q *Queue) Sent() (messages, payload int64) {
+	return q.sent.messages.Load(), q.sent.payload.Load()
 }

@@ -35,6 +35,7 @@ type Queue struct {
 	writing    bool      // the goroutine runs
 	err        error     // why nothing more is written
 	dropped    bool      // bytes were queued when err was set
+	sent       sentBatches
 
 	paused      atomic.Bool // between Pause and Continue; changed with mu held
 	heldBatches segments    // written during the pause
@@ -153,6 +154,9 @@ func (q *Queue) WriteBatch(b *Batch) (waiting int) {
 	if !q.held && q.size.Load() == 0 {
 		n = q.tryWrite(b.Frames)
 	}
+	if n == len(b.Frames) {
+		q.sent.add(b)
+	}
 	if n < len(b.Frames) && q.err == nil {
 		q.size.Add(int64(len(b.Frames) - n))
 		q.waiting.addBatch(segment{b: b.Frames[n:], batch: b, cut: n > 0})
@@ -237,6 +241,8 @@ func (q *Queue) removeFront(n int) {
 	if first := q.waiting[0]; q.frontTaken == len(first.b) {
 		if first.batch == nil {
 			PutBlock(first.b)
+		} else {
+			q.sent.add(first.batch)
 		}
 		q.waiting.forgetFirst()
 		q.frontTaken = 0

@@ -34,6 +34,7 @@ func (l *segments) addBatch(s segment) {
 	c := &(*l)[last]
 	c.b = append(c.b, s.b...) // a goroutine that writes c.b has its own slice
 	c.batch.Messages += s.batch.Messages
+	c.batch.Payload += s.batch.Payload
 }
 
 // dropBatches drops batches of whole messages, oldest first but not before index i,

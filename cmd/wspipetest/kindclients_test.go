@@ -4,6 +4,7 @@ package wspipetest_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -29,24 +30,25 @@ var clientKinds = []string{"websocket", channel.ProtocolWspipe, channel.Protocol
 
 // kindClient is a client of any kind. To all of them the output of a child is text.
 type kindClient struct {
-	t       *testing.T
-	name    string
-	url     string // http://...
-	http    *http.Client
-	opt     websocket.DialOptions
-	posts   bool // each message is a request of its own
-	conn    *websocket.Conn
-	body    *bufio.Reader // of a response that is being received
-	resp    *http.Response
-	newline string // that a WebSocket needs
-	input   *io.PipeWriter
-	cancel  func() // disconnects
-	mu      sync.Mutex
-	local   net.Addr // of its first connection
-	output  string   // received, and not returned yet
-	side    map[byte]string
-	trailer string // the last event
-	refusal string // the body of a handshake's response
+	t          *testing.T
+	name       string
+	url        string // http://...
+	http       *http.Client
+	opt        websocket.DialOptions
+	readBuffer int  // of its connection, 0 for the default
+	posts      bool // each message is a request of its own
+	conn       *websocket.Conn
+	body       *bufio.Reader // of a response that is being received
+	resp       *http.Response
+	newline    string // that a WebSocket needs
+	input      *io.PipeWriter
+	cancel     func() // disconnects
+	mu         sync.Mutex
+	local      net.Addr // of its first connection
+	output     []byte   // received, and not returned yet
+	side       map[byte]string
+	trailer    string // the last event
+	refusal    string // the body of a handshake's response
 }
 
 // newKindClient returns a client of a child of the given kind at path that is not connected.
@@ -65,6 +67,9 @@ func newKindClient(t *testing.T, s *wspipetest.Server, name, kind, path string) 
 		defer c.mu.Unlock()
 		if err == nil && c.local == nil {
 			c.local = conn.LocalAddr()
+		}
+		if err == nil && c.readBuffer > 0 {
+			err = conn.(*net.TCPConn).SetReadBuffer(c.readBuffer)
 		}
 		return conn, err
 	}}}
@@ -171,9 +176,9 @@ func (c *kindClient) post(message string) (status int) {
 func (c *kindClient) next() string {
 	c.t.Helper()
 	for {
-		if line, rest, found := strings.Cut(c.output, "\n"); found {
+		if line, rest, found := bytes.Cut(c.output, []byte("\n")); found {
 			c.output = rest
-			return line
+			return string(line)
 		}
 		if err := c.read(); err != nil {
 			c.t.Fatalf("after %q: %v", c.output, err)
@@ -191,7 +196,7 @@ func (c *kindClient) read() error {
 	}
 	p := make([]byte, 32<<10)
 	n, err := c.body.Read(p)
-	c.output += string(p[:n])
+	c.output = append(c.output, p[:n]...)
 	return err
 }
 
@@ -201,14 +206,14 @@ func (c *kindClient) readMessage() error {
 	case err != nil:
 	case c.name != "websocket":
 		if p[0] == channel.Stdout {
-			c.output += string(p[1:])
+			c.output = append(c.output, p[1:]...)
 		} else {
 			c.side[p[0]] += string(p[1:])
 		}
 	case typ == websocket.MessageText:
-		c.output += string(p) + "\n"
+		c.output = append(append(c.output, p...), '\n')
 	default:
-		c.output += string(p)
+		c.output = append(c.output, p...)
 	}
 	return err
 }
@@ -232,10 +237,10 @@ func (c *kindClient) readEvent() error {
 			return nil
 		case line == "\n" && event == "binary":
 			p, err := base64.StdEncoding.DecodeString(data[0])
-			c.output += string(p)
+			c.output = append(c.output, p...)
 			return err
 		case line == "\n" && data != nil:
-			c.output += strings.Join(data, "\n") + "\n"
+			c.output = append(c.output, strings.Join(data, "\n")+"\n"...)
 			return nil
 		case line == "\n": // a comment
 			return nil
@@ -274,10 +279,10 @@ func (c *kindClient) rest() (lines []string, end string) {
 	default:
 		end = c.endOfBody(err)
 	}
-	for line := range strings.Lines(c.output) {
-		lines = append(lines, strings.TrimSuffix(line, "\n"))
+	for line := range bytes.Lines(c.output) {
+		lines = append(lines, strings.TrimSuffix(string(line), "\n"))
 	}
-	c.output = ""
+	c.output = nil
 	return lines, end
 }
 
@@ -286,8 +291,8 @@ func (c *kindClient) rest() (lines []string, end string) {
 func (c *kindClient) endOfBody(err error) string {
 	end := fmt.Sprint(c.resp.StatusCode)
 	if c.resp.StatusCode != http.StatusOK {
-		end += " " + strings.TrimPrefix(strings.TrimSuffix(c.output, "\n"), "wspipe: ")
-		c.output = ""
+		end += " " + strings.TrimPrefix(strings.TrimSuffix(string(c.output), "\n"), "wspipe: ")
+		c.output = nil
 	}
 	if exit := c.resp.Header.Get("Wspipe-Exit") + c.resp.Trailer.Get("Wspipe-Exit"); exit != "" && !strings.HasSuffix(end, exit) {
 		end += " " + exit

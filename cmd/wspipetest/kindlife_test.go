@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -193,4 +196,89 @@ func TestKindsTooLong(t *testing.T) {
 			}
 		})
 	})
+}
+
+// slowRow is what happens to a client that does not read for a while.
+type slowRow struct {
+	name, flags, not string
+}
+
+const (
+	slowLine  = 1000 // bytes
+	slowLines = 8000 // more than all buffers of kernels and the queue
+)
+
+// TestKindsSlow: the child waits for a client that does not read; one that many share goes on,
+// unless --slow=block.
+func TestKindsSlow(t *testing.T) {
+	t.Parallel()
+	rows := []slowRow{
+		{"block", "", "broadcast mux pty line-buffered"},
+		{"block shared", "--slow=block", "plain pty line-buffered resume"},
+		{"disconnect", "--slow=disconnect", "plain pty line-buffered resume"},
+		{"drop", "--slow=drop", "plain pty line-buffered resume"},
+	}
+	script := fmt.Sprintf(`echo ready; yes "$(head -c %d /dev/zero | tr "\\0" x)" | head -n %d; echo end; echo "done $0" >&2`, slowLine, slowLines)
+	var routes strings.Builder
+	for _, row := range rows {
+		forKinds(row.not, func(k kindCell) {
+			routes.WriteString(k.route(row.name, row.flags, strings.Replace(script, "$0", k.path(row.name), 1)))
+		})
+	}
+	o := newOperator(t)
+	s := startKinds(t, routes.String(), "--admin="+o.socket)
+	for _, row := range rows {
+		forKinds(row.not, func(k kindCell) {
+			t.Run(k.path(row.name)[1:], func(t *testing.T) {
+				t.Parallel()
+				c := newKindClient(t, s, k.client, k.child, k.path(row.name))
+				c.readBuffer = 64 << 10
+				c.connect(false)
+				if got := c.next(); got != "ready" {
+					t.Fatalf("got %q", got)
+				}
+				row.test(t, s, o, k, c)
+			})
+		})
+	}
+}
+
+func (row slowRow) test(t *testing.T, s *wspipetest.Server, o *operator, k kindCell, c *kindClient) {
+	done := "line=\"done " + k.path(row.name) + "\"\n"
+	switch row.name {
+	case "disconnect":
+		s.AwaitStderr(done)
+		records := &kindRecords{want: make(map[string]string)}
+		records.add(c, `code=1013 reason="too slow: `)
+		records.await(s)
+		return
+	case "drop":
+		s.AwaitStderr(done)
+	default:
+		wspipetest.Eventually(t, "output is queued", func() bool {
+			return slices.ContainsFunc(o.sessions(), func(l sessionLine) bool { return l.Endpoint == k.path(row.name) && l.Waiting > 0 })
+		})
+		if strings.Contains(s.Stderr(), done) {
+			t.Error("the child did not wait")
+		}
+	}
+	lines, end := c.rest()
+	n := len(lines)
+	if n < 2 || lines[n-1] != "end" || lines[0] != strings.Repeat("x", slowLine) || !strings.HasSuffix(end, "exit 0") {
+		t.Errorf("got %d lines, %q", n, end)
+	}
+	if row.name != "drop" {
+		if n != slowLines+1 {
+			t.Errorf("got %d lines, want %d", n, slowLines+1)
+		}
+		return
+	}
+	if c.opt.Subprotocols == nil { // with channels, a line is several messages
+		records := &kindRecords{want: make(map[string]string)}
+		records.add(c, fmt.Sprintf("messages_out=%d bytes_out=%d", n+1, len("ready")+(n-1)*slowLine+len("end")))
+		records.await(s)
+		s.AwaitStderrFunc("the number of dropped messages", func(log string) bool {
+			return regexp.MustCompile(`remote=` + regexp.QuoteMeta(c.local.String()) + ` .*count=` + strconv.Itoa(slowLines+1-n) + "\n").MatchString(log)
+		})
+	}
 }

@@ -26,6 +26,7 @@ import (
 //	TestKindsShutdown    1001 for each client, no process left
 //	TestKindsRefuse      origin, path, limits: nothing starts
 //	TestKindsTooLong     messages over --maxframesize
+//	TestKindsSlow        clients that do not read: the child waits, or --slow
 //
 // What is special to one kind has tests beside the code.
 
@@ -50,7 +51,7 @@ messages() {
 	done
 }
 { exec 4< <(messages); sh -c "$1" <&4 3>&- 4>&-; status=$?; kill $!; exit $status; } |
-	sed -u 's/\r$//; s/\\/\\\\/g; s/"/\\"/g; s/.*/{"to":"*","data":"&"}/' 3>&-
+	stdbuf -oL sed 's/\r$//; s/\\/\\\\/g; s/"/\\"/g; s/.*/{"to":"*","data":"&"}/' 3>&-
 status=${PIPESTATUS[0]}; [ $status -gt 128 ] && kill -$((status - 128)) $$; exit $status`
 
 // kindRow is a script, and what each client exchanges with it.
