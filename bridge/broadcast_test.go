@@ -4,12 +4,13 @@ package bridge
 
 import (
 	"fmt"
-	"io"
-	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"wspipe/bridge/channel"
+	"wspipe/bridge/framing"
 	"wspipe/bridge/wire"
 	"wspipe/cmd/wspipetest"
 )
@@ -17,253 +18,262 @@ import (
 // broadcastChild is a running Broadcast child.
 type broadcastChild struct {
 	*broadcast
+	*puppet
 	t     testing.TB
-	ended chan string
+	ended chan bool
 }
 
 // startBroadcast runs a broadcast, whose child is stopped when the test ends.
-func startBroadcast(t testing.TB, child Child, opt Options) *broadcastChild {
+func startBroadcast(t testing.TB, opt Options) *broadcastChild {
 	t.Helper()
+	child := newPuppet(t)
 	opt.Kind = Broadcast
-	a := &broadcastChild{broadcast: New(child, opt).kind.(*broadcast), t: t, ended: make(chan string, 1)}
-	go func() { // ends with the child
-		code, signal := a.Run()
-		a.ended <- fmt.Sprint(code, signal)
-	}()
-	t.Cleanup(func() {
-		a.Stop()
-		wspipetest.Wait(t, "the end of the broadcast", a.ended)
-	})
-	return a
+	b := New(child, opt)
+	return &broadcastChild{b.kind.(*broadcast), child, t, run(t, b)}
 }
 
-// broadcastConn is a client of a broadcastChild.
-type broadcastConn struct {
-	*client
-	*broadcastClient
-	ended chan Summary
+// dial connects a client, which may have to wait for the end of a message.
+func (b *broadcastChild) dial(l link) *attachedClient {
+	b.t.Helper()
+	return attach(b.t, b.Bridge, l, ClientOptions{})
 }
 
 // join connects a client, and returns once it is attached.
-func (a *broadcastChild) join(l link, opt Options) *broadcastConn {
-	a.t.Helper()
-	c, ws, conn := connect(a.t, l)
-	v := &broadcastConn{client: c, broadcastClient: attach(a.t, a.Bridge, opt, NewWebSocket(ws, conn, l.compress), ClientOptions{}).attachment.(*broadcastClient), ended: make(chan Summary, 1)}
-	go func() { v.ended <- v.Run() }() // ends when the client disconnects
-	a.t.Cleanup(func() {
-		c.Close()
-		v.summary()
+func (b *broadcastChild) join(l link) *attachedClient {
+	b.t.Helper()
+	c := b.dial(l)
+	wspipetest.Eventually(b.t, "the client has joined", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.exited || slices.Contains(b.attached, c.attachment.(*broadcastClient))
 	})
-	wspipetest.Eventually(a.t, "the client has joined", func() bool {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		for _, other := range a.attached {
-			if other == v.broadcastClient {
-				return true
-			}
-		}
-		return a.exited
-	})
-	return v
+	return c
 }
 
-func (v *broadcastConn) summary() Summary {
-	v.t.Helper()
-	sum := wspipetest.Wait(v.t, "the end of a client", v.ended)
-	v.ended <- sum
-	return sum
+// idle waits until this many messages were sent.
+func (b *broadcastChild) idle(messages int64) {
+	b.t.Helper()
+	wspipetest.Eventually(b.t, "everything is sent", func() bool { return b.sequencer.total.messages.Load() == messages })
+	b.sequencer.mu.Lock() // until all clients have them
+	defer b.sequencer.mu.Unlock()
 }
 
-func TestEveryClientGetsEverything(t *testing.T) {
+var onWspipe = link{protocol: channel.ProtocolWspipe}
+
+// TestNewClients: a new client gets the last messages, and then whole messages. One with channels gets
+// all of the line that is being sent.
+func TestNewClients(t *testing.T) {
 	t.Parallel()
-	child := newPuppet(t)
-	b := startBroadcast(t, child, Options{})
-	var clients []*broadcastConn
-	for range 5 {
-		clients = append(clients, b.join(link{}, Options{}))
+	b := startBroadcast(t, Options{Replay: 3})
+	first, streamed := b.join(link{}), b.join(onWspipe)
+	long := x(300_000)
+	b.print("1\n2\n3\n4\nhalf")
+	first.expect("1", "2", "3", "4")
+	b.join(link{}).expect("2", "3", "4")
+	b.print(" a line\n5\n" + long)
+	first.expect("half a line", "5")
+	streamed.stream(channel.Stdout, len("1\n2\n3\n4\nhalf a line\n5\n"+long))
+	late, second := b.dial(link{compress: true}), b.join(onWspipe)
+	b.print("y\nlast\n")
+	if got, want := second.stream(channel.Stdout, len("4\nhalf a line\n5\n"+long+"y\nlast\n")), "4\nhalf a line\n5\n"+long+"y\nlast\n"; got != want {
+		t.Errorf("a client with channels got %d bytes: %.20q", len(got), got)
 	}
-	long := strings.Repeat("x", 300_000)
-	go io.WriteString(child.far[1], "one\ntwo\n"+long+"\nlast") // ends when it was read
-	for _, v := range clients[:4] {
-		v.expect("one", "two", long)
-	}
-	child.exit(3, "")
-	for _, v := range clients[:4] {
-		v.expect("last")
-		v.expectClose(1000, "exit 3")
-		if sum := v.summary(); sum.ExitCode != 3 || sum.Out.Messages != 4 {
-			t.Errorf("summary %+v", sum)
-		}
-	}
-	clients[4].expect("one", "two", long, "last") // it reads late
-	clients[4].expectClose(1000, "exit 3")
-}
-
-func TestNewClientsGetTheLastMessages(t *testing.T) {
-	t.Parallel()
-	child := newPuppet(t)
-	b := startBroadcast(t, child, Options{Replay: 3})
-	first := b.join(link{}, Options{})
-	child.print(t, "1\n2\n3\n4\n5\nhalf")
-	first.expect("1", "2", "3", "4", "5")
-	second := b.join(link{}, Options{})
-	second.expect("3", "4", "5")
-	child.print(t, " a line\n6\n")
-	second.expect("half a line", "6")
-	first.expect("half a line", "6")
-	third := b.join(link{compress: true}, Options{})
-	third.expect("5", "half a line", "6")
-}
-
-// TestJoinWhileItFloods: a new client gets consecutive numbers, beginning with the replay,
-// however the child writes.
-func TestJoinWhileItFloods(t *testing.T) {
-	t.Parallel()
-	for name, options := range map[string]struct {
-		opt   Options
-		width int
-	}{"short lines": {Options{Replay: 10, Slow: SlowBlock}, 0}, "long lines": {Options{Replay: 2, Slow: SlowBlock}, 100_000}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			child := startShell(t, fmt.Sprintf(`i=0; while :; do printf '%%d %%0%dd\n' $i 0; i=$((i+1)); done`, max(1, options.width)))
-			b := startBroadcast(t, child, options.opt)
-			for range 20 {
-				v := b.join(link{}, Options{})
-				before := -1
-				for n := range 30 {
-					_, message, _ := v.message()
-					var number int
-					fmt.Sscan(message, &number)
-					if n > 0 && number != before+1 {
-						t.Fatalf("%d comes after %d", number, before)
-					}
-					before = number
-				}
-				v.Close()
-			}
-		})
+	first.expect(long+"y", "last")
+	for _, want := range []string{"half a line", "5"} {
+		late.expect(want)
 	}
 }
 
-func TestClientsWithChannels(t *testing.T) {
+// TestNewClientsOfTwoStreams: with JSON, a line that another stream has interrupted is not complete, so
+// that a new client waits. One with channels gets the incomplete lines of both streams.
+func TestNewClientsOfTwoStreams(t *testing.T) {
 	t.Parallel()
-	child := newPuppet(t).readAll()
-	b := startBroadcast(t, child, Options{Replay: 2})
-	plain := b.join(link{}, Options{})
-	child.print(t, "1\r\n2\n3\nhalf")
-	plain.expect("1", "2", "3")
-	v := b.join(link{protocol: channel.ProtocolWspipe}, Options{})
-	stream := func(channel byte, n int) string {
-		t.Helper()
-		var got string
-		for len(got) < n {
-			_, message, _ := v.message()
-			if message[0] != channel {
-				t.Fatalf("instead of channel %d: %q", channel, message)
-			}
-			got += message[1:]
-		}
-		return got
-	}
-	if hello := stream(channel.Control, 1); !strings.Contains(hello, `"hello"`) {
-		t.Errorf("hello %q", hello)
-	}
-	v.message() // the empty message that follows hello
-	if got := stream(channel.Stdout, 8); got != "2\n3\nhalf" {
-		t.Errorf("replay %q", got)
-	}
-	child.print(t, " a line\n")
-	if got := stream(channel.Stdout, 8); got != " a line\n" {
-		t.Errorf("stdout %q", got)
-	}
-	io.WriteString(child.far[2], "oops\n")
-	if got := stream(channel.Stderr, 5); got != "oops\n" {
+	b := startBroadcast(t, Options{Framing: framing.JSON, Replay: 5})
+	first := b.join(link{})
+	long := x(300_000)
+	b.print(long)
+	wspipetest.Eventually(t, "the line has begun", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.midMessage })
+	b.alert("oops\nha")
+	first.message()
+	first.expect(`{"stream":"stderr","data":"oops"}`)
+	second, streamed := b.dial(link{}), b.join(onWspipe)
+	b.alert("lf\n")
+	b.print("y\nnext\n")
+	if got := streamed.stream(channel.Stderr, 10); got != "oops\nhalf\n" {
 		t.Errorf("stderr %q", got)
 	}
-	v.send("\x00from v\n")
-	plain.send("from plain")
-	wspipetest.Eventually(t, "both have sent", func() bool { return plain.input.total.messages.Load()+v.input.total.messages.Load() == 2 })
-	v.write(maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin})) // does not end the input of others
-	plain.send("more")
-	child.exit(0, "")
-	if got := stream(channel.Control, 1); got != `{"type":"exit","code":0}` {
-		t.Errorf("exit %q", got)
+	var got []string
+	for range 4 {
+		_, m := second.message()
+		got = append(got, m)
 	}
-	stream(channel.Error, 1)
-	v.expectClose(1000, "exit 0")
+	stderr := func(m string) bool { return strings.HasPrefix(m, `{"stream":"stderr"`) } // in any order
+	want := []string{fmt.Sprintf(`{"stream":"stdout","data":"%sy"}`, long), `{"stream":"stdout","data":"next"}`}
+	if same(t, slices.DeleteFunc(got, stderr), want); t.Failed() {
+		t.Error("in the second client's stdout")
+	}
 }
 
-func TestSlowClients(t *testing.T) {
+// TestNewClientsAfterTheExit get the replay and the exit, in any encoding.
+func TestNewClientsAfterTheExit(t *testing.T) {
 	t.Parallel()
-	const lines, width, chunk = 40_000, 200, 1000
-	line := func(i int) string { return fmt.Sprintf("%0*d", width, i) }
-	for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop, "block": SlowBlock} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			child := newPuppet(t)
-			b := startBroadcast(t, child, Options{Slow: policy})
-			slow, fast := b.join(link{}, Options{}), b.join(link{}, Options{})
-			mayPrint := make(chan bool, 2) // so that the fast client keeps up on a busy machine, too
-			printed := make(chan bool)
-			go func() { // ends when the clients have read, or need not
-				defer close(printed)
-				for i := range lines {
-					if i%chunk == 0 && policy != SlowBlock {
-						mayPrint <- true
-					}
-					io.WriteString(child.far[1], line(i)+"\n")
-				}
-			}()
-			read := func(v *broadcastConn) (got []string) {
-				for {
-					f, err := v.frame()
-					if err != nil || f.first&^fin == wire.OpClose {
-						return append(got, fmt.Sprintf("%q %v", f.payload, err))
-					}
-					got = append(got, string(f.payload))
-				}
-			}
-			if policy == SlowBlock {
-				wspipetest.Eventually(t, "the slow one holds everybody", func() bool { return slow.wire.Out.Waiting() > 0 })
-				go read(slow)
-			}
-			for i := range lines {
-				if _, got, _ := fast.message(); got != line(i) {
-					t.Fatalf("line %d is %.20q", i, got)
-				}
-				if i%chunk == chunk-1 && policy != SlowBlock {
-					<-mayPrint
-				}
-			}
-			wspipetest.Wait(t, "all is printed", printed)
-			child.exit(0, "")
-			if policy == SlowBlock {
-				return
-			}
-			got := read(slow)
-			last := got[len(got)-1]
-			switch {
-			case policy == SlowDisconnect && !strings.Contains(last, "too slow: "):
-				t.Errorf("the slow client ends with %s after %d messages", last, len(got))
-			case policy == SlowDrop && (len(got) >= lines || !strings.Contains(last, "exit 0") || got[len(got)-2] != line(lines-1)):
-				t.Errorf("the slow client ends with %s after %d messages", last, len(got))
-			case policy == SlowDrop && slow.summary().Out.Messages == 0:
-				t.Error("nothing counted")
-			}
-		})
+	b := startBroadcast(t, Options{Replay: 2})
+	b.print("1\n2\n3")
+	b.puppet.exit(3, "")
+	<-b.ended
+	c := b.join(link{})
+	c.expect("2", "3")
+	c.expectClose(1000, "exit 3")
+	if sum := c.summary(); sum.ExitCode != 3 {
+		t.Errorf("summary %+v", sum)
+	}
+	c = b.join(onWspipe)
+	if got := c.stream(channel.Stdout, 4); got != "2\n3\n" {
+		t.Errorf("stdout %q", got)
+	}
+	c.expectClose(1000, "exit 3")
+}
+
+// TestExitWaitsForNoClient: clients get the exit although another one does not read, which still gets
+// everything when it does.
+func TestExitWaitsForNoClient(t *testing.T) {
+	t.Parallel()
+	b := startBroadcast(t, Options{})
+	stuck, other := b.join(link{buffers: 64 << 10}), b.join(link{})
+	line := x(10_000)
+	const lines = 50 // fewer than may be queued, and more than the kernel accepts
+	for range lines {
+		b.print(line + "\n")
+		other.expect(line)
+	}
+	b.puppet.exit(3, "")
+	other.expectClose(1000, "exit 3")
+	<-b.ended
+	if stuck.wire.Out.Waiting() == 0 {
+		t.Fatal("nothing is queued for the client that does not read")
+	}
+	for range lines {
+		stuck.expect(line)
+	}
+	stuck.expectClose(1000, "exit 3")
+}
+
+// TestBrokenFraming reaches all clients, and those that wait for the end of a message. The child may
+// keep writing.
+func TestBrokenFraming(t *testing.T) {
+	t.Parallel()
+	for mode, test := range map[framing.Framing]struct{ wrong, cause string }{
+		framing.Length: {"\x00\x00\x00\x09half", "truncated record: 5 bytes missing"},
+		framing.LSP:    {"Content-Type\r\n", "header line without a colon"},
+	} {
+		b := startBroadcast(t, Options{Framing: mode})
+		b.reader = true // keeps running after Stop
+		clients := []*attachedClient{b.join(link{}), b.join(onWspipe), b.join(link{compress: true})}
+		record := encoded(mode, x(300_000))
+		b.print(record[:200_000])
+		clients[1].stream(channel.Stdout, 200_000)
+		clients = append(clients, b.dial(link{}))
+		b.print(record[200_000:] + test.wrong)
+		if mode == framing.Length {
+			b.far[1].Close()
+		} else {
+			b.print(strings.Repeat(record, 5))
+		}
+		b.puppet.exit(3, "")
+		for _, c := range clients {
+			c.expectClose(1011, fmt.Sprintf("bad %s output: %s", mode, test.cause))
+		}
 	}
 }
 
-// attach attaches a client to b, with the options opt, or those of b if opt is zero.
-func attach(t testing.TB, b *Bridge, opt Options, to Transport, of ClientOptions) *Client {
-	t.Helper()
-	if reflect.ValueOf(opt).IsZero() {
-		opt = b.opt
+// TestStoppedWithinARecord: an incomplete record of a child that we stop does not break its framing.
+func TestStoppedWithinARecord(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []Kind{Single, Broadcast, Resumable} {
+		var log strings.Builder
+		child := newPuppet(t)
+		b := New(child, Options{Kind: kind, Framing: framing.LSP, Log: jsonLog(&log), Buffer: 1 << 20, Grace: time.Hour})
+		c := attach(t, b, link{}, ClientOptions{After: -1})
+		ended := run(t, b)
+		child.print(encoded(framing.LSP, "first") + "Content-Length: 5\r\n\r\nabc")
+		c.expect("first")
+		b.Shutdown()
+		c.expectClose(1001, "server shutting down")
+		<-ended
+		if got := log.String(); got != "" {
+			t.Errorf("kind %d: logged %q", kind, got)
+		}
 	}
-	opt.Kind, opt.Slow, opt.ReadOnly, of.Log, of.ID = b.opt.Kind, b.opt.Slow, b.opt.ReadOnly, opt.Log, testID
-	c, err := b.attach(&opt, to, of)
-	if err != nil {
-		t.Fatal(err)
+}
+
+// TestNothingAfterACloseFrame: a batch for all clients that is sent while one of them is disconnected does
+// not follow its close frame.
+func TestNothingAfterACloseFrame(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(c *attachedClient){
+		"client":         func(c *attachedClient) { c.write(closeFrame(1000, "")) },
+		"us":             func(c *attachedClient) { c.Shutdown() },
+		"protocol error": func(c *attachedClient) { c.write(maskedFrame(fin|0x40|opText, nil)) },
+	} {
+		c := startBroadcast(t, Options{}).join(link{})
+		end(c)
+		if f, err := c.frame(); f.first != fin|wire.OpClose {
+			t.Fatalf("%s: no close frame: %#x, %v", name, f.first, err)
+		}
+		c.attachment.(*broadcastClient).deliver(&wire.Batch{Frames: []byte("\x81\x04late"), Messages: 1}) // as to a client that has just disconnected
+		c.Write(maskedFrame(fin|wire.OpClose, nil))                                                       // fails if it was a reply
+		if f, err := c.frame(); err == nil {
+			t.Errorf("%s: after the close frame: %#x %q", name, f.first, f.payload)
+		}
 	}
-	return c
+}
+
+// TestMessagesStayWhole: what a client has begun does not reach the child while others send, and is one
+// line when it is complete.
+func TestMessagesStayWhole(t *testing.T) {
+	t.Parallel()
+	b := startBroadcast(t, Options{})
+	slow, quick := b.join(link{}), b.join(link{})
+	half := strings.Repeat("a", 300_000)
+	slow.write(maskedFrame(opText, []byte(half)), maskedFrame(fin|opPing, []byte("all read")))
+	if f, err := slow.frame(); err != nil || f.first != fin|opPong {
+		t.Fatalf("instead of a pong: %v, %v", f, err)
+	}
+	quick.send("b")
+	if got := b.read(t, 2); got != "b\n" {
+		t.Errorf("the child read %q", got)
+	}
+	slow.write(maskedFrame(fin|wire.OpContinuation, []byte(half)))
+	if got := b.read(t, 600_001); got != half+half+"\n" {
+		t.Errorf("the child read %.10q", got)
+	}
+}
+
+// TestTrafficOfAClient: messages and payload are counted in the replay and live, in each encoding.
+func TestTrafficOfAClient(t *testing.T) {
+	t.Parallel()
+	long := x(100_000)
+	for name, test := range map[string]struct {
+		link
+		framing.Framing
+		newlines int64 // in the payload
+	}{
+		"lines":      {link{}, framing.Lines, 0},
+		"compressed": {link{compress: true}, framing.Lines, 0},
+		"json":       {link{}, framing.JSON, 0},
+		"channels":   {link{protocol: channel.ProtocolV5}, framing.Lines, 4},
+	} {
+		b := startBroadcast(t, Options{Framing: test.Framing, Replay: 10})
+		b.print("one\ntwo\n")
+		b.idle(2)
+		c := b.join(test.link)
+		b.print("\n" + long + "\n")
+		b.idle(4)
+		b.puppet.exit(0, "")
+		c.expectClose(1000, "exit 0")
+		got := c.summary().Out
+		if got.Bytes != 6+int64(len(long))+test.newlines || got.Messages != 4 && test.protocol == "" {
+			t.Errorf("%s: counted %+v", name, got)
+		}
+	}
 }

@@ -15,7 +15,7 @@ import (
 	"wspipe/cmd/wspipetest"
 )
 
-// pipes are the three pipes of a child: near are the session's ends, far the child's.
+// pipes are the three pipes of a child: near are our ends, far the child's.
 type pipes struct{ near, far [3]*os.File }
 
 func newPipes(t testing.TB) (p pipes) {
@@ -95,7 +95,7 @@ func (p *puppet) readAll() *puppet {
 	if !p.reader {
 		p.reader = true
 	}
-	go func() { // ends when the session closes stdin
+	go func() { // ends when stdin is closed
 		got, err := io.ReadAll(p.far[0])
 		if err != nil && !errors.Is(err, os.ErrClosed) {
 			got = append(got, err.Error()...)
@@ -118,14 +118,11 @@ func (p *puppet) read(t testing.TB, n int) string {
 	return string(b)
 }
 
-// print writes s to the puppet's stdout.
-func (p *puppet) print(t testing.TB, s string) {
-	t.Helper()
-	p.far[1].SetWriteDeadline(time.Now().Add(wspipetest.Patience))
-	if _, err := io.WriteString(p.far[1], s); err != nil {
-		t.Fatal(err)
-	}
-}
+// print writes s to the puppet's stdout, as it is read, unless the puppet has ended.
+func (p *puppet) print(s string) { io.WriteString(p.far[1], s) }
+
+// alert writes s to the puppet's stderr.
+func (p *puppet) alert(s string) { io.WriteString(p.far[2], s) }
 
 // exit ends the puppet.
 func (p *puppet) exit(code int, signal string) {

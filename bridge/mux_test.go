@@ -8,16 +8,51 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/wire"
 	"wspipe/cmd/wspipetest"
 )
+
+// muxChild is a running Mux child.
+type muxChild struct {
+	*mux
+	*puppet
+	t      testing.TB
+	events *bufio.Reader
+	ended  chan bool
+}
+
+// startMux runs a mux, whose child is stopped when the test ends.
+func startMux(t testing.TB, opt Options) *muxChild {
+	t.Helper()
+	child := newPuppet(t)
+	opt.Kind = Mux
+	b := New(child, opt)
+	return &muxChild{b.kind.(*mux), child, t, bufio.NewReader(child.far[0]), run(t, b)}
+}
+
+// dial connects a client.
+func (m *muxChild) dial(l link) *attachedClient {
+	m.t.Helper()
+	return attach(m.t, m.Bridge, l, ClientOptions{Env: []string{"NAME=" + l.protocol}})
+}
+
+// join connects a client and reads its open event.
+func (m *muxChild) join(l link) *attachedClient {
+	m.t.Helper()
+	c := m.dial(l)
+	if e := m.event(); e.Event != "open" || e.Client != c.MuxID() || e.Env["NAME"] != l.protocol {
+		m.t.Fatalf("instead of an open event for %s: %+v", c.MuxID(), e)
+	}
+	return c
+}
 
 // event is an event that a Mux child reads.
 type event struct {
@@ -27,102 +62,34 @@ type event struct {
 	Code          int
 }
 
-// muxChild is a running Mux, whose child is a puppet.
-type muxChild struct {
-	*mux
-	*puppet
-	t      testing.TB
-	events *bufio.Reader
-	ended  chan string
-}
-
-// startMux runs a mux, whose child is stopped when the test ends.
-func startMux(t testing.TB, opt Options) *muxChild {
-	t.Helper()
-	child := newPuppet(t)
-	child.far[0].SetReadDeadline(time.Now().Add(wspipetest.Lifetime))
-	opt.Kind = Mux
-	s := &muxChild{mux: New(child, opt).kind.(*mux), puppet: child, t: t, events: bufio.NewReader(child.far[0]), ended: make(chan string, 1)}
-	go func() { // ends with the child
-		code, signal := s.Run()
-		s.ended <- fmt.Sprint(code, signal)
-	}()
-	t.Cleanup(func() {
-		s.mux.Stop()
-		wspipetest.Wait(t, "the end of the mux", s.ended)
-	})
-	return s
-}
-
-// muxConn is a client of a muxChild.
-type muxConn struct {
-	*client
-	*muxClient
-	ended chan Summary
-}
-
-// dial connects a client.
-func (s *muxChild) dial(l link, opt Options) *muxConn {
-	s.t.Helper()
-	c, ws, conn := connect(s.t, l)
-	return s.admit(c, attach(s.t, s.Bridge, opt, NewWebSocket(ws, conn, l.compress), ClientOptions{Env: []string{"NAME=" + l.protocol}}))
-}
-
-func (s *muxChild) admit(c *client, m *Client) *muxConn {
-	v := &muxConn{client: c, muxClient: m.attachment.(*muxClient), ended: make(chan Summary, 1)}
-	go func() { v.ended <- v.Run() }() // ends when the client disconnects
-	s.t.Cleanup(func() {
-		c.Close()
-		v.summary()
-	})
-	return v
-}
-
-// join connects a client and reads its open event.
-func (s *muxChild) join(l link, opt Options) *muxConn {
-	s.t.Helper()
-	v := s.dial(l, opt)
-	if e := s.event(); e.Event != "open" || e.Client != v.MuxID() || e.Env["NAME"] != l.protocol {
-		s.t.Fatalf("instead of an open event for %s: %+v", v.MuxID(), e)
-	}
-	return v
-}
-
-func (v *muxConn) summary() Summary {
-	v.t.Helper()
-	sum := wspipetest.Wait(v.t, "the end of a client", v.ended)
-	v.ended <- sum
-	return sum
-}
-
 // event reads the next event.
-func (s *muxChild) event() (e event) {
-	s.t.Helper()
-	line, err := s.events.ReadBytes('\n')
+func (m *muxChild) event() (e event) {
+	m.t.Helper()
+	line, err := m.events.ReadBytes('\n')
 	if err == nil {
 		err = json.Unmarshal(line, &e)
 	}
 	if err != nil {
-		s.t.Fatalf("no event: %.200q, %v", line, err)
+		m.t.Fatalf("no event: %.200q, %v", line, err)
 	}
 	return e
 }
 
-// expectMessages reads message events of v, which must be these.
-func (s *muxChild) expectMessages(v *muxConn, messages ...string) {
-	s.t.Helper()
+// expectMessages reads message events of c, which must be these.
+func (m *muxChild) expectMessages(c *attachedClient, messages ...string) {
+	m.t.Helper()
 	for _, want := range messages {
-		if e := s.event(); e.Event != "message" || e.Client != v.MuxID() || e.Data == nil || *e.Data != want {
-			s.t.Fatalf("instead of %.50q from %s: %.200s", want, v.MuxID(), fmt.Sprintf("%+v", e))
+		if e := m.event(); e.Event != "message" || e.Client != c.MuxID() || e.Data == nil || *e.Data != want {
+			m.t.Fatalf("instead of %.50q from %s: %.200s", want, c.MuxID(), fmt.Sprintf("%+v", e))
 		}
 	}
 }
 
-// expectClosed reads the close event of v.
-func (s *muxChild) expectClosed(v *muxConn, code int) {
-	s.t.Helper()
-	if e := s.event(); e.Event != "close" || e.Client != v.MuxID() || e.Code != code {
-		s.t.Fatalf("instead of the end of %s with %d: %+v", v.MuxID(), code, e)
+// expectClosed reads the close event of c.
+func (m *muxChild) expectClosed(c *attachedClient, code int) {
+	m.t.Helper()
+	if e := m.event(); e.Event != "close" || e.Client != c.MuxID() || e.Code != code {
+		m.t.Fatalf("instead of the end of %s with %d: %+v", c.MuxID(), code, e)
 	}
 }
 
@@ -135,69 +102,44 @@ func muxMessage(to any, data string) string {
 	return string(text) + "\n"
 }
 
-func TestMessagesReachTheirRecipients(t *testing.T) {
+// TestRecipients: each recipient of a message gets it once, in its encoding.
+func TestRecipients(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, Options{})
-	a, b, c := s.join(link{}, Options{}), s.join(link{}, Options{}), s.join(link{}, Options{})
-	all := []*muxConn{a, b, c}
-	for i, v := range all {
-		if v.MuxID() != fmt.Sprint(i+1) {
-			t.Errorf("client %d is called %s", i, v.MuxID())
-		}
+	m := startMux(t, Options{})
+	a, b, c := m.join(link{}), m.join(link{compress: true}), m.join(onWspipe)
+	c.greeted()
+	long := strings.Repeat("again ", 1000)
+	go m.print(muxMessage("1", "to a") + muxMessage("2", "to b") + muxMessage("*", "to all") + muxMessage([]string{"3", "1", "3", "nobody"}, "to a and c") +
+		muxMessage("", "to nobody") + muxMessage("77", "to nobody") + muxMessage([]string{}, "to nobody") + "invalid\n" + `{"to":["1","3"],"base64":"AP8="}` + "\n" +
+		muxMessage("*", long) + "{\"to\":\"*\",\"data\":\"\xff\xe2\x98\"}\n" + strings.TrimSpace(muxMessage("*", "last without newline"))) // ends when it was read
+	a.expect("to a", "to all", "to a and c")
+	if opcode, got := a.message(); opcode != opBinary || got != "\x00\xff" {
+		t.Errorf("opcode %d, %q instead of a binary message", opcode, got)
 	}
-	s.print(t, muxMessage("1", "to a")+muxMessage("2", "to b")+muxMessage("*", "to all")+muxMessage([]string{"3", "1", "3", "nobody"}, "to a and c")+
-		muxMessage("", "to nobody")+muxMessage("77", "to nobody")+muxMessage([]string{}, "to nobody")+`{"to":["2","3"],"base64":"AP8="}`+"\n"+muxMessage("*", "end"))
-	a.expect("to a", "to all", "to a and c", "end")
+	a.expect(long, "\uFFFD\uFFFD")
 	b.expect("to b", "to all")
-	c.expect("to all", "to a and c")
-	for _, v := range []*muxConn{b, c} {
-		if opcode, got, _ := v.message(); opcode != opBinary || got != "\x00\xff" {
-			t.Errorf("opcode %d, %q instead of a binary message", opcode, got)
-		}
-		v.expect("end")
+	if f, err := b.frame(); err != nil || f.first != fin|0x40|opText || len(f.payload) > len(long)/10 {
+		t.Errorf("%#x, %d bytes, %v: not compressed", f.first, len(f.payload), err)
 	}
-	b.send("é")
-	s.expectMessages(b, "é")
-	b.write(maskedFrame(fin|opBinary, []byte("binary text")), maskedFrame(fin|opBinary, []byte("\xff")))
-	s.expectMessages(b, "binary text")
-	if e := s.event(); e.Base64 == nil || *e.Base64 != "/w==" || e.Data != nil {
-		t.Errorf("binary came as %+v", e)
-	}
-	b.write(closeFrame(1000, ""))
-	s.expectClosed(b, 1000)
-	d := s.join(link{}, Options{})
-	if d.MuxID() != "4" {
-		t.Errorf("a joining is called %s", d.MuxID())
-	}
-	s.print(t, muxMessage("2", "late")+muxMessage("*", "last without newline")[:len(muxMessage("*", "last without newline"))-1])
-	s.exit(3, "")
-	for _, v := range []*muxConn{a, c, d} {
+	b.expect("\uFFFD\uFFFD")
+	c.expectOn(channel.Stdout, "to all\n", "to a and c\n", "\x00\xff", long+"\n", "\uFFFD\uFFFD\n")
+	m.puppet.exit(3, "")
+	for _, v := range []*attachedClient{a, b} {
 		v.expect("last without newline")
 		v.expectClose(1000, "exit 3")
-		if sum := v.summary(); sum.ExitCode != 3 {
-			t.Errorf("summary %+v", sum)
-		}
 	}
-	if sum := b.summary(); sum.In.Messages != 3 || sum.Out.Messages != 4 || sum.In.Bytes != 2+11+1 {
+	if sum := b.summary(); sum.ExitCode != 3 || sum.Out.Messages != 5 {
 		t.Errorf("summary %+v", sum)
 	}
+	m.dial(link{}).expectClose(1000, "exit 3") // after the exit
 }
 
-// TestALateClient attaches after the child's exit.
-func TestALateClient(t *testing.T) {
-	t.Parallel()
-	s := startMux(t, Options{})
-	s.exit(4, "")
-	s.ended <- wspipetest.Wait(t, "the end of the mux", s.ended)
-	s.dial(link{}, Options{}).expectClose(1000, "exit 4")
-}
-
-// TestCloseCommand: a child closes a client's connection, with any code and reason, after the
-// messages written before and before those written after.
+// TestCloseCommand: a child closes a client's connection, with any code and reason, after the messages
+// written before and before those written after, and even during a pause.
 func TestCloseCommand(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, Options{})
-	long := strings.Repeat("x", 300_000)
+	m := startMux(t, Options{})
+	long := x(300_000)
 	for order, want := range map[string]struct {
 		code   int
 		reason string
@@ -205,185 +147,231 @@ func TestCloseCommand(t *testing.T) {
 		`{"close":"%s"}`: {1000, ""}, `{"close":"%s","code":3001,"reason":"bye"}`: {3001, "bye"},
 		`{"close":"%s","code":1013,"reason":"` + strings.Repeat("é", 61) + `"}`: {1013, strings.Repeat("é", 61)},
 	} {
-		v, other := s.join(link{}, Options{}), s.join(link{}, Options{})
-		go io.WriteString(s.far[1], muxMessage(v.MuxID(), long)+muxMessage("*", "before")+fmt.Sprintf(order, v.MuxID())+"\n"+muxMessage("*", "after")+muxMessage(v.MuxID(), "after")+ // ends when it is read
-			fmt.Sprintf(order, v.MuxID())+"\n")
-		v.expect(long, "before")
+		c, other, paused := m.join(link{}), m.join(link{}), m.join(onWspipe)
+		paused.pause()
+		to := []string{c.MuxID(), paused.MuxID()}
+		go m.print(muxMessage(to, long) + muxMessage("*", "before") + fmt.Sprintf(order+"\n"+order+"\n", to[0], to[1]) + muxMessage("*", "after") + muxMessage(to, "after")) // ends when it was read
+		c.expect(long, "before")
 		other.expect("before", "after")
-		v.expectClose(want.code, want.reason)
-		s.expectClosed(v, want.code)
+		c.expectClose(want.code, want.reason)
+		if got := paused.stream(channel.Stdout, len(long+"\nbefore\n")); got != long+"\nbefore\n" {
+			t.Errorf("the paused client got %d bytes", len(got))
+		}
+		success := want.code == 1000
+		if _, status := paused.message(); status[0] != channel.Error || strings.Contains(status, `"Success"`) != success {
+			t.Errorf("code %d: status %s", want.code, status)
+		}
+		paused.expectClose(want.code, want.reason)
 		other.write(closeFrame(1000, ""))
-		s.expectClosed(other, 1000)
+		for range 3 {
+			if e := m.event(); e.Event != "close" || e.Code != map[bool]int{true: 1000, false: want.code}[e.Client == other.MuxID()] {
+				t.Errorf("event %+v", e)
+			}
+		}
 	}
 }
 
-// TestCloseEvent: it is sent once, after everything that the client has sent.
+// TestCloseEvent is sent once, after everything that the client has sent.
 func TestCloseEvent(t *testing.T) {
 	t.Parallel()
 	half := maskedFrame(opText, []byte("half"))
 	for name, test := range map[string]struct {
-		end  func(v *muxConn)
+		link link
+		end  func(c *attachedClient)
 		code int
 	}{
-		"close frame":    {func(v *muxConn) { v.write(closeFrame(3999, "bye")) }, 3999},
-		"without a code": {func(v *muxConn) { v.write(maskedFrame(fin|wire.OpClose, nil)) }, 1005},
-		"mid-message":    {func(v *muxConn) { v.write(half, closeFrame(1001, "")) }, 1001},
-		"FIN":            {func(v *muxConn) { v.client.Close() }, 1006},
-		"half and FIN":   {func(v *muxConn) { v.write(half); v.Conn.(*net.TCPConn).CloseWrite() }, 1006},
-		"protocol error": {func(v *muxConn) { v.write(maskedFrame(fin|0x40|opText, nil)) }, 1002},
-		"too big":        {func(v *muxConn) { v.send(strings.Repeat("x", 1001)) }, 1009},
-		"not UTF-8":      {func(v *muxConn) { v.send("\xff") }, 1007},
-		"shutdown":       {func(v *muxConn) { v.Shutdown() }, 1001},
-		"slow":           {func(v *muxConn) { v.finish(endSlow(7)) }, 1013},
-		"silence":        {func(v *muxConn) { v.finish(endSilent) }, 1008},
+		"close frame":    {link{}, func(c *attachedClient) { c.write(closeFrame(3999, "bye")) }, 3999},
+		"without a code": {link{}, func(c *attachedClient) { c.write(maskedFrame(fin|wire.OpClose, nil)) }, 1005},
+		"mid-message":    {link{}, func(c *attachedClient) { c.write(half, closeFrame(1001, "")) }, 1001},
+		"FIN":            {link{}, func(c *attachedClient) { c.client.Close() }, 1006},
+		"half and FIN":   {link{}, func(c *attachedClient) { c.write(half); c.Conn.(*net.TCPConn).CloseWrite() }, 1006},
+		"protocol error": {link{}, func(c *attachedClient) { c.write(maskedFrame(fin|0x40|opText, nil)) }, 1002},
+		"too big":        {link{}, func(c *attachedClient) { c.send(x(1001)) }, 1009},
+		"line too big":   {onWspipe, func(c *attachedClient) { c.say(channel.Stdin, x(900)); c.say(channel.Stdin, x(101)+"\nlast\n") }, 1009},
+		"not UTF-8":      {link{}, func(c *attachedClient) { c.send("\xff") }, 1007},
+		"shutdown":       {link{}, func(c *attachedClient) { c.Shutdown() }, 1001},
+		"slow":           {link{}, func(c *attachedClient) { c.finish(endSlow(7)) }, 1013},
+		"silence":        {link{}, func(c *attachedClient) { c.finish(endSilent) }, 1008},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startMux(t, Options{})
-			v := s.join(link{}, Options{MaxMessage: 1000})
+			m := startMux(t, Options{MaxMessage: 1000})
+			c := m.join(test.link)
 			for i := range 50 {
-				v.send(fmt.Sprint(i))
-			}
-			if name == "slow" || name == "shutdown" || name == "silence" {
-				wspipetest.Eventually(t, "all has come", func() bool { return v.input.total.messages.Load() == 50 })
-				v.send("\x00") // may or may not arrive
-			}
-			test.end(v)
-			for i := range 50 {
-				s.expectMessages(v, fmt.Sprint(i))
-			}
-			e := s.event()
-			for e.Event == "message" && *e.Data == "\x00" {
-				e = s.event()
-			}
-			if e.Event != "close" || e.Client != v.MuxID() || e.Code != test.code {
-				t.Errorf("the child was told %+v, want code %d", e, test.code)
-			}
-			v.client.Close()
-			if sum := v.summary(); int(sum.Code) != test.code {
-				t.Errorf("summary %+v", sum.End)
-			}
-			s.join(link{}, Options{}) // its open event is the next event
-		})
-	}
-}
-
-// TestMuxWithChannels: the client's stream is split into lines, messages to it end with
-// newlines, and it gets the child's exit.
-func TestMuxWithChannels(t *testing.T) {
-	t.Parallel()
-	for _, protocol := range channel.Protocols {
-		t.Run(protocol, func(t *testing.T) {
-			t.Parallel()
-			s := startMux(t, Options{})
-			plain := s.join(link{}, Options{})
-			v := s.join(link{protocol: protocol}, Options{MaxMessage: 1 << 20})
-			got := map[byte]string{}
-			read := func(channel byte, want string) {
-				t.Helper()
-				for !strings.HasSuffix(got[channel], want) {
-					_, message, _ := v.message()
-					got[message[0]] += message[1:]
+				if test.link.protocol == "" {
+					c.send(fmt.Sprint(i))
+				} else {
+					c.say(channel.Stdin, fmt.Sprint(i, "\n"))
 				}
 			}
-			for _, part := range []string{"\x00one\r\ntwo\n\n", "\x00th", "\x04" + `{"Width":10,"Height":10}`, "\x05" + `{"type":"signal","signal":"INT"}`, "", "\x00ree\xe2\x98", "\x00\x83\n\xff\n", "\x00unfinished"} {
-				v.write(maskedFrame(fin|opBinary, []byte(part)))
+			if test.code == 1013 || name == "shutdown" || test.code == 1008 {
+				wspipetest.Eventually(t, "all has come", func() bool { return c.input.total.messages.Load() == 50 })
+				c.send("\x00") // may or may not arrive
 			}
-			s.expectMessages(v, "one", "two", "", "three☃")
-			if e := s.event(); e.Base64 == nil || *e.Base64 != "/w==" {
-				t.Errorf("binary came as %+v", e)
+			test.end(c)
+			for i := range 50 {
+				m.expectMessages(c, fmt.Sprint(i))
 			}
-			v.write(maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin}), maskedFrame(fin|opBinary, []byte{channel.Close, channel.Stdin}))
-			if protocol == channel.ProtocolV4 { // it cannot end the input
-				v.write(maskedFrame(fin|opBinary, []byte("\x00\n")))
+			e := m.event()
+			for e.Event == "message" && *e.Data == "\x00" {
+				e = m.event()
 			}
-			s.expectMessages(v, "unfinished")
-			long := strings.Repeat("x", 100_000)
-			s.print(t, muxMessage("*", "all")+`{"to":"*","base64":"YWI="}`+"\n"+muxMessage("2", long))
-			read(channel.Stdout, "all\nab"+long+"\n")
-			plain.expect("all")
-			if len(s.told) > 0 {
-				t.Errorf("the child got %s", <-s.told)
+			if e.Event != "close" || e.Client != c.MuxID() || e.Code != test.code {
+				t.Errorf("the child got %+v, want code %d", e, test.code)
 			}
-			s.exit(3, "")
-			read(channel.Error, "}")
-			if !strings.Contains(got[channel.Error], "NonZeroExitCode") || (protocol == channel.ProtocolWspipe) != strings.HasSuffix(got[channel.Control], `{"type":"exit","code":3}`) {
-				t.Errorf("got %q", got)
+			c.client.Close()
+			if sum := c.summary(); int(sum.Code) != test.code {
+				t.Errorf("summary %+v", sum.End)
 			}
-			v.expectClose(1000, "exit 3")
+			m.join(link{}) // its open event is the next event
 		})
 	}
 }
 
-// TestALongLineOnAChannel is refused after the lines before it.
-func TestALongLineOnAChannel(t *testing.T) {
+// TestManyConnects: while much is queued for a child, it gets no more open events, and never one of a client
+// that has disconnected meanwhile.
+func TestManyConnects(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, Options{})
-	v := s.join(link{protocol: channel.ProtocolWspipe}, Options{MaxMessage: 100})
-	v.write(maskedFrame(fin|opBinary, []byte("\x00first\n"+strings.Repeat("x", 90))), maskedFrame(fin|opBinary, []byte("\x00"+strings.Repeat("x", 11)+"\nlast\n")))
-	s.expectMessages(v, "first")
-	s.expectClosed(v, 1009)
-	v.expectClose(1009, "message over 100 bytes")
-}
-
-// TestCloseCommandWithChannels: the closing status is a success, unless the code is another
-// than 1000.
-func TestCloseCommandWithChannels(t *testing.T) {
-	t.Parallel()
-	s := startMux(t, Options{})
-	for code, want := range map[int]string{1000: `{"metadata":{},"status":"Success"}`, 3000: `"status":"Failure","message":"bye"`} {
-		v := s.join(link{protocol: channel.ProtocolV5}, Options{})
-		v.message() // the empty message that follows hello
-		s.print(t, fmt.Sprintf(`{"close":%q,"code":%d,"reason":"bye"}`+"\n", v.MuxID(), code))
-		if _, got, _ := v.message(); got[0] != channel.Error || !strings.Contains(got, want) {
-			t.Errorf("status %q", got)
+	m := startMux(t, Options{})
+	first := m.join(link{})
+	first.send(x(maxInputBacklog + 200_000)) // more than the pipe takes
+	wspipetest.Eventually(t, "much waits", func() bool { return m.stdin.Waiting() > maxInputBacklog })
+	before := m.stdin.Waiting()
+	var all, stay []*attachedClient
+	for range 30 {
+		all = append(all, m.dial(link{}))
+	}
+	for i, c := range all {
+		c.send("hello")
+		switch i % 3 {
+		case 0:
+			stay = append(stay, c)
+		case 1:
+			c.Reset()
+			c.summary() // while the child does not read
+		case 2:
+			c.Shutdown()
+			c.expectClose(1001, "server shutting down")
+			c.summary()
 		}
-		v.expectClose(code, "bye")
-		s.expectClosed(v, code)
+	}
+	if now := m.stdin.Waiting(); now != before {
+		t.Errorf("%d bytes queued, %d before", now, before)
+	}
+	m.print(muxMessage("*", "from the child")) // which does not know them
+	first.expect("from the child")
+	if e := m.event(); e.Event != "message" || e.Client != first.MuxID() {
+		t.Fatalf("%s of %s", e.Event, e.Client)
+	}
+	opened := map[string]bool{}
+	for range 2 * len(stay) {
+		switch e := m.event(); {
+		case e.Event == "open" && !opened[e.Client]:
+			opened[e.Client] = true
+		case e.Event == "message" && opened[e.Client] && *e.Data == "hello":
+		default:
+			t.Fatalf("%+v", e)
+		}
+	}
+	for _, c := range stay {
+		m.print(muxMessage(c.MuxID(), "for one"))
+		c.expect("for one")
 	}
 }
 
-// TestEachEncodingOfAMessage: clients with and without compression, and with channels, get the
-// same.
-func TestEachEncodingOfAMessage(t *testing.T) {
+// TestMuxAtRandom: clients attach, send and disconnect in every way, while the child sends, closes
+// connections and exits. Its events are always in order.
+func TestMuxAtRandom(t *testing.T) {
 	t.Parallel()
-	s := startMux(t, Options{})
-	plain, packed := s.join(link{}, Options{}), s.join(link{compress: true}, Options{})
-	long := strings.Repeat("again ", 1000)
-	s.print(t, muxMessage("*", long)+muxMessage("2", "short")+muxMessage([]string{"1", "2"}, "\uFFFD")+"{\"to\":\"*\",\"data\":\"\xff\xe2\x98\"}\n")
-	plain.expect(long, "\uFFFD", "\uFFFD\uFFFD")
-	if f, err := packed.frame(); err != nil || f.first&0x40 == 0 || len(f.payload) > len(long)/10 {
-		t.Errorf("%#x, %d bytes, %v: not compressed", f.first, len(f.payload), err)
+	for _, policy := range []SlowPolicy{SlowDisconnect, SlowDrop, SlowBlock} {
+		m := startMux(t, Options{Slow: policy, InputTimeout: -1})
+		m.reader = true // to the end
+		states := make(chan map[string]string)
+		go func() { states <- m.play() }() // ends with the mux, or with the child's last line
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() { // ends with its visits
+				for range 10 {
+					m.visit()
+				}
+			})
+		}
+		all.Wait()
+		m.mux.Stop()
+		last := wspipetest.Wait(t, "the end of the events", states)
+		for id, state := range last {
+			if state != "closed" {
+				t.Errorf("client %s is %s", id, state)
+			}
+		}
+		if len(last) < 4*10/2 { // some clients have disconnected before
+			t.Errorf("events of %d clients", len(last))
+		}
 	}
-	var got []string
-	for len(got) < 3 {
-		f, err := packed.frame()
+}
+
+// visit attaches a client that does a few random things.
+func (m *muxChild) visit() {
+	l := link{compress: rand.N(3) == 0}
+	if rand.N(4) == 0 {
+		l.protocol = channel.ProtocolWspipe
+	}
+	c := m.dial(l)
+	var f frame
+	for range 1 + rand.N(5) {
+		if f.first != fin|wire.OpClose {
+			c.Write(maskedFrame(fin|opText, []byte(strings.Repeat("\x00a", rand.N(2000))+"\n")))
+		}
+		if f.first != fin|wire.OpClose && rand.N(3) == 0 {
+			f, _ = c.frame()
+		}
+	}
+	if f.first != fin|wire.OpClose {
+		f, _ = c.frame()
+	}
+	switch rand.N(4) {
+	case 0:
+		c.Reset()
+	case 1:
+		c.Write(closeFrame(1000, ""))
+	case 2:
+		c.Shutdown()
+	}
+	c.client.Close()
+	c.summary()
+}
+
+// play replies to events at random until they end, and returns the state of each client.
+func (m *muxChild) play() map[string]string {
+	states := map[string]string{}
+	for {
+		line, err := m.events.ReadBytes('\n')
 		if err != nil {
-			t.Fatal(err)
+			m.puppet.exit(0, "")
+			return states
 		}
-		if f.first == fin|opText { // otherwise it is the end of the long one
-			got = append(got, string(f.payload))
+		var e event
+		if err := json.Unmarshal(line, &e); err != nil {
+			m.t.Errorf("%.100q: %v", line, err)
 		}
-	}
-	if !slices.Equal(got, []string{"short", "\uFFFD", "\uFFFD\uFFFD"}) {
-		t.Errorf("got %q", got)
-	}
-}
-
-// TestInvalidLinesStopNothing: valid lines between them are handled.
-func TestInvalidLinesStopNothing(t *testing.T) {
-	t.Parallel()
-	s := startMux(t, Options{})
-	v := s.join(link{}, Options{})
-	var want []string
-	go func(output []string) { // ends when it was read
-		for i, bad := range output {
-			io.WriteString(s.far[1], bad+"\n"+muxMessage("1", fmt.Sprint(i)))
+		switch was := states[e.Client]; {
+		case e.Event == "open" && was == "":
+			states[e.Client] = "open"
+		case e.Event == "message" && was == "open":
+		case e.Event == "close" && was == "open":
+			states[e.Client] = "closed"
+		default:
+			m.t.Errorf("%s of client %s, which is %q", e.Event, e.Client, was)
 		}
-		io.WriteString(s.far[1], strings.Repeat("x", 3*maxMuxLine)+"\n"+muxMessage("1", "end"))
-	}(slices.Collect(maps.Keys(badLines)))
-	for i := range len(badLines) {
-		want = append(want, fmt.Sprint(i))
+		answer := muxMessage(e.Client, "to one")
+		switch rand.N(10) {
+		case 0:
+			answer = fmt.Sprintf(`{"close":%q,"code":3000}`+"\n", e.Client)
+		case 1:
+			answer = muxMessage(slices.Collect(maps.Keys(states)), strings.Repeat("to some", rand.N(20_000)))
+		case 2, 3:
+			answer = muxMessage("*", "to all") + "no order\n"
+		}
+		io.WriteString(m.far[1], answer) // fails if it has ended
 	}
-	v.expect(append(want, "end")...)
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,16 +19,13 @@ import (
 // walk drives a session by events and predicts its state from the table.
 type walk struct {
 	*resumableChild
-	child  *puppet
-	client *resumeConn // nil if no client is attached
+	client *attachedClient // nil if no client is attached
 	past   []string
 }
 
 // do makes e happen, if the test can do that in this state.
 func (w *walk) do(e resumeEvent) {
-	w.mu.Lock()
-	from := w.state
-	w.mu.Unlock()
+	from := w.stateNow()
 	if w.client == nil && (e == losesConnection || e == disconnects) || e == acknowledges && from != ending || e == exits && from != attached && from != detached {
 		return
 	}
@@ -41,14 +37,18 @@ func (w *walk) do(e resumeEvent) {
 	older := w.client
 	switch e {
 	case attaches:
-		w.attachIn(from)
+		if from == ended {
+			w.refuse(-1, ErrSessionEnded)
+			break
+		}
+		w.client = w.reattach(-1)
 	case losesConnection:
-		w.client.reset()
+		w.client.Reset()
 	case disconnects:
 		w.client.write(closeFrame(1000, ""))
-		io.Copy(io.Discard, w.client)
+		io.Copy(io.Discard, w.client.client)
 	case exits:
-		w.child.exit(7, "")
+		w.puppet.exit(7, "")
 	case acknowledges:
 		w.client.expectClose(1000, "exit 7")
 	case expires:
@@ -59,47 +59,27 @@ func (w *walk) do(e resumeEvent) {
 	case ends:
 		w.Shutdown()
 	}
-	if older != nil && (older != w.client || e == losesConnection || e == disconnects || e == acknowledges) {
-		older.client.Close()
-		older.summary()
+	gone := e == losesConnection || e == disconnects || e == acknowledges
+	if older != nil && (older != w.client || gone) {
+		older.lose()
 	}
-	if e == losesConnection || e == disconnects || e == acknowledges {
+	if gone {
 		w.client = nil
 	}
-	wspipetest.Eventually(w.t, fmt.Sprintf("%s after %s", stateNames[want], strings.Join(w.past, ", ")), func() bool {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return w.state == want
-	})
+	wspipetest.Eventually(w.t, fmt.Sprintf("%s after %s", stateNames[want], strings.Join(w.past, ", ")), func() bool { return w.stateNow() == want })
 	w.check(want)
-}
-
-// attachIn attaches a client, which must be possible unless the session has ended.
-func (w *walk) attachIn(from resumeState) {
-	if from != ended {
-		w.client = w.reattach(-1)
-		return
-	}
-	c, on := w.dial()
-	if _, err := w.Attach(NewWebSocket(on.ws, on.wire, false), ClientOptions{After: -1}); err != ErrSessionEnded {
-		w.t.Errorf("after %v: %v", w.past, err)
-	}
-	c.Close()
-	on.wire.Abort()
-	<-on.wire.Closed()
 }
 
 // check checks what must be true in state s.
 func (w *walk) check(s resumeState) {
+	over := false
 	select {
 	case <-w.over:
-		if s != ended {
-			w.t.Errorf("over in state %s after %v", stateNames[s], w.past)
-		}
+		over = true
 	default:
-		if s == ended {
-			w.t.Errorf("not over after %v", w.past)
-		}
+	}
+	if over != (s == ended) {
+		w.t.Errorf("over %t in state %s after %v", over, stateNames[s], w.past)
 	}
 	w.mu.Lock()
 	stopped := !w.timer.Stop()
@@ -112,72 +92,46 @@ func (w *walk) check(s resumeState) {
 	}
 }
 
-// TestModelOfSessions compares sessions with the table in docs/sessions.md, through
-// random events.
+// TestModelOfSessions compares sessions with the table in docs/sessions.md: each event in each state, and random
+// events.
 func TestModelOfSessions(t *testing.T) {
 	t.Parallel()
-	seen := map[string]int{}
-	var mu sync.Mutex
-	t.Cleanup(func() {
-		for s, events := range resumeStates {
-			for e := range events {
-				if name := stateNames[s] + ", " + eventNames[e]; seen[name] == 0 {
-					t.Errorf("never tried: %s", name)
-				}
-			}
+	ways := [][]resumeEvent{{}, {attaches}, {attaches, exits}, {attaches, losesConnection, exits}, {ends}} // one to each state
+	var all [][]resumeEvent
+	for _, way := range ways {
+		for e := range ends + 1 {
+			all = append(all, append(way[:len(way):len(way)], e))
 		}
-	})
-	for i := range 500 {
-		t.Run(strconv.Itoa(i), func(t *testing.T) {
-			t.Parallel()
-			child := newPuppet(t)
-			w := &walk{resumableChild: startResumable(t, child, Options{}), child: child}
-			for range 12 {
-				w.mu.Lock()
-				from := w.state
-				w.mu.Unlock()
-				e := resumeEvent(rand.N(int(ends) + 1))
-				if resumeStates[from][e] == ended && rand.N(2) > 0 {
-					e = attaches
-				}
-				before := len(w.past)
-				if w.do(e); len(w.past) > before {
-					mu.Lock()
-					seen[stateNames[from]+", "+eventNames[e]]++
-					mu.Unlock()
-				}
-			}
-		})
+	}
+	for range 20 {
+		var random []resumeEvent
+		for range 12 {
+			random = append(random, rand.N(expires)) // further events end it
+		}
+		all = append(all, random)
+	}
+	states := map[resumeState]bool{}
+	for _, events := range all {
+		w := &walk{resumableChild: startResumable(t, link{}, Options{})}
+		for _, e := range events {
+			states[w.stateNow()] = true
+			w.do(e)
+		}
+	}
+	if len(states) != len(stateNames) {
+		t.Errorf("%d states were tried", len(states))
 	}
 }
 
-// compete lets several clients attach, disconnect and take over one session until it has
-// ended. It returns how often a client was attached.
-func (r *resumableChild) compete(clients int) int64 {
-	var came atomic.Int64
-	var all sync.WaitGroup
-	for range clients {
-		_, addr, conns := serve(r.t, link{})
-		one := &resumableChild{resumable: r.resumable, t: r.t, link: r.link, addr: addr, conns: conns}
-		all.Go(func() { // ends with the session
-			for one.visit() {
-				came.Add(1)
-			}
-		})
-	}
-	all.Wait()
-	return came.Load()
-}
-
-// visit is one connection, in which the numbers received must be consecutive. It returns false
-// if the session has ended.
+// visit is one connection, in which the numbers received must be consecutive. It returns false if the session has
+// ended.
 func (r *resumableChild) visit() bool {
-	c, on := r.dial()
+	c, to := connect(r.t, r.link)
 	defer c.Close()
-	a, err := r.Attach(NewWebSocket(on.ws, on.wire, false), ClientOptions{After: rand.Int64N(40) - 1})
+	a, err := r.Attach(to, ClientOptions{After: rand.Int64N(40) - 1})
 	if err != nil {
-		on.wire.Abort()
-		<-on.wire.Closed()
+		to.conn().Abort()
+		<-to.conn().Closed()
 		return err == ErrHistoryLost
 	}
 	done := make(chan bool)
@@ -206,7 +160,7 @@ func (r *resumableChild) visit() bool {
 	}
 	switch rand.N(4) {
 	case 0:
-		c.reset()
+		c.Reset()
 	case 1:
 		c.Write(closeFrame(1001, ""))
 	}
@@ -215,35 +169,37 @@ func (r *resumableChild) visit() bool {
 	return true
 }
 
-// TestCompetingClients: nothing is left of sessions that end at a random moment, by their
+// TestCompetingClients attach, disconnect and take over one session. Nothing is left of it when it ends, by its
 // child's exit, by the grace period or by the server.
 func TestCompetingClients(t *testing.T) {
 	t.Parallel()
-	var came atomic.Int64
-	t.Run("all", func(t *testing.T) {
-		for i := range 200 {
-			t.Run(strconv.Itoa(i), func(t *testing.T) {
-				t.Parallel()
-				child := newPuppet(t)
-				r := startResumable(t, child, Options{Buffer: 1000 + rand.N(100_000), Grace: time.Duration(1+rand.N(20)) * time.Millisecond})
-				go func() { // ends when nobody reads any more
-					for n, last := 1, 2000+rand.N(20_000); n < last; n++ {
-						if _, err := fmt.Fprintln(child.far[1], n); err != nil {
-							break
-						}
+	for i := range 24 {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			r := startResumable(t, link{}, Options{Buffer: 1000 + rand.N(100_000), Grace: time.Duration(1+rand.N(20)) * time.Millisecond})
+			go func() { // ends when nobody reads any more
+				for n, last := 1, 2000+rand.N(20_000); n < last; n++ {
+					if _, err := fmt.Fprintln(r.far[1], n); err != nil {
+						break
 					}
-					child.exit(0, "")
-				}()
-				if i%3 == 0 {
-					defer time.AfterFunc(time.Duration(rand.N(300))*time.Millisecond, r.Shutdown).Stop()
 				}
-				came.Add(r.compete(1 + i%4))
-				if r.mu.Lock(); r.state != ended || r.history.size > 0 {
-					t.Errorf("state %s, %d bytes held", stateNames[r.state], r.history.size)
-				}
-				r.mu.Unlock()
-			})
-		}
-	})
-	t.Logf("%d connections", came.Load())
+				r.puppet.exit(0, "")
+			}()
+			if i%3 == 0 {
+				defer time.AfterFunc(time.Duration(rand.N(300))*time.Millisecond, r.Shutdown).Stop()
+			}
+			var all sync.WaitGroup
+			for range 1 + i%4 {
+				all.Go(func() { // ends with the session
+					for r.visit() {
+					}
+				})
+			}
+			all.Wait()
+			if r.mu.Lock(); r.state != ended || r.history.size > 0 {
+				t.Errorf("state %s, %d bytes held", stateNames[r.state], r.history.size)
+			}
+			r.mu.Unlock()
+		})
+	}
 }

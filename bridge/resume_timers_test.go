@@ -85,19 +85,13 @@ func visitIn(t *testing.T, r *resumable, d time.Duration) Summary {
 	near, far := net.Pipe()
 	conn := wire.NewConn(near, nil)
 	go io.Copy(io.Discard, far) // ends when far is closed
-	ws := acceptOn(t, conn)
+	ws := accept(t, conn, link{})
 	a, err := r.Attach(NewWebSocket(ws, conn, false), ClientOptions{After: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	time.AfterFunc(d, func() { far.Close() })
 	return a.Run()
-}
-
-func (r *resumable) stateNow() resumeState {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.state
 }
 
 func (s *still) expectStop(t *testing.T, want time.Duration) {

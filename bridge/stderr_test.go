@@ -4,9 +4,9 @@ package bridge
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 )
@@ -40,38 +40,47 @@ func (r *records) Handle(_ context.Context, rec slog.Record) error {
 	return nil
 }
 
-func TestStderrIsLoggedByTheLine(t *testing.T) {
+// TestLineLog: a lineLogger makes the same records from a text, however it is chunked.
+func TestLineLog(t *testing.T) {
 	t.Parallel()
-	x := func(n int) string { return strings.Repeat("x", n) }
 	for name, test := range map[string]struct {
-		stderr string
-		want   []string
+		text string
+		want []string
 	}{
-		"nothing":          {"", nil},
-		"lines":            {"a\nb\n", []string{"a", "b"}},
-		"CR LF":            {"a\r\nb\r\n", []string{"a", "b"}},
-		"empty lines":      {"\n\na\n", []string{"", "", "a"}},
-		"no last newline":  {"a\nb", []string{"a", "b"}},
-		"1 KiB":            {x(1023) + "\n" + x(1024) + "\n" + x(1025) + "\nend", []string{x(1023), x(1024), x(1025), "end"}},
-		"100 KB":           {x(100_000) + "\n" + x(10) + "\n", []string{x(100_000), x(10)}},
-		"many":             {strings.Repeat(x(99)+"\n", 10_000), slices.Repeat([]string{x(99)}, 10_000)},
-		"1 MiB":            {x(1<<20-1) + "\nend", []string{x(1<<20 - 1), "end"}},
-		"exactly 1 MiB":    {x(1<<20) + "\nend\n", []string{x(1 << 20), "end"}},
-		"over 1 MiB":       {x(1<<20) + "y\nend", []string{x(1 << 20), "y", "end"}},
-		"3 MB, no newline": {x(3_000_000), []string{x(1 << 20), x(1 << 20), x(3_000_000 - 2<<20)}},
+		"nothing":            {"", nil},
+		"lines":              {"a\n\r\n\nb\r\n", []string{"a", "", "", "b"}},
+		"no last newline":    {"a\nb", []string{"a", "b"}},
+		"last is CR":         {"a\n\r", []string{"a", ""}},
+		"CR inside":          {"a\rb\n", []string{"a\rb"}},
+		"1 MiB with newline": {x(1<<20-1) + "\na\n", []string{x(1<<20 - 1), "a"}},
+		"over 1 MiB":         {x(1<<20) + "y\nend", []string{x(1 << 20), "y", "end"}},
+		"over 2 MiB":         {x(2<<20) + "yy", []string{x(1 << 20), x(1 << 20), "yy"}},
+		"over 1 MiB, then":   {"a\n" + x(1<<20+5) + "\n\n" + x(10), []string{"a", x(1 << 20), x(5), "", x(10)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			log := &records{t: t}
-			child := newPuppet(t)
-			s := start(t, child, Options{Log: slog.New(log)})
-			if _, err := child.far[2].WriteString(test.stderr); err != nil {
-				t.Fatal(err)
+			for _, size := range []int{1, 7, 1000, 64 << 10, 1<<20 - 1, 1 << 20, 1<<20 + 1, 3 << 20} {
+				if len(test.text)/size > 10_000 {
+					continue // would be slow
+				}
+				log := &records{t: t}
+				l := lineLogger{log: slog.New(log), pid: 1}
+				for p := range slices.Chunk([]byte(test.text), size) {
+					if n, err := l.Write(p); n != len(p) || err != nil {
+						t.Errorf("Write: %d, %v", n, err)
+					}
+					if len(l.rest) > maxLogLine {
+						t.Errorf("%d bytes are kept", len(l.rest))
+					}
+					clear(p) // the caller may reuse it
+				}
+				l.end()
+				l.end()
+				same(t, log.lines, test.want)
 			}
-			child.exit(0, "")
-			s.expectClose(1000, "exit 0")
-			s.summary()
-			same(t, log.lines, test.want)
 		})
 	}
 }
+
+// jsonLog returns a log whose records are lines of JSON in w.
+func jsonLog(w io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(w, nil)) }

@@ -27,26 +27,3 @@ func TestCheckIdle(t *testing.T) {
 		}
 	})
 }
-
-func TestTimersEndTheSession(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		opt  Options
-		want End
-	}{
-		"runtime":          {Options{MaxRuntime: time.Millisecond}, endRuntime},
-		"idle":             {Options{IdleTimeout: time.Millisecond}, endIdle},
-		"pings are idle":   {Options{IdleTimeout: 3 * time.Second, PingInterval: 500 * time.Millisecond}, endIdle},
-		"runtime and idle": {Options{IdleTimeout: time.Hour, MaxRuntime: 20 * time.Millisecond}, endRuntime},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t, newPuppet(t), test.opt)
-			s.answers = true
-			s.expectClose(int(test.want.Code), test.want.Reason)
-			if sum := s.summary(); sum.End != test.want {
-				t.Errorf("summary %+v", sum)
-			}
-		})
-	}
-}

@@ -136,9 +136,13 @@ func (c *Raw) Whole(method string) (resp *http.Response, body string) {
 
 // Frame sends one masked frame. It may fail.
 func (c *Raw) Frame(first byte, payload []byte) error {
-	p := append(frameHeader(first, len(payload)), 0, 0, 0, 0) // a masking key that changes nothing
-	_, err := c.Write(append(p, payload...))
+	_, err := c.Write(MaskedFrame(first, payload))
 	return err
+}
+
+// MaskedFrame returns a frame with a masking key that changes nothing.
+func MaskedFrame(first byte, payload []byte) []byte {
+	return append(append(frameHeader(first, len(payload)), 0, 0, 0, 0), payload...)
 }
 
 func frameHeader(first byte, n int) []byte {

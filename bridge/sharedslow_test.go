@@ -1,0 +1,163 @@
+//go:build unix
+
+package bridge
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"wspipe/bridge/channel"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
+)
+
+// sharedChild is a running Broadcast or Mux child.
+type sharedChild struct {
+	*Bridge
+	*puppet
+	join func(link) *attachedClient
+	line func(text string) string // that sends text to all clients
+}
+
+var sharedKinds = map[string]func(testing.TB, Options) sharedChild{
+	"broadcast": func(t testing.TB, opt Options) sharedChild {
+		b := startBroadcast(t, opt)
+		return sharedChild{b.Bridge, b.puppet, b.join, func(text string) string { return text + "\n" }}
+	},
+	"mux": func(t testing.TB, opt Options) sharedChild {
+		m := startMux(t, opt)
+		return sharedChild{m.Bridge, m.puppet, m.join, func(text string) string { return muxMessage("*", text) }}
+	},
+}
+
+// TestSlowClients: a client that does not read, or is paused for too long, is disconnected, lacks the oldest
+// messages, or blocks the child. Its backlog is bounded, and the other clients get everything.
+func TestSlowClients(t *testing.T) {
+	t.Parallel()
+	const lines, width = 250, 10_000
+	text := func(i int) string { return fmt.Sprintf("%0*d", width, i) }
+	for kind, start := range sharedKinds {
+		for name, policy := range map[string]SlowPolicy{"disconnect": SlowDisconnect, "drop": SlowDrop, "block": SlowBlock} {
+			for how, l := range map[string]link{"stuck": {buffers: 64 << 10}, "paused": {buffers: 64 << 10, protocol: channel.ProtocolWspipe}} {
+				t.Run(strings.Join([]string{kind, name, how}, "/"), func(t *testing.T) {
+					t.Parallel()
+					b := start(t, Options{Slow: policy})
+					slow, quick := b.join(l), b.join(link{})
+					if l.protocol != "" {
+						slow.greeted()
+						slow.pause()
+					}
+					done, most := make(chan bool), 0
+					go func() { // ends when the clients have read, or need not
+						for i := range lines {
+							b.print(b.line(text(i)))
+							if policy != SlowBlock { // so that quick keeps up on a busy machine, too
+								quick.expect(text(i))
+								most = max(most, slow.wire.Out.Backlog())
+							}
+						}
+						b.puppet.exit(0, "")
+						done <- true
+					}()
+					if policy == SlowBlock {
+						wspipetest.Eventually(t, "something waits", func() bool { return slow.wire.Out.Backlog() > 0 })
+						go func() { // ends with the messages
+							for i := range lines {
+								quick.expect(text(i))
+							}
+							done <- true
+						}()
+					} else {
+						wspipetest.Wait(t, "the child", done)
+					}
+					if l.protocol != "" && policy != SlowDisconnect {
+						slow.resume()
+					}
+					last, count, end := slow.countTo(text, func() { most = max(most, slow.wire.Out.Backlog()) })
+					switch {
+					case policy == SlowDisconnect:
+						if !strings.HasPrefix(end, "\x03\xf5too slow: ") {
+							t.Errorf("closed with %q after %d messages", end, count)
+						}
+					case end != "\x03\xe8exit 0" || last != lines-1:
+						t.Errorf("closed with %q after message %d", end, last)
+					case policy == SlowBlock:
+						wspipetest.Wait(t, "the child", done)
+						wspipetest.Wait(t, "the other client", done)
+						if count != lines || most > 8*wire.BlockSize {
+							t.Errorf("%d messages arrived of %d, and %d bytes were queued", count, lines, most)
+						}
+					case policy == SlowDrop:
+						if n := slow.attachment.(interface{ lost() int64 }).lost(); count == lines || l.protocol == "" && count+int(n) != lines {
+							t.Errorf("%d messages arrived and %d were lost, of %d", count, n, lines)
+						}
+					}
+					if most > 2*maxBacklog {
+						t.Errorf("%d bytes were queued", most)
+					}
+				})
+			}
+		}
+	}
+}
+
+// lost returns how many messages were dropped.
+func (s *sharedClient) lost() int64 { return s.dropped.Load() }
+
+// countTo reads to the close frame. It returns the number of the last line, the count of lines, which must be in
+// order, and the payload of the frame.
+func (a *attachedClient) countTo(text func(int) string, each func()) (last, count int, end string) {
+	a.t.Helper()
+	last = -1
+	for part := ""; ; {
+		opcode, m := a.message()
+		switch {
+		case opcode == wire.OpClose:
+			a.Write(maskedFrame(fin|wire.OpClose, []byte(m)))
+			return last, count, m
+		case opcode == opText:
+			part = m
+		case m[0] == channel.Stdout:
+			part += strings.ReplaceAll(m[1:], "\n", "")
+		default:
+			continue
+		}
+		each()
+		for n := len(text(0)); len(part) >= n; part = part[n:] {
+			var number int
+			if fmt.Sscanf(part[:n], "%d", &number); number <= last || part[:n] != text(number) {
+				a.t.Fatalf("%.100q comes after %d", part, last)
+			}
+			last = number
+			count++
+		}
+	}
+}
+
+// TestLongMessageIsNotSlow: a client that reads gets a message, or a replay, that is longer than a client may be
+// behind.
+func TestLongMessageIsNotSlow(t *testing.T) {
+	t.Parallel()
+	m := startMux(t, Options{})
+	c := m.join(link{buffers: 256 << 10})
+	long := x(maxMuxLine - 100)
+	m.print(muxMessage("1", "first") + muxMessage("1", long))
+	c.expect("first", long)
+	for _, policy := range []SlowPolicy{SlowDisconnect, SlowDrop} {
+		const lines, width = 15, 100_000 // more than may be queued
+		b := startBroadcast(t, Options{Replay: lines, Slow: policy})
+		for i := range lines {
+			b.print(fmt.Sprintf("%0*d\n", width, i))
+		}
+		b.idle(lines)
+		c := b.join(link{buffers: 256 << 10})
+		for i := range 5 {
+			b.print(fmt.Sprintf("%0*d\n", width, lines+i))
+		}
+		b.idle(lines + 5)
+		for i := range lines + 5 {
+			c.expect(fmt.Sprintf("%0*d", width, i))
+		}
+	}
+}
