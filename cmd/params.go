@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"wspipe/process"
 	"wspipe/server"
 	"wspipe/server/param"
 )
@@ -50,15 +51,23 @@ func (o *endpointOptions) placeholderProblems(words []string) error {
 // scriptWarnings returns a warning for each endpoint that puts a parameter into a script.
 func scriptWarnings(cfg *server.Config) (warnings []error) {
 	for _, r := range append([]server.Route{{Endpoint: cfg.Endpoint}}, cfg.Routes...) {
-		placeholder := r.Params.InScript(r.Child.Args)
+		placeholder, place := r.Params.InScript(r.Child.Args), "the script after -c"
+		batch := process.InterpretsArguments(r.Child.Path)
+		if batch {
+			placeholder, place = r.Params.InCommandLine(r.Child.Args), "a command line of cmd.exe"
+		}
 		if placeholder == "" {
 			continue
 		}
-		warning := fmt.Errorf("%s becomes part of the script after -c, which can run what the client sends", placeholder)
+		warning := fmt.Errorf("%s becomes part of %s, which can run what the client sends", placeholder, place)
+		remedy := fmt.Sprintf(`to pass it as data, write "$%s" instead of %s`, param.Variable(placeholder), placeholder)
+		if batch {
+			remedy = "a program that is not a batch file gets its arguments unchanged"
+		}
 		if r.Source != "" {
 			warning = fmt.Errorf("%s: %w", r.Source, warning)
 		}
-		warnings = append(warnings, hint(warning, fmt.Sprintf(`to pass it as data, write "$%s" instead of %s`, param.Variable(placeholder), placeholder)))
+		warnings = append(warnings, hint(warning, remedy))
 	}
 	return warnings
 }

@@ -75,7 +75,7 @@ func reason(path string, err error) string {
 		return noSuchFile
 	case errors.Is(err, syscall.EISDIR):
 		return "is a directory"
-	case errors.Is(err, syscall.ENOEXEC):
+	case errors.Is(err, badFormat):
 		return noInterpreter
 	case errors.Is(err, syscall.ETXTBSY):
 		return "is being written to"

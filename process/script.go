@@ -27,7 +27,6 @@ func (e *InterpreterError) Unwrap() error { return fs.ErrNotExist }
 
 const (
 	badInterpreter = "bad interpreter"
-	noInterpreter  = "not an executable for this machine, nor a script that begins with #!"
 	byteOrderMark  = "begins with a byte order mark instead of #!"
 )
 
@@ -36,6 +35,7 @@ const (
 func scriptError(name, path string) error {
 	head, ok := readHead(path)
 	rest, isScript := strings.CutPrefix(head, "#!")
+	isScript = isScript && runsScripts
 	switch {
 	case !ok:
 		return nil
@@ -44,7 +44,7 @@ func scriptError(name, path string) error {
 	case slices.ContainsFunc([]string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"}, func(mark string) bool { return strings.HasPrefix(head, mark) }):
 		return &StartError{Path: name, Reason: byteOrderMark, Err: ErrByteOrderMark}
 	case isText(head) && !isRegistered(path, head):
-		return &StartError{Path: name, Reason: noInterpreter, Err: syscall.ENOEXEC}
+		return &StartError{Path: name, Reason: noInterpreter, Err: badFormat}
 	}
 	return nil
 }

@@ -78,15 +78,24 @@ var scriptFlag = regexp.MustCompile(`^-[A-Za-z]*c$`)
 // InScript returns the first placeholder in the argument after -c, which a shell would
 // interpret, or "". A number that is the whole argument is not a script: ping -c {n}.
 func (l List) InScript(args []string) string {
-	for i, arg := range args {
-		if i == 0 || !scriptFlag.MatchString(args[i-1]) {
-			continue
+	for i := range args {
+		if i > 0 && scriptFlag.MatchString(args[i-1]) {
+			if found := l.InCommandLine(args[i : i+1]); found != "" {
+				return found
+			}
 		}
+	}
+	return ""
+}
+
+// InCommandLine returns the first placeholder in args, or "", if all are parts of a command
+// line. A number that is the whole argument is harmless.
+func (l List) InCommandLine(args []string) string {
+	for _, arg := range args {
 		found := l.placeholders(arg)
-		if len(l) == 0 || len(found) == 0 || found[0] == arg && l.isInt(nameIn(arg)) {
-			continue
+		if len(l) > 0 && len(found) > 0 && (found[0] != arg || !l.isInt(nameIn(arg))) {
+			return found[0]
 		}
-		return found[0]
 	}
 	return ""
 }
