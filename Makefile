@@ -15,7 +15,7 @@ MODULES      = cmd/wspipetest/kubernetes cmd/wspipetest/mcp cmd/wspipetest/prome
 # bin/wspipe-bench -h lists all.
 ARGS        ?= -o bench/RESULTS.md
 
-.PHONY: build run test check gofmt vet staticcheck unit modules fuzz fuzz-targets bench bench-quick screenshots deps dist notices vendor install clean
+.PHONY: build run test check gofmt vet staticcheck unit modules fuzz fuzz-targets bench bench-quick screenshots test-wine deps dist notices vendor install clean
 
 build:
 	$(GO) build -trimpath -ldflags "-X wspipe/cmd.release=$(VERSION)" -o bin/wspipe .
@@ -79,6 +79,10 @@ bin/wspipe-bench: build
 # The pictures of the console in README.
 screenshots: deps
 	SCREENSHOTS=$(CURDIR)/docs $(GO) test -count=1 -run '^TestScreenshots$$' ./static
+
+# The program for Windows, under Wine: as root, apt-get install wine64 gcc-mingw-w64-x86-64
+test-wine:
+	TEST_WINE=1 $(GO) test -count=1 -timeout=5m -v -run '^TestWine$$' ./cmd/wspipetest
 
 # The system packages that the tests use, where apt and root can bring them.
 deps:

@@ -18,14 +18,15 @@ import (
 // notRun gives the reason for each ```sh block, by its first words, that TestDocs
 // does not run.
 var notRun = map[string]string{
-	"git tag":       "builds for seven platforms",
-	"make run":      "serves until it is interrupted, and runs all tests",
-	"make install":  "writes to /usr/local and /etc",
-	"install -d":    "needs root and another user",
-	"sudo wspipe":   "needs root",
-	"docker load":   "needs a container daemon",
-	"wspipe docker": "needs a container daemon",
-	"go build":      "needs the source code, and is tested there",
+	"git tag":        "builds for seven platforms",
+	"make run":       "serves until it is interrupted, and runs all tests",
+	"make test-wine": "needs Wine",
+	"make install":   "writes to /usr/local and /etc",
+	"install -d":     "needs root and another user",
+	"sudo wspipe":    "needs root",
+	"docker load":    "needs a container daemon",
+	"wspipe docker":  "needs a container daemon",
+	"go build":       "needs the source code, and is tested there",
 }
 
 // TestDocs follows every page as a reader would, in an empty directory. The
