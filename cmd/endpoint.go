@@ -17,7 +17,8 @@ import (
 // endpointOptions holds the values of the flags of one endpoint.
 type endpointOptions struct {
 	// Parameters
-	params param.List
+	params   param.List
+	declared []string // names of params, without those that a route has inherited
 	// Messages
 	framing      *framing.Framing // nil if not given
 	binary       *bool            // nil if not given

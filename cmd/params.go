@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"wspipe/process"
@@ -15,12 +16,17 @@ func (o *endpointOptions) addParams(f *flagSet) {
 	f.value("param", "NAME:TYPE", "", "query parameter {NAME}: int, int(1..9)=3, word, one-of(a,b), text, /regexp/", o.addParam)
 }
 
-// addParam adds the declaration of a parameter. A later one of the same name replaces it.
+// addParam adds the declaration of a parameter. In a route it replaces an inherited one of the same
+// name.
 func (o *endpointOptions) addParam(declaration string) error {
 	p, err := param.Parse(declaration)
 	if err != nil {
 		return err
 	}
+	if slices.Contains(o.declared, p.Name) {
+		return fmt.Errorf("%s is declared twice; remove one of the two", p.Name)
+	}
+	o.declared = append(o.declared, p.Name)
 	o.params = o.params.With(p)
 	return nil
 }

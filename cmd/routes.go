@@ -155,7 +155,7 @@ func routePath(word string) (string, error) {
 func (o *endpointOptions) clone() endpointOptions {
 	c := *o
 	c.subprotocols, c.passEnv, c.setEnv = slices.Clone(o.subprotocols), slices.Clone(o.passEnv), slices.Clone(o.setEnv)
-	c.errs = nil
+	c.errs, c.declared = nil, nil
 	return c
 }
 
