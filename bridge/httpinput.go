@@ -5,8 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync/atomic"
-
-	"wspipe/bridge/framing"
 )
 
 var (
@@ -20,7 +18,7 @@ var (
 // when the child's pipe has accepted the message, or gone is closed. The child is a Broadcast
 // or Resumable child.
 func (b *Bridge) Input(message []byte, gone <-chan struct{}) error {
-	if f := b.opt.Framing; f == framing.Lines || f == framing.JSON {
+	if b.opt.Framing.JoinsLines() {
 		message = bytes.TrimSuffix(message, []byte("\n")) // the codec adds it
 	}
 	before, after := b.opt.Framing.NewCodec().Join(len(message))

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"mime"
@@ -118,7 +119,7 @@ func (s *Server) servePlain(p *program) handler {
 		var message []byte
 		if p.endpoint.Share == ShareMux && hasInput(r) {
 			var why *access.Refusal
-			if message, why = s.readMessage(w, r, p.endpoint.MaxMessage); why != nil {
+			if message, why = s.readMessage(w, r, p.endpoint.MaxMessage, ""); why != nil {
 				return giveUp(why)
 			}
 		}
@@ -140,8 +141,9 @@ func (s *Server) servePlain(p *program) handler {
 // bytes.
 const maxDiscarded = 16 << 20
 
-// readMessage returns the body of r, which is one message of at most limit bytes.
-func (s *Server) readMessage(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *access.Refusal) {
+// readMessage returns the body of r, which is one message of at most limit bytes, with or without its
+// terminator.
+func (s *Server) readMessage(w http.ResponseWriter, r *http.Request, limit int64, terminator string) ([]byte, *access.Refusal) {
 	tooLong := &access.Refusal{Status: http.StatusRequestEntityTooLarge, Rule: "maxframesize", Why: fmt.Sprintf("message over %d bytes", limit), Flag: "a larger --maxframesize"}
 	body, why := newRequestBody(w, r, s.cfg.Timeouts.Body)
 	if why != nil {
@@ -149,11 +151,11 @@ func (s *Server) readMessage(w http.ResponseWriter, r *http.Request, limit int64
 	}
 	source := io.Reader(body)
 	if limit > 0 {
-		source = io.LimitReader(body, limit+1)
+		source = io.LimitReader(body, limit+int64(len(terminator))+1)
 	}
 	message, err := io.ReadAll(source)
 	switch {
-	case limit > 0 && int64(len(message)) > limit:
+	case limit > 0 && int64(len(bytes.TrimSuffix(message, []byte(terminator)))) > limit:
 		io.CopyN(io.Discard, body, maxDiscarded) // or a client that still sends would get a reset instead
 		return nil, tooLong
 	case err != nil:
@@ -167,7 +169,11 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, from *access.Clien
 	if granted.child == nil {
 		return noSession
 	}
-	message, why := s.readMessage(w, r, p.endpoint.MaxMessage)
+	terminator := ""
+	if p.endpoint.Framing.JoinsLines() {
+		terminator = "\n" // of curl --data-binary @file
+	}
+	message, why := s.readMessage(w, r, p.endpoint.MaxMessage, terminator)
 	if why != nil {
 		return why
 	}

@@ -49,6 +49,9 @@ func (f Framing) String() string { return framings[f].name }
 // Binary reports whether messages to the client are binary.
 func (f Framing) Binary() bool { return framings[f].binary }
 
+// JoinsLines reports whether Join makes a line of each message.
+func (f Framing) JoinsLines() bool { return f == Lines || f == JSON }
+
 // HoldsWhole reports whether a message from a client must be complete before Join, because
 // its size comes first. Such a message is at most MaxHeld bytes.
 func (f Framing) HoldsWhole() bool { return framings[f].whole }

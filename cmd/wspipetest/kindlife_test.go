@@ -124,6 +124,8 @@ func TestKindsRefuse(t *testing.T) {
 		"path":        {"", "", "other", 404, "at this path"},
 		"children":    {"--maxforks=1", "", "run", 429, "--maxforks"},
 		"per address": {"--max-per-ip=1", "", "run", 429, "--max-per-ip"},
+		// EventSource connects again after any end, and 204 stops it.
+		"EventSource": {"", "Last-Event-ID: 3", "run", 204, ""},
 		"password":    {"--basic-auth=user:secret", "Authorization: Basic eDp5", "run", 401, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,6 +139,9 @@ func TestKindsRefuse(t *testing.T) {
 			}
 			refused := 0
 			forKinds("", func(k kindCell) {
+				if test.status == http.StatusNoContent && (k.client != "events" || k.child == "resume") {
+					return
+				}
 				refused++
 				var header []string
 				if test.header != "" {
@@ -183,6 +188,15 @@ func TestKindsTooLong(t *testing.T) {
 			case c.posts:
 				if status := c.post(tooLong); status != http.StatusRequestEntityTooLarge {
 					t.Errorf("status %d", status)
+				}
+				line, want := tooLong[1:]+"\n", http.StatusAccepted // its terminator does not count
+				if k.child == "mux" {
+					want = http.StatusRequestEntityTooLarge // the body is the message
+				}
+				if status := c.post(line); status != want {
+					t.Errorf("with a newline: status %d, want %d", status, want)
+				} else if want == http.StatusAccepted && c.next() != "1000" {
+					t.Error("the message is not whole")
 				}
 			default:
 				c.send(tooLong)

@@ -3,6 +3,7 @@
 package wspipetest_test
 
 import (
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -77,10 +78,27 @@ func TestKillLeavesNoDirectChild(t *testing.T) {
 
 func TestOnceExitsWithTheChildsStatus(t *testing.T) {
 	t.Parallel()
-	s := wspipetest.Start(t, "--once", "/bin/sh", "-c", "echo hi; exit 3")
-	dial(t, s.WS).ExpectEnd(1000, "exit 3")
-	if status := s.Wait(); status != 3 {
-		t.Errorf("status %d, want 3", status)
+	for _, client := range []string{"websocket", "http", "events"} {
+		for child, flags := range childKinds {
+			if child == "pty" && client != "websocket" || child == "mux" || child == "resume" {
+				continue
+			}
+			t.Run(child+"/"+client, func(t *testing.T) {
+				t.Parallel()
+				s := wspipetest.Start(t, append(strings.Fields("--once --http "+flags), "/bin/sh", "-c", "echo hi; exit 3")...)
+				c := newKindClient(t, s, client, child, "/")
+				if child == "broadcast" { // a message is not the connection
+					if status := c.post("message"); status != http.StatusAccepted && status != http.StatusServiceUnavailable {
+						t.Errorf("POST: status %d", status)
+					}
+				}
+				c.connect(false)
+				c.rest()
+				if status := s.Wait(); status != 3 {
+					t.Errorf("status %d, want 3", status)
+				}
+			})
+		}
 	}
 }
 
