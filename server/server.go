@@ -129,6 +129,7 @@ func (s *Server) URLs() []string { return s.listeners.URLs() }
 // Timeouts.Shutdown to finish. It returns the exit status for the process: with Config.Once that of the child
 // (128+n for a signal), otherwise 0 after a clean stop and 1 with an error.
 func (s *Server) Serve(ctx context.Context) (status int, err error) {
+	ballast()
 	s.tracker = newTracker(s.cfg.ExitWhenIdle)
 	var servers []*http.Server
 	var serving sync.WaitGroup
