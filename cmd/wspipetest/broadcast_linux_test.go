@@ -262,34 +262,6 @@ func expectNothingLeft(t *testing.T, s *wspipetest.Server, idle int) {
 	})
 }
 
-// TestAClientThatDoesNotReadForAWhile: with --slow=drop it lacks messages, which are counted
-// in the log, and the others lack none.
-func TestAClientThatDoesNotReadForAWhile(t *testing.T) {
-	const clients, rounds, lines, width = 200, 50, 50, 3000 // more than all kernel buffers
-	s := startPrinter(t, width, "--slow=drop")
-	idle := descriptors(t, s.Pid())
-	slow := dialNumbers(t, s, 1, 64<<10)
-	all := readAll(dialNumbers(t, s, clients, 0))
-	p := dialPrinter(t, s, clients+1)
-	for range rounds {
-		p.printAndRead(lines, all)
-	}
-	readAll(slow)
-	for resumed := int64(p.printed); slow[0].next.Load() <= resumed; {
-		p.printAndRead(1, all)
-	}
-	p.exit()
-	p.ExpectEnd(1000, "exit 0")
-	expectAll(t, "clients", all, p.printed-1)
-	c := slow[0]
-	<-c.ended
-	if c.missing == 0 || c.wrong != 0 || c.messages+c.missing != p.printed || c.end != "1000 exit 0" {
-		t.Errorf("the slow client: %d messages and %d missing of %d, %d wrong, then %q", c.messages, c.missing, p.printed, c.wrong, c.end)
-	}
-	s.AwaitStderr(fmt.Sprintf("count=%d", c.missing))
-	expectNothingLeft(t, s, idle)
-}
-
 // TestManyThatDoNotRead: the backlogs of clients that do not read are bounded, whatever
 // --slow says, while the child prints 100 MB as fast as it can.
 func TestManyThatDoNotRead(t *testing.T) {

@@ -58,14 +58,14 @@ func TestOrphansOfSessionsAreReaped(t *testing.T) {
 		"init":     startInit,
 		"not init": func(t *testing.T, args ...string) *wspipetest.Server { return wspipetest.Start(t, args...) },
 	} {
-		for kind, flags := range kindsOfChild {
+		for kind, flags := range childKinds {
 			if kind == "mux" { // does not say hi
 				continue
 			}
 			t.Run(name+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				fifo := newFIFO(t)
-				s := start(t, append(flags[:len(flags):len(flags)], "sh", "-c", orphan, "sh", fifo)...)
+				s := start(t, append(strings.Fields(flags), "sh", "-c", orphan, "sh", fifo)...)
 				c := dial(t, sessionURL(s.WS))
 				if got := strings.TrimSpace(c.Next()); got != "hi" {
 					t.Errorf("got %q", got)

@@ -21,8 +21,9 @@ import (
 
 // The rows of the table that are more than an exchange of messages: see kinds_test.go.
 
-// stubbornPair writes the IDs of two processes that only SIGKILL ends.
-const stubbornPair = `trap "" INT TERM HUP; echo $$; sleep 1000 & echo $!; while :; do sleep 1000; done`
+// stubbornPair writes the IDs of two processes that only SIGKILL ends, one of them in a process
+// group of its own.
+const stubbornPair = `trap "" INT TERM HUP; echo $$; timeout 1000 sh -c "echo \$\$; exec sleep 1000" & while :; do sleep 1000; done`
 
 // attachAll connects a client for each cell, and returns them when their children have written the
 // IDs of their processes.

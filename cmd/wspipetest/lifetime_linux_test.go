@@ -22,53 +22,7 @@ var ownGroup = []string{"sh", "-c", `timeout 1000 sh -c 'printf "{\"to\":\"*\",\
 
 var digits = regexp.MustCompile(`\d+`)
 
-// kindsOfChild are the flags for each kind of child.
-var kindsOfChild = map[string][]string{
-	"plain":         nil,
-	"terminal":      {"--pty"},
-	"line-buffered": {"--line-buffered"},
-	"broadcast":     {"--share=broadcast"},
-	"mux":           {"--share=mux"},
-	"resume":        {"--resume=1h"},
-}
-
-// Whatever ends a session, no process of it is left, whatever its process group.
-func TestNothingOfASessionIsLeft(t *testing.T) {
-	t.Parallel()
-	for end, how := range map[string]struct {
-		flags []string
-		do    func(t *testing.T, s *wspipetest.Server, c *wspipetest.Client)
-	}{
-		"disconnect": {nil, func(t *testing.T, _ *wspipetest.Server, c *wspipetest.Client) {
-			c.Close(websocket.StatusNormalClosure, "")
-		}},
-		"runtime": {[]string{"--max-runtime=1s"}, func(t *testing.T, _ *wspipetest.Server, c *wspipetest.Client) {
-			c.ExpectEnd(4001, "max runtime")
-		}},
-		"shutdown": {nil, func(t *testing.T, s *wspipetest.Server, c *wspipetest.Client) {
-			s.Signal(syscall.SIGTERM)
-			c.ExpectEnd(1001, "server shutting down")
-			s.Wait()
-		}},
-	} {
-		for kind, flags := range kindsOfChild {
-			t.Run(end+" "+kind, func(t *testing.T) {
-				t.Parallel()
-				s := wspipetest.Start(t, append(append(flags[:len(flags):len(flags)], how.flags...), ownGroup...)...)
-				c := dial(t, sessionURL(s.WS))
-				pid := atoi(t, digits.FindString(c.Next()))
-				t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
-				how.do(t, s, c)
-				if end == "shutdown" && !gone(pid) {
-					t.Error("a process outlives wspipe")
-				}
-				until(t, "the process is gone", func() bool { return gone(pid) })
-			})
-		}
-	}
-}
-
-// The same for a CGI program.
+// TestNothingOfAProgramIsLeft: no process of a CGI program is left.
 func TestNothingOfAProgramIsLeft(t *testing.T) {
 	t.Parallel()
 	for _, shutdown := range []bool{false, true} {
@@ -127,10 +81,10 @@ func TestSlotIsFreeWhenTheSessionIsGone(t *testing.T) {
 func TestChildOfRootDoesNotHoldShutdown(t *testing.T) {
 	t.Parallel()
 	dir, script := rootsProgram(t)
-	for kind, flags := range kindsOfChild {
+	for kind, flags := range childKinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			s := startUnprivileged(t, dir, append(flags[:len(flags):len(flags)], script)...)
+			s := startUnprivileged(t, dir, append(strings.Fields(flags), script)...)
 			c := dial(t, sessionURL(s.WS))
 			var message string
 			for digits.FindString(message) == "" {
@@ -143,7 +97,7 @@ func TestChildOfRootDoesNotHoldShutdown(t *testing.T) {
 	}
 }
 
-// The same for a CGI program.
+// TestNothingOfAProgramIsLeft: no process of a CGI program is left.
 func TestProgramOfRootDoesNotHoldShutdown(t *testing.T) {
 	t.Parallel()
 	dir, script := rootsProgram(t)

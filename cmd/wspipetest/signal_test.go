@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -16,35 +15,6 @@ import (
 
 // stubborn is a child that tells its process ID and ignores every polite signal.
 const stubborn = `trap '' INT TERM HUP; echo $$; while :; do sleep 1000; done`
-
-func TestTermEndsEverything(t *testing.T) {
-	for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
-		t.Run(sig.String(), func(t *testing.T) {
-			t.Parallel()
-			s := wspipetest.Start(t, "/bin/sh", "-c", stubborn)
-			var clients []*wspipetest.Client
-			var pids []int
-			for range 50 {
-				c := dial(t, s.WS)
-				clients, pids = append(clients, c), append(pids, readPid(t, c))
-			}
-			s.Signal(sig)
-			var reading sync.WaitGroup
-			for _, c := range clients {
-				reading.Go(func() { c.ExpectEnd(1001, "server shutting down") })
-			}
-			if status := s.Wait(); status != 0 {
-				t.Errorf("status %d, want 0:\n%s", status, s.Stderr())
-			}
-			reading.Wait()
-			for _, pid := range pids {
-				if !gone(-pid) {
-					t.Errorf("group %d outlives wspipe", pid)
-				}
-			}
-		})
-	}
-}
 
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
