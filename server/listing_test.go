@@ -4,6 +4,7 @@ package server
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,7 +49,18 @@ func TestListingsAreBounded(t *testing.T) {
 			}
 			slices.Sort(want)
 			want = want[:min(len(want), maxListed)]
-			d := &programDir{path: wspipetest.Tree(t, test.files)}
+			dir, source := t.TempDir(), wspipetest.Tree(t, map[string]string{"program": "#!", "text": ""})
+			for name, content := range test.files {
+				from, to := source+"/text", filepath.Join(dir, name)
+				if content == "#!" {
+					from = source + "/program"
+				}
+				os.MkdirAll(filepath.Dir(to), 0o700)
+				if err := os.Link(from, to); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d := &programDir{path: dir}
 			if names, more := d.list(); !slices.Equal(names, want) || more != test.more {
 				t.Errorf("got %d programs, %.100q, more %v, want %d", len(names), names, more, len(want))
 			}

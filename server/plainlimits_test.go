@@ -86,7 +86,7 @@ func TestHTTPSlotIsFree(t *testing.T) {
 // TestHTTPBackpressure: a client that does not read blocks its child, also one whose
 // output is huge, and gets all of it.
 func TestHTTPBackpressure(t *testing.T) {
-	const size = 30_000_000
+	const size = 20_000_000
 	for _, accept := range []string{"Accept: */*", events} {
 		t.Run(accept, func(t *testing.T) {
 			t.Parallel()

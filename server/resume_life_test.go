@@ -254,7 +254,7 @@ func TestViolationEndsSession(t *testing.T) {
 // TestMemoryOfSessions: a session with a full history takes about the size of its buffer. It is not
 // parallel because it measures memory.
 func TestMemoryOfSessions(t *testing.T) {
-	const sessions, buffer = 100, 256 << 10
+	const sessions, buffer = 24, 256 << 10
 	cfg := resuming(`echo ready; exec yes`)
 	cfg.Endpoint.ResumeBuffer = buffer
 	s := serve(t, cfg)

@@ -165,11 +165,8 @@ func TestNothingIsLost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			size, buffer := 6<<20, 2<<20 // of the output and of the history
-			if way.framing == framing.JSON || way.compress {
-				size, buffer = 3<<20, 1<<20
-			}
-			if way.longest < 100 { // the overhead of such a message is large
+			size, buffer := 3<<20, 1<<20 // of the output and of the history
+			if way.longest < 100 {       // the overhead of such a message is large
 				buffer *= 3
 			}
 			// A quarter, less a message, is for what the client's host has and the client has
@@ -184,7 +181,7 @@ func TestNothingIsLost(t *testing.T) {
 			}
 			cfg := resuming(script)
 			cfg.Endpoint.Framing, cfg.Endpoint.Compress, cfg.Endpoint.SetEnv, cfg.Endpoint.ResumeBuffer = way.framing, way.compress, []string{"OUT=" + out}, buffer
-			w := &wanderer{t: t, far: size / 12, cuts: 20}
+			w := &wanderer{t: t, far: size / 6, cuts: 10}
 			if way.compress {
 				w.opt.CompressionMode = websocket.CompressionNoContextTakeover
 			}
@@ -280,7 +277,7 @@ func TestMessagesLongerThanTheBuffer(t *testing.T) {
 	for _, longest := range []int{10 << 10, 100 << 10, 1 << 20} {
 		t.Run(strconv.Itoa(longest), func(t *testing.T) {
 			t.Parallel()
-			records := randomRecords((16<<20)/longest, longest)
+			records := randomRecords((8<<20)/longest, longest)
 			out := filepath.Join(t.TempDir(), "out")
 			if err := os.WriteFile(out, []byte(framed(framing.Lines, records)), 0o600); err != nil {
 				t.Fatal(err)

@@ -23,7 +23,7 @@ import (
 // exit, or that of a new child.
 func TestConnectAroundExit(t *testing.T) {
 	t.Parallel()
-	const lines, clients, visits = 50, 10, 30
+	const lines, clients, visits = 50, 10, 10
 	cfg := shared("seq " + strconv.Itoa(lines) + "; exit 3")
 	cfg.Endpoint.Replay, cfg.Endpoint.Linger = lines, -1
 	s := serve(t, cfg)
@@ -71,11 +71,11 @@ func readAll(ctx context.Context, url string) (messages []string, err error) {
 	}
 }
 
-// TestClientsConnectAtRandom: thousands of clients connect at random to children that exit at random. At the
+// TestClientsConnectAtRandom: hundreds of clients connect at random to children that exit at random. At the
 // end nothing is left.
 func TestClientsConnectAtRandom(t *testing.T) {
 	t.Parallel()
-	const clients, visits = 100, 15
+	const clients, visits = 40, 15
 	for _, linger := range []time.Duration{0, 2 * time.Millisecond} {
 		cfg := shared(`while read -r l; do echo "$l"; [ "$l" = die ] && exit 7; done`)
 		cfg.Endpoint.Linger, cfg.Endpoint.Replay, cfg.Endpoint.PingInterval = linger, 5, 30*time.Second

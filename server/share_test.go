@@ -167,7 +167,7 @@ func TestReplay(t *testing.T) {
 // first one on.
 func TestConnectDuringFlood(t *testing.T) {
 	t.Parallel()
-	const clients, messages = 20, 2000
+	const clients, messages = 10, 1000
 	for _, replay := range []int{0, 50} {
 		cfg := shared(`exec seq 1000000000`)
 		cfg.Endpoint.Slow, cfg.Endpoint.Replay = bridge.SlowBlock, replay // or slow clients would be disconnected
