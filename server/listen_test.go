@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -142,4 +143,43 @@ func TestAnotherServersUnixSocketStays(t *testing.T) {
 	first.stop()
 	<-first.status
 	echoes(t, path)
+}
+
+// TestNotify is not parallel because it changes the environment.
+func TestNotify(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(wspipetest.Patience))
+	t.Setenv("NOTIFY_SOCKET", path)
+	next := func() string {
+		t.Helper()
+		p := make([]byte, 1000)
+		n, err := conn.Read(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(p[:n])
+	}
+	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}})
+	if got := next(); got != "READY=1" {
+		t.Errorf("at the start: %q", got)
+	}
+	s.Reload()
+	got := next()
+	var usec int64
+	if n, _ := fmt.Sscanf(got, "RELOADING=1\nMONOTONIC_USEC=%d\n", &usec); n != 1 || usec <= 0 {
+		t.Errorf("when it reloads: %q", got)
+	}
+	if got := next(); got != "READY=1" {
+		t.Errorf("when it has reloaded: %q", got)
+	}
+	s.stop()
+	if got := next(); got != "STOPPING=1" {
+		t.Errorf("at the end: %q", got)
+	}
+	<-s.status
 }

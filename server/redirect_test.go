@@ -20,6 +20,17 @@ import (
 	"wspipe/server/listen"
 )
 
+// freePort returns a TCP port of 127.0.0.1 that was free.
+func freePort(t *testing.T) (hostPort string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
 // serveRedirect serves cfg with a redirecting port and returns its address.
 func serveRedirect(t *testing.T, cfg server.Config) (s *testServer, hostPort string) {
 	t.Helper()

@@ -1,10 +1,12 @@
-//go:build unix
+//go:build linux
 
-package server_test
+package wspipetest_test
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,19 +15,9 @@ import (
 	"time"
 
 	"wspipe/cmd/wspipetest"
-	"wspipe/server"
-)
 
-// freePort returns a TCP port of 127.0.0.1 that was free.
-func freePort(t *testing.T) (hostPort string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+	"github.com/coder/websocket"
+)
 
 // activate starts wspipe with args through systemd-socket-activate, which waits for the first client
 // on one of the sockets and then passes all of them.
@@ -54,7 +46,7 @@ func activate(t *testing.T, first string, options []string, args ...string) *wsp
 func TestSystemdSockets(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
-	hostPort := freePort(t)
+	hostPort := "127.0.0.1:" + freePort(t)
 	s := activate(t, hostPort, []string{"--listen=" + hostPort, "--listen=" + path}, "cat")
 	s.AwaitStderr("unix:" + path + "\n")
 	if s.WS != "ws://"+hostPort+"/" {
@@ -67,7 +59,12 @@ func TestSystemdSockets(t *testing.T) {
 	c.Send("x")
 	c.Expect("x")
 	c.Close(1000, "")
-	echoes(t, path)
+	d := wspipetest.Dial(t, "ws://localhost/", &websocket.DialOptions{HTTPClient: &http.Client{Transport: &http.Transport{
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", path) },
+	}}})
+	d.Send("x")
+	d.Expect("x")
+	d.Close(1000, "")
 	s.Signal(os.Interrupt)
 	if status := s.Wait(); status != 0 {
 		t.Errorf("status %d", status)
@@ -79,7 +76,7 @@ func TestSystemdSockets(t *testing.T) {
 
 func TestAddressesBesideSystemdsSockets(t *testing.T) {
 	t.Parallel()
-	hostPort := freePort(t)
+	hostPort := "127.0.0.1:" + freePort(t)
 	s := activate(t, hostPort, []string{"--listen=" + hostPort}, "--port=0", "--address=127.0.0.1", "cat")
 	for _, url := range []string{s.WS, "ws://" + hostPort + "/"} {
 		c := dial(t, url)
@@ -94,7 +91,7 @@ func TestAddressesBesideSystemdsSockets(t *testing.T) {
 // Children get no socket of systemd, because they could accept our clients.
 func TestChildrenGetNoSystemdSockets(t *testing.T) {
 	t.Parallel()
-	hostPort := freePort(t)
+	hostPort := "127.0.0.1:" + freePort(t)
 	s := activate(t, hostPort, []string{"--listen=" + hostPort, "--fdname=web", "--setenv=SEEN=yes"},
 		"--passenv=PATH,SEEN,LISTEN_FDS,LISTEN_PID,LISTEN_FDNAMES",
 		"sh", "-c", `env; readlink /proc/$$/fd/*; exit 0`)
@@ -111,7 +108,7 @@ func TestChildrenGetNoSystemdSockets(t *testing.T) {
 // A lack of descriptors ends no listener, not even one from systemd.
 func TestSystemdSocketWithoutDescriptors(t *testing.T) {
 	t.Parallel()
-	prlimit, hostPort := wspipetest.Need(t, "prlimit"), freePort(t)
+	prlimit, hostPort := wspipetest.Need(t, "prlimit"), "127.0.0.1:"+freePort(t)
 	s := activate(t, hostPort, []string{"--listen=" + hostPort}, "cat")
 	if out, err := exec.Command(prlimit, fmt.Sprint("--pid=", s.Pid()), "--nofile=20").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -156,43 +153,4 @@ func TestDatagramsAreNotServed(t *testing.T) {
 	if status := cmd.ProcessState.ExitCode(); status != 1 || !strings.Contains(stderr.String(), want) {
 		t.Errorf("status %d, and it says:\n%s\nwant\n%s", status, stderr.String(), want)
 	}
-}
-
-// TestNotify is not parallel because it changes the environment.
-func TestNotify(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "notify")
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(wspipetest.Patience))
-	t.Setenv("NOTIFY_SOCKET", path)
-	next := func() string {
-		t.Helper()
-		p := make([]byte, 1000)
-		n, err := conn.Read(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(p[:n])
-	}
-	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}})
-	if got := next(); got != "READY=1" {
-		t.Errorf("at the start: %q", got)
-	}
-	s.Reload()
-	got := next()
-	var usec int64
-	if n, _ := fmt.Sscanf(got, "RELOADING=1\nMONOTONIC_USEC=%d\n", &usec); n != 1 || usec <= 0 {
-		t.Errorf("when it reloads: %q", got)
-	}
-	if got := next(); got != "READY=1" {
-		t.Errorf("when it has reloaded: %q", got)
-	}
-	s.stop()
-	if got := next(); got != "STOPPING=1" {
-		t.Errorf("at the end: %q", got)
-	}
-	<-s.status
 }
