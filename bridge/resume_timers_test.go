@@ -14,32 +14,20 @@ import (
 
 // still is a child for a synctest bubble, where a kernel's pipe would stop the clock.
 type still struct {
-	told
+	Child
 	out    *io.PipeReader
 	print  *io.PipeWriter
 	exited chan struct{}
-	stop   chan time.Duration // time of the call of Stop
 	since  time.Time
 }
 
-func newStill() *still {
-	s := &still{told: make(told, 10), exited: make(chan struct{}), stop: make(chan time.Duration, 1), since: time.Now()}
-	s.out, s.print = io.Pipe()
-	return s
-}
-
-func (s *still) Pid() int              { return 1 }
-func (s *still) Stdin() io.WriteCloser { return nowhere{} }
-func (s *still) Stdout() io.Reader     { return s.out }
-func (s *still) Stderr() io.Reader     { return eof{} }
-
-func (s *still) Exit() (code int, signal string) {
-	<-s.exited
-	return 0, ""
-}
+func (s *still) Pid() int                   { return 1 }
+func (s *still) Stdin() io.WriteCloser      { _, w := io.Pipe(); return w }
+func (s *still) Stdout() io.Reader          { return s.out }
+func (s *still) Stderr() io.Reader          { return io.MultiReader() }
+func (s *still) Exit() (code int, _ string) { <-s.exited; return 0, "" }
 
 func (s *still) Stop() {
-	s.stop <- time.Since(s.since)
 	select {
 	case <-s.exited:
 	default:
@@ -52,41 +40,13 @@ func (s *still) exit() {
 	s.print.Close()
 }
 
-type nowhere struct{}
-
-func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
-func (nowhere) Close() error                { return nil }
-
-type eof struct{}
-
-func (eof) Read([]byte) (int, error) { return 0, io.EOF }
-
-// bubble runs f with a session of a still child, with a grace period of a minute.
-func bubble(t *testing.T, opt Options, f func(t *testing.T, r *resumable, child *still)) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		child := newStill()
-		opt.Kind, opt.Buffer, opt.Grace = Resumable, 1<<20, time.Minute
-		r := New(child, opt).kind.(*resumable)
-		ended := make(chan bool)
-		go func() { // ends with the session
-			r.Run()
-			close(ended)
-		}()
-		f(t, r, child)
-		r.Shutdown()
-		<-ended
-	})
-}
-
 // visitIn attaches a client that disconnects after d without a close frame.
-func visitIn(t *testing.T, r *resumable, d time.Duration) Summary {
+func (s *still) visitIn(t *testing.T, r *resumable, d time.Duration) Summary {
 	t.Helper()
 	near, far := net.Pipe()
 	conn := wire.NewConn(near, nil)
 	go io.Copy(io.Discard, far) // ends when far is closed
-	ws := accept(t, conn, link{})
-	a, err := r.Attach(NewWebSocket(ws, conn, false), ClientOptions{After: -1})
+	a, err := r.Attach(NewWebSocket(accept(t, conn, link{}), conn, false), ClientOptions{After: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,81 +54,53 @@ func visitIn(t *testing.T, r *resumable, d time.Duration) Summary {
 	return a.Run()
 }
 
-func (s *still) expectStop(t *testing.T, want time.Duration) {
-	t.Helper()
-	if at := <-s.stop; at.Round(time.Microsecond) != want.Round(time.Microsecond) {
-		t.Errorf("the child is stopped after %v, want %v", at, want)
+// TestTimesOfSessions: a session ends a grace period of a minute after the last client has disconnected, or after
+// the child's exit. MaxRuntime counts from the start.
+func TestTimesOfSessions(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		maxRuntime time.Duration
+		visits     []time.Duration
+		pause      time.Duration // between visits
+		exit       time.Duration // zero means never
+		ends       time.Duration
+		before     resumeState // just before that
+	}{
+		"no client":                        {0, nil, 0, 0, time.Minute, detached},
+		"one client":                       {0, []time.Duration{time.Hour}, 0, 0, time.Hour + time.Minute, detached},
+		"after the last visit":             {0, []time.Duration{time.Second, time.Second, time.Second}, time.Minute - 1, 0, 3*(time.Second+time.Minute) - 2, detached},
+		"exit while detached":              {0, []time.Duration{time.Second}, 0, 51 * time.Second, 111 * time.Second, kept},
+		"exit, close frame is not replied": {0, []time.Duration{time.Hour}, 0, time.Second, time.Second + 5*time.Second + time.Minute, kept},
+		"max runtime":                      {100 * time.Second, []time.Duration{50 * time.Second, time.Hour}, 0, 0, 100 * time.Second, attached},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				child := &still{exited: make(chan struct{}), since: time.Now()}
+				child.out, child.print = io.Pipe()
+				before, took := make(chan resumeState, 1), make(chan time.Duration, 1)
+				b := New(child, Options{Kind: Resumable, Buffer: 1 << 20, Grace: time.Minute, MaxRuntime: test.maxRuntime,
+					Ended: func() { took <- time.Since(child.since) }})
+				r := b.kind.(*resumable)
+				go b.Run() // ends with the session
+				if test.exit > 0 {
+					time.AfterFunc(test.exit, child.exit)
+				}
+				time.AfterFunc(test.ends-1, func() { before <- r.stateNow() })
+				for i, d := range test.visits {
+					if i > 0 {
+						<-time.After(test.pause)
+					}
+					child.visitIn(t, r, d)
+				}
+				if d := <-took; d.Round(time.Microsecond) != test.ends.Round(time.Microsecond) {
+					t.Errorf("it ended after %v, want %v", d, test.ends)
+				}
+				if s := <-before; s != test.before {
+					t.Errorf("just before: %s, want %s", stateNames[s], stateNames[test.before])
+				}
+				synctest.Wait()
+			})
+		})
 	}
-}
-
-func TestSessionExpires(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
-		visitIn(t, r, time.Hour)
-		child.expectStop(t, time.Hour+time.Minute)
-	})
-}
-
-func TestSessionExpiresAfterTheLastVisit(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
-		for range 5 {
-			visitIn(t, r, time.Second)
-			<-time.After(time.Minute - 1)
-		}
-		if s := r.stateNow(); s != detached {
-			t.Errorf("just before: %s", stateNames[s])
-		}
-		child.expectStop(t, 5*(time.Second+time.Minute)-4)
-	})
-}
-
-func TestSessionWithoutAClientExpires(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
-		child.expectStop(t, time.Minute)
-	})
-}
-
-// The grace period begins again with the child's exit.
-func TestKeptSessionExpires(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
-		visitIn(t, r, time.Second)
-		<-time.After(50 * time.Second)
-		child.exit()
-		<-time.After(time.Minute - 1)
-		if s := r.stateNow(); s != kept {
-			t.Errorf("just before: %s", stateNames[s])
-		}
-		<-time.After(1)
-		synctest.Wait()
-		if s := r.stateNow(); s != ended {
-			t.Errorf("then: %s", stateNames[s])
-		}
-	})
-}
-
-// A client that does not reply to the close frame may not have received the exit.
-func TestSessionIsKeptWithoutAReply(t *testing.T) {
-	bubble(t, Options{}, func(t *testing.T, r *resumable, child *still) {
-		time.AfterFunc(time.Second, child.exit)
-		if sum := visitIn(t, r, time.Hour); sum.Reason != "exit 0" {
-			t.Errorf("summary %+v", sum)
-		}
-		if s := r.stateNow(); s != kept {
-			t.Errorf("%s", stateNames[s])
-		}
-		<-time.After(time.Minute)
-		synctest.Wait()
-		if s := r.stateNow(); s != ended {
-			t.Errorf("a minute later: %s", stateNames[s])
-		}
-	})
-}
-
-func TestMaxRuntimeLimitsTheChild(t *testing.T) {
-	bubble(t, Options{MaxRuntime: 100 * time.Second}, func(t *testing.T, r *resumable, child *still) {
-		visitIn(t, r, 50*time.Second)
-		if sum := visitIn(t, r, time.Hour); sum.End != endRuntime {
-			t.Errorf("summary %+v", sum)
-		}
-		child.expectStop(t, 100*time.Second)
-	})
 }
