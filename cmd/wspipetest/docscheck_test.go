@@ -222,3 +222,28 @@ func TestDocsNotRun(t *testing.T) {
 		t.Errorf("no page has a block that begins with %q", words)
 	}
 }
+
+// translations is the directory of the Chinese lessons. The English ones are above it.
+const translations = "docs/learn/zh/"
+
+// TestDocsTranslations checks that each lesson exists in English and in Chinese, with
+// the same code blocks.
+func TestDocsTranslations(t *testing.T) {
+	t.Parallel()
+	lessons := map[string]int{}
+	for _, page := range pages(t) {
+		if dir := path.Dir(page) + "/"; dir == translations || dir == "docs/learn/" {
+			lessons[path.Base(page)]++
+		}
+	}
+	for name, languages := range lessons {
+		if languages != 2 {
+			t.Errorf("%s is in one language only", name)
+		} else if !slices.Equal(blocks(read(t, "../../docs/learn/"+name)), blocks(read(t, "../../"+translations+name))) {
+			t.Errorf("%s differs in the code blocks of its translation", name)
+		}
+	}
+	if len(lessons) == 0 {
+		t.Error("no lessons found")
+	}
+}
