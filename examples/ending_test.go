@@ -88,8 +88,16 @@ var endless = []struct{ name, arg, input string }{
 	{"node/muxchat.js", "", oneClient},
 	{"perl/count.pl", "1000", ""},
 	{"perl/greeter.pl", "", "Ada\n"},
+	{"php/count.php", "1000", ""},
+	{"php/greeter.php", "", "Ada\n"},
+	{"ruby/count.rb", "1000", ""},
+	{"ruby/greeter.rb", "", "Ada\n"},
+	{"lua/count.lua", "1000", ""},
+	{"lua/greeter.lua", "", "Ada\n"},
 	{"go/count", "1000", ""},
 	{"go/greeter", "", "Ada\n"},
+	{"c/count", "1000", ""},
+	{"c/greeter", "", "Ada\n"},
 }
 
 // oneClient is what a chat room of --share=mux is told of a client.

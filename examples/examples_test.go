@@ -20,35 +20,45 @@ import (
 
 func TestMain(m *testing.M) {
 	code := wspipetest.Main(m)
-	if dir, err := goExamples(); err == nil {
-		os.RemoveAll(dir)
+	for _, build := range compiled {
+		if dir, err := build(); err == nil {
+			os.RemoveAll(dir)
+		}
 	}
 	os.Exit(code)
 }
 
-// interpreters says what runs a script, by the directory it is in.
-var interpreters = map[string]string{"bash": "bash", "node": "node", "perl": "perl", "python": "python3", "go": "go"}
+// tools has the program that runs or compiles an example, by the directory of the example.
+var tools = map[string]string{"bash": "bash", "node": "node", "perl": "perl", "python": "python3",
+	"php": "php", "ruby": "ruby", "lua": "lua", "go": "go", "c": "gcc"}
 
-var goExamples = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "wspipe-examples")
-	if err != nil {
-		return "", err
-	}
-	out, err := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./go/...").CombinedOutput()
-	if err != nil {
-		return dir, fmt.Errorf("build the examples in Go: %w\n%s", err, out)
-	}
-	return dir, nil
-})
+// compiled has the functions that compile the examples of a language, each into a directory that it returns.
+var compiled = map[string]func() (string, error){
+	"go": compile(`go build -o "$1/" ./go/...`),
+	"c":  compile(`for f in c/*.c; do gcc -Wall -Wextra -Werror -o "$1/$(basename "$f" .c)" "$f" || exit; done`),
+}
+
+func compile(script string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := os.MkdirTemp("", "wspipe-examples")
+		if err != nil {
+			return "", err
+		}
+		if out, err := exec.Command("sh", "-c", script, "sh", dir).CombinedOutput(); err != nil {
+			return dir, fmt.Errorf("%s: %w\n%s", script, err, out)
+		}
+		return dir, nil
+	})
+}
 
 // example returns the command of an example, by its path in this directory.
 func example(t *testing.T, name string) string {
 	t.Helper()
 	language := filepath.Dir(name)
-	wspipetest.Need(t, interpreters[language])
+	wspipetest.Need(t, tools[language])
 	dir, file := ".", name
-	if language == "go" {
-		built, err := goExamples()
+	if build := compiled[language]; build != nil {
+		built, err := build()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +106,7 @@ func (c client) leave(server *wspipetest.Server) {
 // before it gets a signal.
 const unhurried = "--closems=5000"
 
-var counts = []string{"bash/count.sh", "python/count.py", "node/count.js", "perl/count.pl", "go/count"}
+var counts = []string{"bash/count.sh", "python/count.py", "node/count.js", "perl/count.pl", "php/count.php", "ruby/count.rb", "lua/count.lua", "go/count", "c/count"}
 
 func TestCount(t *testing.T) {
 	t.Parallel()
@@ -134,7 +144,8 @@ func TestCountToTen(t *testing.T) {
 
 func TestGreeter(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"bash/greeter.sh", "python/greeter.py", "node/greeter.js", "perl/greeter.pl", "go/greeter"} {
+	for _, name := range []string{"bash/greeter.sh", "python/greeter.py", "node/greeter.js", "perl/greeter.pl",
+		"php/greeter.php", "ruby/greeter.rb", "lua/greeter.lua", "go/greeter", "c/greeter"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := wspipetest.Start(t, "--once", unhurried, example(t, name))

@@ -108,7 +108,7 @@ type reader struct {
 
 func newReader(t *testing.T) *reader {
 	t.Helper()
-	for _, program := range []string{"bash", "curl", "jq", "node", "openssl", "perl", "python3", "redis-server", "top"} {
+	for _, program := range []string{"bash", "curl", "gcc", "jq", "node", "openssl", "perl", "python3", "redis-server", "top"} {
 		wspipetest.Need(t, program)
 	}
 	r := &reader{t: t, dir: t.TempDir(), servers: map[string]*wspipetest.Server{}, ports: map[string]string{}}

@@ -1,0 +1,15 @@
+#!/usr/bin/env lua
+-- Answers each name that it reads with a greeting, until the client disconnects.
+--
+--   wspipe --port=8080 ./examples/lua/greeter.lua
+
+io.stdout:setvbuf("line") -- flush every line: to a pipe, Lua would keep it until it has 4 KB
+
+local function greet()
+  for name in io.lines() do
+    print("Hello, " .. name .. "!")
+  end
+end
+
+-- End quietly: an interrupt is an error in Lua, of greet or of the pcall that calls it.
+pcall(pcall, greet)
