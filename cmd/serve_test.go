@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"wspipe/cmd/wspipetest"
 
 	"github.com/coder/websocket"
 )
@@ -149,9 +150,7 @@ func TestEnvironmentAndDirectory(t *testing.T) {
 // A relative COMMAND is relative to the directory of wspipe, not to --cwd.
 func TestRelativeCommandWithDirectory(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if err := os.WriteFile("x.sh", []byte("#!/bin/sh\necho here\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, "x.sh", "#!/bin/sh\necho here\n", 0o755)
 	r := start(t, "--port=0", "--address=127.0.0.1", "--cwd=/", "./x.sh")
 	c := dial(t, urlPattern.FindString(r.line()))
 	if _, msg, err := c.Read(t.Context()); string(msg) != "here" {

@@ -11,15 +11,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"wspipe/cmd/wspipetest"
 )
 
 // program creates an executable file in dir.
 func program(t *testing.T, dir, name, content string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, path, content, 0o755)
 	return path
 }
 

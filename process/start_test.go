@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"wspipe/cmd/wspipetest"
 
 	"golang.org/x/sys/unix"
 )
@@ -234,11 +235,6 @@ func checkStartError(t *testing.T, spec Spec, reason string) {
 func writeFile(t *testing.T, content string, mode os.FileMode) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(path, mode); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, path, content, mode)
 	return path
 }

@@ -320,9 +320,7 @@ func TestCGILeavesNothing(t *testing.T) {
 	s := serveCGI(t, server.Config{}, map[string]string{
 		"good": textHeader + `cat`, "bad": `cat >/dev/null`, "deaf": textHeader, "slow": textHeader + `echo $$; sleep 1000`, "no": "",
 	})
-	if err := os.WriteFile(s.cfg.CGIDir+"/no", []byte("#!/no/such/interpreter"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteFile(t, s.cfg.CGIDir+"/no", "#!/no/such/interpreter")
 	round := func() {
 		for _, path := range []string{"good", "bad", "deaf", "no", "none"} {
 			fetch(t, http.MethodPost, s.http(path), strings.NewReader("body"))

@@ -111,9 +111,7 @@ func TestProgramsThatCannotStart(t *testing.T) {
 	s := serve(t, server.Config{Dir: wspipetest.Tree(t, map[string]string{
 		"bad": "#!/no/such/interpreter\n", "windows": "#!/bin/sh\r\necho", "none": "#!\n", "fine": askFor,
 	}), MaxChildren: 1})
-	if err := os.WriteFile(s.cfg.Dir+"/elf", []byte("\x7fELF"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, s.cfg.Dir+"/elf", "\x7fELF", 0o755)
 	for path, want := range map[string]string{
 		"bad": "bad interpreter", "windows": "bad interpreter",
 		"none": "not an executable for this machine, nor a script that begins with #!", "elf": "not an executable for this machine, nor a script that begins with #!",

@@ -117,9 +117,7 @@ func TestAccessible(t *testing.T) {
 // write makes a file that can be executed.
 func write(t *testing.T, name, text string) {
 	t.Helper()
-	if err := os.WriteFile(name, []byte(text), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, name, text, 0o700)
 }
 
 // TestIsSmall: the view of messages comes in less than 100 KB, and with nothing of

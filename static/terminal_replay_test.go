@@ -3,7 +3,6 @@
 package static_test
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -72,9 +71,7 @@ func TestLateTerminalMakesNoReply(t *testing.T) {
 	dir := t.TempDir()
 	script := `#!/bin/sh
 stty -echo; printf 'asked\n\033[c\033]11;?\033\\'; while read -r line; do echo "got <$line>"; done`
-	if err := os.WriteFile(filepath.Join(dir, "ask"), []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, filepath.Join(dir, "ask"), script, 0o700)
 	p := newPage(t, wspipetest.Start(t, "--devconsole", "--pty", "--dir="+dir), "/")
 	p.Do(chromedp.Click(chromedp.ID("messages-tab"))) // which the page leaves to the user then
 	p.connectTo("/ask")

@@ -339,9 +339,7 @@ func TestPsAndKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, name := range []string{"a b.sh", "c.sh"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho $$\nexec cat\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		wspipetest.WriteMode(t, filepath.Join(dir, name), "#!/bin/sh\necho $$\nexec cat\n", 0o755)
 	}
 	s, o := startOperated(t, "--dir="+dir, "--trusted-proxy=127.0.0.1", "--auth-header=X-User")
 	connect := func(path, user string) *wspipetest.Client {

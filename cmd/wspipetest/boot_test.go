@@ -212,9 +212,7 @@ func bootSystemd(t *testing.T, files map[string]string) *systemd {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		wspipetest.WriteMode(t, path, text, 0o755)
 	}
 	cgroup := "wspipetest" + strconv.Itoa(os.Getpid())
 	cmd := exec.Command("unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child", "sh", "-c", boot, "sh", dir, cgroup)

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -166,8 +165,8 @@ func (s *proxied) passesALoneLine(t *testing.T) {
 func (s *proxied) passesALoneLineOfCGI(t *testing.T) {
 	dir, fifo := t.TempDir(), filepath.Join(t.TempDir(), "fifo")
 	program := filepath.Join(dir, "slow")
-	write(t, program, "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nready\\n'; read -r line <"+fifo+"; echo \"got $line\"\n")
-	if err := errors.Join(os.Chmod(program, 0o700), syscall.Mkfifo(fifo, 0o600)); err != nil {
+	wspipetest.WriteFile(t, program, "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nready\\n'; read -r line <"+fifo+"; echo \"got $line\"\n")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.serve(t, "cat", "--cgidir="+dir)

@@ -9,15 +9,21 @@ import (
 )
 
 // WriteFile writes a file. One that begins with #! is executable.
-//
-// A child that is forked meanwhile would hold it open for writing until its own exec, and
-// executing the file would fail (ETXTBSY). So nothing is forked meanwhile.
 func WriteFile(t testing.TB, path, content string) {
 	t.Helper()
 	mode := os.FileMode(0o644)
 	if strings.HasPrefix(content, "#!") {
 		mode = 0o755
 	}
+	WriteMode(t, path, content, mode)
+}
+
+// WriteMode writes a file with a mode.
+//
+// A child that is forked meanwhile would hold it open for writing until its own exec, and
+// executing the file would fail (ETXTBSY). So nothing is forked meanwhile.
+func WriteMode(t testing.TB, path, content string, mode os.FileMode) {
+	t.Helper()
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(path, []byte(content), mode); err != nil {

@@ -28,13 +28,7 @@ func TestForkBombDoesNotEndServer(t *testing.T) {
 		"hello": "#!/bin/sh\necho hello",
 		"file":  strings.Repeat("x", 5<<20),
 	} {
-		mode := os.FileMode(0o755)
-		if name == "file" {
-			mode = 0o644
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), mode); err != nil {
-			t.Fatal(err)
-		}
+		wspipetest.WriteFile(t, filepath.Join(dir, name), content)
 	}
 	// The limit is for all processes of a user, so it gets one of its own.
 	uid := 1_000_000 + os.Getpid()

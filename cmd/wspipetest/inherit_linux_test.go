@@ -55,9 +55,7 @@ func TestProgramInheritsNothing(t *testing.T) {
 	if os.Getuid() == 0 {
 		flags, dir = []string{"--user=nobody"}, unprivilegedDir(t)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "run"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, filepath.Join(dir, "run"), script, 0o755)
 	s := startEncumbered(t, append(flags, "--cgidir="+dir, "--dir="+dir)...)
 	resp, err := http.Post("http"+strings.TrimPrefix(s.WS, "ws")+"run", "text/plain", strings.NewReader("body\n"))
 	if err != nil {

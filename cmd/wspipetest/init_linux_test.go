@@ -81,9 +81,7 @@ func TestInitReapsOrphansOfPrograms(t *testing.T) {
 	t.Parallel()
 	dir, fifo := t.TempDir(), newFIFO(t)
 	script := "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'; set " + fifo + "\n" + orphan
-	if err := os.WriteFile(filepath.Join(dir, "run"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, filepath.Join(dir, "run"), script, 0o755)
 	s := startInit(t, "--cgidir="+dir)
 	resp, err := http.Get(s.WS + "run") // there are no WebSockets
 	if err != nil {

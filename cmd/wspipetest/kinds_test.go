@@ -149,9 +149,7 @@ func TestKinds(t *testing.T) {
 	t.Parallel()
 	wspipetest.Need(t, "bash")
 	missing := filepath.Join(t.TempDir(), "program")
-	if err := os.WriteFile(missing, []byte("#!/bin/sh\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, missing, "#!/bin/sh\n", 0o700)
 	var routes strings.Builder
 	for _, row := range kindRows {
 		forKinds(row.not, func(k kindCell) {

@@ -28,9 +28,7 @@ func TestNothingOfAProgramIsLeft(t *testing.T) {
 	for _, shutdown := range []bool{false, true} {
 		dir := t.TempDir()
 		script := "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\n" + ownGroup[2] + "\n"
-		if err := os.WriteFile(filepath.Join(dir, "run"), []byte(script), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		wspipetest.WriteMode(t, filepath.Join(dir, "run"), script, 0o755)
 		s := wspipetest.Start(t, "--cgidir="+dir, "cat")
 		resp, err := http.Get("http" + strings.TrimPrefix(s.WS, "ws") + "run")
 		if err != nil {
@@ -125,9 +123,7 @@ func rootsProgram(t *testing.T) (dir, script string) {
 	script = filepath.Join(dir, "script")
 	content := "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nexec " + become + ` --reuid=0 --regid=0 --clear-groups sh -c '
 		trap "" HUP INT TERM; echo "{\"to\":\"*\",\"data\":\"$$\"}"; exec sleep 1000'`
-	if err := os.WriteFile(script, []byte(content), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, script, content, 0o755)
 	return dir, script
 }
 
@@ -168,13 +164,8 @@ func unprivilegedDir(t *testing.T) (dir string) {
 func copyFile(t *testing.T, from, to string, mode os.FileMode) {
 	t.Helper()
 	content, err := os.ReadFile(from)
-	if err == nil {
-		err = os.WriteFile(to, content, 0o600)
-	}
-	if err == nil {
-		err = os.Chmod(to, mode)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	wspipetest.WriteMode(t, to, string(content), mode)
 }

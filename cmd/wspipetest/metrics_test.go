@@ -144,9 +144,7 @@ func TestMetricsOfHeldSession(t *testing.T) {
 func TestMetricsOfCGIAndRefusals(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "c"), []byte("#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhi'\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, filepath.Join(dir, "c"), "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhi'\n", 0o755)
 	s, o := startOperated(t, "--cgidir="+dir, "--basic-auth=u:p", "--health=/healthz", "--subprotocol=a", "cat")
 	base := "http" + strings.TrimPrefix(s.WS, "ws")
 	for path, want := range map[string]int{"c": 200, "healthz": 200, "missing": 404} {

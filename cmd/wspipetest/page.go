@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -54,6 +55,8 @@ var browser = sync.OnceValues(func() (context.Context, error) {
 // what runs beside it has.
 func yielding(dir, program string) (command string, err error) {
 	command = filepath.Join(dir, "yielding")
+	syscall.ForkLock.RLock() // as in WriteMode
+	defer syscall.ForkLock.RUnlock()
 	return command, os.WriteFile(command, []byte("#!/bin/sh\nexec nice -n 10 '"+program+"' \"$@\"\n"), 0o700)
 }
 

@@ -34,9 +34,7 @@ func example(t *testing.T, language string) string {
 func TestProtocolInBash(t *testing.T) {
 	t.Parallel()
 	script := filepath.Join(t.TempDir(), "ws.sh")
-	if err := os.WriteFile(script, []byte(example(t, "bash")), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, script, example(t, "bash"), 0o700)
 	s := wspipetest.Start(t, "sh", "-c", `read a; read b; echo "$a, $b"; echo; head -c 70000 /dev/zero | tr '\0' x; echo; exit 7`)
 	host, port, _ := strings.Cut(strings.Trim(strings.TrimPrefix(s.WS, "ws:"), "/"), ":")
 	client := exec.Command(wspipetest.Need(t, "bash"), script, host, port, "/")

@@ -150,9 +150,7 @@ func TestRoutesAreHidden(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, mode := range map[string]os.FileMode{"page.html": 0o644, "old.sh": 0o755, "new.sh": 0o755} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), mode); err != nil {
-			t.Fatal(err)
-		}
+		wspipetest.WriteMode(t, filepath.Join(dir, name), "#!/bin/sh\n", mode)
 	}
 	s := &routed{file: filepath.Join(dir, "routes")}
 	s.write(t, "/page.html -- "+dir+"/old.sh")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"wspipe/cmd/wspipetest"
 )
 
 // brokenScripts are scripts that cannot be executed, and what the log says to do
@@ -30,9 +31,7 @@ func TestLogSaysHowToRepairScripts(t *testing.T) {
 			if script.name == "mode" {
 				mode = 0o644
 			}
-			if err := os.WriteFile(filepath.Join(dir, script.name), []byte(script.content), mode); err != nil {
-				t.Fatal(err)
-			}
+			wspipetest.WriteMode(t, filepath.Join(dir, script.name), script.content, mode)
 		}
 		writeFiles(t, dir, map[string]string{"data.txt": "secret"})
 		s := startSite(t, nil, flag+dir, "--log-format=json")

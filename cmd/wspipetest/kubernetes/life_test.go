@@ -38,9 +38,7 @@ func TestExitStatus(t *testing.T) {
 func TestCannotStart(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "program")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	wspipetest.WriteMode(t, program, "#!/bin/sh\n", 0o755)
 	s := wspipetest.Start(t, program)
 	if err := os.Remove(program); err != nil {
 		t.Fatal(err)
