@@ -1,13 +1,10 @@
 package static_test
 
 import (
-	"bufio"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -52,12 +49,7 @@ func TestWebsocketd(t *testing.T) {
 // query, with subprotocols, text and binary.
 func TestPythonServer(t *testing.T) {
 	t.Parallel()
-	const python = "/usr/bin/python3"
-	if exec.Command(python, "-c", "import websockets").Run() != nil {
-		wspipetest.Lack(t, "python3-websockets is not installed: run make deps")
-	}
-	script := filepath.Join(t.TempDir(), "server.py")
-	if err := os.WriteFile(script, []byte(`
+	port := wspipetest.FirstLine(t, exec.Command(wspipetest.PythonWebsockets(t), "-c", `
 import asyncio, sys, websockets
 
 async def talk(ws, path=None):
@@ -72,12 +64,8 @@ async def main():
         print(server.sockets[0].getsockname()[1], flush=True)
         await asyncio.Future()
 
-asyncio.run(main())
-`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+asyncio.run(main())`))
 	p := newPage(t, shell(t, "cat"), "/")
-	port := firstLine(t, exec.Command(python, script))
 	p.Do(chromedp.SendKeys(chromedp.ID("subprotocols"), "quiet"))
 	p.connectTo("127.0.0.1:" + port + "/a?b=c")
 	p.received("/a?b=c quiet")
@@ -90,28 +78,6 @@ asyncio.run(main())
 	p.send("bye")
 	p.wantStatus("Closed by the server", "3456", "so long")
 	p.WantNoErrors()
-}
-
-// firstLine starts cmd, which is killed with the test, and returns the first line
-// that it writes.
-func firstLine(t *testing.T, cmd *exec.Cmd) string {
-	t.Helper()
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(line)
 }
 
 // TestServerOfNothing: a server that says nothing at all, one that breaks off, and

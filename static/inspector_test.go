@@ -43,15 +43,8 @@ func TestUseItFrom(t *testing.T) {
 	}
 	answer("JavaScript", eval[string](p, `(() => new Promise((done) => { const console = { log: done }; `+p.useFrom("JavaScript")+` }))()`), nil)
 
-	const python = "/usr/bin/python3"
-	if exec.Command(python, "-c", "import websockets").Run() == nil {
-		script := filepath.Join(t.TempDir(), "client.py")
-		if err := os.WriteFile(script, []byte(p.useFrom("Python")), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		out, err := exec.Command(python, script).Output()
-		answer("Python", string(out), err)
-	}
+	out, err := exec.Command(wspipetest.PythonWebsockets(t), "-c", p.useFrom("Python")).Output()
+	answer("Python", string(out), err)
 	dir := t.TempDir()
 	for _, name := range []string{"wspipe", "websocat"} { // which shows its arguments
 		write(t, filepath.Join(dir, name), `#!/bin/sh

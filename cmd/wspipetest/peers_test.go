@@ -16,13 +16,8 @@ import (
 // python3-websockets.
 func TestPythonClient(t *testing.T) {
 	t.Parallel()
-	const python = "/usr/bin/python3" // Debian's own: it has Debian's modules
-	wspipetest.Need(t, python)
-	if err := exec.Command(python, "-c", "import websockets").Run(); err != nil {
-		wspipetest.Lack(t, "python3-websockets is not installed: run make deps")
-	}
 	s := wspipetest.Start(t, "/bin/sh", "-c", "seq 5; read l; echo got $l")
-	out, err := exec.Command(python, "-c", `
+	out, err := exec.Command(wspipetest.PythonWebsockets(t), "-c", `
 import asyncio, sys, websockets
 async def main():
     async with websockets.connect(sys.argv[1]) as ws:
@@ -58,17 +53,8 @@ func TestConnectToOtherServers(t *testing.T) {
 	} {
 		server := exec.CommandContext(t.Context(), runtime, "-e", script)
 		server.Dir, server.Stderr = dir, t.Output()
-		stdout, err := server.StdoutPipe()
-		if err == nil {
-			err = server.Start()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer server.Wait()
-		defer server.Process.Kill()
-		port, _ := bufio.NewReader(stdout).ReadString('\n')
-		if status, out, errs := connected(t, "hi\n", "ws://127.0.0.1:"+strings.TrimSpace(port)+"/"); status != 0 || out != "got hi\n" || errs != "" {
+		port := wspipetest.FirstLine(t, server)
+		if status, out, errs := connected(t, "hi\n", "ws://127.0.0.1:"+port+"/"); status != 0 || out != "got hi\n" || errs != "" {
 			t.Errorf("%s: status %d, %q, %q", runtime, status, out, errs)
 		}
 	}

@@ -123,12 +123,7 @@ func proxy(t *testing.T) string {
 // TestTraceOfAnyServer traces a server that is not wspipe.
 func TestTraceOfAnyServer(t *testing.T) {
 	t.Parallel()
-	const python = "/usr/bin/python3" // Debian's own: it has Debian's modules
-	wspipetest.Need(t, python)
-	if err := exec.Command(python, "-c", "import websockets").Run(); err != nil {
-		wspipetest.Lack(t, "python3-websockets is not installed: run make deps")
-	}
-	cmd := exec.Command(python, "-c", `
+	url := wspipetest.FirstLine(t, exec.Command(wspipetest.PythonWebsockets(t), "-c", `
 import asyncio, websockets
 async def handler(ws, path=None):
     text = await ws.recv()
@@ -138,23 +133,8 @@ async def main():
     async with websockets.serve(handler, "127.0.0.1", 0) as server:
         print("ws://127.0.0.1:%d/" % server.sockets[0].getsockname()[1], flush=True)
         await asyncio.Future()
-asyncio.run(main())`)
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	url, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	status, out, errs := connected(t, "hello\n", "--trace", "--compress", "--subprotocol=", strings.TrimSpace(url))
+asyncio.run(main())`))
+	status, out, errs := connected(t, "hello\n", "--trace", "--compress", "--subprotocol=", url)
 	if status != 255 || out != strings.Repeat("hello", 100)+"\n" {
 		t.Errorf("status %d, %q", status, out)
 	}
