@@ -5,6 +5,7 @@ package bridge
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"wspipe/bridge/channel"
@@ -49,9 +50,11 @@ func TestSlowClients(t *testing.T) {
 						slow.pause()
 					}
 					done, most := make(chan bool), 0
+					var printed atomic.Int64
 					go func() { // ends when the clients have read, or need not
 						for i := range lines {
 							b.print(b.line(text(i)))
+							printed.Add(1)
 							if policy != SlowBlock { // so that quick keeps up on a busy machine, too
 								quick.expect(text(i))
 								most = max(most, slow.wire.Out.Backlog())
@@ -61,13 +64,23 @@ func TestSlowClients(t *testing.T) {
 						done <- true
 					}()
 					if policy == SlowBlock {
-						wspipetest.Eventually(t, "something waits", func() bool { return slow.wire.Out.Backlog() > 0 })
 						go func() { // ends with the messages
 							for i := range lines {
 								quick.expect(text(i))
 							}
 							done <- true
 						}()
+						before, looks := int64(0), 0
+						wspipetest.Eventually(t, "the child stands still", func() bool {
+							now := printed.Load()
+							if looks++; now != before {
+								before, looks = now, 0
+							}
+							return now > 0 && looks > 100
+						})
+						if before == lines {
+							t.Error("the child was not blocked")
+						}
 					} else {
 						wspipetest.Wait(t, "the child", done)
 					}
@@ -146,6 +159,8 @@ func TestLongMessageIsNotSlow(t *testing.T) {
 	long := x(maxMuxLine - 100)
 	m.print(muxMessage("1", "first") + muxMessage("1", long))
 	c.expect("first", long)
+	m.print(muxMessage("1", "it is still there"))
+	c.expect("it is still there")
 	for _, policy := range []SlowPolicy{SlowDisconnect, SlowDrop} {
 		const lines, width = 15, 100_000 // more than may be queued
 		b := startBroadcast(t, Options{Replay: lines, Slow: policy})
