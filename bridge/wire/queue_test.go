@@ -239,50 +239,36 @@ func TestQueueFailAndCloseUnblock(t *testing.T) {
 	}
 }
 
-// The reader is a child that has closed its stdin, or a client that has disconnected.
+// The reader is a child that has closed its stdin, or a client that has disconnected, before or after the write.
 func TestQueueAfterTheFarEndIsClosed(t *testing.T) {
 	t.Parallel()
-	eachQueue(t, func(t *testing.T, q *Queue, r *os.File) {
-		q.Write(make([]byte, 1<<20)) // more than the pipe holds
-		waited := make(chan error)
-		go func() { waited <- q.Wait(0) }() // ends when r is closed
-		r.Close()
-		if err := wspipetest.Wait(t, "Wait", waited); err == nil {
-			t.Error("Wait: no error")
+	for _, size := range []int{1, 1 << 20} { // the latter is more than the pipe holds
+		for _, hold := range []bool{false, true} {
+			eachQueue(t, func(t *testing.T, q *Queue, r *os.File) {
+				if size == 1 {
+					r.Close()
+				}
+				if hold {
+					q.Hold()
+				}
+				q.Write(make([]byte, size))
+				if hold {
+					q.Release()
+				}
+				waited := make(chan error)
+				go func() { waited <- q.Wait(0) }() // ends when r is closed
+				r.Close()
+				if err := wspipetest.Wait(t, "Wait", waited); err == nil {
+					t.Error("Wait: no error")
+				}
+				if _, err := q.Write([]byte("x")); err == nil {
+					t.Error("Write: no error")
+				}
+				if err := q.Wait(0); err == nil {
+					t.Error("second Wait: no error")
+				}
+			})
 		}
-		if _, err := q.Write([]byte("x")); err == nil {
-			t.Error("Write: no error")
-		}
-		if err := q.Wait(0); err == nil {
-			t.Error("second Wait: no error")
-		}
-	})
-}
-
-func TestQueueIntoAClosedPipe(t *testing.T) {
-	t.Parallel()
-	for name, held := range map[string]bool{"write": false, "release": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r, w, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			q := NewQueue(w)
-			defer q.Close()
-			r.Close()
-			if held {
-				q.Hold()
-			}
-			_, err = q.Write([]byte("x"))
-			if held {
-				q.Release()
-				err = q.Wait(0)
-			}
-			if err == nil {
-				t.Error("no error")
-			}
-		})
 	}
 }
 
