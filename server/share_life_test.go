@@ -131,19 +131,3 @@ func TestLimitsOfSharedChildren(t *testing.T) {
 	}
 	arrive(t, s.ws+"b")
 }
-
-// TestFailedHandshakeStartsNothing: even if it is the first, and it takes no slot.
-func TestFailedHandshakeStartsNothing(t *testing.T) {
-	t.Parallel()
-	cfg := shared(echoing)
-	cfg.MaxChildren, cfg.Endpoint.Linger = 1, -1
-	s := serve(t, cfg)
-	if resp := handshake(t, s.ws, http.Header{"Sec-Websocket-Key": {"short"}}); resp.StatusCode != 400 {
-		t.Fatalf("got %d, want 400", resp.StatusCode)
-	}
-	wspipetest.Eventually(t, "its place comes free", s.unused)
-	if strings.Contains(s.log.String(), "shared child") {
-		t.Error("a child was started")
-	}
-	arrive(t, s.ws)
-}

@@ -251,7 +251,7 @@ func (g *gate) together(t *testing.T, n int, request func(i int) (header string,
 
 // statusOf is status for any goroutine; it stores the passages. It returns 0 without a response.
 func (g *gate) statusOf(headers ...string) int {
-	req, err := http.NewRequest("GET", "http://"+g.addr+"/", nil)
+	req, err := http.NewRequest("GET", "http://"+g.addr.String()+"/", nil)
 	if err != nil {
 		return 0
 	}

@@ -93,7 +93,7 @@ func throughTLS(t *testing.T, ca *wspipetest.CA, auth Auth, verify tls.ClientAut
 		ours.Certificates = []tls.Certificate{*cert}
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: ours}}
-	req, err := http.NewRequest("GET", "https://"+g.addr+"/", nil)
+	req, err := http.NewRequest("GET", "https://"+g.addr.String()+"/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

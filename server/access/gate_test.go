@@ -3,10 +3,8 @@
 package access
 
 import (
-	"bufio"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,9 +12,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"wspipe/cmd/wspipetest"
 )
@@ -25,8 +21,8 @@ import (
 type gate struct {
 	*authenticator
 	purpose Purpose // of the requests
-	addr    string
-	log     *lockedLog
+	addr    net.Addr
+	log     *wspipetest.Log
 	entered chan struct{} // gets a value for each request, unless it is full
 	seen    chan passage  // gets one for each request
 }
@@ -42,7 +38,7 @@ type passage struct {
 
 func newGate(t *testing.T, rules Rules, trusted bool, tlsConfig *tls.Config) *gate {
 	t.Helper()
-	g := &gate{log: &lockedLog{}, entered: make(chan struct{}, 1000), seen: make(chan passage, 1000)}
+	g := &gate{log: &wspipetest.Log{}, entered: make(chan struct{}, 1000), seen: make(chan passage, 1000)}
 	a, err := newAuthenticator(rules, slog.New(slog.NewTextHandler(g.log, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -69,39 +65,25 @@ func newGate(t *testing.T, rules Rules, trusted bool, tlsConfig *tls.Config) *ga
 		hs.Start()
 	}
 	t.Cleanup(hs.Close)
-	g.addr = hs.Listener.Addr().String()
+	g.addr = hs.Listener.Addr()
 	return g
 }
 
 // send sends a request unchanged.
-func (g *gate) send(t *testing.T, target string, header ...string) net.Conn {
+func (g *gate) send(t *testing.T, target string, header ...string) *wspipetest.Raw {
 	t.Helper()
-	conn, err := net.Dial("tcp", g.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(wspipetest.Patience))
-	if _, err := io.WriteString(conn, "GET "+target+" HTTP/1.1\r\nHost: us\r\n"+strings.Join(append(header, "\r\n"), "\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	return conn
+	c := wspipetest.Connect(t, g.addr)
+	c.Send("GET " + target + " HTTP/1.1\r\nHost: us\r\n" + strings.Join(append(header, "\r\n"), "\r\n"))
+	return c
 }
 
 // ask sends a request and returns the response, its body, and the passage.
 func (g *gate) ask(t *testing.T, target string, header ...string) (*http.Response, string, passage) {
 	t.Helper()
-	conn := g.send(t, target, header...)
-	defer conn.Close()
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(body), <-g.seen
+	c := g.send(t, target, header...)
+	defer c.Close()
+	resp, body := c.Whole("GET")
+	return resp, body, <-g.seen
 }
 
 // status sends a request and returns the status of the response.
@@ -115,22 +97,4 @@ func (g *gate) status(t *testing.T, target string, header ...string) int {
 func authBy(t *testing.T, kinds string) Auth {
 	t.Helper()
 	return Auth(wspipetest.NewSecrets(t, kinds))
-}
-
-// lockedLog is a log that can be read while it is written.
-type lockedLog struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lockedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lockedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
