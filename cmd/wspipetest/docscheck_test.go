@@ -58,6 +58,34 @@ func TestDocsLinks(t *testing.T) {
 	}
 }
 
+// TestDocsIndex checks that the index of the manual, or that of the directory, links to
+// each page.
+func TestDocsIndex(t *testing.T) {
+	t.Parallel()
+	const manual = "docs/README.md"
+	for _, page := range pages(t) {
+		index := path.Join(path.Dir(page), "README.md")
+		if page == index {
+			index = manual // of a directory
+		}
+		if !strings.HasPrefix(page, "docs/") || page == manual {
+			continue
+		}
+		if !linksTo(t, manual, page) && !linksTo(t, index, page) {
+			t.Errorf("%s does not link to %s", index, page)
+		}
+	}
+}
+
+// linksTo reports whether the page from has a link to the page to.
+func linksTo(t *testing.T, from, to string) bool {
+	t.Helper()
+	return slices.ContainsFunc(link.FindAllStringSubmatch(read(t, "../../"+from), -1), func(m []string) bool {
+		file, _, _ := strings.Cut(m[1], "#")
+		return path.Join(path.Dir(from), file) == to
+	})
+}
+
 var fileName = regexp.MustCompile(`^\w[\w./-]*\.(go|js|sh|py|html|css|md|golden)$`)
 
 // TestDocsFiles checks that the files of ours that pages name in backquotes exist.
@@ -133,7 +161,8 @@ func TestDocsNames(t *testing.T) {
 var foreignFlags = strings.Fields(`--data-binary --data-urlencode --experimental-websocket --from --init --limit-rate --max-time --now --prefix --unix-socket
 	--as --as-pid- --bind --bounding-set --clearenv --collect --cpu --default-signal --dev --die-with-parent --fsize --ignore-signal
 	--inh-caps --memory --network --new-session --no-new-privs --nofile --pids-limit --proc --property --quiet --rm --ro-bind --scope
-	--save --share-net --sig-proxy --symlink --tmpfs --unshare-all`)
+	--save --share-net --sig-proxy --symlink --tmpfs --unshare-all
+	--close-signal --height --max-connection --permit-arguments --tls-ca-crt --tls-crt --tls-key --width --ws-origin`)
 
 var (
 	helpFlag = regexp.MustCompile(`(?m)^ +(?:-h, )?(--[a-z-]+)`)

@@ -4,11 +4,9 @@
 --   wspipe --port=8080 ./examples/lua/count.lua
 --   wspipe --port=8080 ./examples/lua/count.lua 3
 
-io.stdout:setvbuf("line") -- flush every line: to a pipe, Lua would keep it until it has 4 KB
-
 local function count(last)
   for n = 1, last do
-    print(n)
+    print(n) -- flushes its line; io.write would keep it until it has 4 KB
     if not os.execute("sleep 1") then return end -- Lua has no sleep; nil means interrupted
   end
 end

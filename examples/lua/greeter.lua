@@ -3,11 +3,9 @@
 --
 --   wspipe --port=8080 ./examples/lua/greeter.lua
 
-io.stdout:setvbuf("line") -- flush every line: to a pipe, Lua would keep it until it has 4 KB
-
 local function greet()
   for name in io.lines() do
-    print("Hello, " .. name .. "!")
+    print("Hello, " .. name .. "!") -- flushes its line; io.write would keep it until it has 4 KB
   end
 end
 
