@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -213,6 +214,53 @@ func TestKindsTooLong(t *testing.T) {
 	})
 }
 
+// TestKindsEvents: an event stream begins before its child says anything.
+func TestKindsEvents(t *testing.T) {
+	t.Parallel()
+	var routes strings.Builder
+	forKinds("pty", func(k kindCell) { routes.WriteString(k.route("silent", "", "exec sleep 1000")) })
+	s := startKinds(t, routes.String())
+	forKinds("pty", func(k kindCell) {
+		if k.client != "events" {
+			return
+		}
+		wspipetest.Soon(t, 2*time.Second, func() time.Duration {
+			since := time.Now()
+			if status := newKindClient(t, s, k.client, k.child, k.path("silent")).connect(false); status != http.StatusOK {
+				t.Errorf("%s: status %d", k.child, status)
+			}
+			return time.Since(since)
+		})
+	})
+}
+
+// TestKindsPost: a POST is answered once the child has it, and one that the child does not take
+// fails.
+func TestKindsPost(t *testing.T) {
+	t.Parallel()
+	const not = "plain pty line-buffered mux"
+	var routes strings.Builder
+	forKinds(not, func(k kindCell) {
+		routes.WriteString(k.route("post", "", "echo ready; head -c 1 >/dev/null; exit 5"))
+	})
+	s := startKinds(t, routes.String())
+	forKinds(not, func(k kindCell) {
+		c := newKindClient(t, s, k.client, k.child, k.path("post"))
+		if k.child == "resume" && !c.posts {
+			return
+		}
+		t.Run(k.path("post")[1:], func(t *testing.T) {
+			t.Parallel()
+			c.connect(false)
+			c.next()
+			// More than a pipe holds.
+			if got := c.post(strings.Repeat("x", 200_000)); got != http.StatusServiceUnavailable {
+				t.Errorf("status %d, want 503", got)
+			}
+		})
+	})
+}
+
 // slowRow is what happens to a client that does not read for a while.
 type slowRow struct {
 	name, flags, not string
@@ -266,6 +314,11 @@ func (row slowRow) test(t *testing.T, s *wspipetest.Server, o *operator, k kindC
 		records := &kindRecords{want: make(map[string]string)}
 		records.add(c, `code=1013 reason="too slow: `)
 		records.await(s)
+		if k.client == "http" {
+			if _, end := c.rest(); !strings.HasSuffix(end, " cut") {
+				t.Errorf("the response ends with %q", end)
+			}
+		}
 		return
 	case "drop":
 		s.AwaitStderr(done)

@@ -145,6 +145,17 @@ func TestRoutesOverHTTP(t *testing.T) {
 	red.Expect("only here")
 }
 
+// A room belongs to nobody: its child gets no header and no user of the client that starts it.
+func TestRoomsHaveNoUser(t *testing.T) {
+	t.Parallel()
+	const script = `env | grep -c "^HTTP_\|^REMOTE_\|^AUTH_TYPE=."; exec cat`
+	for _, by := range []string{"path", "query:room"} {
+		s := wspipetest.Start(t, "--share=broadcast", "--share-by="+by, "--basic-auth=user:secret", "/bin/sh", "-c", script)
+		header := http.Header{"Authorization": {"Basic " + wspipetest.BasicPair("user", "secret")}, "X-Name": {"value"}}
+		wspipetest.Dial(t, s.WS+"a?room=a", &websocket.DialOptions{HTTPHeader: header}).Expect("0")
+	}
+}
+
 // The file is not served, nor is the COMMAND of a route, also of one that is new.
 func TestRoutesAreHidden(t *testing.T) {
 	t.Parallel()
