@@ -162,7 +162,7 @@ var foreignFlags = strings.Fields(`--data-binary --data-urlencode --experimental
 	--as --as-pid- --bind --bounding-set --clearenv --collect --cpu --default-signal --dev --die-with-parent --fsize --ignore-signal
 	--inh-caps --memory --network --new-session --no-new-privs --nofile --pids-limit --proc --property --quiet --rm --ro-bind --scope
 	--save --share-net --sig-proxy --symlink --tmpfs --unshare-all
-	--close-signal --height --max-connection --permit-arguments --tls-ca-crt --tls-crt --tls-key --width --ws-origin`)
+	--close-signal --height --index --max-connection --permit-arguments --tls-ca-crt --tls-crt --tls-key --width --ws-origin`)
 
 var (
 	helpFlag = regexp.MustCompile(`(?m)^ +(?:-h, )?(--[a-z-]+)`)
