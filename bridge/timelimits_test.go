@@ -27,3 +27,11 @@ func TestCheckIdle(t *testing.T) {
 		}
 	})
 }
+
+// TestPingsAreNoMessages: they do not postpone the idle timeout.
+func TestPingsAreNoMessages(t *testing.T) {
+	t.Parallel()
+	s := start(t, link{}, newPuppet(t), Options{IdleTimeout: 300 * time.Millisecond, PingInterval: 50 * time.Millisecond})
+	s.pongs = true
+	s.expectClose(4002, "idle timeout")
+}
