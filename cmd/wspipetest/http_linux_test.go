@@ -136,14 +136,14 @@ const eventPage = `<!doctype html><link rel="icon" href="data:,"><script>
 // and the command is not run again.
 func TestEventSourceOverABadNetwork(t *testing.T) {
 	t.Parallel()
-	const n = 2000
+	const n = 1000
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "events.html"), []byte(eventPage), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := wspipetest.Start(t, "--http", "--resume=1m", "--staticdir="+dir, "bash", "-c", `for ((i = 1; i <= 2000; i++)); do
+	s := wspipetest.Start(t, "--http", "--resume=1m", "--staticdir="+dir, "bash", "-c", `for ((i = 1; i <= 1000; i++)); do
 		echo $i; read -t 0.001 <> <(:)
-		((i % 400)) || read -r go
+		((i % 200)) || read -r go
 	done`)
 	network := wspipetest.NewCutter(t, s)
 	p := wspipetest.NewPage(t)
@@ -151,9 +151,9 @@ func TestEventSourceOverABadNetwork(t *testing.T) {
 	for had := 0; had < n; had += n / 5 {
 		p.Until(fmt.Sprintf("numbers.length > %d", had+n/10))
 		switch had {
-		case 0, 800, 1200:
+		case 0, 400, 600:
 			network.Cut()
-		case 400:
+		case 200:
 			p.Do(chromedp.Reload())
 		}
 		p.Until(fmt.Sprintf("numbers.length >= %d", had+n/5))

@@ -126,10 +126,10 @@ func echoAll(t *testing.T, clients []*wspipetest.Client, round, lines int) {
 	talking.Wait()
 }
 
-// TestNothingIsLeftOver opens, uses and closes 1 000 connections at once,
+// TestNothingIsLeftOver opens, uses and closes 300 connections at once,
 // three times over.
 func TestNothingIsLeftOver(t *testing.T) {
-	const connections = 1000
+	const connections = 300
 	s := startPlain(t, "--loglevel=error", "cat")
 	idle := descriptors(t, s.Pid())
 	var used [3]int

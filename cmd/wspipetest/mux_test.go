@@ -111,11 +111,11 @@ func (c *chatter) goAway(way int) {
 	c.CloseNow()
 }
 
-// TestChatWithManyClients: a program of a dozen lines serves 500 clients. What is
+// TestChatWithManyClients: a program of a dozen lines serves 200 clients. What is
 // for one reaches only that one, and of each that goes, however abruptly, it is
 // told once.
 func TestChatWithManyClients(t *testing.T) {
-	const clients = 500
+	const clients = 200
 	wspipetest.Need(t, "python3")
 	script, err := filepath.Abs("../../examples/python/muxchat.py")
 	if err != nil {
