@@ -56,6 +56,7 @@ func (p *page) untilLog(socket string, lines ...string) {
 }
 
 func TestClientIsSmall(t *testing.T) {
+	t.Parallel()
 	if lines := bytes.Count(static.ClientModule, []byte("\n")); lines > 310 {
 		t.Errorf("client.js has %d lines, more than 310", lines)
 	}

@@ -26,6 +26,7 @@ func shell(t *testing.T, script string, flags ...string) *wspipetest.Server {
 
 // TestFilesAreSmall: whoever opens one can read it to its end.
 func TestFilesAreSmall(t *testing.T) {
+	t.Parallel()
 	err := fs.WalkDir(static.Console, "console", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -42,6 +43,7 @@ func TestFilesAreSmall(t *testing.T) {
 }
 
 func TestConversation(t *testing.T) {
+	t.Parallel()
 	server := shell(t, `echo "Who are you?"; read name; echo "Hello, $name!"; exit 3`)
 	p := newPage(t, server, "/")
 	p.connect()
@@ -56,7 +58,7 @@ func TestConversation(t *testing.T) {
 	p.WantNoErrors()
 }
 
-func TestKeyboardAlone(t *testing.T) {
+func TestKeyboardAlone(t *testing.T) { // not parallel: it needs the focus of the browser
 	p := newPage(t, shell(t, `cat; echo end`), "/")
 	p.enter() // the page begins with Connect in focus
 	p.Until(`document.body.dataset.state === "open" && document.activeElement.id === "message"`)
@@ -79,6 +81,7 @@ func TestKeyboardAlone(t *testing.T) {
 }
 
 func TestHistoryOutlivesReload(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, "cat"), "/")
 	p.connect()
 	p.send("first")
@@ -98,6 +101,7 @@ func TestHistoryOutlivesReload(t *testing.T) {
 }
 
 func TestMarkupIsText(t *testing.T) {
+	t.Parallel()
 	lines := []string{
 		`<script>document.title = "owned"</script>`,
 		`<img src=x onerror="document.title = 'owned'">`,
@@ -120,6 +124,7 @@ func TestMarkupIsText(t *testing.T) {
 }
 
 func TestPathAndQueryReachTheChild(t *testing.T) {
+	t.Parallel()
 	const path = "/foo/b%20r?x=1&y=%22%3C"
 	p := newPage(t, shell(t, `echo "$REQUEST_URI"`), path)
 	p.connect()
@@ -128,7 +133,7 @@ func TestPathAndQueryReachTheChild(t *testing.T) {
 	p.WantNoErrors()
 }
 
-func TestScrollingUpStops(t *testing.T) {
+func TestScrollingUpStops(t *testing.T) { // not parallel: it needs the focus of the browser
 	more := filepath.Join(t.TempDir(), "more")
 	p := newPage(t, shell(t, `seq 1 500; until [ -e "`+more+`" ]; do sleep 0.02; done; seq 501 600; cat`), "/")
 	p.connect()
@@ -153,6 +158,7 @@ func TestScrollingUpStops(t *testing.T) {
 }
 
 func TestPauseCopyClear(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, "cat"), "/")
 	p.connect()
 	p.Do(chromedp.Click(chromedp.ID("pause")))
@@ -183,6 +189,7 @@ func TestPauseCopyClear(t *testing.T) {
 }
 
 func TestBinary(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, `printf 'gr\303\274n'; head -c 1 >/dev/null; printf '\377\000\001'; cat`, "--binary"), "/")
 	p.connect()
 	p.received("grün")
@@ -194,6 +201,7 @@ func TestBinary(t *testing.T) {
 }
 
 func TestLongAndControl(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, `printf '\033[1m\tx\n'; head -c 300000 /dev/zero | tr '\0' y`), "/")
 	p.connect()
 	p.received("\tx")
@@ -208,6 +216,7 @@ func TestLongAndControl(t *testing.T) {
 }
 
 func TestSubprotocol(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, `echo "$WEBSOCKET_PROTOCOL"; cat`, "--subprotocol=chat,quiet"), "/")
 	p.Do(chromedp.SendKeys(chromedp.ID("subprotocols"), "quiet, loud"))
 	p.connect()
@@ -218,6 +227,7 @@ func TestSubprotocol(t *testing.T) {
 }
 
 func TestEnds(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		flag, script string
 		want         []string
@@ -235,6 +245,7 @@ func TestEnds(t *testing.T) {
 }
 
 func TestServerShutsDown(t *testing.T) {
+	t.Parallel()
 	server := shell(t, "cat")
 	p := newPage(t, server, "/")
 	p.connect()
@@ -244,6 +255,7 @@ func TestServerShutsDown(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, "cat"), "/")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -258,6 +270,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestWrongAddress(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, "cat"), "/")
 	for typed, want := range map[string]string{
 		"ftp://example.com/": "not with ftp://",
@@ -271,6 +284,7 @@ func TestWrongAddress(t *testing.T) {
 }
 
 func TestEndsInWords(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, "cat"), "/")
 	for _, test := range []struct {
 		code         int
@@ -308,6 +322,7 @@ func TestEndsInWords(t *testing.T) {
 }
 
 func TestNarrow(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, "head -c 2000 /dev/zero | tr '\\0' w; echo; exit 3"), "/"+strings.Repeat("long", 50))
 	p.Do(chromedp.EmulateViewport(360, 740))
 	p.connect()

@@ -48,7 +48,7 @@ func numbers(last int) string {
 	return b.String()
 }
 
-func TestScrollWithKeys(t *testing.T) {
+func TestScrollWithKeys(t *testing.T) { // not parallel: it needs the focus of the browser
 	p := newPage(t, says(t, numbers(5000)), "/")
 	p.connect()
 	p.received("n 5000")
@@ -84,6 +84,7 @@ func TestScrollWithKeys(t *testing.T) {
 }
 
 func TestJSONUnfolds(t *testing.T) {
+	t.Parallel()
 	const line = `{"n":12345678901234567890,"x":1e400,"deep":{"list":[1,[2,{}]]},"n":"tw\"ice: {"}`
 	long := "[" + strings.Repeat("0,", 4249) + "7]"
 	p := newPage(t, says(t, line+"\n"+long+"\n{not json}\n"), "/")
@@ -117,6 +118,7 @@ func TestJSONUnfolds(t *testing.T) {
 }
 
 func TestFilter(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, says(t, numbers(2000)+"Straße\nSTOP\nstop\n"), "/")
 	p.connect()
 	p.received("stop")
@@ -159,6 +161,7 @@ func TestFilter(t *testing.T) {
 }
 
 func TestSearch(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, says(t, numbers(3000)+"\x1b[1man\x1b[0md 77\n"), "/")
 	p.connect()
 	p.received("and 77")
@@ -196,6 +199,7 @@ func TestSearch(t *testing.T) {
 }
 
 func TestPlainIsKept(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, says(t, "\x1b[31mred\n{\"a\":1}\n"), "/")
 	p.connect()
 	p.received("red")
@@ -217,6 +221,7 @@ func TestPlainIsKept(t *testing.T) {
 }
 
 func TestHexDump(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, `head -c 600 /dev/zero; head -c 2 >/dev/null; printf '\037 ~\177\377A'; cat`, "--binary"), "/")
 	p.Do(chromedp.EmulateViewport(1200, 800))
 	p.connect()
@@ -240,6 +245,7 @@ func TestHexDump(t *testing.T) {
 }
 
 func TestLogOfChannels(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, `printf 'out'; printf 'err' >&2; cat`), "/")
 	p.Do(chromedp.SendKeys(chromedp.ID("subprotocols"), "v1.wspipe"))
 	p.connect()
@@ -253,6 +259,7 @@ func TestLogOfChannels(t *testing.T) {
 }
 
 func TestPauseInFlood(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, `seq 1 100; read go; seq 1 30000; read more; echo last`), "/")
 	p.connect()
 	p.received("100")
@@ -286,6 +293,7 @@ func (p *page) saved(button string) (name, content string) {
 }
 
 func TestSave(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, shell(t, `printf 'gr\303\274n \033[1m'; head -c 2 >/dev/null; printf '\377\000'; exec cat >/dev/null`, "--binary"), "/")
 	p.connect()
 	p.received("grün ")
@@ -328,6 +336,7 @@ func TestSave(t *testing.T) {
 
 // TestTail: lines of a log have the colour of their level, and addresses are links.
 func TestTail(t *testing.T) {
+	t.Parallel()
 	p := newPage(t, says(t, "2026-11-29 ERROR disk\n[WARN] hot\n{\"level\":\"debug\",\"a\":1}\ntime=1 level=error msg=x\nwarning: old\nno error here\nsee https://example.com/a?b=c. ok\n"), "/")
 	p.connect()
 	p.received("no error here")

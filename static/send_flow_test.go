@@ -114,6 +114,7 @@ func TestFileAndLoss(t *testing.T) {
 // TestManyLines: a file of many lines goes as the page does other things. It
 // measures time, so no other test runs beside it.
 func TestManyLines(t *testing.T) {
+	t.Parallel()
 	const n = 200_000
 	p := newPage(t, shell(t, `read -r _ && head -n `+fmt.Sprint(n-1)+` | wc -l; exec cat`), "/") // with an end of its own the connection might come before the note
 	p.connect()
