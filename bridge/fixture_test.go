@@ -78,7 +78,7 @@ func (c *client) frame() (frame, error) {
 func (c *client) message() (opcode byte, payload string) {
 	c.t.Helper()
 	var whole []byte
-	for begun := false; ; begun = true {
+	for begun := false; ; {
 		f, err := c.frame()
 		switch {
 		case err != nil:
@@ -91,6 +91,7 @@ func (c *client) message() (opcode byte, payload string) {
 		case f.first&^fin != wire.OpContinuation:
 			c.t.Fatalf("frame %#x %.100q within a message", f.first, f.payload)
 		}
+		begun = true
 		if whole = append(whole, f.payload...); f.first&fin != 0 {
 			return opcode, string(whole)
 		}
