@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"wspipe/cmd/wspipetest"
 	"wspipe/static"
 )
@@ -188,36 +190,36 @@ func pair(user, password string) string {
 // the others must not, nor any the right thing in the wrong place.
 var proofs = []proof{
 	{name: "nothing"},
-	{name: "alice", fields: []string{basic("alice", alicesPassword)}},
-	{name: "bob", fields: []string{basic("bob", bobsPassword)}},
+	{name: "alice", fields: []string{wspipetest.Authorization("alice", alicesPassword)}},
+	{name: "bob", fields: []string{wspipetest.Authorization("bob", bobsPassword)}},
 	{name: "bearer", fields: []string{"Authorization: Bearer " + goodToken}},
 	{name: "token in the query", query: "access_token=tok-en.1_~%2B/=="},
-	{name: "token as subprotocol", fields: []string{"Sec-WebSocket-Protocol: " + offered(goodToken)}},
+	{name: "token as subprotocol", fields: []string{"Sec-WebSocket-Protocol: " + wspipetest.OfferedToken(goodToken)}},
 	{name: "proxy", fields: []string{"X-Remote-User: carol"}},
 
-	{name: "wrong password", fields: []string{basic("alice", bobsPassword)}},
-	{name: "wrong password of the file", fields: []string{basic("bob", alicesPassword)}},
-	{name: "no password", fields: []string{basic("alice", "")}},
-	{name: "no user", fields: []string{basic("", alicesPassword)}},
-	{name: "alice twice", fields: []string{basic("alice", alicesPassword), basic("alice", alicesPassword)}},
-	{name: "bob twice", fields: []string{basic("bob", bobsPassword), basic("bob", bobsPassword)}},
+	{name: "wrong password", fields: []string{wspipetest.Authorization("alice", bobsPassword)}},
+	{name: "wrong password of the file", fields: []string{wspipetest.Authorization("bob", alicesPassword)}},
+	{name: "no password", fields: []string{wspipetest.Authorization("alice", "")}},
+	{name: "no user", fields: []string{wspipetest.Authorization("", alicesPassword)}},
+	{name: "alice twice", fields: []string{wspipetest.Authorization("alice", alicesPassword), wspipetest.Authorization("alice", alicesPassword)}},
+	{name: "bob twice", fields: []string{wspipetest.Authorization("bob", bobsPassword), wspipetest.Authorization("bob", bobsPassword)}},
 	{name: "a pair in clear", fields: []string{"Authorization: Basic alice:" + alicesPassword}},
 	{name: "a pair as bearer", fields: []string{"Authorization: Bearer " + pair("alice", alicesPassword)}},
 	{name: "a pair in clear as bearer", fields: []string{"Authorization: Bearer alice:" + alicesPassword}},
 	{name: "a pair as token in the query", query: "access_token=" + pair("alice", alicesPassword)},
-	{name: "a pair as subprotocol", fields: []string{"Sec-WebSocket-Protocol: " + offered("alice:"+alicesPassword)}},
+	{name: "a pair as subprotocol", fields: []string{"Sec-WebSocket-Protocol: " + wspipetest.OfferedToken("alice:"+alicesPassword)}},
 	{name: "a pair for a proxy", fields: []string{"Proxy-Authorization: Basic " + pair("alice", alicesPassword)}},
 	{name: "a pair as cookie", fields: []string{"Cookie: Authorization=Basic " + pair("alice", alicesPassword)}},
 
 	{name: "wrong bearer", fields: []string{"Authorization: Bearer x" + goodToken}},
 	{name: "wrong token in the query", query: "access_token=x"},
-	{name: "wrong token as subprotocol", fields: []string{"Sec-WebSocket-Protocol: " + offered("x")}},
+	{name: "wrong token as subprotocol", fields: []string{"Sec-WebSocket-Protocol: " + wspipetest.OfferedToken("x")}},
 	{name: "right and wrong token", query: "access_token=x", fields: []string{"Authorization: Bearer " + goodToken}},
 	{name: "token without a scheme", fields: []string{"Authorization: " + goodToken}},
-	{name: "token as password", fields: []string{basic("alice", goodToken)}},
-	{name: "token as user", fields: []string{basic(goodToken, "")}},
+	{name: "token as password", fields: []string{wspipetest.Authorization("alice", goodToken)}},
+	{name: "token as user", fields: []string{wspipetest.Authorization(goodToken, "")}},
 	{name: "token in another parameter", query: "token=" + goodToken},
-	{name: "token as a subprotocol in clear", fields: []string{"Sec-WebSocket-Protocol: " + tokenSubprotocol + goodToken}},
+	{name: "token as a subprotocol in clear", fields: []string{"Sec-WebSocket-Protocol: " + wspipetest.TokenSubprotocol + goodToken}},
 	{name: "token as cookie", fields: []string{"Cookie: access_token=" + goodToken}},
 	{name: "token in the referer", fields: []string{"Referer: http://127.0.0.1/?access_token=" + goodToken}},
 	{name: "token in another field", fields: []string{"Access-Token: " + goodToken, "X-Access-Token: " + goodToken}},
@@ -244,8 +246,8 @@ var tokenProofs = []string{"bearer", "token in the query", "token as subprotocol
 
 // authKinds are all ways to turn authentication on, and some together.
 func authKinds(t *testing.T) []authKind {
-	passwords := "--htpasswd=" + secretFile(t, htpasswdLine(t, "bob", bobsPassword))
-	tokens := "--token-file=" + secretFile(t, goodToken+"\n")
+	passwords := "--htpasswd=" + wspipetest.SecretFile(t, "file", wspipetest.HtpasswdLine(t, "bob", bobsPassword, bcrypt.MinCost))
+	tokens := "--token-file=" + wspipetest.SecretFile(t, "file", goodToken+"\n")
 	ca, stranger := wspipetest.NewCA(t, "ca"), wspipetest.NewCA(t, "stranger")
 	certFile, keyFile := ca.Server(t)
 	own, foreign := ca.Client(t, "dave"), stranger.Client(t, "dave")

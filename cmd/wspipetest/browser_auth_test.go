@@ -3,7 +3,6 @@
 package wspipetest_test
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +13,8 @@ import (
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"golang.org/x/crypto/bcrypt"
 
 	"wspipe/cmd/wspipetest"
 )
@@ -101,7 +102,7 @@ func TestBrowserLogsIn(t *testing.T) {
 // TestBrowserAsksForThePassword as it does in its dialog.
 func TestBrowserAsksForThePassword(t *testing.T) {
 	t.Parallel()
-	users := secretFile(t, htpasswdLine(t, "bob", "hunter 2"))
+	users := wspipetest.SecretFile(t, "file", wspipetest.HtpasswdLine(t, "bob", "hunter 2", bcrypt.MinCost))
 	s := startSite(t, nil, append([]string{"--htpasswd=" + users, "--devconsole"}, greeter...)...)
 	p := wspipetest.NewPage(t)
 	asked := answerDialog(t, p, fetch.AuthChallengeResponse{Response: "ProvideCredentials", Username: "bob", Password: "hunter 2"})
@@ -172,18 +173,14 @@ func elsewhere(t *testing.T) (origin string) {
 func TestPageOfAnotherOriginHasAToken(t *testing.T) {
 	t.Parallel()
 	origin := elsewhere(t)
-	tokens := secretFile(t, goodToken+"\n")
+	tokens := wspipetest.SecretFile(t, "file", goodToken+"\n")
 	s := startSite(t, nil, append([]string{"--token-file=" + tokens, "--subprotocol=demo,other", "--origin=" + origin}, greeter...)...)
 	p := newPage(t, origin)
-	offer := func(token string) string {
-		return tokenSubprotocol + base64.RawURLEncoding.EncodeToString([]byte(token))
-	}
-
-	expectSocket(t, p, "demo |Bearer||demo ping", s.WS, "demo", offer(goodToken))
-	expectSocket(t, p, "demo |Bearer|x=1|demo ping", s.WS+"?x=1", offer(goodToken), "demo")
-	expectSocket(t, p, refusedSocket, s.WS, "demo", offer("x"+goodToken))
+	expectSocket(t, p, "demo |Bearer||demo ping", s.WS, "demo", wspipetest.OfferedToken(goodToken))
+	expectSocket(t, p, "demo |Bearer|x=1|demo ping", s.WS+"?x=1", wspipetest.OfferedToken(goodToken), "demo")
+	expectSocket(t, p, refusedSocket, s.WS, "demo", wspipetest.OfferedToken("x"+goodToken))
 	expectSocket(t, p, refusedSocket, s.WS, "demo")
-	expectSocket(t, p, refusedSocket, s.WS, offer(goodToken)) // a browser wants one of those that it offers
+	expectSocket(t, p, refusedSocket, s.WS, wspipetest.OfferedToken(goodToken)) // a browser wants one of those that it offers
 
 	query := s.WS + "?a=1&access_token=" + url.QueryEscape(goodToken)
 	expectSocket(t, p, " |Bearer|a=1| ping", query)
@@ -193,7 +190,7 @@ func TestPageOfAnotherOriginHasAToken(t *testing.T) {
 
 	// Without --origin the token does not help.
 	s = startSite(t, nil, append([]string{"--token-file=" + tokens, "--subprotocol=demo"}, greeter...)...)
-	expectSocket(t, p, refusedSocket, s.WS, "demo", offer(goodToken))
+	expectSocket(t, p, refusedSocket, s.WS, "demo", wspipetest.OfferedToken(goodToken))
 	s.AwaitStderr(`allow="--origin=` + origin)
 }
 
@@ -201,9 +198,9 @@ func TestPageOfAnotherOriginHasAToken(t *testing.T) {
 func TestPageWithoutOriginHasAToken(t *testing.T) {
 	t.Parallel()
 	for flag, outcome := range map[string]string{"--origin=null": "demo |Bearer||demo ping", "--origin=http://app.example": refusedSocket} {
-		s := startSite(t, nil, append([]string{"--token-file=" + secretFile(t, goodToken), "--subprotocol=demo", flag}, greeter...)...)
+		s := startSite(t, nil, append([]string{"--token-file=" + wspipetest.SecretFile(t, "file", goodToken), "--subprotocol=demo", flag}, greeter...)...)
 		p := wspipetest.NewPage(t)
-		expectSocket(t, p, outcome, s.WS, "demo", offered(goodToken))
+		expectSocket(t, p, outcome, s.WS, "demo", wspipetest.OfferedToken(goodToken))
 	}
 }
 

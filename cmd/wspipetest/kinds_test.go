@@ -89,8 +89,8 @@ var kindRows = []kindRow{
 	{name: "json", flags: "--framing=json", script: `echo complaint >&2`, want: []string{`{"stream":"stderr","data":"complaint"}`}, bytes: []string{}, not: "pty and mux, which have no framing"},
 	{name: "descendant", script: `echo a; sleep 1000 & exit 4`, want: []string{"a"}, end: "1000 exit 4", not: "mux, whose script shares stdout with muxed"},
 	{name: "cannot start", end: "1011 cannot start: no such file", http: "500 cannot start: no such file"},
-	{name: "max runtime", flags: "--max-runtime=300ms", script: `exec sleep 1000`, end: "4001 max runtime", http: "503 max runtime"},
-	{name: "idle timeout", flags: "--idle-timeout=300ms", script: `exec sleep 1000`, end: "4002 idle timeout", http: "503 idle timeout"},
+	{name: "max runtime", flags: "--max-runtime=100ms", script: `exec sleep 1000`, end: "4001 max runtime", http: "503 max runtime"},
+	{name: "idle timeout", flags: "--idle-timeout=100ms", script: `exec sleep 1000`, end: "4002 idle timeout", http: "503 idle timeout"},
 }
 
 func numbers(n int) (lines []string) {

@@ -78,9 +78,12 @@ func Rewrite(t testing.TB, path, text string) {
 	}
 }
 
+// TokenSubprotocol begins the subprotocol that carries a token.
+const TokenSubprotocol = "base64url.bearer.authorization.k8s.io."
+
 // OfferedToken is the subprotocol that carries token.
 func OfferedToken(token string) string {
-	return "base64url.bearer.authorization.k8s.io." + base64.RawURLEncoding.EncodeToString([]byte(token))
+	return TokenSubprotocol + base64.RawURLEncoding.EncodeToString([]byte(token))
 }
 
 // WithToken is the address of path with token in its query.

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"wspipe/cmd/wspipetest"
 )
 
@@ -66,8 +68,8 @@ func leaked(text string) (found []string) {
 
 func TestLeaked(t *testing.T) {
 	for _, text := range []string{
-		strangePassword, url.QueryEscape(strangeToken), percentEncoded(strangeWrong), basic("alice", strangePassword), basic("alic", strangePassword), basic("ali", strangePassword),
-		offered(strangeToken), offered("x" + strangeToken), offered("xx" + strangeToken), strconv.Quote(strangeWrong), offered(strangeWrongToken),
+		strangePassword, url.QueryEscape(strangeToken), percentEncoded(strangeWrong), wspipetest.Authorization("alice", strangePassword), wspipetest.Authorization("alic", strangePassword), wspipetest.Authorization("ali", strangePassword),
+		wspipetest.OfferedToken(strangeToken), wspipetest.OfferedToken("x" + strangeToken), wspipetest.OfferedToken("xx" + strangeToken), strconv.Quote(strangeWrong), wspipetest.OfferedToken(strangeWrongToken),
 	} {
 		if leaked(text) == nil {
 			t.Errorf("%s is not found", text)
@@ -106,9 +108,9 @@ func carriers() (list []proof) {
 		add := func(name string, fields ...string) {
 			list = append(list, proof{name: name + " " + user + ":" + password, fields: fields})
 		}
-		add("basic", basic(user, password))
+		add("basic", wspipetest.Authorization(user, password))
 		add("lower-case basic", "authorization: basic "+pair(user, password))
-		add("basic twice", basic(user, password), basic(user, password))
+		add("basic twice", wspipetest.Authorization(user, password), wspipetest.Authorization(user, password))
 		add("basic in clear", "Authorization: Basic "+user+":"+password)
 		add("basic in base64url", "Authorization: Basic "+base64.RawURLEncoding.EncodeToString([]byte(user+":"+password)))
 		add("no scheme", "Authorization: "+password)
@@ -123,12 +125,12 @@ func carriers() (list []proof) {
 		fields("bearer twice", "Authorization: Bearer "+token, "Authorization: Bearer "+token)
 		fields("bearer with more", "Authorization: bearer   "+token+" x, y")
 		fields("no scheme", "Authorization: "+token)
-		fields("token as password", basic("alice", token))
-		fields("subprotocol", "Sec-WebSocket-Protocol: "+offered(token))
-		fields("subprotocol beside one", "Sec-WebSocket-Protocol: demo, "+offered(token))
-		fields("subprotocol in two lines", "Sec-WebSocket-Protocol: demo", "sec-websocket-protocol: "+offered(token)+", other")
-		fields("padded subprotocol", "Sec-WebSocket-Protocol: "+offered(token)+"==, demo")
-		fields("subprotocol in clear", "Sec-WebSocket-Protocol: demo, "+tokenSubprotocol+token)
+		fields("token as password", wspipetest.Authorization("alice", token))
+		fields("subprotocol", "Sec-WebSocket-Protocol: "+wspipetest.OfferedToken(token))
+		fields("subprotocol beside one", "Sec-WebSocket-Protocol: demo, "+wspipetest.OfferedToken(token))
+		fields("subprotocol in two lines", "Sec-WebSocket-Protocol: demo", "sec-websocket-protocol: "+wspipetest.OfferedToken(token)+", other")
+		fields("padded subprotocol", "Sec-WebSocket-Protocol: "+wspipetest.OfferedToken(token)+"==, demo")
+		fields("subprotocol in clear", "Sec-WebSocket-Protocol: demo, "+wspipetest.TokenSubprotocol+token)
 		fields("referer", "Referer: http://127.0.0.1/?a=1&access_token="+url.QueryEscape(token)+"&b=2")
 		fields("referer, encoded", "Referer: /a?%61ccess_token="+percentEncoded(token))
 		for _, query := range []string{
@@ -145,7 +147,7 @@ func carriers() (list []proof) {
 // secretRequests are requests for each kind of answer with each carrier, alone
 // and beside a right proof of another kind.
 func secretRequests(host string) (requests []string) {
-	right := []proof{{fields: []string{basic("alice", strangePassword)}}, {query: "access_token=" + url.QueryEscape(strangeToken)}}
+	right := []proof{{fields: []string{wspipetest.Authorization("alice", strangePassword)}}, {query: "access_token=" + url.QueryEscape(strangeToken)}}
 	for _, rt := range []route{
 		{line: "GET /talk HTTP/1.1", fields: upgradeFields},
 		{line: "GET http://alice:sesame4711@{host}/talk/more HTTP/1.1", fields: upgradeFields},
@@ -241,7 +243,7 @@ func TestNoSecretIsTold(t *testing.T) {
 			s := startSite(t, test.env, append(test.flags, "--loglevel=debug", "--address=127.0.0.1", "--redirport="+redirectPort,
 				"--dir="+dir+"/ws", "--cgidir="+dir+"/cgi", "--staticdir="+dir+"/static", "--devconsole", "--subprotocol=demo",
 				"--passenv=PATH,WSPIPE_BASIC_AUTH", "--setenv=DUMP="+told,
-				"--htpasswd="+secretFile(t, htpasswdLine(t, "bob", strangeFilePassword)), "--token-file="+secretFile(t, strangeToken))...)
+				"--htpasswd="+wspipetest.SecretFile(t, "file", wspipetest.HtpasswdLine(t, "bob", strangeFilePassword, bcrypt.MinCost)), "--token-file="+wspipetest.SecretFile(t, "file", strangeToken))...)
 			requests := secretRequests(s.host)
 			if s.tls != nil { // each costs a handshake
 				requests = everyNth(5, requests)
@@ -327,7 +329,7 @@ func expectSilence(t *testing.T, log, told string) {
 
 // TestBrokenSecretsAreNotShown by the messages about what is wrong with them.
 func TestBrokenSecretsAreNotShown(t *testing.T) {
-	line := htpasswdLine(t, "hunter1234", "x")
+	line := wspipetest.HtpasswdLine(t, "hunter1234", "x", bcrypt.MinCost)
 	certFile, _ := wspipetest.NewCA(t, "ca").Server(t)
 	for _, test := range []struct {
 		name, flag, text string
@@ -351,11 +353,11 @@ func TestBrokenSecretsAreNotShown(t *testing.T) {
 				cmd := exec.Command(wspipetest.PlainBinary(t), "--port=0", "--loglevel=debug", "--log-format="+format)
 				switch {
 				case test.flag == "--sslkey=":
-					cmd.Args = append(cmd.Args, "--ssl", "--sslcert="+certFile, test.flag+secretFile(t, test.text))
+					cmd.Args = append(cmd.Args, "--ssl", "--sslcert="+certFile, test.flag+wspipetest.SecretFile(t, "file", test.text))
 				case test.flag == "--basic-auth=":
 					cmd.Args = append(cmd.Args, test.flag+test.text)
 				case strings.HasPrefix(test.flag, "--"):
-					cmd.Args = append(cmd.Args, test.flag+secretFile(t, test.text))
+					cmd.Args = append(cmd.Args, test.flag+wspipetest.SecretFile(t, "file", test.text))
 				default:
 					cmd.Env = append(os.Environ(), test.flag+test.text)
 				}
@@ -376,7 +378,7 @@ func TestBrokenSecretsAreNotShown(t *testing.T) {
 // the line's number.
 func TestReloadedSecretsAreNotShown(t *testing.T) {
 	t.Parallel()
-	tokens, passwords := secretFile(t, strangeToken), secretFile(t, htpasswdLine(t, "bob", strangeFilePassword))
+	tokens, passwords := wspipetest.SecretFile(t, "file", strangeToken), wspipetest.SecretFile(t, "file", wspipetest.HtpasswdLine(t, "bob", strangeFilePassword, bcrypt.MinCost))
 	s := startSite(t, nil, "--loglevel=debug", "--token-file="+tokens, "--htpasswd="+passwords, "cat")
 	for path, text := range map[string]string{tokens: "okapi9001 kumquat0815\n", passwords: "hunter1234:sesame4711\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -402,7 +404,7 @@ func TestSecretFilesAreNotServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFiles(t, dir, map[string]string{"tokens": "kumquat0815\nokapi9001\n", "users": htpasswdLine(t, "bob", "x"), "key": string(key), "a.txt": "file"})
+	writeFiles(t, dir, map[string]string{"tokens": "kumquat0815\nokapi9001\n", "users": wspipetest.HtpasswdLine(t, "bob", "x", bcrypt.MinCost), "key": string(key), "a.txt": "file"})
 	if err := os.Symlink("tokens", dir+"/link"); err != nil {
 		t.Fatal(err)
 	}

@@ -4,11 +4,8 @@ package wspipetest_test
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/tls"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -19,8 +16,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/crypto/bcrypt"
 
 	"wspipe/cmd/wspipetest"
 )
@@ -149,36 +144,4 @@ func writeFiles(t *testing.T, dir string, files map[string]string) {
 			t.Fatal(err)
 		}
 	}
-}
-
-// secretFile writes a file of secrets and returns its path.
-func secretFile(t *testing.T, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// htpasswdLine is what htpasswd -B would write.
-func htpasswdLine(t *testing.T, user, password string) string {
-	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("%s:%s\n", user, bytes.Replace(hash, []byte("$2a$"), []byte("$2y$"), 1))
-}
-
-// basic is the header field of basic authentication.
-func basic(user, password string) string {
-	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
-}
-
-// tokenSubprotocol begins the subprotocol that is a token.
-const tokenSubprotocol = "base64url.bearer.authorization.k8s.io."
-
-func offered(token string) string {
-	return tokenSubprotocol + base64.RawURLEncoding.EncodeToString([]byte(token))
 }
