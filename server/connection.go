@@ -201,13 +201,14 @@ func (c *connection) start() (client *bridge.Client) {
 	}
 	ch.recording = c.startRecording()
 	ch.bridge = bridge.New(s.childFor(ch), opt)
+	// Before Attach, which sends the ID to the client.
+	s.registry.started(ch, c.program.url(), c.client.User, c.client.String())
 	if c.transport != nil { // otherwise the child only gets input
 		first := c.clientOptions()
 		first.After = -1
 		client, _ = ch.bridge.Attach(c.transport, first) // before Run, so that it gets the output from the beginning
 	}
 	s.children.started(ch, ch.bridge.Stop, ch.process.Exited())
-	s.registry.started(ch, c.program.url(), c.client.User, c.client.String())
 	if !s.tracker.addChild(ch) {
 		ch.bridge.Shutdown()
 	}

@@ -17,6 +17,7 @@ func (s operatorSource) EndSession(id string) bool {
 	if c == nil {
 		return false
 	}
+	c.startOnce.Do(func() {}) // waits until the first client is attached
 	s.log.Info("session ended by the operator", "session", id)
 	s.children.retire(c)
 	c.bridge.EndByOperator()

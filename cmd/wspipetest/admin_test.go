@@ -210,6 +210,23 @@ func TestOperatorSeesSharedChild(t *testing.T) {
 	}
 }
 
+// TestOperatorEndsNewSession ends each session as soon as its client knows the ID.
+func TestOperatorEndsNewSession(t *testing.T) {
+	t.Parallel()
+	for name, flags := range map[string][]string{"plain": nil, "broadcast": {"--share=broadcast"}, "mux": {"--share=mux"}, "resume": {"--resume=1h"}} {
+		s, o := startOperated(t, slices.Concat(flags, []string{"cat"})...)
+		for range 40 {
+			c := wspipetest.Dial(t, s.WS, &websocket.DialOptions{Subprotocols: []string{"v1.wspipe"}})
+			_, hello, _ := strings.Cut(c.Next(), `"session":"`)
+			session, _, _ := strings.Cut(hello, `"`)
+			if status, body := o.do("DELETE", "/sessions/"+session); status != 204 {
+				t.Fatalf("%s: %d %q", name, status, body)
+			}
+			c.ExpectEnd(1001, "ended by the operator")
+		}
+	}
+}
+
 // TestOperatorSeesDetachedSession also sees what is held for it, and ends it.
 func TestOperatorSeesDetachedSession(t *testing.T) {
 	t.Parallel()
