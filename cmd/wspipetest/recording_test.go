@@ -252,6 +252,7 @@ func TestAsciinemaPlaysRecordings(t *testing.T) {
 	for name, command := range map[string][]string{
 		"lines":  {"seq", "1", "300000"},
 		"binary": {"--binary", "head", "-c", "3000000", "/dev/urandom"},
+		"tail":   {"sh", "-c", `(for i in $(seq 300); do echo "$i: Grüße" >>"$1"; sleep 0.01; done) & tail -n +1 -F --pid=$! "$1" 2>&1`, "sh", filepath.Join(t.TempDir(), "log")},
 		"vim":    {"--pty", vim, "-u", "NONE", "-c", "redraw|qall", "/etc/passwd"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -260,7 +261,7 @@ func TestAsciinemaPlaysRecordings(t *testing.T) {
 			s := wspipetest.Start(t, append([]string{"--record=" + dir}, command...)...)
 			messages, _ := dial(t, s.WS).Rest()
 			want := strings.Join(messages, "")
-			if name == "lines" {
+			if name == "lines" || name == "tail" {
 				want = strings.Join(messages, "\n") + "\n"
 			}
 			path := awaitCast(t, dir, "the exit", isOver).path

@@ -5,8 +5,10 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestDiskThatTakesNothing has a pipe that nobody reads for a disk. The child must not wait for
@@ -36,6 +38,36 @@ func TestDiskThatTakesNothing(t *testing.T) {
 		t.Errorf("written: %.100q, %d bytes", text, len(text))
 	}
 	if n := strings.Count(log.String(), "recording stopped"); n != 1 || !strings.Contains(log.String(), errTooSlow.Error()) {
+		t.Errorf("log %q", log.String())
+	}
+}
+
+// TestFilesAreNotOverwritten has a file for each second in which the recording may start.
+func TestFilesAreNotOverwritten(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	now := time.Now().UTC()
+	for i := range 120 {
+		name := now.Add(time.Duration(i)*time.Second).Format("20060102T150405Z") + "-id.cast"
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("old"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log bytes.Buffer
+	rec := Start(dir, Header{Session: &About{Session: "id"}}, slog.New(slog.NewTextHandler(&log, nil)))
+	rec.Connect("192.0.2.1:5")
+	rec.Exit("exit 0")
+	rec.Disconnect(1000, "exit 0")
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 120 {
+		t.Errorf("%d files, %v", len(files), err)
+	}
+	for _, f := range files {
+		if text, err := os.ReadFile(filepath.Join(dir, f.Name())); string(text) != "old" {
+			t.Errorf("%s: %q, %v", f.Name(), text, err)
+		}
+	}
+	if !strings.Contains(log.String(), "cannot record") {
 		t.Errorf("log %q", log.String())
 	}
 }
