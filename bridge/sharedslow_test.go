@@ -117,6 +117,37 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
+// TestPausedClientThatEnds blocks nobody any more, whoever ends its connection.
+func TestPausedClientThatEnds(t *testing.T) {
+	t.Parallel()
+	for kind, start := range sharedKinds {
+		for name, end := range map[string]func(*attachedClient){
+			"close":    func(c *attachedClient) { c.client.Close() },
+			"frame":    func(c *attachedClient) { c.write(closeFrame(1000, "")) },
+			"shutdown": func(c *attachedClient) { c.Shutdown() },
+			"abort":    func(c *attachedClient) { c.Abort() },
+		} {
+			t.Run(kind+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				b := start(t, Options{Slow: SlowBlock})
+				paused, other := b.join(onWspipe), b.join(link{})
+				paused.greeted()
+				paused.pause()
+				go func() { // ends when it was read
+					for range 100 {
+						b.print(b.line(x(10_000)))
+					}
+				}()
+				wspipetest.Eventually(t, "something waits", func() bool { return paused.wire.Out.Backlog() > 0 })
+				end(paused)
+				for range 100 {
+					other.expect(x(10_000))
+				}
+			})
+		}
+	}
+}
+
 // lost returns how many messages were dropped.
 func (s *sharedClient) lost() int64 { return s.dropped.Load() }
 
