@@ -14,6 +14,8 @@ import (
 
 	"wspipe/bridge/channel"
 	"wspipe/bridge/framing"
+	"wspipe/bridge/wire"
+	"wspipe/cmd/wspipetest"
 )
 
 // TestEndsFromSeveralSidesAtOnce: sessions end for several reasons at once while both streams and the client flood. Run
@@ -83,6 +85,26 @@ func TestEndsFromSeveralSidesAtOnce(t *testing.T) {
 				flooding.Wait()
 			}
 		})
+	}
+}
+
+// TestLostClientDoesNotBlockTheChild, which may take time to stop, and print meanwhile, even if the client's end of the
+// connection is still open.
+func TestLostClientDoesNotBlockTheChild(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	child.reader = true // Stop waits for exit
+	s := start(t, link{buffers: 64 << 10}, child, Options{InputTimeout: -1})
+	go s.client.Write(bytes.Repeat(maskedFrame(fin|opText, make([]byte, 999)), 1300)) // ends when it was read
+	wspipetest.Eventually(t, "input waits", func() bool { return s.bridge.stdin.Waiting() > maxInputBacklog })
+	go func() { // ends when everything was read
+		child.print(x(4 << 20))
+		child.exit(0, "")
+	}()
+	wspipetest.Eventually(t, "output waits", func() bool { return s.wire.Out.Waiting() > wire.MaxUnsent })
+	s.TCP().CloseWrite()
+	if sum := s.summary(); sum.Code != 1006 || sum.ExitCode != 0 {
+		t.Errorf("summary %+v", sum)
 	}
 }
 
