@@ -29,7 +29,7 @@ type leakChecked struct{ *testing.M }
 
 func (m leakChecked) Run() int {
 	code := wspipetest.Main(m.M)
-	starters := goleak.IgnoreTopFunction("wspipe/process.starter") // runs until the process exits
+	starters := goleak.IgnoreTopFunction("wspipe/process.(*starter).run") // runs until the process exits
 	watcher := goleak.IgnoreAnyFunction("wspipe/process.(*watcher).run")
 	reaper := goleak.IgnoreAnyFunction("wspipe/process.reaper")
 	if err := goleak.Find(starters, watcher, reaper); err != nil && code == 0 {

@@ -43,23 +43,23 @@ func Start(spec Spec) (*Child, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	c := &Child{grace: spec.Grace, onSessionEnd: spec.OnSessionEnd, log: log, exited: make(chan struct{})}
-	var err error
-	runOnStarter(func() { err = c.launch(spec) })
-	if err != nil {
+	if err := c.launch(spec); err != nil {
 		return nil, err
 	}
 	onExit(c.process, c.reap) // unblocked by Stop
 	return c, nil
 }
 
-// launch opens the child's files and starts it. It runs on a starter's thread, so
-// that few threads wait for the kernel, however many children start.
+// launch opens the child's files and starts it. It has a starter meanwhile, so that few
+// threads wait for the kernel, however many children start.
 func (c *Child) launch(spec Spec) error {
+	by := takeStarter()
+	defer by.release()
 	ends, err := c.openFiles(spec)
 	if err != nil {
 		return openError(spec, err)
 	}
-	err = c.start(spec, ends)
+	err = c.start(by, spec, ends)
 	if err != nil || c.terminal == nil { // setExit closes the terminal's
 		closeAll(ends)
 	}
@@ -108,13 +108,13 @@ func closeAll(files []*os.File) {
 }
 
 // start forks and executes the program.
-func (c *Child) start(spec Spec, ends []*os.File) (err error) {
+func (c *Child) start(by *starter, spec Spec, ends []*os.File) (err error) {
 	if spec.User != nil && !canSwitchUser {
 		return ErrUnsupported
 	}
 	attr := &os.ProcAttr{Dir: spec.Dir, Env: append([]string{}, spec.Env...), Files: ends}
 	argv := append([]string{spec.Path}, spec.Args...)
-	if c.process, err = startSession(spec, argv, attr); err != nil {
+	if c.process, err = startSession(by, spec, argv, attr); err != nil {
 		return err
 	}
 	c.session, err = newProcessSession(c.process, c.terminal)

@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "10") // most tests mostly wait
 	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction("wspipe/process.starter"), // these three never end
+		goleak.IgnoreTopFunction("wspipe/process.(*starter).run"), // these three never end
 		goleak.IgnoreAnyFunction("wspipe/process.reaper"),
 		goleak.IgnoreAnyFunction("wspipe/process.(*watcher).run"),
 		goleak.Cleanup(func(code int) { os.Exit(max(code, unusedHelpers())) }))

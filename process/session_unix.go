@@ -31,15 +31,14 @@ type processSession struct {
 	terminal *terminal // its controlling terminal, or nil
 }
 
-// startSession starts argv as the leader of a new process session. It runs on a
-// starter's thread.
-func startSession(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, error) {
+// startSession starts argv as the leader of a new process session.
+func startSession(by *starter, spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, error) {
 	attr.Sys = &syscall.SysProcAttr{Setsid: true, Setctty: spec.Terminal == FullTerminal} // Ctty is stdin
 	if u := spec.User; u != nil {
 		attr.Sys.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
 	}
 	setParentDeathSignal(attr)
-	return os.StartProcess(spec.Path, argv, attr)
+	return by.startProcess(spec.Path, argv, attr)
 }
 
 func newProcessSession(p *os.Process, t *terminal) (processSession, error) {

@@ -45,9 +45,14 @@ type jobAccounting struct {
 
 const jobBasicAccounting = 1
 
-func runOnStarter(f func()) { f() }
+// starter is unused on Windows.
+type starter struct{}
 
-func startSession(spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, error) {
+func takeStarter() *starter { return nil }
+
+func (*starter) release() {}
+
+func startSession(_ *starter, spec Spec, argv []string, attr *os.ProcAttr) (*os.Process, error) {
 	attr.Sys = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
 	return os.StartProcess(spec.Path, argv, attr)
 }

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction("wspipe/process.starter"), // never ends, like the watcher and the reaper
+		goleak.IgnoreTopFunction("wspipe/process.(*starter).run"), // never ends, like the watcher and the reaper
 		goleak.IgnoreAnyFunction("wspipe/process.reaper"),
 		goleak.IgnoreAnyFunction("wspipe/process.(*watcher).run"),
 		// It ends after half a second, which is longer than goleak waits.

@@ -110,7 +110,7 @@ func TestSystemdSocketWithoutDescriptors(t *testing.T) {
 	t.Parallel()
 	prlimit, hostPort := wspipetest.Need(t, "prlimit"), "127.0.0.1:"+freePort(t)
 	s := activate(t, hostPort, []string{"--listen=" + hostPort}, "cat")
-	if out, err := exec.Command(prlimit, fmt.Sprint("--pid=", s.Pid()), "--nofile=20").CombinedOutput(); err != nil {
+	if out, err := exec.Command(prlimit, fmt.Sprint("--pid=", s.Pid()), "--nofile=28").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	idle := make([]net.Conn, 20)
