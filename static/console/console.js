@@ -68,6 +68,7 @@ class Page {
     parts.anotherClient.addEventListener('click', () => this.another());
     addEventListener('popstate', () => this.goTo({ address: startTarget().address }));
     this.#use(this.active);
+    parts.connect.focus(); // autofocus would come before it is visible
     document.title = `${location.pathname} – wspipe console`;
     outlive(this);
     this.lookUp().then(() => resume(this));
