@@ -76,7 +76,7 @@ bench-quick: bin/wspipe-bench
 bin/wspipe-bench: build
 	$(GO) build -C bench -trimpath -o ../$@ .
 
-# The pictures of the console in README.
+# The pictures of the console in the manual, of which one shows a recording: docs/vim.cast.
 screenshots: deps
 	SCREENSHOTS=$(CURDIR)/docs $(GO) test -count=1 -run '^TestScreenshots$$' ./static
 
