@@ -9,7 +9,6 @@ import (
 
 	"wspipe/cmd/wspipetest"
 	"wspipe/server"
-	"wspipe/server/access"
 	"wspipe/static"
 )
 
@@ -55,29 +54,4 @@ func TestClientModule(t *testing.T) {
 			t.Errorf("%s: another file: got %d %q", name, resp.StatusCode, body)
 		}
 	}
-}
-
-// TestClientModuleAccessRules: the access rules apply to it, and WebSockets at its path still work.
-func TestClientModuleAccessRules(t *testing.T) {
-	t.Parallel()
-	const path = ".wspipe/client.js"
-	s := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo "$PATH_INFO"`)}, Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})
-	if resp, _ := get(t, s.http(path)); resp.StatusCode != 401 {
-		t.Errorf("without a password: got %d, want 401", resp.StatusCode)
-	}
-	open := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`echo "$PATH_INFO"`)}})
-	req, err := http.NewRequest("GET", open.http(path), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Host = "rebound.example"
-	resp, err := once.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != 403 {
-		t.Errorf("under a name that is not ours: got %d, want 403", resp.StatusCode)
-	}
-	dial(t, open.ws+path).Expect("/" + path)
 }

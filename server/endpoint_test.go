@@ -20,7 +20,6 @@ import (
 	"wspipe/cmd/wspipetest"
 	"wspipe/process"
 	"wspipe/server"
-	"wspipe/server/access"
 )
 
 // describe requests the Description of the endpoint at path, as the console does.
@@ -76,7 +75,6 @@ func TestEndpointOfACommand(t *testing.T) {
 		if resp, body := fetch(t, "HEAD", s.http(path), nil); resp.StatusCode != 200 || body != "" {
 			t.Errorf("HEAD %s: got %d %q", path, resp.StatusCode, body)
 		}
-		dial(t, s.ws+strings.TrimPrefix(path, "/")).Close(1000, "") // WebSockets at this path still work
 	}
 }
 
@@ -131,21 +129,27 @@ func TestEndpointReportsFlags(t *testing.T) {
 	}
 }
 
-// TestEndpointAccessRules: the access rules apply, and it requires --devconsole.
-func TestEndpointAccessRules(t *testing.T) {
+// TestOwnPathsAccessRules: the access rules apply, the console's paths require --devconsole, and
+// WebSockets at all of them still work.
+func TestOwnPathsAccessRules(t *testing.T) {
 	t.Parallel()
-	closed := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Console: true, Rules: access.Rules{Auth: access.Auth{Basic: "me:secret"}}})
-	open, without := serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}, Console: true}), serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`exec cat`)}})
-	for _, path := range []string{endpointPath + "?path=/", endpointsPath} {
-		if resp, _ := get(t, closed.http(path)); resp.StatusCode != 401 {
+	cfg := server.Config{Endpoint: server.Endpoint{Child: sh(`echo "$PATH_INFO"`)}}
+	without := serve(t, cfg)
+	cfg.Console = true
+	open := serve(t, cfg)
+	cfg.Auth.Basic = "me:secret"
+	closed := serve(t, cfg)
+	for path, query := range map[string]string{endpointPath: "?path=/", endpointsPath: "", handshakePath: "?path=/", "/.wspipe/client.js": "", "/.wspipe/console/console.js": ""} {
+		if resp, _ := get(t, closed.http(path+query)); resp.StatusCode != 401 {
 			t.Errorf("%s without a password: got %d, want 401", path, resp.StatusCode)
 		}
-		if resp, body := ask(t, open.Addr(), plain("GET", path, "Host: evil.example")); resp.StatusCode != 403 || strings.Contains(body, "{") {
+		if resp, body := ask(t, open.Addr(), plain("GET", path+query, "Host: evil.example")); resp.StatusCode != 403 || strings.Contains(body, "{") {
 			t.Errorf("%s under a name that is not ours: got %d %q", path, resp.StatusCode, body)
 		}
-		if resp, _ := get(t, without.http(path)); resp.StatusCode != 404 {
-			t.Errorf("%s without --devconsole: got %d, want 404", path, resp.StatusCode)
+		if resp, _ := get(t, without.http(path+query)); (resp.StatusCode == 404) != strings.Contains(path, "console") {
+			t.Errorf("%s without --devconsole: got %d", path, resp.StatusCode)
 		}
+		dial(t, open.ws+path[1:]).Expect(path)
 	}
 }
 
