@@ -60,6 +60,7 @@ func TestHeaderTimeout(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
 			c := wspipetest.Connect(t, test.s.Addr())
+			c.SetDeadline(began.Add(wspipetest.Patience))
 			c.Send(test.words)
 			closed := make(chan error, 1)
 			go func() { // ends when the server closes the connection

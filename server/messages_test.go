@@ -4,7 +4,6 @@ package server_test
 
 import (
 	"bytes"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -159,22 +158,6 @@ func TestMessagesFromTheClientMayBeLongAndFragmented(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Expect("3000001")
-}
-
-func TestLinesAreNeverTooLong(t *testing.T) {
-	t.Parallel()
-	const size = 10_000_000
-	c := dial(t, serve(t, server.Config{Endpoint: server.Endpoint{Child: sh(`head -c ` + strconv.Itoa(size) + ` /dev/zero | tr '\0' x; printf '\nnext\n'`)}}).ws)
-	_, r, err := c.Reader(c.Ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := io.Copy(io.Discard, r)
-	if err != nil || n != size {
-		t.Fatalf("the first message has %d bytes, %v; want %d", n, err, size)
-	}
-	c.Expect("next")
-	c.ExpectEnd(1000, "exit 0")
 }
 
 func TestSubprotocols(t *testing.T) {

@@ -9,16 +9,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"wspipe/bridge"
-	"wspipe/bridge/framing"
 	"wspipe/cmd/wspipetest"
 	"wspipe/server"
-	"wspipe/server/admin"
 )
 
 // TestHTTPAdmission: a plain client passes the checks of a WebSocket before anything
@@ -80,62 +76,6 @@ func TestHTTPSlotIsFree(t *testing.T) {
 		}
 		s.log.Await(t, `"msg":"disconnect"`, i+1)
 		wspipetest.Eventually(t, "the slot is free", s.noSlots)
-	}
-}
-
-// TestHTTPBackpressure: a client that does not read blocks its child, also one whose
-// output is huge, and gets all of it.
-func TestHTTPBackpressure(t *testing.T) {
-	const size = 20_000_000
-	for _, accept := range []string{"Accept: */*", events} {
-		t.Run(accept, func(t *testing.T) {
-			t.Parallel()
-			cfg := inFraming(framing.Bytes, fmt.Sprintf("head -c %d /dev/zero; echo done >&2", size))
-			cfg.AdminSocket = filepath.Join(shortDir(t), "admin")
-			s := serve(t, cfg)
-			resp := s.begin(t, "GET", "", nil, accept)
-			wspipetest.Eventually(t, "the child waits", func() bool {
-				all, err := admin.NewClient(cfg.AdminSocket).Sessions(t.Context())
-				return err == nil && len(all) == 1 && all[0].Waiting > 0
-			})
-			if strings.Contains(s.log.String(), "done") {
-				t.Error("the child does not wait")
-			}
-			r := readReply(t, resp)
-			if accept == events && r.cut || accept != events && len(r.body) != size {
-				t.Errorf("%d bytes", len(r.body))
-			}
-		})
-	}
-}
-
-// TestHTTPSlow: what --slow does with a plain client that does not read.
-func TestHTTPSlow(t *testing.T) {
-	for name, test := range map[string]struct {
-		policy bridge.SlowPolicy
-		log    string
-	}{"disconnect": {bridge.SlowDisconnect, `"code":1013`}, "drop": {bridge.SlowDrop, "slow client: messages dropped"}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg := withHTTP(shared(`echo start; read -r x; seq 1000000 1600000; echo ready >&2; read -r x; echo end`))
-			cfg.Endpoint.Slow, cfg.Endpoint.Linger = test.policy, -1
-			s := serve(t, cfg)
-			s.LimitSendBuffer()
-			resp := s.begin(t, "GET", "", nil)
-			s.request(t, "POST", "", "go")
-			s.log.Await(t, `"line":"ready"`, 1)
-			s.request(t, "POST", "", "end")
-			r := readReply(t, resp)
-			s.log.Await(t, test.log, 1)
-			if whole := strings.HasSuffix(r.body, "\nend\n"); whole == (name == "disconnect") || r.cut != (name == "disconnect") {
-				t.Errorf("%d bytes, cut: %t", len(r.body), r.cut)
-			}
-			for line := range strings.Lines(strings.TrimSuffix(r.body, "end\n")) {
-				if len(line) != len("1000000\n") && line != "start\n" && !r.cut {
-					t.Fatalf("half a line: %q", line)
-				}
-			}
-		})
 	}
 }
 

@@ -24,7 +24,7 @@ func serveDownload(t *testing.T, timeout time.Duration) (s *testServer, c *wspip
 	if err := os.WriteFile(filepath.Join(dir, "file"), file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s = serve(t, server.Config{StaticDir: dir, Timeouts: server.Timeouts{Shutdown: timeout}})
+	s = serve(t, server.Config{StaticDir: dir, Timeouts: server.Timeouts{Shutdown: timeout, Unread: time.Hour}})
 	c = wspipetest.Connect(t, s.Addr())
 	c.TCP().SetReadBuffer(64 << 10)
 	c.Send("GET /file HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
