@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -323,8 +322,18 @@ func (row slowRow) test(t *testing.T, s *wspipetest.Server, o *operator, k kindC
 	case "drop":
 		s.AwaitStderr(done)
 	default:
-		wspipetest.Eventually(t, "output is queued", func() bool {
-			return slices.ContainsFunc(o.sessions(), func(l sessionLine) bool { return l.Endpoint == k.path(row.name) && l.Waiting > 0 })
+		waiting := func() (bytes int) {
+			for _, l := range o.sessions() {
+				if l.Endpoint == k.path(row.name) {
+					bytes = l.Waiting
+				}
+			}
+			return bytes
+		}
+		wspipetest.Eventually(t, "output is queued, and no more of it", func() bool {
+			before := waiting()
+			<-time.After(300 * time.Millisecond)
+			return before > 0 && before == waiting()
 		})
 		if strings.Contains(s.Stderr(), done) {
 			t.Error("the child did not wait")
