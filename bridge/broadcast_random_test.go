@@ -159,4 +159,9 @@ func (b *broadcastChild) visit(want []string, raw string) {
 		c.Write(closeFrame(1000, "")) // fails if the child has ended before
 	}
 	c.lose()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if slices.Contains(b.clients(), c.Client) {
+		b.t.Error("a client that has disconnected is still attached")
+	}
 }

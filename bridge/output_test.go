@@ -272,6 +272,17 @@ func TestMessagesOfOneReadAreOneWrite(t *testing.T) {
 	}
 }
 
+// TestOutputIsCompressed, if that was negotiated.
+func TestOutputIsCompressed(t *testing.T) {
+	t.Parallel()
+	child := newPuppet(t)
+	s := start(t, link{compress: true}, child, Options{})
+	child.print(strings.Repeat("again ", 150) + "\n") // one read
+	if f, err := s.frame(); err != nil || f.first != fin|0x40|opText || len(f.payload) > 90 {
+		t.Errorf("%#x, %d bytes, %v", f.first, len(f.payload), err)
+	}
+}
+
 // TestOutputOfADisconnectedClient is read to its end, even if a read fills the buffer to its last
 // byte just when the client disconnects.
 func TestOutputOfADisconnectedClient(t *testing.T) {
