@@ -43,7 +43,9 @@ func Start(spec Spec) (*Child, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	c := &Child{grace: spec.Grace, onSessionEnd: spec.OnSessionEnd, log: log, exited: make(chan struct{})}
-	if err := c.launch(spec); err != nil {
+	launched := make(chan error)
+	go func() { launched <- c.launch(spec) }() // ends with exec; the caller's stack does not grow for its calls
+	if err := <-launched; err != nil {
 		return nil, err
 	}
 	onExit(c.process, c.reap) // unblocked by Stop
