@@ -158,7 +158,7 @@ func TestDocsNames(t *testing.T) {
 }
 
 // foreignFlags are those in docs that belong to other programs.
-var foreignFlags = strings.Fields(`--data-binary --data-urlencode --experimental-websocket --from --init --limit-rate --max-time --now --prefix --unix-socket
+var foreignFlags = strings.Fields(`--data-binary --data-urlencode --experimental-websocket --from --init --limit-rate --now --prefix --unix-socket
 	--as --as-pid- --bind --bounding-set --clearenv --collect --cpu --default-signal --dev --die-with-parent --fsize --ignore-signal
 	--inh-caps --memory --network --new-session --no-new-privs --nofile --pids-limit --proc --property --quiet --rm --ro-bind --scope
 	--save --share-net --sig-proxy --symlink --tmpfs --unshare-all
