@@ -297,6 +297,10 @@ func TestMuxAtRandom(t *testing.T) {
 			})
 		}
 		all.Wait()
+		if m.mu.Lock(); len(m.open)+len(m.byID) > 0 {
+			t.Errorf("%d clients that have disconnected are still attached", len(m.byID))
+		}
+		m.mu.Unlock()
 		m.mux.Stop()
 		last := wspipetest.Wait(t, "the end of the events", states)
 		for id, state := range last {
