@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"wspipe/process"
 	"wspipe/server"
 
 	"github.com/coder/websocket"
@@ -43,14 +44,14 @@ func TestNotIdle(t *testing.T) {
 func TestOnce(t *testing.T) {
 	t.Parallel()
 	for script, want := range map[string]int{
-		`echo in; exit 3`:                                          3,
-		`echo in; kill -TERM $$`:                                   143,
-		`echo in; cat >/dev/null; exit 5`:                          5, // after the client has disconnected
-		`trap 'exit 6' INT; echo in; while :; do sleep 0.05; done`: 6,
+		`echo in; exit 3`:                 3,
+		`echo in; kill -TERM $$`:          143,
+		`echo in; cat >/dev/null; exit 5`: 5, // after the client has disconnected
 	} {
 		for _, share := range []server.Share{server.ShareNone, server.ShareBroadcast} {
 			cfg := shared(script)
 			cfg.Once, cfg.Endpoint.Linger, cfg.Endpoint.Share = true, -1, share
+			cfg.Endpoint.Child.Grace = process.WaitForever // the end of its stdin ends it, and no signal
 			s := serve(t, cfg)
 			refused(t, s.ws, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}})
 			c := dial(t, s.ws)
