@@ -167,7 +167,7 @@ func TestMuxLife(t *testing.T) {
 	t.Run("once", func(t *testing.T) {
 		t.Parallel()
 		cfg := mux(`trap '' INT TERM; while read -r e; do case $e in *'"close","client":"1","code":3333}') exit 7;; esac; done`)
-		cfg.Once = true
+		cfg.Once, cfg.Endpoint.Child.Grace = true, process.WaitForever // or SIGKILL may come first
 		s := serve(t, cfg)
 		dial(t, s.ws).Close(3333, "")
 		if status := <-s.status; status != 7 {
