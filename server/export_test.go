@@ -137,6 +137,9 @@ func (s *Server) ServeAfter(w http.ResponseWriter, r *http.Request, between func
 	between()
 	granted, why := s.admit(r, rt, client)
 	if why == nil {
+		if rt.program == nil {
+			defer granted.release()
+		}
 		why = rt.serve(w, r, client, granted)
 	}
 	return why
@@ -146,6 +149,3 @@ func (s *Server) ServeAfter(w http.ResponseWriter, r *http.Request, between func
 func (s *Server) WithConn(ctx context.Context, conn net.Conn) context.Context {
 	return s.withConn(ctx, conn)
 }
-
-// Track makes it possible to call ServeHTTP without Serve.
-func (s *Server) Track() { s.tracker = newTracker(0) }

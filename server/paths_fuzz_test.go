@@ -214,7 +214,6 @@ func FuzzPaths(f *testing.F) {
 		f.Fatal(err)
 	}
 	s.Close()
-	s.Track()
 	f.Fuzz(func(t *testing.T, target string) {
 		for _, fields := range []string{"", wspipetest.OpeningFields} {
 			r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: 127.0.0.1\r\n" + fields + "\r\n")))

@@ -91,6 +91,7 @@ func Listen(cfg Config) (*Server, error) {
 		s.stopListening()
 		return nil, err
 	}
+	s.tracker = newTracker(s.cfg.ExitWhenIdle)
 	return s, nil
 }
 
@@ -130,7 +131,6 @@ func (s *Server) URLs() []string { return s.listeners.URLs() }
 // (128+n for a signal), otherwise 0 after a clean stop and 1 with an error.
 func (s *Server) Serve(ctx context.Context) (status int, err error) {
 	ballast()
-	s.tracker = newTracker(s.cfg.ExitWhenIdle)
 	var servers []*http.Server
 	var serving sync.WaitGroup
 	failed := make(chan error, len(s.listeners.Serving)+len(s.listeners.Redirecting))
