@@ -71,7 +71,7 @@ func newBroadcast(on *Bridge) *broadcast {
 // newStream returns the output that sends a stream of the child to all clients.
 func (b *broadcast) newStream(number byte) *output {
 	f := b.opt.Framing
-	o := &output{sequencer: &b.sequencer, codec: f.NewCodec(), typ: messageType(f), broken: b.brokenFraming}
+	o := &output{sequencer: &b.sequencer, codec: f.NewCodec(), typ: messageType(f), broken: b.brokenFraming, droppable: b.opt.Slow == SlowDrop}
 	if b.replay.maxMessages > 0 {
 		r := &replayCollector{from: o}
 		b.recorders = append(b.recorders, r)
@@ -204,7 +204,6 @@ func (b *broadcast) replayBatch(e encoding) *wire.Batch {
 		messages, payload = b.appendReplay(encoder)
 	}
 	batch := encoder.take(messages, payload)
-	batch.Whole = true
 	b.replayBatches[e] = batch
 	return batch
 }

@@ -40,10 +40,10 @@ func (b fanOut) Release() {
 	batches := b.takeBatches()
 	b.mu.Lock()
 	b.sending = false
-	wasMid := b.midMessage
 	b.midMessage = b.sequencer.sender != nil || b.stdout.interrupted || b.stderr != nil && b.stderr.interrupted
 	for e, batch := range batches {
-		batch.Whole = e.channels || e.body != RawBody && !wasMid && !b.midMessage
+		batch.Part = e.part(b.encoders[e].begun, b.midMessage)
+		b.encoders[e].begun = b.midMessage
 		batch.Open = b.midMessage
 	}
 	for i, r := range b.recorders {
@@ -77,6 +77,24 @@ func (b fanOut) Release() {
 	for _, c := range joining {
 		c.joined()
 	}
+}
+
+// part returns which part a batch is that begins within a message, if after is set, and ends within
+// one, if before is set.
+func (e encoding) part(after, before bool) wire.Part {
+	switch {
+	case e.body == RawBody: // it may end anywhere
+		return wire.Middle
+	case e.isStream():
+		return wire.Whole
+	case after && before:
+		return wire.Middle
+	case after:
+		return wire.Last
+	case before:
+		return wire.First
+	}
+	return wire.Whole
 }
 
 // takeBatches returns the batch for each encoding.

@@ -147,7 +147,6 @@ func (d *delivery) flush() {
 	}
 	for _, e := range d.encodings {
 		b := d.encoder(e).take(d.messages, d.payload)
-		b.Whole = true
 		for _, c := range d.recipients {
 			if c.encoding == e {
 				d.enqueue(c, b)

@@ -30,6 +30,9 @@ type output struct {
 	flushNow func() bool
 	// onFragment, if set, gets each fragment of a message as the child wrote it.
 	onFragment func(fragment []byte, last bool)
+	// droppable makes small batches of either whole messages or parts of one message, so that the
+	// slow-client policy can drop old messages.
+	droppable bool
 
 	small    []byte // allocated by run, SmallBlock bytes
 	buf      []byte // small, or a pooled block while the stream is busy
@@ -97,14 +100,10 @@ func (o *output) read(r io.Reader) (n int, err error) {
 // sendBatch sends a batch of the complete messages in the buffer, and waits while the client
 // is slow. It reports whether there are more.
 func (o *output) sendBatch(eof bool) (more bool) {
-	o.err = o.begin()
-	if o.onRead != nil {
-		o.onRead(o.buf[o.to-o.fresh : o.to])
-		o.fresh = 0
-	}
+	o.beginBatch()
 	cost := 0
 	for o.err == nil && (o.from < o.to || eof && (o.sender == o || o.interrupted)) {
-		if more = cost >= maxBatch || o.flushNow != nil && o.sender == nil && cost > 0 && o.flushNow(); more {
+		if more = cost >= o.maxBatch() || o.flushNow != nil && o.sender == nil && cost > 0 && o.flushNow(); more {
 			break
 		}
 		n, fragment, last, err := o.codec.Split(o.buf[o.from:o.to], eof)
@@ -117,11 +116,21 @@ func (o *output) sendBatch(eof bool) (more bool) {
 		if n == 0 && !last {
 			break
 		}
+		continued := o.sender == o || o.interrupted
+		if o.droppable && !last && !continued && cost > 0 {
+			o.end()
+			if o.beginBatch(); o.err != nil {
+				break
+			}
+		}
 		var size int
 		size, o.err = o.send(fragment, last)
 		o.from += n
 		o.taken += int64(n)
 		cost += size + messageCost
+		if more = o.droppable && last && continued; more {
+			break
+		}
 	}
 	o.end()
 	if cost > 0 {
@@ -131,6 +140,23 @@ func (o *output) sendBatch(eof bool) (more bool) {
 		o.err = o.destination.Wait(wire.MaxUnsent)
 	}
 	return more
+}
+
+// beginBatch begins a batch with what was read since the previous one.
+func (o *output) beginBatch() {
+	o.err = o.begin()
+	if o.onRead != nil {
+		o.onRead(o.buf[o.to-o.fresh : o.to])
+		o.fresh = 0
+	}
+}
+
+// maxBatch bounds the cost of a batch.
+func (o *output) maxBatch() int {
+	if o.droppable {
+		return wire.MaxUnsent
+	}
+	return maxBatch
 }
 
 // send sends one fragment of a message and returns its size as sent.

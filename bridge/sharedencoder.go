@@ -31,6 +31,8 @@ type sharedEncoder struct {
 	pooled   []byte // chunkRoom and the batch; the buffer is reused
 
 	messages, payload int // added by stream and terminal
+
+	begun bool // the last batch that was not empty ends within a message
 }
 
 // frameEncoder is the messageEncoder of WebSockets.

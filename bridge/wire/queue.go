@@ -176,14 +176,15 @@ func (q *Queue) Seal() {
 	q.mu.Unlock()
 }
 
-// DropBatches drops batches of whole messages, oldest first, until at most limit bytes are
-// queued or held back by a pause. It returns how many messages it dropped.
+// DropBatches drops messages, oldest first, until at most limit bytes wait, and returns how many.
+// It keeps the newest batch, and messages that may be partly written or are not complete.
 func (q *Queue) DropBatches(limit int) (messages int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	messages, size := q.waiting.dropBatches(1, q.Waiting()+q.heldBytes-limit) // not the first, which may be partly written
+	keep := max(0, 1-len(q.heldBatches))
+	messages, size := q.waiting.dropBatches(1, q.Waiting()+q.heldBytes-limit, keep) // not the first, which may be partly written
 	q.size.Add(-int64(size))
-	more, size := q.heldBatches.dropBatches(0, q.Waiting()+q.heldBytes-limit)
+	more, size := q.heldBatches.dropBatches(0, q.Waiting()+q.heldBytes-limit, 1)
 	q.heldBytes -= size
 	q.change.Broadcast()
 	return messages + more

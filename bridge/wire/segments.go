@@ -27,8 +27,8 @@ func (l *segments) addBatch(s segment) {
 		return
 	}
 	last := len(*l) - 1
-	if last < 0 || !(*l)[last].copies || (*l)[last].batch.Whole != s.batch.Whole || len((*l)[last].b) > maxCopies {
-		*l = append(*l, segment{batch: &Batch{Whole: s.batch.Whole}, copies: true})
+	if last < 0 || !(*l)[last].copies || !(*l)[last].batch.joins(s.batch) || len((*l)[last].b) > maxCopies {
+		*l = append(*l, segment{batch: &Batch{Part: s.batch.Part}, copies: true})
 		last++
 	}
 	c := &(*l)[last]
@@ -37,20 +37,47 @@ func (l *segments) addBatch(s segment) {
 	c.batch.Payload += s.batch.Payload
 }
 
-// dropBatches drops batches of whole messages, oldest first but not before index i,
-// until at least most bytes are dropped. It returns what was dropped.
-func (l *segments) dropBatches(i, most int) (messages, size int) {
+// dropBatches drops messages, oldest first but not before index i, until at least most bytes are
+// dropped. It keeps messages in the last keep segments. It returns what was dropped.
+func (l *segments) dropBatches(i, most, keep int) (messages, size int) {
 	for i < len(*l) && size < most {
-		if s := (*l)[i]; s.batch != nil && !s.cut && s.batch.Whole {
-			size += len(s.b)
-			messages += s.batch.Messages
+		end := l.dropEnd(i)
+		if end > len(*l)-keep {
+			break
+		}
+		if end == 0 {
+			i++
+		}
+		for i < end {
+			if (*l)[i].batch == nil { // a control frame between two fragments
+				i++
+				continue
+			}
+			size += len((*l)[i].b)
+			messages += (*l)[i].batch.Messages
 			copy((*l)[1:], (*l)[:i]) // shorter than moving what follows
 			l.forgetFirst()
-			continue
+			end--
 		}
-		i++
 	}
 	return messages, size
+}
+
+// dropEnd returns the index after the segments that can be dropped together if segment i is the
+// first of them: a batch of whole messages, or all parts of a message. It is 0 if there are none.
+func (l segments) dropEnd(i int) int {
+	switch s := l[i]; {
+	case s.batch == nil || s.cut || s.batch.Part == Middle || s.batch.Part == Last:
+		return 0
+	case s.batch.Part == Whole:
+		return i + 1
+	}
+	for i++; i < len(l); i++ {
+		if b := l[i].batch; b != nil && b.Part == Last {
+			return i + 1
+		}
+	}
+	return 0
 }
 
 // forgetFirst removes the first segment in constant time.
