@@ -18,7 +18,7 @@ that COMMAND prints becomes a message, and each message becomes a line that it r
 func examples(name string) string {
 	return strings.ReplaceAll(`  wspipe ./count.sh                         serve it at ws://127.0.0.1:8080/
   wspipe --port=0 --devconsole ./greet.py   on a free port, with a test page
-  wspipe --address=0.0.0.0 --host=pi.lan --max-runtime=1h -- tail -F /var/log/syslog
+  wspipe --address=0.0.0.0 --host=pi.lan --max-runtime=1h -- tail -F /var/log/dpkg.log
   wspipe --binary --once sh -c 'tar -c .'   raw bytes, for one client`, "wspipe", name)
 }
 

@@ -2,7 +2,7 @@
 # Sends the last ten lines of a file, then every line that is added to it,
 # also when the file is rotated.
 #
-#   wspipe --port=8080 ./examples/bash/logtail.sh /var/log/syslog
+#   wspipe --port=8080 ./examples/bash/logtail.sh /var/log/dpkg.log
 
 file=${1:?usage: logtail.sh FILE}
 
