@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -27,8 +28,12 @@ func misplacedFlag(line commandLine, known *pflag.FlagSet) error {
 			end++
 		}
 		ours, theirs := line.words[i:end], slices.Concat(line.words[:i], line.words[end:])
+		command := shellWords(line.words[0])
+		if filepath.Base(line.words[0]) == "wspipe" {
+			command = "COMMAND " + command
+		}
 		return hint(
-			fmt.Errorf("%s was passed to %s", redactedLine(arg), shellWords(line.words[0])),
+			fmt.Errorf("%s was passed to %s", redactedLine(arg), command),
 			"to pass it to wspipe: "+redactedLine(slices.Concat([]string{"wspipe"}, line.flags, ours, theirs)...),
 			"if this is intended: "+redactedLine(slices.Concat([]string{"wspipe"}, line.flags, []string{"--"}, line.words)...),
 		)
