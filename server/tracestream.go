@@ -28,7 +28,8 @@ const traceProtocol = "trace.wspipe"
 const (
 	// maxTraceStreams bounds the streams of traces of all users.
 	maxTraceStreams = 100
-	// maxTraceQueue bounds the lines that wait for a slow page, in bytes.
+	// maxTraceQueue bounds the lines that wait for a slow page, in bytes. Up to twice as many,
+	// the last line of each connection is queued.
 	maxTraceQueue = 256 << 10
 	// traceKeepAlive is the interval of the kernel's probes of a stream.
 	traceKeepAlive = 30 * time.Second
@@ -139,6 +140,7 @@ type traceStream struct {
 	queue       [][]byte // lines to send
 	size        int      // of queue, in bytes
 	lost        int      // lines after those in queue
+	ends        [][]byte // the last lines of connections, after the lost ones
 }
 
 // end makes send return.
@@ -202,7 +204,7 @@ func head(first string, fields http.Header) []byte {
 	return b.Bytes()
 }
 
-// add queues the line for an event, or counts it as lost.
+// add queues the line for an event, or counts it as lost. The last line of a connection is not lost.
 func (t *traceStream) add(number int, e trace.Event) {
 	line, err := json.Marshal(traceLine{number, e, e.String()})
 	if err != nil {
@@ -210,18 +212,23 @@ func (t *traceStream) add(number int, e trace.Event) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.lost > 0 || t.size+len(line) > maxTraceQueue { // until take reports it
+	switch full := t.lost > 0 || t.size+len(line) > maxTraceQueue; { // until take reports it
+	case full && e.Dir == "=" && e.Text == trace.Ended && t.size+len(line) <= 2*maxTraceQueue:
+		t.ends, t.size = append(t.ends, line), t.size+len(line)
+	case full:
 		t.lost++
 		return
+	default:
+		t.queue, t.size = append(t.queue, line), t.size+len(line)
 	}
-	t.queue, t.size = append(t.queue, line), t.size+len(line)
 	select {
 	case t.wake <- struct{}{}:
 	default:
 	}
 }
 
-// take returns the queued lines and, if more were lost, {"lost":N}.
+// take returns the queued lines and, if more were lost, {"lost":N} before the last lines of
+// connections.
 func (t *traceStream) take() (lines [][]byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -229,7 +236,8 @@ func (t *traceStream) take() (lines [][]byte) {
 	if t.lost > 0 {
 		lines = append(lines, fmt.Appendf(nil, `{"lost":%d}`, t.lost))
 	}
-	t.queue, t.size, t.lost = nil, 0, 0
+	lines = append(lines, t.ends...)
+	t.queue, t.size, t.lost, t.ends = nil, 0, 0, nil
 	return lines
 }
 

@@ -66,6 +66,9 @@ func (t *Tracer) Feed(from Direction, p []byte) {
 	}
 }
 
+// Ended is the text of a connection's last event.
+const Ended = "the connection has ended"
+
 // End reports that the connection has ended. Later calls do nothing.
 func (t *Tracer) End() {
 	t.mu.Lock()
@@ -82,7 +85,7 @@ func (t *Tracer) End() {
 			t.headLine(s)
 		}
 	}
-	t.note("the connection has ended")
+	t.note(Ended)
 	t.over = true
 }
 
