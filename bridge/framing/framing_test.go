@@ -52,7 +52,8 @@ func TestJoinAndSplit(t *testing.T) {
 			}
 		}
 	}
-	if before, _ := Length.NewCodec().Join(MaxHeld); before != "\xff\xff\xff\xff" {
+	longest := int64(MaxHeld) // more than an int where that has 32 bits
+	if before, _ := Length.NewCodec().Join(int(longest)); before != "\xff\xff\xff\xff" {
 		t.Errorf("the longest message has length %q", before)
 	}
 }
