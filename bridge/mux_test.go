@@ -85,14 +85,6 @@ func (m *muxChild) expectMessages(c *attachedClient, messages ...string) {
 	}
 }
 
-// expectClosed reads the close event of c.
-func (m *muxChild) expectClosed(c *attachedClient, code int) {
-	m.t.Helper()
-	if e := m.event(); e.Event != "close" || e.Client != c.MuxID() || e.Code != code {
-		m.t.Fatalf("instead of the end of %s with %d: %+v", c.MuxID(), code, e)
-	}
-}
-
 // muxMessage returns the line of a child that sends data to clients.
 func muxMessage(to any, data string) string {
 	text, err := json.Marshal(map[string]any{"to": to, "data": data})
