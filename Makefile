@@ -44,9 +44,9 @@ staticcheck:
 	$(GO) run $(STATICCHECK) ./...
 	for module in $(MODULES); do $(GO) run -C $$module $(STATICCHECK) ./... || exit; done
 
-# Most tests wait for something most of the time. The packages that take longest come first.
+# Most tests wait for something most of the time.
 unit:
-	$(GO) test -race -count=1 -parallel=6 -timeout=20m ./static ./cmd/wspipetest ./server ./...
+	$(GO) test -race -count=1 -parallel=6 -timeout=20m ./...
 
 modules:
 	for module in $(MODULES); do $(GO) test -C $$module -race -vet=all -count=1 -parallel=6 -timeout=5m ./... || exit; done
