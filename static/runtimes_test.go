@@ -26,6 +26,9 @@ func TestClientOutsideBrowsers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
+			if test.packages == "" {
+				wspipetest.NeedNodeWebSocket(t)
+			}
 			dir := t.TempDir()
 			script, err := os.ReadFile("testdata/runtimes.mjs")
 			if err != nil {

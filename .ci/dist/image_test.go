@@ -128,6 +128,9 @@ func extractImage(t *testing.T, image v1.Image, root string) {
 func runImage(t *testing.T, root string, config *v1.ConfigFile) {
 	t.Helper()
 	needs(t, "bwrap")
+	if out, err := exec.Command("bwrap", "--ro-bind", "/", "/", "--unshare-all", "true").CombinedOutput(); err != nil {
+		lack(t, "a permission to create namespaces: %s", out)
+	}
 	user, group, _ := strings.Cut(config.Config.User, ":")
 	sockets := t.TempDir()
 	args := []string{"--unshare-all", "--as-pid-1", "--uid", user, "--gid", group, "--clearenv", "--bind", root, "/", "--dev", "/dev", "--proc", "/proc",

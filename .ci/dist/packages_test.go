@@ -78,12 +78,18 @@ func needs(t *testing.T, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatal(err)
-			}
-			t.Skipf("SKIPPED: %v: run make deps", err)
+			lack(t, "%v: run make deps", err)
 		}
 	}
+}
+
+// lack skips the test, which needs something that is not there. With CI=true it fails instead.
+func lack(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf("SKIPPED: "+format, args...)
 }
 
 // output returns the output of a command, which must succeed.

@@ -152,7 +152,7 @@ func (s *systemd) testScope() {
 	c.ExpectEnd(1000, "exit 3")
 	c, pid := dial()
 	c.Send("wait")
-	run(t, "nsenter", "--all", "--target", strconv.Itoa(s.pid), "kill", "-INT", pid)
+	run(t, "nsenter", "--all", "--root", "--target", strconv.Itoa(s.pid), "kill", "-INT", pid)
 	c.ExpectEnd(1000, "exit 7")
 	c, pid = dial()
 	c.Close(websocket.StatusNormalClosure, "")
@@ -247,7 +247,7 @@ func (s *systemd) socket() string { return s.root + "/run/wspipe/wspipe.sock" }
 
 // command is a command that runs beside the services of s.
 func (s *systemd) command(args ...string) *exec.Cmd {
-	return exec.Command("nsenter", append([]string{"--all", "--target", strconv.Itoa(s.pid)}, args...)...)
+	return exec.Command("nsenter", append([]string{"--all", "--root", "--target", strconv.Itoa(s.pid)}, args...)...)
 }
 
 func (s *systemd) systemctl(args ...string) string {

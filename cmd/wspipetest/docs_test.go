@@ -51,6 +51,9 @@ func TestDocs(t *testing.T) {
 			if strings.Contains(text, "\n  bwrap ") {
 				needBubblewrap(t)
 			}
+			if strings.Contains(text, "--experimental-websocket") {
+				wspipetest.NeedNodeWebSocket(t)
+			}
 			r := newReader(t)
 			for _, b := range blocks(text) {
 				r.follow(b)

@@ -239,6 +239,17 @@ func Need(t testing.TB, program string) (path string) {
 	return path
 }
 
+// NeedNodeWebSocket returns the path of a Node that has WebSockets, which is 20 or later. It skips
+// the test, even with CI=true, where Debian's is older.
+func NeedNodeWebSocket(t testing.TB) (path string) {
+	t.Helper()
+	path = Need(t, "node")
+	if out, err := exec.Command(path, "--experimental-websocket", "--eval", "0").CombinedOutput(); err != nil {
+		t.Skipf("this Node has no WebSockets: %s", out)
+	}
+	return path
+}
+
 // Lack skips the test, because this machine lacks what it says. With CI=true,
 // where nothing may be lacking, it fails instead.
 func Lack(t testing.TB, format string, args ...any) {
